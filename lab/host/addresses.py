@@ -1,0 +1,98 @@
+"""Which addresses a lab uses. No two labs on a machine share one, so each sees only its own events in a trace."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import NamedTuple
+
+from lab.host.errors import MachineError
+
+KERNEL_MAC = "02:00:00:00:00:01"
+PEER_MAC = "02:00:00:00:00:02"
+
+_SLOTS = 128
+_LABS_PER_SLOT = 256
+_IPV4_NETWORK = int(IPv4Address("198.18.0.0"))  # /15, set aside for tests between two networks (RFC 2544, RFC 5735)
+_IPV6_NETWORK = int(IPv6Address("2001:db8::"))  # /32, set aside for documentation (RFC 3849)
+
+
+class Pair(NamedTuple):
+    """The two ends in one address family."""
+
+    family: int
+    """4 or 6."""
+    kernel: str
+    peer: str
+    prefix_length: int
+
+
+class Addresses(NamedTuple):
+    """One lab's addresses in both families."""
+
+    ipv4: Pair
+    ipv6: Pair
+
+    def of(self, family: int) -> Pair:
+        """The pair of family 4 or 6."""
+        return self.ipv6 if family == 6 else self.ipv4
+
+
+class AddressPool:
+    """One process's share of the address space, leased for as long as the pool is open.
+
+    The lease is a socket with an abstract name: it exists nowhere on disk and ends with the process, however that ends.
+    """
+
+    def __init__(self) -> None:
+        """MachineError when 128 runs hold all leases."""
+        self._lease = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._slot = self._take()
+        self._lock = threading.Lock()
+        self._next = 0
+        self._used: set[int] = set()
+
+    def _take(self) -> int:
+        for slot in range(_SLOTS):
+            try:
+                self._lease.bind(f"\0tcp-packet-lab/{slot}")
+            except OSError as taken:
+                if taken.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return slot
+        raise MachineError(f"{_SLOTS} runs of the lab are going on here", "wait for one of them to end")
+
+    def acquire(self) -> Addresses:
+        """Addresses that no other lab has; the ones given back longest ago come first."""
+        with self._lock:
+            if len(self._used) == _LABS_PER_SLOT:
+                raise MachineError(f"{_LABS_PER_SLOT} labs are open in this process", "close some of them")
+            while self._next in self._used:
+                self._next = (self._next + 1) % _LABS_PER_SLOT
+            number, self._next = self._next, (self._next + 1) % _LABS_PER_SLOT
+            self._used.add(number)
+        low = _IPV4_NETWORK + (self._slot * _LABS_PER_SLOT + number) * 4
+        high = _IPV6_NETWORK + (self._slot << 80) + (number << 64)
+        return Addresses(
+            Pair(4, str(IPv4Address(low + 1)), str(IPv4Address(low + 2)), 30),
+            Pair(6, str(IPv6Address(high + 1)), str(IPv6Address(high + 2)), 64),
+        )
+
+    def release(self, addresses: Addresses) -> None:
+        """Give them back."""
+        number = (int(IPv4Address(addresses.ipv4.kernel)) - _IPV4_NETWORK) // 4 % _LABS_PER_SLOT
+        with self._lock:
+            self._used.discard(number)
+
+    def close(self) -> None:
+        """End the lease."""
+        self._lease.close()
+
+
+def ipv6_is_available() -> bool:
+    """Whether this kernel speaks IPv6 at all (it may be built or booted without)."""
+    return Path("/proc/sys/net/ipv6").exists()

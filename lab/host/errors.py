@@ -1,0 +1,12 @@
+"""What can be missing on this machine: said in two lines, why and what to do."""
+
+from __future__ import annotations
+
+
+class MachineError(Exception):
+    """The lab cannot run here. `why` says what is missing, `remedy` how to get it; neither ends with a full stop."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why}; {remedy}")
+        self.why = why
+        self.remedy = remedy

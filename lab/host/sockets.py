@@ -1,0 +1,151 @@
+"""Kernel sockets inside a namespace: never blocking, every error a value, every wait with a deadline."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import Generic, ParamSpec, TypeVar
+
+from lab.host import tcp_info
+from lab.host.namespace import Namespace
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+_LINGER = struct.Struct("ii")
+_HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "both": socket.SHUT_RDWR}
+
+
+class Result(Generic[T]):
+    """What a system call gave back: a value, or the name of its errno ("ECONNREFUSED") and no value."""
+
+    __slots__ = ("began_ns", "error", "value")
+
+    def __init__(self, value: T | None = None, error: str = "", began_ns: int = 0) -> None:
+        self.value = value
+        self.error = error
+        self.began_ns = began_ns or time.monotonic_ns()
+        """When the call was made, CLOCK_MONOTONIC."""
+
+    def unwrap(self) -> T:
+        """The value; OSError when there is none."""
+        if self.error:
+            raise OSError(getattr(errno, self.error, 0), self.error)
+        return self.value  # type: ignore[return-value]  # a result without an error carries its value
+
+
+class KernelSocket:
+    """One TCP socket of the kernel. Deadlines are instants of `time.monotonic()`, in seconds."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, opened: socket.socket) -> None:
+        opened.setblocking(False)
+        self._socket = opened
+
+    @classmethod
+    def open(cls, namespace: Namespace, family: int) -> KernelSocket:
+        """A fresh socket of family 4 or 6 inside `namespace`."""
+        with namespace.entered():
+            return cls(socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_STREAM))
+
+    def fileno(self) -> int:
+        """The descriptor, -1 once closed."""
+        return self._socket.fileno()
+
+    def bind(self, address: str, port: int) -> Result[None]:
+        """bind(2)."""
+        return _call(self._socket.bind, (address, port))
+
+    def listen(self, backlog: int) -> Result[None]:
+        """listen(2)."""
+        return _call(self._socket.listen, backlog)
+
+    def connect(self, address: str, port: int) -> Result[None]:
+        """connect(2) without waiting: "EINPROGRESS" when the SYN is out."""
+        return _call(self._socket.connect, (address, port))
+
+    def connected(self, deadline: float) -> Result[None]:
+        """How the connect ended: success, its errno, or "EINPROGRESS" if it has not by the deadline."""
+        began_ns = time.monotonic_ns()
+        if not self.wait(select.POLLOUT, deadline):
+            return Result(error="EINPROGRESS", began_ns=began_ns)
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return Result(error=errno.errorcode[number] if number else "", began_ns=began_ns)
+
+    def accept(self, deadline: float) -> Result[KernelSocket]:
+        """accept(2), waiting for a connection until the deadline: "EAGAIN" when none came."""
+        result = self._retry(select.POLLIN, deadline, self._socket.accept)
+        if result.error:
+            return Result(error=result.error, began_ns=result.began_ns)
+        return Result(KernelSocket(result.unwrap()[0]), began_ns=result.began_ns)
+
+    def send(self, data: bytes, flags: int = 0) -> Result[int]:
+        """send(2): the number of bytes that the kernel took."""
+        return _call(self._socket.send, data, flags)
+
+    def recv(self, size: int, deadline: float) -> Result[bytes]:
+        """recv(2), waiting for something until the deadline: b"" is the end of the stream, "EAGAIN" is nothing."""
+        return self._retry(select.POLLIN, deadline, self._socket.recv, size)
+
+    def shutdown(self, direction: str) -> Result[None]:
+        """shutdown(2) of "read", "write" or "both"."""
+        return _call(self._socket.shutdown, _HOW[direction])
+
+    def close(self) -> Result[None]:
+        """close(2)."""
+        return _call(self._socket.close)
+
+    def dup(self) -> KernelSocket:
+        """A second descriptor for the same socket (dup(2))."""
+        return KernelSocket(self._socket.dup())
+
+    def set_option(self, level: int, option: int, value: int | bytes) -> Result[None]:
+        """setsockopt(2)."""
+        return _call(self._socket.setsockopt, level, option, value)
+
+    def get_option(self, level: int, option: int) -> Result[int]:
+        """getsockopt(2) of an integer."""
+        return _call(self._socket.getsockopt, level, option)
+
+    def linger(self, seconds: int) -> Result[None]:
+        """SO_LINGER: with 0 seconds close() sends a reset instead of a FIN."""
+        return self.set_option(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(1, seconds))
+
+    def local_port(self) -> int:
+        """The port that this socket is bound to, 0 when it is not."""
+        return int(self._socket.getsockname()[1])
+
+    def remote_port(self) -> int:
+        """The other end's port; OSError when there is none."""
+        return int(self._socket.getpeername()[1])
+
+    def tcp_info(self) -> dict[str, int]:
+        """TCP_INFO, see `lab.host.tcp_info`."""
+        return tcp_info.decode(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, tcp_info.SIZE))
+
+    def wait(self, events: int, deadline: float) -> bool:
+        """Whether one of the poll(2) events (or an error, or the other end's close) came before the deadline."""
+        poll = select.poll()
+        poll.register(self._socket, events)
+        return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+    def _retry(
+        self, events: int, deadline: float, call: Callable[P, T], *arguments: P.args, **named: P.kwargs
+    ) -> Result[T]:
+        while True:
+            result = _call(call, *arguments, **named)
+            if result.error != "EAGAIN" or not self.wait(events, deadline):
+                return result
+
+
+def _call(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Result[T]:
+    began_ns = time.monotonic_ns()
+    try:
+        return Result(call(*arguments, **named), "", began_ns)
+    except OSError as refused:
+        return Result(None, errno.errorcode.get(refused.errno or 0, str(refused)), began_ns)

@@ -1,0 +1,62 @@
+"""The system calls that Python 3.11 does not offer, by way of the C library."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from typing import NoReturn
+
+CLONE_NEWUSER = 0x1000_0000
+CLONE_NEWNET = 0x4000_0000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# Numbers above 423 are the same on every architecture; perf_event_open is older and differs.
+_FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
+_PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319, "s390x": 331}
+_FSCONFIG_CMD_CREATE = 6
+_CLOEXEC = 1
+
+
+def unshare(flags: int) -> None:
+    """Give the calling thread new namespaces (unshare(2)); OSError when the kernel refuses."""
+    if _libc.unshare(flags) != 0:
+        _fail("unshare")
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """Move the calling thread into the namespace behind `descriptor` (setns(2))."""
+    if _libc.setns(descriptor, kind) != 0:
+        _fail("setns")
+
+
+def mount_detached(filesystem: str) -> int:
+    """Mount `filesystem` on nothing but the returned descriptor, which it vanishes with (fsmount(2), Linux 5.2)."""
+    context = _syscall(_FSOPEN, ctypes.c_char_p(filesystem.encode()), _CLOEXEC)
+    try:
+        _syscall(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0)
+        return _syscall(_FSMOUNT, context, _CLOEXEC, 0)
+    finally:
+        os.close(context)
+
+
+def perf_event_open(attributes: bytes, cpu: int) -> int:
+    """A descriptor for the event on one CPU, for all tasks (perf_event_open(2))."""
+    number = _PERF_EVENT_OPEN.get(platform.machine())
+    if number is None:
+        raise OSError(f"perf_event_open has no known number on {platform.machine()}")
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _syscall(number, buffer, -1, cpu, -1, 8)  # 8: close on exec
+
+
+def _syscall(number: int, *arguments: object) -> int:
+    result = int(_libc.syscall(ctypes.c_long(number), *arguments))
+    if result < 0:
+        _fail(f"system call {number}")
+    return result
+
+
+def _fail(what: str) -> NoReturn:
+    number = ctypes.get_errno()
+    raise OSError(number, f"{what}: {os.strerror(number)}")

@@ -1,0 +1,104 @@
+"""The pinned sysctl baseline of the kernel's namespace, and reading and writing there.
+
+Expectations must not depend on the machine that a run happens on, so every value that a verdict depends on is set.
+All of them exist per namespace; nothing here touches the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lab.host.addresses import ipv6_is_available
+from lab.host.namespace import Namespace
+
+BASELINE: Mapping[str, str] = {
+    # What a SYN offers.
+    "net.ipv4.tcp_timestamps": "1",
+    "net.ipv4.tcp_window_scaling": "1",
+    "net.ipv4.tcp_sack": "1",
+    "net.ipv4.tcp_ecn": "2",
+    "net.ipv4.tcp_fastopen": "1",
+    "net.ipv4.tcp_rmem": "4096 131072 6291456",
+    "net.ipv4.tcp_wmem": "4096 16384 4194304",
+    "net.ipv4.tcp_mtu_probing": "0",
+    "net.ipv4.tcp_min_snd_mss": "48",
+    # How long it keeps trying.
+    "net.ipv4.tcp_syn_retries": "6",
+    "net.ipv4.tcp_syn_linear_timeouts": "4",
+    "net.ipv4.tcp_synack_retries": "5",
+    "net.ipv4.tcp_retries1": "3",
+    "net.ipv4.tcp_retries2": "15",
+    "net.ipv4.tcp_orphan_retries": "0",
+    "net.ipv4.tcp_fin_timeout": "60",
+    "net.ipv4.tcp_rto_min_us": "200000",
+    "net.ipv4.tcp_rto_max_ms": "120000",
+    # Queues and cookies.
+    "net.ipv4.tcp_max_syn_backlog": "1024",
+    "net.core.somaxconn": "4096",
+    "net.ipv4.tcp_syncookies": "1",
+    "net.ipv4.tcp_abort_on_overflow": "0",
+    # TIME-WAIT and answers to what is out of place.
+    "net.ipv4.tcp_max_tw_buckets": "65536",
+    "net.ipv4.tcp_tw_reuse": "2",
+    "net.ipv4.tcp_tw_reuse_delay": "1000",
+    "net.ipv4.tcp_rfc1337": "0",
+    "net.ipv4.tcp_invalid_ratelimit": "500",
+    "net.ipv4.tcp_challenge_ack_limit": "2147483647",
+    # Each connection starts afresh: nothing is remembered of an earlier one to the same address.
+    "net.ipv4.tcp_no_metrics_save": "1",
+    "net.ipv4.ip_local_port_range": "32768 60999",
+    "net.ipv4.ip_default_ttl": "64",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    # An IPv6 address is usable at once, and the interface says nothing on its own account.
+    "net.ipv6.conf.default.accept_dad": "0",
+    "net.ipv6.conf.default.dad_transmits": "0",
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv6.conf.default.router_solicitations": "0",
+    "net.ipv6.conf.default.addr_gen_mode": "1",
+    "net.ipv6.conf.default.hop_limit": "64",
+}
+
+OPTIONAL = frozenset(
+    {
+        "net.ipv4.tcp_syn_linear_timeouts",  # Linux 6.5
+        "net.ipv4.tcp_rto_min_us",  # 6.11
+        "net.ipv4.tcp_tw_reuse_delay",  # 6.14
+        "net.ipv4.tcp_rto_max_ms",  # 6.15
+        "net.ipv4.tcp_min_snd_mss",
+    }
+)
+"""Baseline entries that an older kernel may lack; what it then does is what it did before they existed."""
+
+
+def apply(namespace: Namespace, settings: Mapping[str, str], optional: frozenset[str] = frozenset()) -> None:
+    """Write `settings` inside `namespace`; FileNotFoundError names one the kernel lacks unless it is optional."""
+    with namespace.entered():
+        for name, value in settings.items():
+            if name.startswith("net.ipv6.") and not ipv6_is_available():
+                continue
+            try:
+                _path(name).write_text(value)
+            except FileNotFoundError:
+                if name not in optional:
+                    raise
+            except OSError as refused:
+                raise OSError(refused.errno, f"sysctl {name} = {value!r}: {refused.strerror}") from None
+
+
+def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
+    """The values inside `namespace`, single spaces between numbers; names the kernel lacks are left out."""
+    values = {}
+    with namespace.entered():
+        for name in names:
+            try:
+                values[name] = " ".join(_path(name).read_text().split())
+            except FileNotFoundError:
+                continue
+    return values
+
+
+def _path(name: str) -> Path:
+    """`net.ipv4.tcp_sack` -> /proc/sys/net/ipv4/tcp_sack. Resolved against the calling thread's namespace."""
+    return Path("/proc/sys", *name.split("."))

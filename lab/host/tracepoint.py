@@ -1,0 +1,180 @@
+"""The second witness: the tracepoint `sock:inet_sock_set_state`, every state change of a full socket with its time.
+
+Bound to perf event descriptors and to a tracefs that is mounted on nothing but a descriptor, so that it ends with the
+process, however that ends, and the host never sees a mount or a trace instance. It shows LISTEN -> SYN-RECEIVED only
+when the third segment arrives, and CLOSED when a TIME-WAIT mini-socket takes over: `kernel_state` sees those.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import socket
+import struct
+import threading
+from contextlib import ExitStack
+from fcntl import ioctl
+from pathlib import Path
+from typing import NamedTuple
+
+from lab.host.errors import MachineError
+from lab.host.kernel_state import BY_NUMBER
+from lab.host.syscalls import mount_detached, perf_event_open
+from lab.tcp.state import State
+
+_EVENT = "events/sock/inet_sock_set_state"
+_RING_PAGES = 64  # of data, per CPU: some 2,300 state changes between two readings
+_ENABLE = 0x2400  # PERF_EVENT_IOC_ENABLE
+_SAMPLE, _LOST = 9, 2
+_HEAD, _TAIL = 1024, 1032  # data_head and data_tail in perf_event_mmap_page
+_MAPPED_IPV4 = bytes(10) + b"\xff\xff"
+
+
+class Transition(NamedTuple):
+    """One state change of one socket."""
+
+    time_ns: int
+    """CLOCK_MONOTONIC."""
+    local_port: int
+    remote_port: int
+    old: State
+    new: State
+
+
+class StateTracer:
+    """Hands every state change on an address to whoever watches that address. One for a process; thread-safe."""
+
+    def __init__(self) -> None:
+        """MachineError when tracefs or perf events are out of reach (they need root on the host itself)."""
+        self._lock = threading.Lock()
+        self._watched: dict[bytes, list[Transition]] = {}
+        self.lost = 0
+        """Changes that the kernel could not store because nobody read for too long."""
+        with ExitStack() as undo:
+            try:
+                number, self._offsets = _describe_event()
+                self._rings = [_Ring(number, cpu, undo) for cpu in sorted(_online_cpus())]
+            except OSError as refused:
+                raise MachineError(
+                    f"the tracepoint sock:inet_sock_set_state is out of reach ({refused.strerror or refused})",
+                    "run as root on the host itself, Linux 5.2 or later with tracefs and perf events",
+                ) from None
+            self._undo = undo.pop_all()
+
+    def watch(self, address: str) -> None:
+        """From now on keep the changes of sockets whose own address is `address`."""
+        with self._lock:
+            self._watched[_key(address)] = []
+
+    def forget(self, address: str) -> None:
+        """Stop keeping them."""
+        with self._lock:
+            self._watched.pop(_key(address), None)
+
+    def take(self, address: str) -> list[Transition]:
+        """The changes since the last call, in order of time."""
+        with self._lock:
+            for ring in self._rings:
+                for record in ring.read():
+                    self._sort_in(record)
+            key = _key(address)
+            taken = self._watched.get(key, [])
+            if taken:
+                self._watched[key] = []
+                taken.sort()
+        return taken
+
+    def close(self) -> None:
+        """Stop tracing."""
+        self._undo.close()
+
+    def _sort_in(self, record: bytes) -> None:
+        kind = record[0]
+        if kind == _LOST:
+            self.lost += int.from_bytes(record[16:24], "little")
+        if kind != _SAMPLE:
+            return
+        offsets = self._offsets
+        start = 20 + offsets["saddr_v6"]
+        kept = self._watched.get(record[start : start + 16])
+        if kept is None:
+            return
+        (time_ns,) = struct.unpack_from("=Q", record, 8)
+        old, new = (struct.unpack_from("=i", record, 20 + offsets[name])[0] for name in ("oldstate", "newstate"))
+        local, remote = (struct.unpack_from("=H", record, 20 + offsets[name])[0] for name in ("sport", "dport"))
+        kept.append(Transition(time_ns, local, remote, BY_NUMBER[old], BY_NUMBER[new]))
+
+
+class _Ring:
+    """The perf buffer of one CPU: a page of head and tail, then records that may wrap around its end."""
+
+    __slots__ = ("_memory", "_size", "descriptor")
+
+    def __init__(self, event: int, cpu: int, undo: ExitStack) -> None:
+        self.descriptor = perf_event_open(_attributes(event), cpu)
+        undo.callback(os.close, self.descriptor)
+        self._size = _RING_PAGES * mmap.PAGESIZE
+        self._memory = undo.enter_context(mmap.mmap(self.descriptor, self._size + mmap.PAGESIZE))
+        ioctl(self.descriptor, _ENABLE, 0)
+
+    def read(self) -> list[bytes]:
+        memory = self._memory
+        head, tail = struct.unpack_from("=QQ", memory, _HEAD)
+        if head == tail:
+            return []
+        data = self._copy(tail, head - tail)
+        struct.pack_into("=Q", memory, _TAIL, head)
+        records, at = [], 0
+        while at < len(data):
+            size = int.from_bytes(data[at + 6 : at + 8], "little")
+            records.append(data[at : at + size])
+            at += size
+        return records
+
+    def _copy(self, position: int, count: int) -> bytes:
+        start = position % self._size
+        first = min(count, self._size - start)
+        base = mmap.PAGESIZE
+        return self._memory[base + start : base + start + first] + self._memory[base : base + count - first]
+
+
+def _describe_event() -> tuple[int, dict[str, int]]:
+    """The event's number and the offset of each of its fields, as this kernel lays them out."""
+    root = mount_detached("tracefs")
+    try:
+        number = int(_read(root, f"{_EVENT}/id"))
+        layout = _read(root, f"{_EVENT}/format")
+    finally:
+        os.close(root)
+    return number, {name: int(offset) for name, offset in re.findall(r"(\w+)(?:\[\d+\])?;\s*offset:(\d+);", layout)}
+
+
+def _read(root: int, path: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=root)
+    with os.fdopen(descriptor) as file:
+        return file.read()
+
+
+def _online_cpus() -> set[int]:
+    ranges = [part.split("-") for part in Path("/sys/devices/system/cpu/online").read_text().strip().split(",")]
+    return {cpu for bounds in ranges for cpu in range(int(bounds[0]), int(bounds[-1]) + 1)}
+
+
+def _attributes(event: int) -> bytes:
+    """A perf_event_attr: sample every occurrence with time and raw data, stamped by CLOCK_MONOTONIC."""
+    attributes = bytearray(128)
+    tracepoint, raw, time = 2, 1 << 10, 1 << 2
+    disabled, watermark, use_clock = 1, 1 << 14, 1 << 25
+    flags = disabled | watermark | use_clock
+    # Nobody sleeps on these descriptors; without a watermark each event would cost an interrupt to wake a sleeper up.
+    wake_up_at = _RING_PAGES * mmap.PAGESIZE // 2
+    struct.pack_into("=IIQQQQQI", attributes, 0, tracepoint, 128, event, 1, raw | time, 0, flags, wake_up_at)
+    struct.pack_into("=i", attributes, 92, 1)  # CLOCK_MONOTONIC
+    return bytes(attributes)
+
+
+def _key(address: str) -> bytes:
+    if ":" in address:
+        return socket.inet_pton(socket.AF_INET6, address)
+    return _MAPPED_IPV4 + socket.inet_aton(address)

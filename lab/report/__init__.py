@@ -1,0 +1,1 @@
+"""Views of a finished recording. Nothing here touches a network."""

@@ -1,0 +1,104 @@
+"""Checks and differences in text: what was sent, what came back, which rule that breaks, and where to look."""
+
+from __future__ import annotations
+
+import linecache
+import os
+from collections.abc import Iterator
+
+from lab.report.ladder import ladder
+from lab.scenario.recording import CheckMade, Difference, FrameSeen, Recording, Where
+from lab.scenario.runner import Outcome, Result
+from lab.tcp.rules import RULES
+
+
+_WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Outcome.SKIP: "skip"}
+
+
+def result_lines(result: Result, width: int, *, brief: bool = False, verbose: bool = False) -> Iterator[str]:
+    """One scenario's verdict, its ladder, and every check; `brief` leaves out what is as it should be."""
+    scenario, recording = result.scenario, result.recording
+    yield f"{_WORDS[result.outcome]} {scenario.id}  IPv{result.family}  {scenario.section}"
+    yield f"  {scenario.title}"
+    if result.message:
+        at = f"{place(result.where)}: " if result.where else ""
+        yield f"  {at}{result.message}"
+    if recording is None:
+        return
+    if result.difference is not None:
+        yield from difference_lines(recording, result.difference, width)
+    elif not brief:
+        yield from ladder(recording, width)
+    if not brief:
+        yield from check_lines(recording, each_rule=verbose)
+    if verbose:
+        yield from frame_lines(recording)
+
+
+def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
+    """Every check with its verdict, a line each; the standing rules as one line, or a line for `each_rule`."""
+    for check in recording.checks:
+        verdict = "ok  " if check.passed else "FAIL"
+        yield f"  {verdict} {_line(check.where):>5}  {_told(recording, check)}"
+    rules, segments = len(RULES), recording.segments_judged
+    if not any(check.subject.startswith("standing rule") for check in recording.checks):
+        yield f"  ok          {rules} standing rules held on {segments} segments of the kernel"
+    if each_rule:
+        for rule in RULES:
+            yield f"       {rule.id:<24} {rule.sentence}   {rule.section}"
+
+
+def frame_lines(recording: Recording) -> Iterator[str]:
+    """The bytes of every frame, numbered as they came."""
+    for number, seen in enumerate(event for event in recording.events if isinstance(event, FrameSeen)):
+        way = "peer > kernel" if seen.from_peer else "kernel > peer"
+        yield f"  frame {number}  {way}  {len(seen.data)} bytes"
+        for at in range(0, len(seen.data), 16):
+            yield f"    {at:04x}  {seen.data[at : at + 16].hex(' ')}"
+
+
+def difference_lines(recording: Recording, check: CheckMade, width: int = 100) -> Iterator[str]:
+    """A failed check as something to learn from and to act on."""
+    if check.where is not None:
+        yield f"  at {place(check.where)}"
+        source = linecache.getline(check.where.file, check.where.line).strip()
+        if source:
+            yield f"    > {source}"
+    more = check.difference or Difference(check.subject, "", None)
+    yield f"    {more.summary}"
+    yield ""
+    rows = [row for row in recording.rows(check) if not row.agrees]
+    wide = max([len("expected"), *(len(row.expected) for row in rows)])
+    name = max([len("field"), *(len(row.field) for row in rows)])
+    yield f"    {'field':<{name}}  {'expected':<{wide}}  got"
+    for row in rows:
+        yield f"    {row.field:<{name}}  {row.expected:<{wide}}  {row.got}"
+    yield ""
+    if more.why:
+        yield f"    why    {more.why}"
+    if more.state is not None:
+        yield f"    state  the kernel is in {more.state.both_names}"
+    yield ""
+    for line in ladder(recording, width, mark=check.frame):
+        yield f"  {line}"
+
+
+def place(where: Where) -> str:
+    """A file and line, relative to the current folder where that is shorter."""
+    relative = os.path.relpath(where.file)
+    return f"{min(relative, where.file, key=len)}:{where.line}"
+
+
+def _told(recording: Recording, check: CheckMade) -> str:
+    rows = recording.rows(check)
+    if not check.passed:
+        differing = ", ".join(f"{row.field} {row.got} instead of {row.expected}" for row in rows if not row.agrees)
+        return f"{check.subject}: {differing}"
+    # What was expected to be absent, and the control bits that are the subject, need no second mention.
+    named = [row for row in rows if row.field != "flags" and row.got != "none"]
+    told = ", ".join(row.got if row.field == check.subject else f"{row.field} {row.got}" for row in named)
+    return f"{check.subject:<3} {told}".rstrip()
+
+
+def _line(where: Where | None) -> str:
+    return f":{where.line}" if where else ""

@@ -1,0 +1,177 @@
+"""Carries segments between the peers and the wire; every segment of the kernel is judged and recorded on its way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lab.scenario.errors import ScenarioError
+from lab.scenario.expectation import Row
+from lab.scenario.journal import Journal
+from lab.scenario.recording import Connection, FrameSeen
+from lab.scenario.timeline import Timeline
+from lab.tcp.flags import SYN
+from lab.tcp.rules import RULES, Breach
+from lab.tcp.segment import Segment
+from lab.wire.echo import Echo
+from lab.wire.frames import Endpoints, decode
+from lab.wire.link import Link
+
+if TYPE_CHECKING:
+    from lab.scenario.dialogue import Dialogue
+
+_FENCE_DEADLINE_NS = 30_000_000_000
+_make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
+_RULE_IDS = frozenset(rule.id for rule in RULES)
+
+
+class Exchange:
+    """One link and the peers that speak over it."""
+
+    def __init__(self, link: Link, echo: Echo, journal: Journal, timeline: Timeline) -> None:
+        self.link = link
+        self.journal = journal
+        self.timeline = timeline
+        self._echo = echo
+        self._events = journal.recording.events
+        self._peers: dict[tuple[int, int], Dialogue] = {}
+        self._listening: dict[int, Dialogue] = {}
+        self._fence_passed = True
+        self._held: list[bytes] | None = None
+        self._deviations: dict[str, str] = {}
+        self._shown: set[str] = set()
+
+    @property
+    def peers(self) -> list[Dialogue]:
+        """Those that have a connection."""
+        return list(self._peers.values())
+
+    def listen(self, peer: Dialogue, port: int) -> None:
+        """From now on the kernel's first segment to `port` makes a connection to `peer`."""
+        self._listening[port] = peer
+
+    def join(self, peer: Dialogue, kernel_port: int, peer_port: int) -> int:
+        """Register a connection; its number."""
+        if (kernel_port, peer_port) in self._peers:
+            raise ScenarioError(f"a peer on port {peer_port} already speaks with the kernel's port {kernel_port}")
+        self._peers[kernel_port, peer_port] = peer
+        connections = self.journal.recording.connections
+        connections.append(Connection(self.journal.recording.family, kernel_port, peer_port))
+        return len(connections) - 1
+
+    def send(self, data: bytes, peer: Dialogue, segment: Segment | None) -> None:
+        """Put a peer's frame on the wire."""
+        if self._held is None:
+            time_ns = self.link.send(data)
+        else:
+            self._held.append(data)
+            time_ns = time.monotonic_ns()
+        if segment is not None:
+            peer.account_sent(segment, time_ns)
+        state = peer.endpoint.state
+        self._events.append(_make(FrameSeen, (time_ns, True, data, segment, peer.number, state, False, peer.bases)))
+        if segment is None or segment.flags & SYN or not self.timeline.traced:
+            self.timeline.glance(peer.number)  # the tracepoint does not tell of connection requests
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """What is sent in this block reaches the wire only at its end."""
+        if self._held is not None:
+            raise ScenarioError("one crossing inside another")
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+        for data in held:
+            self.link.send(data)
+        for peer in self.peers:
+            self.timeline.glance(peer.number)
+
+    def allow(self, rule: str, of_linux: str) -> None:
+        """From now on a breach of this standing rule is what is expected; `of_linux` says what Linux does."""
+        if rule not in _RULE_IDS:
+            raise ScenarioError(f"there is no standing rule {rule!r}; known are {', '.join(sorted(_RULE_IDS))}")
+        self._deviations[rule] = of_linux
+
+    def expect_deviations_shown(self) -> None:
+        """A documented deviation that does not show is news, and a difference."""
+        for rule, of_linux in self._deviations.items():
+            self.journal.verify(
+                f"documented deviation: {of_linux}",
+                rule,
+                "broken",
+                "broken" if rule in self._shown else "obeyed",
+                summary="the kernel does not deviate from the documents as Linux is known to",
+                why=of_linux,
+            )
+
+    def receive(self, deadline_ns: int) -> bool:
+        """Take one frame off the wire and give it to its peer; whether there was one by the deadline."""
+        frame = self.link.receive(deadline_ns)
+        if frame is None:
+            return False
+        time_ns, data = frame
+        received = decode(data)
+        if received is None:
+            self._fence_passed |= self._echo.answered_by(data)
+            self._events.append(FrameSeen(time_ns, False, data))
+            return True
+        ends, segment = received
+        peer = self._peers.get((ends.source_port, ends.destination_port)) or self._welcome(ends)
+        if peer is None:
+            self._stray(time_ns, data, segment, ends)
+            return True
+        retransmission, breaches = peer.account_received(segment, time_ns)
+        state = peer.endpoint.state
+        self._events.append(
+            _make(FrameSeen, (time_ns, False, data, segment, peer.number, state, retransmission, peer.bases))
+        )
+        self.journal.recording.segments_judged += 1
+        peer.inbox.append(len(self._events) - 1)
+        if breaches:
+            self._shown.update(breach.rule.id for breach in breaches)
+            broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
+            if broken:
+                self._breach(peer, broken)
+        return True
+
+    def fence(self) -> None:
+        """Return once the kernel has dealt with everything sent so far, and all its immediate answers are here."""
+        self._fence_passed = False
+        request = self._echo.request()
+        self._events.append(FrameSeen(self.link.send(request), True, request))
+        deadline_ns = time.monotonic_ns() + _FENCE_DEADLINE_NS
+        while not self._fence_passed:
+            if not self.receive(deadline_ns):
+                raise ScenarioError("the kernel did not answer the echo request that marks the end of its answers")
+        self.timeline.catch_up()
+
+    def _welcome(self, ends: Endpoints) -> Dialogue | None:
+        peer = self._listening.pop(ends.destination_port, None)
+        if peer is not None:
+            peer.meet(ends.source_port)
+        return peer
+
+    def _stray(self, time_ns: int, data: bytes, segment: Segment, ends: Endpoints) -> None:
+        self._events.append(FrameSeen(time_ns, False, data, segment))
+        self.journal.differs(
+            "no segment outside the connections",
+            (Row("segment", "none", f"{segment.letters or 'no flags'} from {ends}", False),),
+            summary="the kernel sent a segment that belongs to no connection of this scenario",
+            frame=len(self._events) - 1,
+        )
+
+    def _breach(self, peer: Dialogue, breaches: list[Breach]) -> None:
+        first = breaches[0]
+        self.journal.differs(
+            f"standing rule: {first.rule.sentence}",
+            tuple(Row(breach.rule.id, "obeyed", breach.message, False) for breach in breaches),
+            summary="the kernel broke a rule that holds for every segment",
+            why=f"{first.rule.sentence}   {first.rule.section}",
+            connection=peer.number,
+            frame=len(self._events) - 1,
+            state=self.timeline.last(peer.number),
+        )

@@ -1,0 +1,119 @@
+"""Writes the recording: where in the scenario something happened, and whether it agreed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any, NoReturn
+
+from lab.host.sockets import Result
+from lab.scenario.errors import KernelDiffers
+from lab.scenario.expectation import Expected, Row
+from lab.scenario.reasons import reason
+from lab.scenario.recording import A_SOCKET, CallMade, CheckMade, Difference, Recording, StepBegun, Where
+from lab.tcp.state import State
+
+_OWN_FOLDER = str(Path(__file__).resolve().parent) + os.sep
+_make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
+_own_code: dict[str, bool] = {}
+"""Whether code from a file belongs to this package, for every file seen so far."""
+
+
+class Journal:
+    """The one that appends checks, calls and steps to a recording."""
+
+    __slots__ = ("_append", "over", "recording")
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.over = False
+        """The author's last line is behind us: what is verified now belongs to no line."""
+        self._append = recording.events.append
+
+    def step(self, title: str, claims: str) -> None:
+        """The author begins a paragraph."""
+        self._append(StepBegun(monotonic_ns(), title, claims, self._where()))
+
+    def call(self, name: str, arguments: tuple[object, ...], result: Result[Any], connection: int | None) -> CallMade:
+        """A system call returned."""
+        value = result.value if isinstance(result.value, int | bytes | None) else A_SOCKET
+        made = CallMade(result.began_ns, name, arguments, value, result.error, connection, self._where())
+        self._append(made)
+        return made
+
+    def segment_agrees(self, subject: str, expected: Expected, connection: int, frame: int) -> None:
+        """The segment is the expected one."""
+        self._append(
+            _make(CheckMade, (monotonic_ns(), True, subject, self._where(), connection, frame, expected, (), None))
+        )
+
+    def segment_differs(
+        self, subject: str, expected: Expected, connection: int, frame: int, state: State | None
+    ) -> NoReturn:
+        """The segment is another one."""
+        check = CheckMade(monotonic_ns(), False, subject, self._where(), connection, frame, expected)
+        differing = [row.field for row in self.recording.rows(check) if not row.agrees]
+        why = next(filter(None, (reason(field, expected.flags) for field in differing)), "")
+        self._fail(check, Difference("the kernel sent a different segment", why, state))
+
+    def agrees(self, subject: str, rows: tuple[Row, ...], connection: int | None = None) -> None:
+        """Something other than a segment's fields is as it should be."""
+        self._append(
+            _make(CheckMade, (monotonic_ns(), True, subject, self._where(), connection, None, None, rows, None))
+        )
+
+    def differs(
+        self,
+        subject: str,
+        rows: tuple[Row, ...],
+        *,
+        summary: str,
+        why: str = "",
+        connection: int | None = None,
+        frame: int | None = None,
+        state: State | None = None,
+    ) -> NoReturn:
+        """Something other than a segment's fields is not as it should be."""
+        check = CheckMade(monotonic_ns(), False, subject, self._where(), connection, frame, None, rows)
+        self._fail(check, Difference(summary, why, state))
+
+    def verify(
+        self,
+        subject: str,
+        field: str,
+        expected: object,
+        got: object,
+        *,
+        summary: str,
+        why: str = "",
+        connection: int | None = None,
+        state: State | None = None,
+    ) -> None:
+        """Record whether two values are equal; KernelDiffers if not."""
+        if expected == got:
+            self.agrees(subject, (Row(field, str(expected), str(got), True),), connection)
+        else:
+            rows = (Row(field, str(expected), str(got), False),)
+            self.differs(subject, rows, summary=summary, why=why, connection=connection, state=state)
+
+    def _fail(self, check: CheckMade, difference: Difference) -> NoReturn:
+        check = check._replace(difference=difference)
+        self._append(check)
+        raise KernelDiffers(check)
+
+    def _where(self) -> Where | None:
+        """The innermost line outside this package: the author's."""
+        if self.over:
+            return None
+        frame = sys._getframe(2)  # noqa: SLF001  # inspect.currentframe() is the same, behind a slower door
+        while frame is not None:
+            file = frame.f_code.co_filename
+            own = _own_code.get(file)
+            if own is None:
+                own = _own_code[file] = file.startswith(_OWN_FOLDER)
+            if not own:
+                return _make(Where, (file, frame.f_lineno))
+            frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+        return None

@@ -1,0 +1,176 @@
+"""One lab: a kernel in a namespace of its own, the wire, and the user-space peers at the other end."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing
+from types import TracebackType
+from typing import Self
+
+from lab.host import sysctls
+from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool, ipv6_is_available
+from lab.host.kernel_state import StateLookup
+from lab.host.network import PEER_INTERFACE, Network
+from lab.host.tracepoint import StateTracer
+from lab.scenario.errors import NotApplicable, ScenarioError
+from lab.scenario.exchange import Exchange
+from lab.scenario.journal import Journal
+from lab.scenario.kernel import Kernel, Listener
+from lab.scenario.peer import Peer
+from lab.scenario.recording import Recording
+from lab.scenario.timeline import Timeline
+from lab.tcp.endpoint import Config
+from lab.tcp.sequence import Seq
+from lab.wire.echo import Echo
+from lab.wire.faults import Fault, FaultyLink
+from lab.wire.link import PacketLink
+from lab.wire.stamps import Stamper
+
+_FIRST_PORT = 40001
+_cpus = itertools.count()
+
+
+class Lab:
+    """A kernel to experiment with. Use it as a context manager; a scenario gets one that is ready."""
+
+    kernel: Kernel
+    recording: Recording
+
+    def __init__(
+        self,
+        family: int = 4,
+        *,
+        pool: AddressPool | None = None,
+        tracer: StateTracer | None = None,
+        sysctls: Mapping[str, str] | None = None,
+    ) -> None:
+        """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline."""
+        self.family = family
+        self._pool = pool
+        self._tracer = tracer
+        self._settings = dict(sysctls or {})
+        self._undo = ExitStack()
+        self._ports = itertools.count(_FIRST_PORT)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            self._set_up(undo)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._undo.close()
+
+    def peer(
+        self,
+        to: Listener | int | None = None,
+        *,
+        port: int | None = None,
+        iss: int = int(Config().iss),
+        mss: int | None = 1460,
+        window: int = 65535,
+        window_scale: int | None = None,
+        timestamps: bool = False,
+        sack_permitted: bool = False,
+    ) -> Peer:
+        """A user-space endpoint: towards a listener (or any port number) of the kernel, or waiting on `port` for it."""
+        config = Config(
+            iss=Seq(iss),
+            mss=mss,
+            default_mss=1220 if self.family == 6 else 536,
+            window=window,
+            window_scale=window_scale,
+            timestamps=timestamps,
+            sack_permitted=sack_permitted,
+        )
+        own = next(self._ports) if port is None else port
+        return Peer(self._exchange, self.kernel, self._stamper, own, to, config)
+
+    def step(self, title: str, claims: str = "") -> None:
+        """Begin a paragraph of the scenario. `claims` names the article's claims that it shows."""
+        self._journal.step(title, claims)
+
+    def crossing(self) -> AbstractContextManager[None]:
+        """What the peers send in this block is on its way, but reaches the kernel only at its end.
+
+        Two segments cross when each side sends before it has seen the other's.
+        """
+        return self._exchange.holding()
+
+    def deviation(self, rule: str, of_linux: str) -> None:
+        """Linux is known to break this standing rule from here on; it is a difference if it does not."""
+        self._exchange.allow(rule, of_linux)
+
+    def disturb(self, seed: int, *, to_kernel: Iterable[Fault] = (), from_kernel: Iterable[Fault] = ()) -> None:
+        """From now on the wire has these faults."""
+        self._exchange.link = FaultyLink(self._exchange.link, seed, to_kernel, from_kernel)
+
+    def catch_up(self) -> None:
+        """Take over what the witnesses of the kernel's state still have to say."""
+        self._exchange.timeline.catch_up()
+
+    def finish(self) -> None:
+        """The scenario is over: the kernel must not have sent anything that nobody expected."""
+        self._journal.over = True
+        self._exchange.fence()
+        self._exchange.expect_deviations_shown()
+        for peer in self._exchange.peers:
+            peer.expect_nothing_left("nothing else was sent")
+
+    def _set_up(self, undo: ExitStack) -> None:
+        if self.family == 6 and not ipv6_is_available():
+            raise NotApplicable("this kernel has no IPv6")
+        if self._pool is None:
+            self._pool = undo.enter_context(closing(AddressPool()))
+        undo.callback(_pin_to_one_cpu())
+        addresses = self._pool.acquire()
+        undo.callback(self._pool.release, addresses)
+        pair = addresses.of(self.family)
+        if self._tracer is not None:
+            self._tracer.watch(pair.kernel)
+            undo.callback(self._tracer.forget, pair.kernel)
+        self._network = Network(addresses)
+        undo.callback(self._network.close)
+        self._set_sysctls()
+        lookup = StateLookup(self._network.kernel)
+        undo.callback(lookup.close)
+        with self._network.peer.entered():
+            link = PacketLink(PEER_INTERFACE)
+        undo.callback(link.close)
+        kind = socket.AF_INET6 if self.family == 6 else socket.AF_INET
+        peer, kernel = (socket.inet_pton(kind, address) for address in (pair.peer, pair.kernel))
+        self._stamper = Stamper(peer, kernel, PEER_MAC, KERNEL_MAC)
+        echo = Echo(self.family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
+        timeline = Timeline(self.recording, pair, lookup, self._tracer)
+        self._exchange = Exchange(link, echo, self._journal, timeline)
+        self.kernel = Kernel(self._network.kernel, pair, self._exchange)
+        undo.callback(self.kernel.close)
+
+    def _set_sysctls(self) -> None:
+        witnesses = ("inet_diag", "tracepoint") if self._tracer is not None else ("inet_diag",)
+        self.recording = Recording(self.family, time.monotonic_ns(), witnesses=witnesses)
+        self._journal = Journal(self.recording)
+        try:
+            sysctls.apply(self._network.kernel, self._settings)
+        except FileNotFoundError as missing:
+            raise NotApplicable(f"this kernel has no {missing.filename}") from None
+        except OSError as refused:
+            raise ScenarioError(str(refused)) from None
+        self.recording.sysctls = sysctls.read(self._network.kernel, {**sysctls.BASELINE, **self._settings})
+
+
+def _pin_to_one_cpu() -> Callable[[], None]:
+    """Keep this thread on one CPU, for the order of frames; returns what lifts it again.
+
+    A veth queues each frame on the CPU that sends it. Only frames sent from the same one stay in order for certain.
+    """
+    before = os.sched_getaffinity(0)
+    cpus = sorted(before)
+    os.sched_setaffinity(0, {cpus[next(_cpus) % len(cpus)]})
+    return lambda: os.sched_setaffinity(0, before)

@@ -1,0 +1,116 @@
+"""The user-space end of a connection: segment by segment, or in whole movements with everything in them checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from lab.scenario.dialogue import Dialogue
+from lab.scenario.errors import ScenarioError
+from lab.tcp.state import State
+
+if TYPE_CHECKING:
+    from lab.scenario.kernel import Connection
+
+
+class Peer(Dialogue):
+    """One user-space TCP endpoint.
+
+    Of its movements `open` and `close` leave both sides at rest. Those with the name of a state bring the kernel's side
+    of the connection into it, and return the peer.
+    """
+
+    def open(self) -> Connection:
+        """Three segments, from whichever side opens; returns the kernel's socket of the new connection."""
+        if self.listener is not None:
+            self.syn_received()
+            self.send("A")
+            self.kernel.expect_state(self, State.ESTABLISHED)
+            accepted = self.socket = self.listener.accept()
+            accepted.belongs_to(self)
+        else:
+            self.expect("S", seq=0)
+            self.send("SA")
+            self.expect("A", seq=1, ack=1)
+            self._own_socket().expect_connected()
+            self.kernel.expect_state(self, State.ESTABLISHED)
+        return self._own_socket()
+
+    def close(self) -> None:
+        """Four segments: this side closes first, the kernel's application follows, or the other way round."""
+        if self.state is State.ESTABLISHED:
+            self.close_wait()
+            self.last_ack()
+            self.send("A")
+            self.kernel.expect_state(self, State.CLOSED)
+        else:
+            self.time_wait()
+
+    def syn_received(self) -> Self:
+        """The kernel has answered a SYN and waits for the third segment."""
+        self.send("S")
+        self.expect("SA", seq=0, ack=1)
+        self.kernel.expect_state(self, State.SYN_RECEIVED)
+        return self
+
+    def established(self) -> Self:
+        """The connection is open on both sides."""
+        self.open()
+        return self
+
+    def close_wait(self) -> Self:
+        """The peer has closed, the kernel's application has not."""
+        self.send("FA")
+        self.expect("A", ack=self._after_own_fin())
+        self.kernel.expect_state(self, State.CLOSE_WAIT)
+        return self
+
+    def last_ack(self) -> Self:
+        """The peer has closed, then the kernel's application; its FIN is not acknowledged yet."""
+        if self.state is State.ESTABLISHED:
+            self.close_wait()
+        self._own_socket().close()
+        self.expect("FA", ack=self._after_own_fin())
+        self.kernel.expect_state(self, State.LAST_ACK)
+        return self
+
+    def fin_wait_1(self) -> Self:
+        """The kernel's application has closed first; its FIN is not acknowledged yet."""
+        self._own_socket().shutdown("write")
+        self.expect("FA")
+        self.kernel.expect_state(self, State.FIN_WAIT_1)
+        return self
+
+    def fin_wait_2(self) -> Self:
+        """The kernel's FIN is acknowledged, the peer has not closed."""
+        self.fin_wait_1()
+        self.send("A")
+        self.kernel.expect_state(self, State.FIN_WAIT_2)
+        return self
+
+    def closing(self) -> Self:
+        """Both have closed at once: the FINs have crossed, neither is acknowledged yet."""
+        self.fin_wait_1()
+        self.send("FA", ack=self._kernel_fin())
+        self.expect("A", ack=self._after_own_fin())
+        self.kernel.expect_state(self, State.CLOSING)
+        return self
+
+    def time_wait(self) -> Self:
+        """The kernel has closed first, the peer second, and everything is acknowledged."""
+        if self.state is State.ESTABLISHED:
+            self.fin_wait_2()
+        self.send("FA")
+        self.expect("A", ack=self._after_own_fin())
+        self.kernel.expect_state(self, State.TIME_WAIT)
+        return self
+
+    def _own_socket(self) -> Connection:
+        if self.socket is None:
+            raise ScenarioError("the kernel has no socket for this connection yet: open() it, or accept() it")
+        return self.socket
+
+    def _after_own_fin(self) -> int:
+        return self.endpoint.snd_nxt - self.bases.peer
+
+    def _kernel_fin(self) -> int:
+        return self.endpoint.rcv_nxt - self.bases.kernel - 1

@@ -1,0 +1,173 @@
+"""Everything that happened in one scenario, on one clock, as data. Every view is a function of this.
+
+Times are nanoseconds of CLOCK_MONOTONIC. Events stand in the order in which the lab learned of them; a state change
+that the kernel reports afterwards carries the earlier time at which it happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lab.host.kernel_state import KernelState
+from lab.scenario.expectation import Bases, Expected, Row, compare
+from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+
+
+class Where(NamedTuple):
+    """A place in a scenario file."""
+
+    file: str
+    line: int
+
+
+class _Socket:
+    def __repr__(self) -> str:
+        return "a connection"
+
+
+A_SOCKET = _Socket()
+"""What accept() returned, in a recording: which descriptor it was means nothing afterwards."""
+
+
+def short(value: object) -> str:
+    """A value as Python writes it, cut to some forty characters."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+class FrameSeen(NamedTuple):
+    """A frame on the wire."""
+
+    time_ns: int
+    from_peer: bool
+    data: bytes
+    segment: Segment | None = None
+    """None for what is not TCP: echo requests and replies, neighbour and multicast housekeeping."""
+    connection: int | None = None
+    """Index into `Recording.connections`; None outside any of them."""
+    peer_state: State | None = None
+    """The peer's state once it has dealt with the frame."""
+    retransmission: bool = False
+    bases: Bases = Bases(Seq(0), Seq(0))
+    """What relative numbers are relative to in it."""
+
+
+class StateSeen(NamedTuple):
+    """The kernel's state of a connection or listener, and who says so."""
+
+    time_ns: int
+    connection: int | None
+    """Index into `Recording.connections`; None for a listener."""
+    state: State
+    witness: str
+    """"inet_diag" or "tracepoint"."""
+    detail: KernelState | None = None
+
+
+class CallMade(NamedTuple):
+    """A system call on a kernel socket."""
+
+    time_ns: int
+    """When it was made."""
+    name: str
+    arguments: tuple[object, ...]
+    value: object
+    """What it returned; None for mere success."""
+    error: str
+    """The name of an errno, or ""."""
+    connection: int | None
+    where: Where | None
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(map(short, self.arguments))})"
+
+    @property
+    def result(self) -> str:
+        """As strace writes it: a value, 0 for mere success, or the name of an errno."""
+        return self.error or ("0" if self.value is None else short(self.value))
+
+
+class StepBegun(NamedTuple):
+    """The author's next paragraph."""
+
+    time_ns: int
+    title: str
+    claims: str
+    where: Where | None
+
+
+class CheckMade(NamedTuple):
+    """One thing verified. The rows are what was compared; the failure message prints from the same rows."""
+
+    time_ns: int
+    passed: bool
+    subject: str
+    """What was verified, in words: `SA`, `state of the connection`, `silence`."""
+    where: Where | None
+    connection: int | None = None
+    frame: int | None = None
+    """Index into `Recording.events` of the frame that was looked at."""
+    expected: Expected | None = None
+    """For a segment: the fields that it was compared with."""
+    rows: tuple[Row, ...] = ()
+    """For everything else: what was compared. `Recording.rows` gives them for both."""
+    difference: Difference | None = None
+    """More on a check that did not hold."""
+
+
+class Difference(NamedTuple):
+    """What there is to say about a check that did not hold."""
+
+    summary: str
+    """What happened, in one sentence."""
+    why: str
+    """The sentence of the documents behind it, with its section; "" when there is none to tell."""
+    state: State | None
+    """The kernel's state at that moment, where it is known."""
+
+
+Event = FrameSeen | StateSeen | CallMade | StepBegun | CheckMade
+
+
+@dataclass(slots=True)
+class Connection:
+    """Who the two ends of a recorded connection are."""
+
+    family: int
+    kernel_port: int
+    peer_port: int
+
+
+@dataclass(slots=True)
+class Recording:
+    """One run of one scenario."""
+
+    family: int
+    started_ns: int
+    events: list[Event] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
+    segments_judged: int = 0
+    """Segments of the kernel that all standing rules were held against."""
+    sysctls: dict[str, str] = field(default_factory=dict)
+    """The kernel's settings in this run."""
+    witnesses: tuple[str, ...] = ("inet_diag",)
+
+    @property
+    def checks(self) -> list[CheckMade]:
+        """All checks, in order."""
+        return [event for event in self.events if isinstance(event, CheckMade)]
+
+    def rows(self, check: CheckMade) -> tuple[Row, ...]:
+        """What `check` compared, field by field."""
+        seen = self.events[check.frame] if check.frame is not None else None
+        if check.expected is None or not isinstance(seen, FrameSeen) or seen.segment is None:
+            return check.rows
+        return compare(check.expected, seen.segment, seen.bases) + check.rows
+
+    @property
+    def states(self) -> set[State]:
+        """The states that the kernel was seen in."""
+        return {event.state for event in self.events if isinstance(event, StateSeen)}

@@ -1,0 +1,134 @@
+"""Runs scenarios side by side, each in namespaces of its own; most of their time is waiting."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from lab.host.addresses import AddressPool
+from lab.host.errors import MachineError
+from lab.host.tracepoint import StateTracer
+from lab.scenario.errors import KernelDiffers, NotApplicable, ScenarioError
+from lab.scenario.lab import Lab
+from lab.scenario.recording import CheckMade, Recording, Where
+from lab.scenario.registry import Scenario
+
+_AT_ONCE = 16
+
+
+class Outcome(Enum):
+    """The verdicts, never mixed."""
+
+    PASS = "pass"
+    """The kernel did as documented."""
+    FAIL = "fail"
+    """The kernel did something else."""
+    ERROR = "error"
+    """The lab or the scenario could not do its part."""
+    SKIP = "skip"
+    """Not applicable here."""
+
+
+@dataclass(slots=True)
+class Result:
+    """One scenario in one address family."""
+
+    scenario: Scenario
+    family: int
+    outcome: Outcome
+    seconds: float
+    recording: Recording | None
+    difference: CheckMade | None = None
+    """For FAIL: the check that says what was different."""
+    message: str = ""
+    """For ERROR and SKIP: why."""
+    where: Where | None = None
+    """For ERROR: the line of the scenario."""
+
+    @property
+    def checks(self) -> int:
+        """Things verified: the scenario's own checks, and each segment of the kernel against the standing rules."""
+        return len(self.recording.checks) + self.recording.segments_judged if self.recording else 0
+
+    @property
+    def failed(self) -> int:
+        """Checks that did not hold."""
+        return sum(not check.passed for check in self.recording.checks) if self.recording else 0
+
+
+class Runner:
+    """What the scenarios of one run share: addresses, and the tracepoint where it can be had."""
+
+    def __init__(self) -> None:
+        """MachineError when no lab can be made at all."""
+        with ExitStack() as undo:
+            self._pool = AddressPool()
+            undo.callback(self._pool.close)
+            self._tracer, self.untraced = _open_tracer(undo)
+            self._undo = undo.pop_all()
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._undo.close()
+
+    def run_all(
+        self, scenarios: Iterable[Scenario], families: Iterable[int], stop: Callable[[Result], bool]
+    ) -> Iterator[Result]:
+        """The results in the order of the scenarios, each as soon as it is there; none begins once `stop` says so."""
+        jobs = [(each, family) for each in scenarios for family in each.families if family in families]
+        pool = ThreadPoolExecutor(min(_AT_ONCE, max(1, len(jobs))), thread_name_prefix="scenario")
+        try:
+            running: list[Future[Result]] = [pool.submit(self.run, *job) for job in jobs]
+            for future in running:
+                result = future.result()
+                yield result
+                if stop(result):
+                    return
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def run(self, scenario: Scenario, family: int) -> Result:
+        """Run one scenario. Whatever it does wrong becomes a result; MachineError alone ends the run."""
+        began = time.monotonic()
+        lab = Lab(family, pool=self._pool, tracer=self._tracer, sysctls=scenario.sysctls)
+        result = Result(scenario, family, Outcome.PASS, 0.0, None)
+        try:
+            with lab:
+                result.recording = lab.recording
+                try:
+                    scenario.function(lab)
+                    lab.finish()
+                finally:
+                    lab.catch_up()
+        except KernelDiffers as difference:
+            result.outcome, result.difference = Outcome.FAIL, difference.check
+        except NotApplicable as why:
+            result.outcome, result.message = Outcome.SKIP, str(why)
+        except MachineError:
+            raise
+        except Exception as raised:  # noqa: BLE001  # whatever a scenario does, the others still run
+            text = str(raised) if isinstance(raised, ScenarioError) else f"{type(raised).__name__}: {raised}"
+            result.outcome, result.message = Outcome.ERROR, text
+            result.where = _where(scenario.file, raised)
+        result.seconds = time.monotonic() - began
+        return result
+
+
+def _open_tracer(undo: ExitStack) -> tuple[StateTracer | None, str]:
+    try:
+        tracer = StateTracer()
+    except MachineError as missing:
+        return None, missing.why
+    undo.callback(tracer.close)
+    return tracer, ""
+
+
+def _where(file: Path, raised: BaseException) -> Where | None:
+    lines = [frame for frame in traceback.extract_tb(raised.__traceback__) if Path(frame.filename) == file]
+    return Where(str(file), lines[-1].lineno or 0) if lines else None

@@ -1,0 +1,90 @@
+"""The kernel's state of each connection from its two witnesses, merged into the recording."""
+
+from __future__ import annotations
+
+import time
+
+from lab.host.addresses import Pair
+from lab.host.kernel_state import KernelState, StateLookup, question
+from lab.host.tracepoint import StateTracer
+from lab.scenario.recording import Recording, StateSeen
+from lab.tcp.state import State
+
+_make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
+_ANYBODY = {4: "0.0.0.0", 6: "::"}
+
+
+class Timeline:
+    """Looks connections up by inet_diag, and takes over what the tracepoint saw in between (where there is one)."""
+
+    def __init__(self, recording: Recording, pair: Pair, lookup: StateLookup, tracer: StateTracer | None) -> None:
+        self._recording = recording
+        self._pair = pair
+        self._lookup = lookup
+        self._tracer = tracer
+        self._last: dict[int, State] = {}
+        self._questions: dict[int, bytes] = {}
+        self.traced = tracer is not None
+        """Whether there is a tracepoint to tell of states that nobody looked up."""
+
+    def glance(self, number: int) -> None:
+        """Look at a connection, and record its state if it is a new one."""
+        found = self._look(number)
+        if self._last.get(number, State.CLOSED) is not found.state:
+            self._add(time.monotonic_ns(), number, found.state, "inet_diag", found)
+
+    def look(self, number: int) -> KernelState:
+        """Look at a connection and record what was seen."""
+        found = self._look(number)
+        self._add(time.monotonic_ns(), number, found.state, "inet_diag", found)
+        return found
+
+    def look_at_listener(self, port: int) -> KernelState:
+        """Look at the listener on a port and record what was seen."""
+        family, kernel, _, _ = self._pair
+        found = self._lookup.of(family, kernel, port, _ANYBODY[family], 0)
+        self._add(time.monotonic_ns(), None, found.state, "inet_diag", found)
+        return found
+
+    def last(self, number: int | None) -> State | None:
+        """The state that was seen last."""
+        return self._last.get(number) if number is not None else None
+
+    def catch_up(self) -> None:
+        """Take over what the tracepoint has seen since the last time.
+
+        It reports CLOSED when a mini-socket takes over from the full one, so what is left then is looked up.
+        """
+        if self._tracer is None:
+            return
+        for seen in self._tracer.take(self._pair.kernel):
+            number = self._connection(seen.local_port, seen.remote_port)
+            if number is None and seen.remote_port:
+                continue
+            self._add(seen.time_ns, number, seen.new, "tracepoint")
+            if seen.new is State.CLOSED and number is not None:
+                left = self._look(number)
+                if left.state is not State.CLOSED:
+                    self._add(seen.time_ns, number, left.state, "inet_diag", left)
+
+    def _look(self, number: int) -> KernelState:
+        asked = self._questions.get(number)
+        if asked is None:
+            connection = self._recording.connections[number]
+            family, kernel, peer, _ = self._pair
+            asked = question(family, kernel, connection.kernel_port, peer, connection.peer_port)
+            self._questions[number] = asked
+        return self._lookup.ask(asked)
+
+    def _add(
+        self, time_ns: int, number: int | None, state: State, witness: str, detail: KernelState | None = None
+    ) -> None:
+        if number is not None:
+            self._last[number] = state
+        self._recording.events.append(_make(StateSeen, (time_ns, number, state, witness, detail)))
+
+    def _connection(self, kernel_port: int, peer_port: int) -> int | None:
+        for number, connection in enumerate(self._recording.connections):
+            if connection.kernel_port == kernel_port and connection.peer_port == peer_port:
+                return number
+        return None

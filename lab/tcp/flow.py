@@ -1,0 +1,252 @@
+"""A connection seen from outside: what both sides have sent, and whether the checked side keeps the standing rules."""
+
+from __future__ import annotations
+
+from lab.tcp.flags import ACK, FIN, RST, SYN
+from lab.tcp.options import timestamp
+from lab.tcp.rulebook import Breach, rules_for
+from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
+from lab.tcp.tcb import MAX_SHIFT, Offer
+
+_KEPT_TEXT = 1 << 20
+_PLAIN = (ACK, FIN | ACK)
+
+
+class Half:
+    """What one side of a connection has sent, gathered from its segments; any segment will do, also nonsense."""
+
+    __slots__ = (
+        "ack", "acks", "active", "edge", "ends", "fin_end", "iss", "nxt", "offer", "reset", "shift", "synchronized",
+        "text", "text_start", "tsval", "tsvals", "was_reset",
+        "window",
+    )  # fmt: skip
+
+    def __init__(self, before: Half | None = None) -> None:
+        self.iss: Seq | None = None
+        """Sequence number of its SYN."""
+        self.active = False
+        """Its first SYN had no ACK."""
+        self.offer = Offer()
+        """The options of its SYN."""
+        self.nxt: Seq | None = None
+        """The highest sequence number sent, plus one."""
+        self.fin_end: Seq | None = None
+        """The sequence number behind its FIN."""
+        self.ack: Seq | None = None
+        """The highest acknowledgment number sent."""
+        self.edge: Seq | None = None
+        """The highest right edge of the window announced."""
+        self.window: int | None = None
+        """The window field of the last segment with ACK, None when that was a SYN and counted in bytes."""
+        self.shift = 0
+        """The window scale in use for the windows that it announces."""
+        self.tsval: int | None = None
+        """The last TSval."""
+        self.synchronized = False
+        """It has sent something other than SYN and RST."""
+        self.reset = False
+        """It has sent a RST, perhaps only to answer a segment that belongs to no connection."""
+        self.was_reset = False
+        """It has ended this connection with a RST."""
+        self.text, self.text_start = bytearray(), Seq(0)
+        """The last bytes sent, the first of which has the sequence number `text_start`."""
+        self.acks: set[int] = before.acks if before else set()
+        """Every acknowledgment number that it ever sent; a RST may answer also segments of an older connection."""
+        self.ends: set[int] = before.ends if before else set()
+        """SEG.SEQ + SEG.LEN of every segment that it ever sent."""
+        self.tsvals: set[int] = before.tsvals if before else set()
+        """Every TSval that it ever sent."""
+
+    def account(self, segment: Segment) -> None:
+        """Add one segment that this side has sent."""
+        flags = segment.flags
+        end = segment.end if flags & (SYN | FIN) or segment.payload else segment.seq
+        self.ends.add(end)
+        if segment.options:
+            self._account_timestamp(segment)
+        if flags & ACK:
+            self.acks.add(segment.ack)
+            if not flags & RST:
+                self._account_ack(segment)
+        if flags & (SYN | FIN | RST):
+            if flags & RST:
+                self._account_reset(segment)
+                return
+            if flags & SYN:
+                self._account_syn(segment)
+            if flags & FIN:
+                self.fin_end = end
+        self.synchronized = self.synchronized or not flags & SYN
+        if segment.payload:
+            self._account_text(segment)
+        if end != self.nxt and (self.nxt is None or end > self.nxt):
+            self.nxt = end
+
+    def _account_timestamp(self, segment: Segment) -> None:
+        stamp = timestamp(segment.options)
+        if stamp is not None:
+            self.tsval = stamp[0]
+            self.tsvals.add(stamp[0])
+
+    def _account_reset(self, segment: Segment) -> None:
+        self.reset = True
+        # In SYN-SENT and SYN-RECEIVED a RST in the other side's numbers refuses one segment, not the connection.
+        if segment.seq == self.nxt and (self.synchronized or segment.flags & ACK):
+            self.was_reset = True
+
+    def _account_syn(self, segment: Segment) -> None:
+        if self.iss is None:
+            self.iss, self.active = segment.seq, not segment.flags & ACK
+            self.text_start = segment.seq + 1
+        new, old = Offer.of(segment.options), self.offer
+        self.offer = Offer(
+            max(new.mss or 0, old.mss or 0) or None,
+            old.shift if new.shift is None else new.shift,
+            new.sack_permitted or old.sack_permitted,
+            old.tsval if new.tsval is None else new.tsval,
+            new.fast_open or old.fast_open,
+        )
+
+    def _account_ack(self, segment: Segment) -> None:
+        ack, window = segment.ack, segment.window
+        if ack == self.ack and window == self.window:
+            return
+        if self.ack is None or ack > self.ack:
+            self.ack = ack
+        edge = ack + (window << (0 if segment.flags & SYN else self.shift))
+        if self.edge is None or edge > self.edge:
+            self.edge = edge
+        self.window = None if segment.flags & SYN else window
+
+    def _account_text(self, segment: Segment) -> None:
+        start = segment.seq + (segment.flags >> 1 & 1)
+        known = start - self.text_start
+        if not 0 <= known <= len(self.text):
+            self.text, self.text_start, known = bytearray(), start, 0
+        self.text += segment.payload[len(self.text) - known :]
+        if len(self.text) > _KEPT_TEXT:
+            self.text_start += _KEPT_TEXT // 2
+            del self.text[: _KEPT_TEXT // 2]
+
+
+class Flow:
+    """What both sides of one connection (4-tuple) have sent so far; judges each segment of the checked side.
+
+    `default_mss` is 536 over IPv4 and 1220 over IPv6. When a new connection takes the place of an old one between the
+    same ports (a new ISS behind our SYN, or after a reset or two FINs), the bookkeeping starts anew.
+    """
+
+    __slots__ = ("_answered", "_our_syns", "default_mss", "ours", "theirs")
+
+    def __init__(self, default_mss: int = 536) -> None:
+        self.default_mss = default_mss
+        self.ours, self.theirs = Half(), Half()
+        self._our_syns: list[Half] = []
+        """What would be ours if the checked side answered one of our later SYNs."""
+        self._answered = True
+        """No SYN of ours is newer than the last SYN of theirs."""
+
+    @property
+    def timestamps(self) -> bool:
+        """Whether both SYNs had the timestamps option (RFC 7323 3.2)."""
+        return self.ours.offer.tsval is not None and self.theirs.offer.tsval is not None
+
+    def sent(self, segment: Segment, now: float) -> None:  # noqa: ARG002  # the rules do not need the time so far
+        """Our side put this on the wire, whatever it is."""
+        if segment.flags & (SYN | RST) == SYN:
+            self._answered = False
+            if self.ours.iss is not None and segment.seq != self.ours.iss:
+                self._our_syns.append(Half(self.ours))
+        if self._our_syns:
+            self._our_syns[-1].account(segment)
+            if segment.flags & SYN and segment.seq != self.ours.iss:
+                return
+        self.ours.account(segment)
+        if segment.flags & SYN:
+            self._scale_windows()
+
+    def judge(self, segment: Segment, now: float) -> tuple[Breach, ...]:  # noqa: ARG002  # as above
+        """The checked side put this on the wire: the rules it breaks, () when it keeps them all; accounts for it."""
+        flags = segment.flags
+        if self._goes_on_as_before(segment):
+            self._account_for_more(segment)
+            return ()
+        if flags & (SYN | RST) == SYN:
+            self._recognise_connection(segment)
+        breaches: tuple[Breach, ...] = ()
+        for rule in rules_for(segment):
+            message = rule.check(self, segment)
+            if message is not None:
+                breaches += (Breach(rule, segment, message),)
+        self.theirs.account(segment)
+        if flags & SYN:
+            self._scale_windows()
+        return breaches
+
+    def _goes_on_as_before(self, segment: Segment) -> bool:
+        """Whether it is an ordinary ACK or FIN at the place where the last segment ended.
+
+        A short cut past the table: a segment for which this holds breaks none of the rules (and a test holds the two
+        against each other). Most segments are such ones, and every one of the kernel passes here.
+        """
+        seq, ack, flags, window, options, payload, urgent, reserved, faults = segment
+        if options or payload or urgent or reserved or faults or flags not in _PLAIN:
+            return False
+        theirs, ours = self.theirs, self.ours
+        if seq != theirs.nxt or theirs.iss is None or theirs.fin_end is not None or theirs.was_reset:
+            return False
+        if ours.nxt is None or theirs.ack is None or theirs.edge is None or ours.offer.tsval is not None:
+            return False
+        return (
+            ack - theirs.ack >= 0
+            and ours.nxt - ack >= 0
+            and ack + (window << theirs.shift) - theirs.edge >= 0
+            and not self._our_syns
+        )
+
+    def _account_for_more(self, segment: Segment) -> None:
+        """What `Half.account` comes down to for such a segment."""
+        theirs = self.theirs
+        seq, ack, flags, window = segment[:4]
+        theirs.acks.add(ack)
+        theirs.ack, theirs.window, theirs.edge = ack, window, ack + (window << theirs.shift)
+        theirs.synchronized = True
+        if flags & FIN:
+            theirs.nxt = theirs.fin_end = seq + 1
+        theirs.ends.add(theirs.nxt)  # type: ignore[arg-type]  # known: the segment starts there
+
+    def is_retransmission(self, segment: Segment) -> bool:
+        """Whether it occupies sequence numbers that were all sent before; to be asked before `judge`."""
+        theirs, flags = self.theirs, segment.flags
+        if theirs.nxt is None or flags & RST or not segment.length:
+            return False
+        if flags & SYN:
+            return segment.seq == theirs.iss
+        return segment.end <= theirs.nxt and (theirs.iss is None or segment.seq > theirs.iss)
+
+    def _recognise_connection(self, syn: Segment) -> None:
+        """Start new halves when this SYN opens another connection than the last one."""
+        ours, theirs = self.ours, self.theirs
+        over = ours.reset or theirs.reset or (ours.fin_end is not None and theirs.fin_end is not None)
+        if syn.seq == theirs.iss:
+            self._answered = True
+            return
+        passive = syn.flags & ACK and not self._answered and not theirs.active
+        if theirs.iss is not None and not passive and not over:
+            return
+        self.theirs = Half(theirs)
+        self._answered = True
+        for candidate in reversed(self._our_syns):
+            if not syn.flags & ACK or (candidate.iss is not None and syn.ack == candidate.iss + 1):
+                self.ours = candidate
+                break
+        else:
+            if over and not syn.flags & ACK:
+                self.ours = Half(ours)
+        self._our_syns.clear()
+
+    def _scale_windows(self) -> None:
+        ours, theirs = self.ours.offer.shift, self.theirs.offer.shift
+        if ours is not None and theirs is not None:
+            self.ours.shift, self.theirs.shift = min(ours, MAX_SHIFT), min(theirs, MAX_SHIFT)

@@ -1,0 +1,40 @@
+"""One TCP segment as a value: the fields of RFC 9293 3.1 without ports and checksum."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lab.tcp.flags import FIN, letters
+from lab.tcp.options import Options
+from lab.tcp.sequence import Seq
+
+
+class Segment(NamedTuple):
+    """A segment. `window` is the field as it stands on the wire, unscaled; `urgent` and `reserved` likewise."""
+
+    seq: Seq
+    ack: Seq
+    flags: int
+    window: int = 0
+    options: Options = ()
+    payload: bytes = b""
+    urgent: int = 0
+    reserved: int = 0
+    faults: tuple[str, ...] = ()
+    """What the decoder found malformed: a wrong checksum, an option that overruns the header, ..."""
+
+    @property
+    def letters(self) -> str:
+        """The control bits as Scapy prints them: "SA"."""
+        return letters(self.flags)
+
+    @property
+    def length(self) -> int:
+        """SEG.LEN: the sequence numbers it occupies, payload plus one each for SYN and FIN (RFC 9293 3.4)."""
+        flags = self.flags
+        return len(self.payload) + (flags & FIN) + (flags >> 1 & 1)  # bit 0 is FIN, bit 1 is SYN
+
+    @property
+    def end(self) -> Seq:
+        """The sequence number behind the last one it occupies."""
+        return self.seq + self.length

@@ -1,0 +1,44 @@
+"""Sequence numbers: 32 bits, added and compared modulo 2**32 (RFC 9293 3.4)."""
+
+from __future__ import annotations
+
+from typing import Self
+
+_MASK = 0xFFFF_FFFF
+_HALF = 0x8000_0000
+
+
+class Seq(int):
+    """A sequence number. `a + n` wraps, `a - b` is the signed distance from b to a, `<` follows the circle.
+
+    Two numbers exactly half the circle apart have no order: both `a < b` and `b < a` hold (RFC 1982 3.2).
+    To step back write `a + -1`: a minus always measures a distance, so it can never be mistaken for a step.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, value: int) -> Self:
+        """The sequence number congruent to `value` modulo 2**32."""
+        return int.__new__(cls, value & _MASK)
+
+    def __add__(self, count: int) -> Seq:
+        return int.__new__(Seq, int.__add__(self, count) & _MASK)
+
+    def __sub__(self, other: int) -> int:
+        return ((int.__sub__(self, other) + _HALF) & _MASK) - _HALF
+
+    def __lt__(self, other: int) -> bool:
+        return (int.__sub__(self, other) & _MASK) >= _HALF
+
+    def __le__(self, other: int) -> bool:
+        return int.__eq__(self, other) or (int.__sub__(self, other) & _MASK) >= _HALF
+
+    def __gt__(self, other: int) -> bool:
+        return (int.__sub__(other, self) & _MASK) >= _HALF
+
+    def __ge__(self, other: int) -> bool:
+        return int.__eq__(self, other) or (int.__sub__(other, self) & _MASK) >= _HALF
+
+    def within(self, start: int, size: int) -> bool:
+        """Whether this number is one of the `size` numbers from `start` on (a window test, RFC 9293 3.4)."""
+        return (int.__sub__(self, start) & _MASK) < size

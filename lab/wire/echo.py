@@ -1,0 +1,51 @@
+"""The fence: an echo request that the kernel answers after everything sent before it, and its recognition.
+
+Requests and segments pass through the same veth and the same softirq, first in, first out. Once the answer is there,
+everything that the kernel had to say at once to an earlier segment is there too.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from lab.wire import crafting
+from lab.wire.frames import ETHERNET
+
+_FIELDS = struct.Struct("!HH")  # identifier and sequence number, the same place in ICMP and ICMPv6
+_IDENTIFIER = 0x7CB
+
+
+class Echo:
+    """Echo requests from one address to another, numbered."""
+
+    __slots__ = ("_at", "_frame", "_number", "_reply")
+
+    def __init__(self, family: int, source: str, destination: str, macs: tuple[str, str]) -> None:
+        self._frame = bytearray(crafting.build_echo_request(family, source, destination, macs))
+        self._at = ETHERNET + (40 if family == 6 else 20)
+        self._reply = (b"\x86\xdd", 20, 58, 129) if family == 6 else (b"\x08\x00", 23, 1, 0)
+        self._number = 0
+
+    def request(self) -> bytes:
+        """The next request."""
+        self._number = (self._number + 1) & 0xFFFF
+        old = self._frame[self._at + 4 : self._at + 8]
+        new = _FIELDS.pack(_IDENTIFIER, self._number)
+        (checksum,) = struct.unpack_from("!H", self._frame, self._at + 2)
+        # RFC 1624: the checksum follows from the difference, so the pseudo header need not be known here.
+        total = (~checksum & 0xFFFF) - int.from_bytes(old, "big") + int.from_bytes(new, "big")
+        struct.pack_into("!H", self._frame, self._at + 2, -total % 0xFFFF)
+        self._frame[self._at + 4 : self._at + 8] = new
+        return bytes(self._frame)
+
+    def answered_by(self, frame: bytes) -> bool:
+        """Whether `frame` is the reply to the last request."""
+        kind, protocol_at, protocol, reply = self._reply
+        at = self._at
+        return (
+            len(frame) >= at + 8
+            and frame[12:14] == kind
+            and frame[protocol_at] == protocol
+            and frame[at] == reply
+            and _FIELDS.unpack_from(frame, at + 4) == (_IDENTIFIER, self._number)
+        )

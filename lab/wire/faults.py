@@ -1,0 +1,160 @@
+"""A link that misbehaves on purpose: it loses, doubles, delays, reorders and alters frames, always the same ones.
+
+It wraps a link and is one. Chance comes from a seeded generator only, so a run with the same seed and the same frames
+has the same faults.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from lab.wire.link import Frame, Link
+
+
+class Action(Enum):
+    """What happens to a frame."""
+
+    DROP = "drop"
+    DUPLICATE = "duplicate"
+    DELAY = "delay"
+    REORDER = "reorder"
+    """Held back until the next frame of the same direction has passed."""
+    ALTER = "alter"
+
+
+def carries_tcp(frame: bytes) -> bool:
+    """Whether it is TCP over IPv4 or IPv6, whatever else may be wrong with it."""
+    kind = frame[12:14]
+    return frame[23:24] == b"\x06" if kind == b"\x08\x00" else kind == b"\x86\xdd" and frame[20:21] == b"\x06"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong. It strikes the frames that `matches` with the given `probability`.
+
+    Left out, `matches` is all that carries TCP: the lab's own echo requests, by which it proves silence, are spared.
+
+    `nth` counts matching frames from 1 and strikes only that one. `delay_s` is for DELAY, `alter` for ALTER: it gets
+    the frame and a generator and returns the frame to carry on; without it one random bit behind the Ethernet header
+    flips.
+    """
+
+    action: Action
+    probability: float = 1.0
+    nth: int | None = None
+    matches: Callable[[bytes], bool] = carries_tcp
+    delay_s: float = 0.0
+    alter: Callable[[bytes, random.Random], bytes] | None = None
+
+
+class FaultyLink:
+    """A link with faults in each direction."""
+
+    def __init__(self, link: Link, seed: int, sending: Iterable[Fault] = (), receiving: Iterable[Fault] = ()) -> None:
+        self._link = link
+        self._sending = _Lane(sending, random.Random(f"{seed} sending"))
+        self._receiving = _Lane(receiving, random.Random(f"{seed} receiving"))
+
+    def send(self, data: bytes) -> int:
+        """Send what is left of the frame after the faults; its time, or now when nothing of it went out."""
+        now = time.monotonic_ns()
+        self._sending.put(Frame(now, data))
+        return self._flush(now)
+
+    def receive(self, deadline_ns: int) -> Frame | None:
+        """The next frame that the faults let through."""
+        while True:
+            now = time.monotonic_ns()
+            self._flush(now)
+            ready = self._receiving.take(now)
+            if ready is not None:
+                return ready
+            if now >= deadline_ns > 0:
+                return None
+            wake_ns = min((at for at in (self._sending.next_ns, self._receiving.next_ns) if at), default=deadline_ns)
+            frame = self._link.receive(min(wake_ns, deadline_ns))
+            if frame is not None:
+                self._receiving.put(frame)
+            elif deadline_ns == 0:
+                return None
+
+    def close(self) -> None:
+        """Close the link underneath; frames still held back are lost."""
+        self._link.close()
+
+    def _flush(self, now: int) -> int:
+        sent_ns = now
+        while (frame := self._sending.take(now)) is not None:
+            sent_ns = self._link.send(frame.data)
+        return sent_ns
+
+
+class _Lane:
+    """One direction: frames go in, and come out when they are due."""
+
+    def __init__(self, faults: Iterable[Fault], chance: random.Random) -> None:
+        self._faults = tuple(faults)
+        self._seen = [0] * len(self._faults)
+        self._chance = chance
+        self._due: list[tuple[int, int, Frame]] = []
+        self._held: list[Frame] = []
+        self._order = 0
+
+    @property
+    def next_ns(self) -> int:
+        """When the next frame is due, 0 when none is waiting."""
+        return self._due[0][0] if self._due else 0
+
+    def put(self, frame: Frame) -> None:
+        striking = [fault for index, fault in enumerate(self._faults) if self._strikes(index, fault, frame.data)]
+        copies = 1
+        for fault in striking:
+            copies *= _COPIES.get(fault.action, 1)
+            frame = _changed(frame, fault, self._chance)
+        if any(fault.action is Action.REORDER for fault in striking):
+            self._held += [frame] * copies
+        elif copies:
+            self._release([frame] * copies + self._held, frame.time_ns)
+            self._held = []
+
+    def _release(self, frames: list[Frame], due_ns: int) -> None:
+        for each in frames:
+            self._order += 1
+            heapq.heappush(self._due, (max(each.time_ns, due_ns), self._order, each))
+
+    def take(self, now: int) -> Frame | None:
+        """The next frame that is due by now."""
+        if not self._due or self._due[0][0] > now:
+            return None
+        return heapq.heappop(self._due)[2]
+
+    def _strikes(self, index: int, fault: Fault, data: bytes) -> bool:
+        if not fault.matches(data):
+            return False
+        self._seen[index] += 1
+        if fault.nth is not None:
+            return self._seen[index] == fault.nth
+        return fault.probability >= 1 or self._chance.random() < fault.probability
+
+
+_COPIES = {Action.DROP: 0, Action.DUPLICATE: 2}
+
+
+def _changed(frame: Frame, fault: Fault, chance: random.Random) -> Frame:
+    if fault.action is Action.DELAY:
+        return Frame(frame.time_ns + int(fault.delay_s * 1e9), frame.data)
+    if fault.action is Action.ALTER:
+        return Frame(frame.time_ns, (fault.alter or _flip_a_bit)(frame.data, chance))
+    return frame
+
+
+def _flip_a_bit(data: bytes, chance: random.Random) -> bytes:
+    altered = bytearray(data)
+    bit = chance.randrange(14 * 8, len(altered) * 8)
+    altered[bit // 8] ^= 1 << bit % 8
+    return bytes(altered)

@@ -1,0 +1,101 @@
+"""The AF_PACKET link: raw frames in and out of one interface, received ones with the kernel's own time stamp."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from typing import NamedTuple, Protocol
+
+_SOL_PACKET = 263
+_PACKET_IGNORE_OUTGOING = 23
+_SO_TIMESTAMPNS = 35
+_ETH_P_ALL = 0x0300  # in network byte order
+_ANCILLARY = socket.CMSG_SPACE(16)
+_TIMESPEC = struct.Struct("=qq")
+_RECEIVE_BUFFER = 4 << 20
+_PLAUSIBLE_DELAY_NS = 60_000_000_000
+
+
+class Frame(NamedTuple):
+    """A frame and the moment it was on the wire."""
+
+    time_ns: int
+    """CLOCK_MONOTONIC: as the kernel stamped it for a received frame, just before the send call for a sent one."""
+    data: bytes
+
+
+class Link(Protocol):
+    """Something that carries frames. Wrappers (`lab.wire.faults`) take a link and are one."""
+
+    def send(self, data: bytes) -> int:
+        """Put a frame on the wire; its time in ns of CLOCK_MONOTONIC."""
+
+    def receive(self, deadline_ns: int) -> Frame | None:
+        """The next frame from the other side, None when there is none by the deadline (0: do not wait)."""
+
+    def close(self) -> None:
+        """Let go of the interface."""
+
+
+class PacketLink:
+    """A link by AF_PACKET on an interface of the namespace that the calling thread is in when it is made."""
+
+    __slots__ = ("_offset_ns", "_poll", "_socket")
+
+    def __init__(self, interface: str) -> None:
+        # Protocol 0 until bound: a socket for all protocols would take frames of every interface for a moment.
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        self._socket.setblocking(False)
+        self._socket.bind((interface, socket.ntohs(_ETH_P_ALL)))
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        self._offset_ns = _wall_clock_offset_ns()
+
+    def send(self, data: bytes) -> int:
+        """Put a frame on the wire. On a veth the other side has usually dealt with it when this returns."""
+        now = time.monotonic_ns()
+        self._socket.send(data)
+        return now
+
+    def receive(self, deadline_ns: int) -> Frame | None:
+        """The next frame from the other side, None when there is none by the deadline (0: do not wait)."""
+        while True:
+            try:
+                data, ancillary, _, _ = self._socket.recvmsg(65536, _ANCILLARY)
+            except BlockingIOError:
+                left_ns = deadline_ns - time.monotonic_ns()
+                if deadline_ns == 0 or left_ns <= 0:
+                    return None
+                self._poll.poll(-(-left_ns // 1_000_000))  # rounded up: never wake before the deadline
+                continue
+            seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+            time_ns = seconds * 1_000_000_000 + nanoseconds - self._offset_ns
+            now_ns = time.monotonic_ns()
+            if not now_ns - _PLAUSIBLE_DELAY_NS < time_ns <= now_ns:
+                time_ns = self._after_a_step_of_the_clock(time_ns + self._offset_ns, now_ns)
+            return Frame(time_ns, data)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def _after_a_step_of_the_clock(self, wall_ns: int, now_ns: int) -> int:
+        """The kernel stamps frames by the wall clock; the two clocks run alike until somebody sets the wall clock."""
+        self._offset_ns = _wall_clock_offset_ns()
+        return min(wall_ns - self._offset_ns, now_ns)
+
+
+def _wall_clock_offset_ns() -> int:
+    """CLOCK_REALTIME minus CLOCK_MONOTONIC: the reading with the least time between its two clocks is the truest."""
+    readings = []
+    for _ in range(5):
+        before = time.monotonic_ns()
+        wall = time.time_ns()
+        after = time.monotonic_ns()
+        readings.append((after - before, wall - (before + after) // 2))
+    return min(readings)[1]

@@ -1,0 +1,62 @@
+"""Opening a connection: three segments, SYN, SYN+ACK, ACK."""
+
+from lab import ANY, Lab, scenario
+
+
+@scenario(section="RFC 9293 3.5 figure 6")
+def kernel_as_server(lab: Lab) -> None:
+    """Three segments open a connection to a listening kernel; its application is asked only afterwards.
+
+    The listener stays in LISTEN all the while: what goes through SYN-RECEIVED is a connection request beside it.
+    """
+    server = lab.kernel.listen(port=80)
+    lab.kernel.expect_state(server, "LISTEN")
+    peer = lab.peer(to=server)
+
+    lab.step("First segment: the peer sends SYN")
+    peer.send("S", options=[("MSS", 1460)])
+
+    lab.step("Second segment: the kernel answers with SYN+ACK")
+    peer.expect("SA", seq=0, ack=1, options=[("MSS", lab.kernel.mss)])
+    lab.kernel.expect_state(peer, "SYN-RECEIVED")
+    lab.kernel.expect_state(server, "LISTEN")
+
+    lab.step("Third segment: the peer acknowledges, and both are ESTABLISHED")
+    peer.send("A")
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    peer.expect_silence()
+
+    lab.step("Only now does the application take the connection, and read what comes over it")
+    connection = server.accept()
+    peer.send("PA", payload="hello")
+    peer.expect("A", seq=1, ack=6)
+    connection.expect_data("hello")
+
+
+@scenario(section="RFC 9293 3.5 figure 6")
+def kernel_as_client(lab: Lab) -> None:
+    """The kernel opens: its SYN offers every option it knows, and its third segment carries none of them again."""
+    peer = lab.peer(port=80, timestamps=True)
+    client = lab.kernel.connect(to=peer)
+
+    lab.step("First segment: the kernel's SYN, with its options")
+    peer.expect(
+        "S",
+        seq=0,
+        options=[
+            ("MSS", lab.kernel.mss),
+            ("SAckOK", b""),
+            ("Timestamp", (ANY, 0)),
+            ("NOP", None),
+            ("WScale", lab.kernel.window_scale),
+        ],
+    )
+    lab.kernel.expect_state(peer, "SYN-SENT")
+
+    lab.step("Second segment: the peer answers with SYN+ACK, and wants timestamps but no window scale")
+    peer.send("SA")
+
+    lab.step("Third segment: a bare ACK, with the timestamps that both sides asked for")
+    peer.expect("A", seq=1, ack=1, options=[("NOP", None), ("NOP", None), ("Timestamp", (ANY, ANY))])
+    client.expect_connected()
+    lab.kernel.expect_state(peer, "ESTABLISHED")

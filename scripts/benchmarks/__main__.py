@@ -1,0 +1,216 @@
+"""`scripts/bench`: how fast and how large the lab is, beside hand-written struct, Scapy, `sr1` and the kernel alone."""
+# ruff: noqa: T201  # printing is what it is for
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from scripts.benchmarks import commands
+from scripts.benchmarks.commands import CommandFailed
+
+MET, NOT_MET, CANNOT_RUN = 0, 1, 3
+
+
+class Size(NamedTuple):
+    """How often each thing is measured."""
+
+    rounds: int
+    fast: int
+    """Cycles in a block, and with Scapy: a block should outlast a scheduler's tick, but not by much."""
+    slow: int
+    cold: int
+    setups: int
+    fences: int
+    blocks: int
+    block: int
+    patterns: tuple[str, ...] = ()
+    """What the whole run is."""
+
+
+FULL = Size(rounds=40, fast=20, slow=2, cold=9, setups=15, fences=1000, blocks=10, block=100)
+QUICK = Size(3, 3, 1, 1, 2, 20, 2, 5, patterns=(commands.ONE_SCENARIO,))
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    name: str
+    value: float
+    unit: str
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def bound(self) -> str:
+        """As it is printed."""
+        if self.at_most is not None:
+            return f"<= {_number(self.at_most)}"
+        return f">= {_number(self.at_least)}" if self.at_least is not None else ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the value keeps to the bound; without one always."""
+        if self.at_most is not None:
+            return self.value <= self.at_most
+        return self.at_least is None or self.value >= self.at_least
+
+
+def main() -> int:
+    """Measure, print, write; the exit status."""
+    options = _parser().parse_args()
+    size = QUICK if options.quick else FULL
+    try:
+        measured = _measure(size)
+        if options.repeats:
+            _progress(f"the whole run, {options.repeats} times")
+            measured["repeats"] = {
+                "runs": options.repeats,
+                "failures": commands.failures(options.repeats, *size.patterns),
+            }
+    except CommandFailed as failed:
+        print(failed, file=sys.stderr)
+        return CANNOT_RUN
+    rows = _rows(measured)
+    measured["bounds"] = [
+        {"name": row.name, "value": row.value, "unit": row.unit, "bound": row.bound, "met": row.met}
+        for row in rows
+        if row.bound
+    ]
+    _print_table(rows)
+    for text in measured.get("repeats", {}).get("failures", []):
+        print(text)
+    if options.json:
+        Path(options.json).write_text(json.dumps(measured, indent=2) + "\n")
+    missed = [row.name for row in rows if not row.met]
+    print(f"\nNOT met: {', '.join(missed)}" if missed else "\nall bounds are met")
+    return NOT_MET if missed else MET
+
+
+def _measure(size: Size) -> dict[str, Any]:
+    # From outside first: this process must still be small then, see `commands.Finished.peak_rss_bytes`.
+    _progress("cold starts")
+    seconds = {
+        "help_cold": commands.cold_seconds(size.cold, "--help"),
+        "run_one_cold": commands.cold_seconds(size.cold, "run", commands.ONE_SCENARIO),
+    }
+    _progress("the whole run")
+    whole = commands.whole_run(*size.patterns)
+    seconds |= {"run_all": whole.seconds, "slowest_scenario": whole.slowest_scenario}
+
+    from scripts.benchmarks import labs
+
+    with labs.shared() as shared:
+        _progress("set-up and fence")
+        seconds["setup"] = labs.setup_seconds(shared, size.setups)
+        seconds["fence_p50"] = labs.fence_seconds(shared, size.fences)
+        _progress("growth")  # while nothing that was freed here hides it
+        growth = labs.growth(shared, size.blocks, size.block)
+        _progress("cycles in five ways")
+        cycles = labs.cycle_seconds(shared, size.rounds, size.fast, size.slow)
+        traced = shared[1] is not None
+    seconds |= {f"cycle_{name}": median(each) for name, each in cycles.items()}
+
+    def ratio(over: str, under: str) -> float:
+        return median(a / b for a, b in zip(cycles[over], cycles[under], strict=True))
+
+    ratios = {
+        "api_over_struct": ratio("api", "struct"),
+        "scapy_over_api": ratio("scapy", "api"),
+        "sr1_over_api": ratio("sr1", "api"),
+        "api_over_kernel": ratio("api", "kernel"),
+    }
+    packetdrill = commands.packetdrill_seconds(size.cold)
+    if packetdrill is not None:
+        seconds["packetdrill_cold"] = packetdrill
+        ratios["run_one_over_packetdrill"] = seconds["run_one_cold"] / packetdrill
+    return {
+        "environment": _environment(traced, quick=bool(size.patterns)),
+        "ratios": ratios,
+        "seconds": seconds,
+        "peak_rss_bytes": whole.peak_rss_bytes,
+        "growth": growth,
+    }
+
+
+def _rows(measured: dict[str, Any]) -> list[Row]:
+    """The table: what is demanded stands beside what was measured, here and nowhere else."""
+    ratios, seconds, growth = measured["ratios"], measured["seconds"], measured["growth"]
+    rows = [
+        Row("api_over_struct", ratios["api_over_struct"], "x", at_most=4),
+        Row("scapy_over_api", ratios["scapy_over_api"], "x", at_least=10),
+        Row("sr1_over_api", ratios["sr1_over_api"], "x"),
+        Row("api_over_kernel", ratios["api_over_kernel"], "x"),
+        *(Row(f"cycle_{name}", seconds[f"cycle_{name}"] * 1e6, "us") for name in _ways(seconds)),
+        Row("fence_p50", seconds["fence_p50"] * 1e3, "ms", at_most=1),
+        Row("setup", seconds["setup"] * 1e3, "ms", at_most=100),
+        Row("help_cold", seconds["help_cold"], "s", at_most=0.3),
+        Row("run_one_cold", seconds["run_one_cold"], "s", at_most=1.0),
+        Row("slowest_scenario", seconds["slowest_scenario"], "s"),
+        Row("run_all", seconds["run_all"], "s", at_most=1.2 * seconds["slowest_scenario"] + 2),
+        Row("peak_rss", measured["peak_rss_bytes"] / 1e6, "MB", at_most=120),
+        Row("last_over_first_block", growth["last_over_first_block"], "x", at_most=1.5),
+        Row("kept_per_cycle", growth["kept_bytes_per_cycle"], "bytes"),
+        Row("leaked_per_cycle", growth["leaked_bytes_per_cycle"], "bytes", at_most=1024),
+    ]
+    if "packetdrill_cold" in seconds:
+        rows.append(Row("packetdrill_cold", seconds["packetdrill_cold"], "s"))
+        rows.append(Row("run_one_over_packetdrill", ratios["run_one_over_packetdrill"], "x"))
+    if "repeats" in measured:
+        runs = measured["repeats"]["runs"]
+        rows.append(Row("failed_runs", len(measured["repeats"]["failures"]), f"of {runs}", at_most=0))
+    return rows
+
+
+def _ways(seconds: dict[str, float]) -> list[str]:
+    return [name.removeprefix("cycle_") for name in seconds if name.startswith("cycle_")]
+
+
+def _environment(traced: bool, quick: bool) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "scapy": version("scapy"),
+        "witnesses": ["inet_diag", "tracepoint"] if traced else ["inet_diag"],
+        "quick": quick,
+    }
+
+
+def _print_table(rows: list[Row]) -> None:
+    print(f"{'name':<26}{'median':>10}  {'unit':<7}{'bound':<10}verdict")
+    for row in rows:
+        verdict = "" if not row.bound else "met" if row.met else "NOT met"
+        print(f"{row.name:<26}{_number(row.value):>10}  {row.unit:<7}{row.bound:<10}{verdict}".rstrip())
+
+
+def _number(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _progress(what: str) -> None:
+    if sys.stderr.isatty():
+        print(f"measuring {what} ...", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", metavar="FILE", help="write everything that was measured, as JSON")
+    parser.add_argument("--quick", action="store_true", help="few repetitions, and one scenario for the whole run")
+    parser.add_argument("--repeats", metavar="N", type=int, default=0, help="also repeat the whole run N times")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

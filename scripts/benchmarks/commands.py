@@ -1,0 +1,131 @@
+"""What is measured from outside, on processes as a user starts them. Imports no lab: see `peak_rss_bytes`."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+LAB = str(Path(__file__).resolve().parents[1] / "lab")
+ONE_SCENARIO = "handshake.kernel_as_server"
+_DEADLINE_S = 600
+_PACKETDRILL_SCRIPT = """\
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0
++0 bind(3, ..., ...) = 0
++0 listen(3, 16) = 0
++0 < S 0:0(0) win 65535 <mss 1460>
++0 > S. 0:0(0) ack 1 <mss 1460>
++0 < . 1:1(0) ack 1 win 65535
++0 accept(3, ..., ...) = 4
++0 close(4) = 0
++0 > F. 1:1(0) ack 1
++0 < . 1:1(0) ack 2 win 65535
++0 < F. 1:1(0) ack 2 win 65535
++0 > . 2:2(0) ack 2
+"""
+
+
+class CommandFailed(Exception):
+    """A command that had to succeed did not; says what it printed last."""
+
+
+class Finished(NamedTuple):
+    """A process that has ended."""
+
+    status: int
+    out: str
+    messages: str
+    seconds: float
+    peak_rss_bytes: int
+    """Linux counts what the process was before exec(2), too, so this is never less than this process's own peak."""
+
+
+def run(*command: str) -> Finished:
+    """Start a command, wait for its end."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as messages:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=messages)
+        ended = select.poll()
+        ended.register(watched := os.pidfd_open(process.pid), select.POLLIN)
+        in_time = bool(ended.poll(_DEADLINE_S * 1000))
+        os.close(watched)
+        if not in_time:
+            process.kill()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        messages.seek(0)
+        return Finished(process.returncode, out.read(), messages.read(), seconds, usage.ru_maxrss * 1024)
+
+
+def succeeded(*command: str) -> Finished:
+    """The same; CommandFailed when its exit status is not 0."""
+    finished = run(*command)
+    if finished.status:
+        last = (finished.messages or finished.out).strip()[-2000:]
+        raise CommandFailed(f"{' '.join(command)} ended with exit status {finished.status}:\n{last}")
+    return finished
+
+
+def cold_seconds(count: int, *arguments: str) -> float:
+    """Median time of `lab` with these arguments, each time a new process; one before that fills the caches."""
+    succeeded(LAB, *arguments)
+    return median(succeeded(LAB, *arguments).seconds for _ in range(count))
+
+
+class WholeRun(NamedTuple):
+    """A `lab run`."""
+
+    seconds: float
+    slowest_scenario: float
+    scenarios: int
+    """Counted once for each address family."""
+    peak_rss_bytes: int
+
+
+def whole_run(*patterns: str) -> WholeRun:
+    """`lab run`, of everything unless patterns are given."""
+    finished = succeeded(LAB, "run", "--json", "-", *patterns)
+    listed: list[dict[str, Any]] = json.loads(finished.out)["scenarios"]
+    if finished.peak_rss_bytes <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024:
+        raise CommandFailed("this process is larger than the one to be measured, so its peak memory cannot be told")
+    return WholeRun(finished.seconds, max(each["seconds"] for each in listed), len(listed), finished.peak_rss_bytes)
+
+
+def failures(repeats: int, *patterns: str) -> list[str]:
+    """What went wrong in that many whole runs, a text for each run that did not end well."""
+    found = []
+    for number in range(1, repeats + 1):
+        finished = run(LAB, "run", "--quiet", *patterns)
+        if finished.status:
+            found.append(f"run {number}: exit status {finished.status}\n{finished.out}{finished.messages}")
+    return found
+
+
+def packetdrill_seconds(count: int) -> float | None:
+    """Median time of packetdrill for one open-and-close cycle, process and all; None where there is no packetdrill."""
+    program = shutil.which("packetdrill")
+    if program is None:
+        return None
+    from lab.host.namespace import Namespace
+
+    with tempfile.NamedTemporaryFile("w", suffix=".pkt") as script:
+        script.write(_PACKETDRILL_SCRIPT)
+        script.flush()
+        namespace = Namespace()
+        try:
+            with namespace.entered():  # it changes the sysctls of the namespace that it is in
+                succeeded(program, script.name)
+                return median(succeeded(program, script.name).seconds for _ in range(count))
+        finally:
+            namespace.close()

@@ -1,0 +1,157 @@
+"""What is measured in this process, with labs of its own: cycles side by side, set-up, the fence, growth."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from statistics import median
+
+from lab import Lab
+from lab.host.addresses import AddressPool
+from lab.host.errors import MachineError
+from lab.host.kernel_state import StateLookup
+from lab.host.tracepoint import StateTracer
+from lab.tcp.state import State
+from scripts.benchmarks import cycles
+from scripts.benchmarks.cycles import Way
+
+Shared = tuple[AddressPool, StateTracer | None]
+"""What the labs of one process share, as in `lab run`."""
+
+
+@contextmanager
+def shared() -> Iterator[Shared]:
+    """An address pool, and the tracer where it can be had."""
+    with ExitStack() as undo:
+        pool = AddressPool()
+        undo.callback(pool.close)
+        tracer: StateTracer | None = None
+        try:
+            tracer = StateTracer()
+            undo.callback(tracer.close)
+        except MachineError:
+            pass  # then the labs do without, as in `lab run`; the environment says so
+        yield pool, tracer
+        if tracer is not None and tracer.lost:
+            raise RuntimeError(f"the tracer lost {tracer.lost} state changes: the labs did less than they should have")
+
+
+def cycle_seconds(of: Shared, rounds: int, fast: int, slow: int) -> dict[str, list[float]]:
+    """Seconds per cycle, in each way and round; a block is `fast` cycles, with Scapy `slow` ones.
+
+    The ways take turns, another one first each time, so that whatever else the machine does meets all of them.
+    Opening the lab pins this thread to one CPU, and so everything that follows.
+    """
+    pool, tracer = of
+    with ExitStack() as undo:
+        ways = {
+            "api": (undo.enter_context(cycles.through_the_api(pool, tracer)), fast),
+            "struct": (undo.enter_context(cycles.with_struct(pool)), fast),
+            "scapy": (undo.enter_context(cycles.with_scapy(pool)), slow),
+            "sr1": (undo.enter_context(cycles.with_sr1(pool)), slow),
+            "kernel": (undo.enter_context(cycles.between_kernels(pool)), fast),
+        }
+        for way, _ in ways.values():
+            _block(way, 2)
+            _prove_closed(way)
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        names = list(ways)
+        for turn in range(rounds):
+            first = turn % len(names)
+            for name in names[first:] + names[:first]:
+                way, count = ways[name]
+                seconds[name].append(_block(way, count))
+    return seconds
+
+
+def _block(way: Way, count: int) -> float:
+    """Seconds per cycle of `count` cycles."""
+    with way.network.peer.entered() if way.network else nullcontext():
+        way.after()  # what the others' cycles left for it to tidy up is not its own
+        began = time.perf_counter()
+        for _ in range(count):
+            way.cycle()
+        way.after()
+        return (time.perf_counter() - began) / count
+
+
+def _prove_closed(way: Way) -> None:
+    """One more cycle must end where all of them shall end: the kernel in TIME-WAIT (the lab's own way checks that)."""
+    if way.network is None:
+        return
+    with way.network.peer.entered():
+        port = way.cycle()
+    pair = way.network.addresses.ipv4
+    lookup = StateLookup(way.network.kernel)
+    state = lookup.of(4, pair.kernel, cycles.PORT, pair.peer, port).state
+    lookup.close()
+    if state is not State.TIME_WAIT:
+        raise RuntimeError(f"a cycle ended in {state}, not in TIME-WAIT")
+
+
+def setup_seconds(of: Shared, count: int) -> float:
+    """Median time in which a lab is made. The first one of a process, which also imports, does not count."""
+    pool, tracer = of
+
+    def one() -> float:
+        began = time.perf_counter()
+        with Lab(pool=pool, tracer=tracer):
+            return time.perf_counter() - began
+
+    one()
+    return median(one() for _ in range(count))
+
+
+def fence_seconds(of: Shared, count: int) -> float:
+    """Median time in which a scenario learns that the kernel has nothing to say to an open connection."""
+    pool, tracer = of
+    with Lab(pool=pool, tracer=tracer) as lab:
+        peer = lab.peer(to=lab.kernel.listen(port=cycles.PORT))
+        peer.open()
+        return median(_timed(peer.expect_silence) for _ in range(count))
+
+
+def growth(of: Shared, blocks: int, count: int) -> dict[str, float | list[float]]:
+    """What `blocks` blocks of `count` cycles do to time and memory: in one lab, and with a fresh lab for each block.
+
+    A recording keeps everything, so memory grows within a lab by what one cycle leaves there. With the lab it must go.
+    """
+    pool, tracer = of
+
+    def fresh_lab() -> None:
+        with cycles.through_the_api(pool, tracer) as way:
+            _block(way, count)
+
+    for _ in range(3):
+        fresh_lab()  # fills caches and the allocator's pools
+    total = blocks * count
+    before = _resident_bytes()
+    for _ in range(blocks):
+        fresh_lab()
+    leaked = (_resident_bytes() - before) / total
+    with cycles.through_the_api(pool, tracer) as way:
+        _block(way, count)
+        before = _resident_bytes()
+        block_seconds = [_block(way, count) for _ in range(blocks)]
+        kept = (_resident_bytes() - before) / total
+    return {
+        "last_over_first_block": block_seconds[-1] / block_seconds[0],
+        "kept_bytes_per_cycle": kept,
+        "leaked_bytes_per_cycle": leaked,
+        "block_seconds_per_cycle": block_seconds,
+    }
+
+
+def _timed(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def _resident_bytes() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

@@ -1,0 +1,77 @@
+"""What all tests share: the kernel tests' privileges, that nothing is skipped unseen, and the labs they work with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lab.host.addresses import AddressPool
+from lab.host.namespace import may_make_namespaces
+from lab.host.tracepoint import StateTracer
+from lab.scenario.lab import Lab
+
+KERNEL_TESTS = Path(__file__).parent / "kernel"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    privileged = may_make_namespaces()
+    for item in items:
+        if KERNEL_TESTS in item.path.parents:
+            item.add_marker("kernel")
+            if not privileged:
+                item.add_marker(pytest.mark.skip(reason="needs root: sudo scripts/test"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything can run, what was skipped was not tested: the run fails."""
+    if _skipped(session.config) and _nothing_may_be_skipped() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    count = _skipped(config)
+    if count and _nothing_may_be_skipped():
+        terminalreporter.write_line(f"FAILED: {count} skipped, and as root or with CI=true nothing may be", red=True)
+
+
+def _skipped(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return len(reporter.stats.get("skipped", ())) if reporter else 0
+
+
+def _nothing_may_be_skipped() -> bool:
+    return os.geteuid() == 0 or os.environ.get("CI") == "true"
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[AddressPool]:
+    with closing(AddressPool()) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def tracer() -> Iterator[StateTracer]:
+    with closing(StateTracer()) as opened:
+        yield opened
+
+
+@pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])
+def family(request: pytest.FixtureRequest) -> int:
+    number: int = request.param
+    return number
+
+
+@pytest.fixture
+def lab(family: int, pool: AddressPool, tracer: StateTracer) -> Iterator[Lab]:
+    with Lab(family, pool=pool, tracer=tracer) as ready:
+        yield ready
+
+
+@pytest.fixture
+def lab4(pool: AddressPool, tracer: StateTracer) -> Iterator[Lab]:
+    with Lab(4, pool=pool, tracer=tracer) as ready:
+        yield ready

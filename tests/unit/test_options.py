@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scapy.layers.inet import TCP
+
+from lab.tcp import options
+from lab.tcp.options import Option, Options
+
+WORDS = st.integers(0, 2**32 - 1)
+KNOWN: st.SearchStrategy[Option] = st.one_of(
+    st.just(("NOP", None)),
+    st.tuples(st.just("MSS"), st.integers(0, 65535)),
+    st.tuples(st.just("WScale"), st.integers(0, 255)),
+    st.just(("SAckOK", b"")),
+    st.tuples(st.just("Timestamp"), st.tuples(WORDS, WORDS)),
+    st.tuples(st.just("SAck"), st.integers(1, 4).flatmap(lambda n: st.tuples(*[WORDS] * (2 * n)))),
+)
+ANY = st.one_of(
+    KNOWN,
+    st.tuples(st.just("TFO"), st.binary(max_size=16)),
+    st.tuples(st.sampled_from([9, 99, 253]), st.binary(max_size=10)),
+)
+LISTS = st.lists(ANY, max_size=6).map(tuple)
+
+
+@given(LISTS)
+def test_decode_inverts_encode(chosen: Options) -> None:
+    assert options.decode(options.encode(chosen)) == (chosen, None)
+
+
+@given(st.lists(KNOWN, max_size=4).map(tuple).filter(lambda chosen: len(options.padded(chosen)) <= 40))
+def test_scapy_writes_the_same_bytes_and_reads_the_same_options(chosen: Options) -> None:
+    theirs = TCP(options=list(chosen))
+    assert bytes(theirs)[20:] == options.padded(chosen)
+    read = [option for option in TCP(bytes(theirs)).options if option[0] != "EOL"]
+    assert read == list(chosen)
+
+
+@given(WORDS, WORDS)
+def test_the_timestamps_of_ordinary_segments_have_a_short_way(tsval: int, tsecr: int) -> None:
+    chosen: Options = (("NOP", None), ("NOP", None), ("Timestamp", (tsval, tsecr)))
+    data = bytes(TCP(options=list(chosen)))[20:]
+    assert options.decode(data) == (chosen, None)
+    assert options.decode(data + b"\x01") == ((*chosen, ("NOP", None)), None)
+
+
+@given(st.binary(max_size=40))
+def test_decode_takes_any_bytes_and_encode_returns_them(data: bytes) -> None:
+    decoded, fault = options.decode(data)
+    again = options.encode(decoded)
+    assert data.startswith(again)
+    if fault is None:
+        assert not any(data[len(again) :])
+
+
+@pytest.mark.parametrize(
+    ("data", "decoded", "fault"),
+    [
+        (b"\x00\x00\x00\x00", (), None),
+        (b"\x01\x00\x07", (("NOP", None), ("EOL", None)), "behind the end"),
+        (b"\x02\x00", (), "length 0"),
+        (b"\x01\x02\x04\x05", (("NOP", None),), "length 4, 3 left"),
+        (b"\x08", (), "length 0"),
+        (b"\x02\x03\x05", ((2, b"\x05"),), None),
+    ],
+    ids=["padding", "behind EOL", "length zero", "overrun", "no length", "MSS of an odd length"],
+)
+def test_malformed_options_end_the_list(data: bytes, decoded: Options, fault: str | None) -> None:
+    found, message = options.decode(data)
+    assert found == decoded
+    assert message is fault is None or (fault is not None and message is not None and fault in message)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("MSS", 65536), ("MSS", None), ("WScale", 256), ("Timestamp", (1,)), ("SAck", ()), ("SAck", (1, 2, 3)), ("XYZ", 1),
+     ("NOP", 3), (99, "text"), (99, bytes(254))],
+    ids=str,
+)  # fmt: skip
+def test_an_impossible_value_is_named(option: Option) -> None:
+    with pytest.raises(ValueError, match=repr(option[0])):
+        options.encode((option,))
+
+
+def test_sackok_may_be_written_without_a_value() -> None:
+    assert options.encode((("SAckOK", None),)) == options.encode((("SAckOK", b""),))
+
+
+def test_lookups() -> None:
+    chosen: Options = (("MSS", 1460), ("NOP", None), ("MSS", 9), ("Timestamp", (5, 6)))
+    assert options.value_of(chosen, "MSS") == 1460
+    assert options.value_of(chosen, "SAck") is None
+    assert options.has(chosen, "NOP")
+    assert not options.has(chosen, "SAckOK")
+    assert options.timestamp(chosen) == (5, 6)
+    assert options.timestamp(chosen[:2]) is None
