@@ -5,6 +5,7 @@ Exit codes: 0 the kernel did as documented, 1 it did not, 2 wrong usage, 3 the l
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lab.scenario.registry import Found
     from lab.scenario.runner import Result
 
-DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED = 1, 2, 3, 130
+DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 
 app = typer.Typer(
     add_completion=False,
@@ -38,6 +39,7 @@ Patterns = Annotated[
 
 def main() -> None:
     """The entry point."""
+    gc.disable()  # nothing that is imported becomes garbage; `run` switches the collector on when all of it is there
     app(prog_name="lab")
 
 
@@ -69,6 +71,7 @@ def run(
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
     from lab.host.errors import MachineError
     from lab.scenario import registry
+    from lab.scenario.doctor import ensure_privileges
     from lab.scenario.runner import Outcome, Runner
 
     began = time.monotonic()
@@ -79,7 +82,9 @@ def run(
     finished = False
     try:
         if found.scenarios:
+            ensure_privileges()
             runner = Runner()
+            gc.enable()
             printer.note(runner.untraced)
             for result in runner.run_all(found.scenarios, families, lambda each: stop and each.outcome is Outcome.FAIL):
                 results.append(result)
@@ -178,10 +183,9 @@ class _Printer:
     def usage(self, found: Found) -> None:
         """What the command line asked for and could not have."""
         from lab.report.verdicts import place
-        from lab.scenario.recording import Where
 
         for broken in found.broken:
-            self._say(f"ERROR {place(Where(str(broken.file), broken.line))}: {broken.why}")
+            self._say(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}")
         for pattern in found.unknown:
             self._say(f"no scenario matches {pattern!r}; `lab list` shows them all")
 
@@ -211,7 +215,10 @@ class _Printer:
         return f"\033[1;{colour}m{word}\033[0m" if self._colours else word
 
     def _say(self, text: str, err: bool = False) -> None:
-        print(text, file=sys.stderr if err else self._stream)
+        try:
+            print(text, file=sys.stderr if err else self._stream, flush=True)
+        except BrokenPipeError:  # the reader has seen enough: do not wait for scenarios still running
+            os._exit(READER_GONE)
 
 
 def _exit_code(results: list[Result], found: Found) -> int:

@@ -8,7 +8,7 @@ set -euo pipefail
 
 root=${BASH_SOURCE[0]%/scripts/setup.sh}
 venv=$root/.venv
-unset PYTHONPATH PYTHONHOME
+unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE # the last would have each start compile everything anew
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
 

@@ -64,6 +64,7 @@ class AddressPool:
                     raise
             else:
                 return slot
+        self._lease.close()
         raise MachineError(f"{_SLOTS} runs of the lab are going on here", "wait for one of them to end")
 
     def acquire(self) -> Addresses:

@@ -40,8 +40,7 @@ _NLMSG_ERROR = 2
 _ANY_COOKIE = 0xFFFF_FFFF
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI")
-_MESSAGE = struct.Struct("=BBBB")
-_COUNTERS = struct.Struct("=IIIII")
+_MESSAGE = struct.Struct("=xBBB48xIII4xI")
 _ERROR = struct.Struct("=i")
 _new = tuple.__new__  # half the time of a NamedTuple's own constructor
 
@@ -101,8 +100,7 @@ class StateLookup:
             raise OSError(number, f"inet_diag: {os.strerror(number)}")
         if reply[22:24] == b"\0\0" != request[26:28]:
             return CLOSED  # the kernel fell back to the listener: the connection itself does not exist
-        _, state, timer, retransmits = _MESSAGE.unpack_from(reply, 16)
-        expires, receive_queue, send_queue, _, inode = _COUNTERS.unpack_from(reply, 68)
+        state, timer, retransmits, expires, receive_queue, send_queue, inode = _MESSAGE.unpack_from(reply, 16)
         return _new(KernelState, (BY_NUMBER[state], timer, expires, retransmits, receive_queue, send_queue, inode))
 
 

@@ -11,13 +11,14 @@ import array
 import fcntl
 import socket
 import struct
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from lab.host import sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, ipv6_is_available
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
+from lab.host.readiness import Readiness
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
@@ -61,19 +62,24 @@ class Network:
         # block, so that none of them can end up working on the host's network.
         from pyroute2 import IPRoute
 
-        with self.kernel.entered(), IPRoute() as route:
-            self._make_veth(route)
-            switch_offloads_off(KERNEL_INTERFACE)
-            index = route.link_lookup(ifname=KERNEL_INTERFACE)[0]
-            pairs = [self.addresses.ipv4, *([self.addresses.ipv6] if ipv6_is_available() else [])]
-            for pair in pairs:
-                route.addr("add", index=index, address=pair.kernel, prefixlen=pair.prefix_length)
-            route.link("set", index=index, state="up")
-            for pair in pairs:
-                route.neigh("replace", dst=pair.peer, lladdr=PEER_MAC, ifindex=index, state=_NUD_PERMANENT)
-        with self.peer.entered(), IPRoute() as route:
-            switch_offloads_off(PEER_INTERFACE)
-            route.link("set", index=route.link_lookup(ifname=PEER_INTERFACE)[0], state="up")
+        ipv6 = ipv6_is_available()
+        pairs = [self.addresses.ipv4, *([self.addresses.ipv6] if ipv6 else [])]
+        with self.kernel.entered():
+            readiness = Readiness()
+        with closing(readiness):
+            with self.kernel.entered(), IPRoute() as route:
+                self._make_veth(route)
+                switch_offloads_off(KERNEL_INTERFACE)
+                index = route.link_lookup(ifname=KERNEL_INTERFACE)[0]
+                for pair in pairs:
+                    route.addr("add", index=index, address=pair.kernel, prefixlen=pair.prefix_length)
+                route.link("set", index=index, state="up")
+                for pair in pairs:
+                    route.neigh("replace", dst=pair.peer, lladdr=PEER_MAC, ifindex=index, state=_NUD_PERMANENT)
+            with self.peer.entered(), IPRoute() as route:
+                switch_offloads_off(PEER_INTERFACE)
+                route.link("set", index=route.link_lookup(ifname=PEER_INTERFACE)[0], state="up")
+            readiness.wait(self.addresses.ipv6.kernel if ipv6 else None)
 
     def _make_veth(self, route: IPRoute) -> None:
         from pyroute2.netlink.exceptions import NetlinkError

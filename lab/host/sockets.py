@@ -44,14 +44,14 @@ class KernelSocket:
     __slots__ = ("_socket",)
 
     def __init__(self, opened: socket.socket) -> None:
-        opened.setblocking(False)
         self._socket = opened
 
     @classmethod
     def open(cls, namespace: Namespace, family: int) -> KernelSocket:
         """A fresh socket of family 4 or 6 inside `namespace`."""
+        kind = socket.AF_INET6 if family == 6 else socket.AF_INET
         with namespace.entered():
-            return cls(socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_STREAM))
+            return cls(socket.socket(kind, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
 
     def fileno(self) -> int:
         """The descriptor, -1 once closed."""
@@ -86,14 +86,16 @@ class KernelSocket:
 
     def send(self, data: bytes, flags: int = 0) -> Result[int]:
         """send(2): the number of bytes that the kernel took."""
-        return _call(self._socket.send, data, flags)
+        return _call(self._socket.send, data, flags | socket.MSG_DONTWAIT)
 
     def recv(self, size: int, deadline: float) -> Result[bytes]:
         """recv(2), waiting for something until the deadline: b"" is the end of the stream, "EAGAIN" is nothing."""
-        return self._retry(select.POLLIN, deadline, self._socket.recv, size)
+        return self._retry(select.POLLIN, deadline, self._socket.recv, size, socket.MSG_DONTWAIT)
 
     def shutdown(self, direction: str) -> Result[None]:
         """shutdown(2) of "read", "write" or "both"."""
+        if direction not in _HOW:
+            raise ValueError(f"{direction!r} is no direction to shut down, use one of {', '.join(_HOW)}")
         return _call(self._socket.shutdown, _HOW[direction])
 
     def close(self) -> Result[None]:

@@ -6,6 +6,7 @@ All of them exist per namespace; nothing here touches the host.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def apply(namespace: Namespace, settings: Mapping[str, str], optional: frozenset
     """Write `settings` inside `namespace`; FileNotFoundError names one the kernel lacks unless it is optional."""
     with namespace.entered():
         for name, value in settings.items():
+            if not name.startswith("net."):
+                raise OSError(errno.EINVAL, f"sysctl {name} belongs to the whole machine, only net.* to a namespace")
             if name.startswith("net.ipv6.") and not ipv6_is_available():
                 continue
             try:
@@ -97,6 +100,11 @@ def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
             except FileNotFoundError:
                 continue
     return values
+
+
+def name_of(path: str) -> str:
+    """/proc/sys/net/ipv4/tcp_sack -> `net.ipv4.tcp_sack`."""
+    return path.removeprefix("/proc/sys/").replace("/", ".")
 
 
 def _path(name: str) -> Path:

@@ -56,13 +56,12 @@ def _frame_lines(
     arrow = f"{letters:─<4}─►" if seen.from_peer else f"◄─{letters:─>4}"
     kernel = lanes[seen.connection].before(_next_turn_ns(recording, index)) if seen.connection is not None else None
     notes = "  retransmission" if seen.retransmission else ""
-    notes += "  <-- here" if marked else ""
+    notes += "  <--\N{NO-BREAK SPACE}here" if marked else ""
     numbers = segment_text(seen.segment, seen.bases, seen.from_peer) + notes
     head = f"{time}{seen.peer_state or '':<13}{arrow:<9}{kernel or '':<14}"
     lines = textwrap.wrap(numbers, max(30, width - _INDENT), break_on_hyphens=False) or [""]
-    yield head + lines[0]
-    for more in lines[1:]:
-        yield " " * _INDENT + more
+    for before, line in zip([head, *[" " * _INDENT] * len(lines)], lines, strict=False):
+        yield before + line.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _is_shown(event: Event) -> bool:

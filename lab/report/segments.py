@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.scenario.expectation import Bases, options_text
+from lab.scenario.expectation import Bases, options_text, relative
 from lab.tcp import flags
 from lab.tcp.segment import Segment
 
@@ -10,10 +10,10 @@ from lab.tcp.segment import Segment
 def segment_text(segment: Segment, bases: Bases, from_peer: bool) -> str:
     """Numbers relative to each side's ISS; `end` counts data only, as tcpdump does."""
     own, other = (bases.peer, bases.kernel) if from_peer else (bases.kernel, bases.peer)
-    seq = segment.seq - own
+    seq = relative(segment.seq, own)
     parts = [f"{seq}:{seq + len(segment.payload)}({len(segment.payload)})"]
     if segment.flags & flags.ACK:
-        parts.append(f"ack {segment.ack - other}")
+        parts.append(f"ack {relative(segment.ack, other)}")
     parts.append(f"win {segment.window}")
     if segment.options:
         parts.append(f"<{options_text(segment.options)}>")

@@ -7,10 +7,9 @@ import os
 from collections.abc import Iterator
 
 from lab.report.ladder import ladder
-from lab.scenario.recording import CheckMade, Difference, FrameSeen, Recording, Where
+from lab.scenario.recording import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
 from lab.scenario.runner import Outcome, Result
 from lab.tcp.rules import RULES
-
 
 _WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Outcome.SKIP: "skip"}
 
@@ -21,13 +20,13 @@ def result_lines(result: Result, width: int, *, brief: bool = False, verbose: bo
     yield f"{_WORDS[result.outcome]} {scenario.id}  IPv{result.family}  {scenario.section}"
     yield f"  {scenario.title}"
     if result.message:
-        at = f"{place(result.where)}: " if result.where else ""
+        at = f"{place(result.where.file, result.where.line)}: " if result.where else ""
         yield f"  {at}{result.message}"
     if recording is None:
         return
     if result.difference is not None:
         yield from difference_lines(recording, result.difference, width)
-    elif not brief:
+    elif not brief and any(isinstance(event, FrameSeen | CallMade) for event in recording.events):
         yield from ladder(recording, width)
     if not brief:
         yield from check_lines(recording, each_rule=verbose)
@@ -41,8 +40,10 @@ def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
         verdict = "ok  " if check.passed else "FAIL"
         yield f"  {verdict} {_line(check.where):>5}  {_told(recording, check)}"
     rules, segments = len(RULES), recording.segments_judged
-    if not any(check.subject.startswith("standing rule") for check in recording.checks):
+    if segments and not any(check.subject.startswith("standing rule") for check in recording.checks):
         yield f"  ok          {rules} standing rules held on {segments} segments of the kernel"
+    if recording.transitions_lost:
+        yield f"  note        the tracepoint lost {recording.transitions_lost} state changes: too many on this machine"
     if each_rule:
         for rule in RULES:
             yield f"       {rule.id:<24} {rule.sentence}   {rule.section}"
@@ -60,7 +61,7 @@ def frame_lines(recording: Recording) -> Iterator[str]:
 def difference_lines(recording: Recording, check: CheckMade, width: int = 100) -> Iterator[str]:
     """A failed check as something to learn from and to act on."""
     if check.where is not None:
-        yield f"  at {place(check.where)}"
+        yield f"  at {place(check.where.file, check.where.line)}"
         source = linecache.getline(check.where.file, check.where.line).strip()
         if source:
             yield f"    > {source}"
@@ -78,15 +79,15 @@ def difference_lines(recording: Recording, check: CheckMade, width: int = 100) -
         yield f"    why    {more.why}"
     if more.state is not None:
         yield f"    state  the kernel is in {more.state.both_names}"
-    yield ""
+    if more.why or more.state is not None:
+        yield ""
     for line in ladder(recording, width, mark=check.frame):
         yield f"  {line}"
 
 
-def place(where: Where) -> str:
+def place(file: str, line: int) -> str:
     """A file and line, relative to the current folder where that is shorter."""
-    relative = os.path.relpath(where.file)
-    return f"{min(relative, where.file, key=len)}:{where.line}"
+    return f"{min(os.path.relpath(file), file, key=len)}:{line}"
 
 
 def _told(recording: Recording, check: CheckMade) -> str:

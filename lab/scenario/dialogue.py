@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
 from lab.scenario.errors import ScenarioError
 from lab.scenario.exchange import Exchange
 from lab.scenario.expectation import Bases, Expected, Row, agrees, as_options
-from lab.scenario.recording import FrameSeen
 from lab.tcp import flags
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.options import Option
-from lab.tcp.rules import Breach, Flow
+from lab.tcp.rules import Flow
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
@@ -27,26 +25,21 @@ if TYPE_CHECKING:
     from lab.scenario.kernel import Connection, Kernel, Listener
 
 
-class Fields(TypedDict, total=False):
-    """What an author may say of an expected segment beyond its control bits."""
-
-    seq: int | None
-    ack: int | None
-    window: int | None
-    options: Iterable[Option] | None
-    payload: bytes | str | None
-    urgent: int | None
-
-
 DEADLINE_S = 10.0
 """How long to wait for a segment that the kernel has a reason to send; far above any delay of an ACK."""
 
+_make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
 _SOONEST_TIMER_NS = 1_000_000
 """No retransmission timer of Linux is shorter (tail loss probes take 2 jiffies): a copy sooner than that is none."""
 
 
 class Dialogue:
     """What one user-space endpoint says and hears. Numbers are relative to each side's initial sequence number."""
+
+    __slots__ = (
+        "_exchange", "_kernel_iss", "_last_copy", "_stamper", "bases", "endpoint", "flow", "inbox", "kernel",
+        "kernel_port", "listener", "number", "port", "socket",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -64,11 +57,12 @@ class Dialogue:
         """The kernel's socket of this connection, once the scenario has it."""
         self.kernel = kernel
         self.endpoint = Endpoint(config)
-        self.inbox: deque[int] = deque()
+        self.inbox: list[int] = []
+        """Indices of the frames that came and were not asked for yet."""
         self.number = -1
         self._exchange = exchange
         self._stamper = stamper
-        self._flow = Flow(config.default_mss)
+        self.flow = Flow(config.default_mss)
         self._kernel_iss: Seq | None = None
         self._last_copy: dict[Seq, tuple[int, int]] = {}
         self.bases = Bases(Seq(0), config.iss)
@@ -108,36 +102,56 @@ class Dialogue:
             self._send_packet(what)
             return
         data = payload.encode() if isinstance(payload, str) else payload
-        proposed = self.endpoint.segment(flags.bits(what), data, time.monotonic())
-        self.transmit(
-            Segment(
-                proposed.seq if seq is None else self.bases.peer + seq,
-                proposed.ack if ack is None else self.bases.kernel + ack,
-                proposed.flags,
-                proposed.window if window is None else window,
-                proposed.options if options is None else as_options(options),
+        segment = self.endpoint.segment(flags.bits(what), data, time.monotonic())
+        if any(field is not None for field in (seq, ack, window, options, urgent)):
+            segment = Segment(
+                segment.seq if seq is None else self.bases.peer + seq,
+                segment.ack if ack is None else self.bases.kernel + ack,
+                segment.flags,
+                segment.window if window is None else window,
+                segment.options if options is None else as_options(options),
                 data,
                 0 if urgent is None else urgent,
             )
-        )
-
-    def transmit(self, segment: Segment) -> None:
-        """Put a segment of the model on the wire."""
         if not self.kernel_port:
             self._not_connected()
         self._exchange.send(self._stamper.frame(self.port, self.kernel_port, segment), self, segment)
 
-    def expect(self, letters: str, *, within: float = DEADLINE_S, **fields: Unpack[Fields]) -> Segment:
+    def expect(
+        self,
+        letters: str,
+        *,
+        seq: int | None = None,
+        ack: int | None = None,
+        window: int | None = None,
+        options: Iterable[Option] | None = None,
+        payload: bytes | str | None = b"",
+        urgent: int | None = None,
+        within: float = DEADLINE_S,
+    ) -> Segment:
         """The kernel's next segment must be this one: exactly these control bits and this payload (default: none).
 
         Other fields are compared when given. A retransmission that the kernel is entitled to is passed over, unless it
         is what was expected. Waits up to `within` seconds. Returns the segment with its absolute numbers.
         """
-        return self._await(letters, within, fields, skipping=False)
+        expected = _expected(letters, seq, ack, window, options, payload, urgent)
+        return self._await(letters, within, expected, skipping=False)
 
-    def skip_until(self, letters: str, *, within: float = DEADLINE_S, **fields: Unpack[Fields]) -> Segment:
+    def skip_until(
+        self,
+        letters: str,
+        *,
+        seq: int | None = None,
+        ack: int | None = None,
+        window: int | None = None,
+        options: Iterable[Option] | None = None,
+        payload: bytes | str | None = b"",
+        urgent: int | None = None,
+        within: float = DEADLINE_S,
+    ) -> Segment:
         """Pass over segments of the kernel until this one comes (the standing rules hold for those in between too)."""
-        return self._await(letters, within, fields, skipping=True)
+        expected = _expected(letters, seq, ack, window, options, payload, urgent)
+        return self._await(letters, within, expected, skipping=True)
 
     def expect_silence(self, during: float = 0.0) -> None:
         """The kernel has nothing to say to what was sent so far.
@@ -145,6 +159,8 @@ class Dialogue:
         Proven, not waited for: an echo request sent now is answered after anything that the kernel says at once. What
         its timers send later is another question: `during` waits that many seconds for it.
         """
+        if self.socket is None and not self.kernel_port:
+            self._not_connected()
         if during:
             deadline_ns = time.monotonic_ns() + int(during * 1e9)
             while not self.inbox and self._exchange.receive(deadline_ns):
@@ -154,20 +170,20 @@ class Dialogue:
 
     def expect_nothing_left(self, subject: str) -> None:
         """No segment is here that the scenario has not asked for, retransmissions apart."""
-        left = [at for at in self.inbox if not self._arrival(at)[0].retransmission]
+        left = [at for at in self.inbox if not self._exchange.arrival(at)[0].retransmission]
         self.inbox.clear()
         journal = self._exchange.journal
         if not left:
             journal.agrees(subject, (Row("segment", "none", "none", True),), connection=self.number)
             return
-        got = ", ".join(self._arrival(at)[1].letters or "no flags" for at in left)
+        got = ", ".join(self._exchange.arrival(at)[1].letters or "no flags" for at in left)
         journal.differs(
             subject,
             (Row("segment", "none", got, False),),
             summary="the kernel sent a segment where the scenario expects none",
             connection=self.number,
             frame=left[0],
-            state=self._exchange.timeline.last(self.number),
+            state=self._exchange.timeline.look(self.number).state,
         )
 
     # What the exchange needs.
@@ -177,51 +193,36 @@ class Dialogue:
         self.kernel_port = kernel_port
         self.number = self._exchange.join(self, kernel_port, self.port)
 
-    def account_sent(self, segment: Segment, time_ns: int) -> None:
-        """This segment went out."""
-        now = time_ns / 1e9
-        self._flow.sent(segment, now)
-        self.endpoint.sent(segment, now)
-
-    def account_received(self, segment: Segment, time_ns: int) -> tuple[bool, tuple[Breach, ...]]:
-        """This segment came in: whether it is a retransmission, and which standing rules it breaks."""
-        now = time_ns / 1e9
-        retransmission = False
+    def recognise(self, segment: Segment, time_ns: int) -> bool:
+        """Whether this segment, which takes up sequence numbers, is a retransmission; to be asked before the rules."""
         syn = segment.flags & flags.SYN
-        if self._flow.is_retransmission(segment):
+        again = False
+        if self.flow.is_retransmission(segment):
             last_ns, last_flags = self._last_copy.get(segment.seq, (0, 0))
             # A SYN+ACK after a SYN says something new, though it has the same sequence number.
-            retransmission = time_ns - last_ns >= _SOONEST_TIMER_NS and (not syn or segment.flags == last_flags)
-        if syn or segment.flags & flags.FIN or segment.payload:
-            self._last_copy[segment.seq] = time_ns, segment.flags
-            if syn and segment.seq != self._kernel_iss:
-                self._kernel_iss = segment.seq
-                self.bases = Bases(segment.seq, self.bases.peer)
-        breaches = self._flow.judge(segment, now)
-        self.endpoint.receive(segment, now)
-        return retransmission, breaches
+            again = time_ns - last_ns >= _SOONEST_TIMER_NS and (not syn or segment.flags == last_flags)
+        self._last_copy[segment.seq] = time_ns, segment.flags
+        if syn and segment.seq != self._kernel_iss:
+            self._kernel_iss = segment.seq
+            self.bases = Bases(segment.seq, self.bases.peer)
+        return again
 
-    def _await(self, letters: str, within: float, fields: Fields, skipping: bool) -> Segment:
-        expected = _expected(letters, fields)
+    def _await(self, letters: str, within: float, expected: Expected, *, skipping: bool) -> Segment:
+        if not self.kernel_port and self.socket is None:
+            self._not_connected()
+        exchange = self._exchange
         deadline_ns = time.monotonic_ns() + int(within * 1e9)
-        journal = self._exchange.journal
         while True:
             while not self.inbox:
-                if not self._exchange.receive(deadline_ns):
+                if not exchange.receive(deadline_ns):
                     self._nothing_came(letters, within)
-            at = self.inbox.popleft()
-            frame, segment = self._arrival(at)
+            at = self.inbox.pop(0)
+            frame, segment = exchange.arrival(at)
             if agrees(expected, segment, frame.bases):
-                journal.segment_agrees(letters, expected, self.number, at)
+                exchange.journal.segment_agrees(letters, expected, self.number, at)
                 return segment
             if not (skipping or frame.retransmission):
-                journal.segment_differs(letters, expected, self.number, at, self.kernel.look(self))
-
-    def _arrival(self, at: int) -> tuple[FrameSeen, Segment]:
-        frame = self._exchange.journal.recording.events[at]
-        assert isinstance(frame, FrameSeen)  # nothing else is put into the inbox
-        assert frame.segment is not None
-        return frame, frame.segment
+                exchange.journal.segment_differs(letters, expected, self.number, at, self.kernel.look(self))
 
     def _not_connected(self) -> NoReturn:
         raise ScenarioError(
@@ -249,14 +250,16 @@ class Dialogue:
         self._exchange.send(data, self, seen.segment if seen else None)
 
 
-def _expected(letters: str, fields: Fields) -> Expected:
-    payload, options = fields.get("payload", b""), fields.get("options")
-    return Expected(
-        flags.bits(letters),
-        fields.get("seq"),
-        fields.get("ack"),
-        fields.get("window"),
-        None if options is None else as_options(options),
-        payload.encode() if isinstance(payload, str) else payload,
-        fields.get("urgent"),
-    )
+def _expected(
+    letters: str,
+    seq: int | None,
+    ack: int | None,
+    window: int | None,
+    options: Iterable[Option] | None,
+    payload: bytes | str | None,
+    urgent: int | None,
+) -> Expected:
+    if isinstance(payload, str):
+        payload = payload.encode()
+    listed = None if options is None else as_options(options)
+    return _make(Expected, (flags.bits(letters), seq, ack, window, listed, payload, urgent))

@@ -12,7 +12,7 @@ from lab.scenario.expectation import Row
 from lab.scenario.journal import Journal
 from lab.scenario.recording import Connection, FrameSeen
 from lab.scenario.timeline import Timeline
-from lab.tcp.flags import SYN
+from lab.tcp.flags import FIN, SYN
 from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
 from lab.wire.echo import Echo
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FENCE_DEADLINE_NS = 30_000_000_000
 _make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
+_OCCUPYING = SYN | FIN
 _RULE_IDS = frozenset(rule.id for rule in RULES)
 
 
@@ -50,6 +51,8 @@ class Exchange:
 
     def listen(self, peer: Dialogue, port: int) -> None:
         """From now on the kernel's first segment to `port` makes a connection to `peer`."""
+        if port in self._listening:
+            raise ScenarioError(f"a peer waits for the kernel on port {port} already")
         self._listening[port] = peer
 
     def join(self, peer: Dialogue, kernel_port: int, peer_port: int) -> int:
@@ -68,12 +71,16 @@ class Exchange:
         else:
             self._held.append(data)
             time_ns = time.monotonic_ns()
+        endpoint = peer.endpoint
         if segment is not None:
-            peer.account_sent(segment, time_ns)
-        state = peer.endpoint.state
-        self._events.append(_make(FrameSeen, (time_ns, True, data, segment, peer.number, state, False, peer.bases)))
-        if segment is None or segment.flags & SYN or not self.timeline.traced:
-            self.timeline.glance(peer.number)  # the tracepoint does not tell of connection requests
+            now = time_ns / 1e9
+            peer.flow.sent(segment, now)
+            endpoint.sent(segment, now)
+        self._events.append(
+            _make(FrameSeen, (time_ns, True, data, segment, peer.number, endpoint.state, False, peer.bases))
+        )
+        if not self.timeline.traced:
+            self.timeline.glance(peer.number)
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -124,19 +131,26 @@ class Exchange:
         if peer is None:
             self._stray(time_ns, data, segment, ends)
             return True
-        retransmission, breaches = peer.account_received(segment, time_ns)
-        state = peer.endpoint.state
-        self._events.append(
-            _make(FrameSeen, (time_ns, False, data, segment, peer.number, state, retransmission, peer.bases))
-        )
+        now, endpoint, events = time_ns / 1e9, peer.endpoint, self._events
+        again = bool(segment.payload or segment.flags & _OCCUPYING) and peer.recognise(segment, time_ns)
+        breaches = peer.flow.judge(segment, now)
+        endpoint.receive(segment, now)
+        peer.inbox.append(len(events))
+        events.append(_make(FrameSeen, (time_ns, False, data, segment, peer.number, endpoint.state, again, peer.bases)))
         self.journal.recording.segments_judged += 1
-        peer.inbox.append(len(self._events) - 1)
         if breaches:
             self._shown.update(breach.rule.id for breach in breaches)
             broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
             if broken:
                 self._breach(peer, broken)
         return True
+
+    def arrival(self, at: int) -> tuple[FrameSeen, Segment]:
+        """The frame that an inbox names."""
+        frame = self._events[at]
+        assert frame.__class__ is FrameSeen  # nothing else is put into an inbox
+        assert frame.segment is not None
+        return frame, frame.segment
 
     def fence(self) -> None:
         """Return once the kernel has dealt with everything sent so far, and all its immediate answers are here."""
@@ -173,5 +187,5 @@ class Exchange:
             why=f"{first.rule.sentence}   {first.rule.section}",
             connection=peer.number,
             frame=len(self._events) - 1,
-            state=self.timeline.last(peer.number),
+            state=self.timeline.look(peer.number).state,
         )

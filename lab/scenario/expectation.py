@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from lab.tcp import flags
-from lab.tcp.options import Option, Options
+from lab.tcp.options import NAMES, Options, has
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
@@ -90,9 +90,26 @@ def compare(expected: Expected, segment: Segment, bases: Bases) -> tuple[Row, ..
     return tuple(rows)
 
 
-def as_options(given: Iterable[Option]) -> Options:
-    """An author's list of options as the model's tuple. Scapy takes None or "" for SACK-permitted as well."""
-    return tuple([("SAckOK", b"") if option[0] == "SAckOK" else option for option in given])
+def relative(number: Seq, base: Seq) -> int:
+    """The distance from an ISS, or the number itself where no ISS is known (the base is 0)."""
+    return number - base if base else int(number)
+
+
+def as_options(given: Iterable[Any]) -> Options:
+    """An author's list of options as the model's tuple; ValueError for one that there is not.
+
+    Scapy takes None or "" for SACK-permitted as well.
+    """
+    listed = tuple(given)
+    for option in listed:
+        if len(option) != 2 or not (option[0] in NAMES or isinstance(option[0], int)):
+            known = ", ".join(sorted(NAMES))
+            raise ValueError(
+                f"{option!r} is not a TCP option, write a number or one of {known}, and a value: ('MSS', 9)"
+            )
+    if has(listed, "SAckOK"):
+        listed = tuple([("SAckOK", b"") if option[0] == "SAckOK" else option for option in listed])
+    return listed
 
 
 def options_text(listed: Options) -> str:
@@ -109,6 +126,8 @@ def payload_text(payload: bytes) -> str:
 
 
 def _option_text(name: str | int, value: Any) -> str:
+    if value is ANY and name in {"SAck", "TFO"}:
+        return f"{str(name).lower()} ANY"
     match name:
         case "MSS":
             return f"mss {value}"
@@ -136,5 +155,5 @@ def _row(field: str, expected: str, got: str) -> Row:
 def _number(field: str, base: Seq, expected: int, got: Seq) -> Row:
     absolute = base + expected
     if absolute == got:
-        return Row(field, str(expected), str(got - base), True)
-    return Row(field, f"{expected} (absolute {int(absolute)})", f"{got - base} (absolute {int(got)})", False)
+        return Row(field, str(expected), str(relative(got, base)), True)
+    return Row(field, f"{expected} (absolute {int(absolute)})", f"{relative(got, base)} (absolute {int(got)})", False)

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from time import monotonic_ns
+from types import FrameType
 from typing import Any, NoReturn
 
 from lab.host.sockets import Result
@@ -17,8 +18,8 @@ from lab.tcp.state import State
 
 _OWN_FOLDER = str(Path(__file__).resolve().parent) + os.sep
 _make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
-_own_code: dict[str, bool] = {}
-"""Whether code from a file belongs to this package, for every file seen so far."""
+_own_code: set[str] = set()
+"""Files of this package seen so far."""
 
 
 class Journal:
@@ -39,14 +40,14 @@ class Journal:
     def call(self, name: str, arguments: tuple[object, ...], result: Result[Any], connection: int | None) -> CallMade:
         """A system call returned."""
         value = result.value if isinstance(result.value, int | bytes | None) else A_SOCKET
-        made = CallMade(result.began_ns, name, arguments, value, result.error, connection, self._where())
+        made = CallMade(result.began_ns, name, arguments, value, result.error, connection, self._where(4))
         self._append(made)
         return made
 
     def segment_agrees(self, subject: str, expected: Expected, connection: int, frame: int) -> None:
         """The segment is the expected one."""
         self._append(
-            _make(CheckMade, (monotonic_ns(), True, subject, self._where(), connection, frame, expected, (), None))
+            _make(CheckMade, (monotonic_ns(), True, subject, self._where(4), connection, frame, expected, (), None))
         )
 
     def segment_differs(
@@ -103,17 +104,17 @@ class Journal:
         self._append(check)
         raise KernelDiffers(check)
 
-    def _where(self) -> Where | None:
-        """The innermost line outside this package: the author's."""
+    def _where(self, depth: int = 3) -> Where | None:
+        """The innermost line outside this package: the author's. The `depth` calls on top are surely this package's."""
         if self.over:
             return None
-        frame = sys._getframe(2)  # noqa: SLF001  # inspect.currentframe() is the same, behind a slower door
+        frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001  # inspect.currentframe() is a slower door to it
         while frame is not None:
-            file = frame.f_code.co_filename
-            own = _own_code.get(file)
-            if own is None:
-                own = _own_code[file] = file.startswith(_OWN_FOLDER)
-            if not own:
-                return _make(Where, (file, frame.f_lineno))
-            frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+            code = frame.f_code
+            file = code.co_filename
+            if file not in _own_code:
+                if not file.startswith(_OWN_FOLDER):
+                    return _make(Where, (code, frame.f_lasti))
+                _own_code.add(file)
+            frame = frame.f_back
         return None

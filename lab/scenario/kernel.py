@@ -33,6 +33,7 @@ class Kernel:
         self._namespace = namespace
         self._pair = pair
         self._exchange = exchange
+        self._timeline = exchange.timeline
         self._journal = exchange.journal
         self._open: list[_Socket] = []
 
@@ -50,7 +51,12 @@ class Kernel:
     def sysctl(self, name: str, value: str | int | None = None) -> str:
         """A setting of this kernel's namespace; given a value, sets it for the rest of this scenario."""
         if value is not None:
-            sysctls.apply(self._namespace, {name: str(value)})
+            try:
+                sysctls.apply(self._namespace, {name: str(value)})
+            except FileNotFoundError:
+                raise ScenarioError(f"this kernel has no sysctl {name}") from None
+            except OSError as refused:
+                raise ScenarioError(str(refused)) from None
             self._journal.call("sysctl", (name, value), Result(), None)
         found = sysctls.read(self._namespace, [name])
         if name not in found:
@@ -85,25 +91,26 @@ class Kernel:
         If it is not, everything sent so far is fenced and the kernel asked once more; `within` waits that many seconds
         for a state that a timer brings.
         """
-        wanted = _state(state)
+        wanted = _STATES.get(state)
+        if wanted is None:
+            raise ScenarioError(f"{state!r} is not a state, use one of {', '.join(each.value for each in State)}")
         seen = self._look(of).state
         if seen is not wanted:
             seen = self._look_again(of, wanted, within)
-        connection = None if isinstance(of, Listener) else of.number
         if seen is wanted:
-            self._journal.agrees("state", _AGREEING[wanted], connection)
+            self._journal.agrees("state", _AGREEING[wanted], of.number)
         else:
             rows = (Row("state", wanted.value, seen.value, False),)
             summary = f"the kernel is in state {seen.both_names}"
-            self._journal.differs("state", rows, summary=summary, connection=connection, state=seen)
+            self._journal.differs("state", rows, summary=summary, connection=of.number, state=seen)
 
     def look(self, at: Dialogue) -> State:
         """The kernel's state of the connection to this peer, now."""
-        return self._exchange.timeline.look(at.number).state
+        return self._look(at).state
 
     def details(self, at: Dialogue) -> KernelState:
         """Everything that inet_diag says of the connection to this peer: state, timer, queues."""
-        return self._exchange.timeline.look(at.number)
+        return self._look(at)
 
     def close(self) -> None:
         """Close whatever the scenario left open, without a word on the record."""
@@ -120,11 +127,12 @@ class Kernel:
         return seen
 
     def _look(self, at: Dialogue | Listener) -> KernelState:
-        if isinstance(at, Listener):
-            return self._exchange.timeline.look_at_listener(at.port)
-        if at.number < 0:
+        number = at.number
+        if number is None:
+            return self._timeline.look_at_listener(at.port)
+        if number < 0:
             raise ScenarioError(f"the peer on port {at.port} has no connection yet, so the kernel has no state for it")
-        return self._exchange.timeline.look(at.number)
+        return self._timeline.look(number)
 
     def _socket(self) -> KernelSocket:
         return KernelSocket.open(self._namespace, self._pair.family)
@@ -181,6 +189,9 @@ class _Socket:
 class Listener(_Socket):
     """A listening socket of the kernel."""
 
+    number: None = None
+    """A listener is none of the numbered connections."""
+
     def __init__(self, opened: KernelSocket, journal: Journal, port: int) -> None:
         super().__init__(opened, journal)
         self.port = port
@@ -191,7 +202,8 @@ class Listener(_Socket):
         result = self._socket.accept(time.monotonic() + (0.0 if error == "EAGAIN" else within))
         accepted = self.call("accept", result, error=error)
         connection = Connection(accepted, self._journal)
-        self._accepted.append(connection)
+        if accepted is not None:
+            self._accepted.append(connection)
         return connection
 
     def release(self) -> None:
@@ -272,16 +284,7 @@ class Connection(_Socket):
 
 _MTU = 1500  # of a veth
 _AGREEING = {state: (Row("state", state.value, state.value, True),) for state in State}
-_STATES = {state.value: state for state in State}
-
-
-def _state(wanted: State | str) -> State:
-    if isinstance(wanted, State):
-        return wanted
-    state = _STATES.get(wanted)
-    if state is None:
-        raise ScenarioError(f"{wanted!r} is not a state, use one of {', '.join(_STATES)}")
-    return state
+_STATES: dict[State | str, State] = {**{state.value: state for state in State}, **{state: state for state in State}}
 
 
 def _option(name: str) -> tuple[int, int]:

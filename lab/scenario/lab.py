@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +26,7 @@ from lab.scenario.recording import Recording
 from lab.scenario.timeline import Timeline
 from lab.tcp.endpoint import Config
 from lab.tcp.sequence import Seq
+from lab.wire import crafting
 from lab.wire.echo import Echo
 from lab.wire.faults import Fault, FaultyLink
 from lab.wire.link import PacketLink
@@ -49,6 +51,8 @@ class Lab:
         sysctls: Mapping[str, str] | None = None,
     ) -> None:
         """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline."""
+        if family not in (4, 6):
+            raise ValueError(f"family is 4 or 6, not {family}")
         self.family = family
         self._pool = pool
         self._tracer = tracer
@@ -80,15 +84,7 @@ class Lab:
         sack_permitted: bool = False,
     ) -> Peer:
         """A user-space endpoint: towards a listener (or any port number) of the kernel, or waiting on `port` for it."""
-        config = Config(
-            iss=Seq(iss),
-            mss=mss,
-            default_mss=1220 if self.family == 6 else 536,
-            window=window,
-            window_scale=window_scale,
-            timestamps=timestamps,
-            sack_permitted=sack_permitted,
-        )
+        config = _config(self.family, iss, mss, window, window_scale, timestamps, sack_permitted)
         own = next(self._ports) if port is None else port
         return Peer(self._exchange, self.kernel, self._stamper, own, to, config)
 
@@ -126,6 +122,7 @@ class Lab:
     def _set_up(self, undo: ExitStack) -> None:
         if self.family == 6 and not ipv6_is_available():
             raise NotApplicable("this kernel has no IPv6")
+        crafting.warm_up()
         if self._pool is None:
             self._pool = undo.enter_context(closing(AddressPool()))
         undo.callback(_pin_to_one_cpu())
@@ -159,10 +156,31 @@ class Lab:
         try:
             sysctls.apply(self._network.kernel, self._settings)
         except FileNotFoundError as missing:
-            raise NotApplicable(f"this kernel has no {missing.filename}") from None
+            raise NotApplicable(f"this kernel has no sysctl {sysctls.name_of(missing.filename)}") from None
         except OSError as refused:
             raise ScenarioError(str(refused)) from None
         self.recording.sysctls = sysctls.read(self._network.kernel, {**sysctls.BASELINE, **self._settings})
+
+
+@lru_cache(maxsize=64)
+def _config(
+    family: int,
+    iss: int,
+    mss: int | None,
+    window: int,
+    window_scale: int | None,
+    timestamps: bool,
+    sack_permitted: bool,
+) -> Config:
+    return Config(
+        iss=Seq(iss),
+        mss=mss,
+        default_mss=1220 if family == 6 else 536,
+        window=window,
+        window_scale=window_scale,
+        timestamps=timestamps,
+        sack_permitted=sack_permitted,
+    )
 
 
 def _pin_to_one_cpu() -> Callable[[], None]:

@@ -19,6 +19,8 @@ class Peer(Dialogue):
     of the connection into it, and return the peer.
     """
 
+    __slots__ = ()
+
     def open(self) -> Connection:
         """Three segments, from whichever side opens; returns the kernel's socket of the new connection."""
         if self.listener is not None:

@@ -7,6 +7,7 @@ that the kernel reports afterwards carries the earlier time at which it happened
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import NamedTuple
 
 from lab.host.kernel_state import KernelState
@@ -17,10 +18,24 @@ from lab.tcp.state import State
 
 
 class Where(NamedTuple):
-    """A place in a scenario file."""
+    """A place in a scenario file, kept as the interpreter has it: finding the line takes longer than all the rest."""
 
-    file: str
-    line: int
+    code: CodeType
+    instruction: int
+    """`frame.f_lasti`."""
+
+    @property
+    def file(self) -> str:
+        """The path as it was loaded."""
+        return self.code.co_filename
+
+    @property
+    def line(self) -> int:
+        """Counted from 1."""
+        for start, end, line in self.code.co_lines():
+            if line is not None and start <= self.instruction < end:
+                return line
+        return self.code.co_firstlineno
 
 
 class _Socket:
@@ -153,6 +168,8 @@ class Recording:
     """Segments of the kernel that all standing rules were held against."""
     sysctls: dict[str, str] = field(default_factory=dict)
     """The kernel's settings in this run."""
+    transitions_lost: int = 0
+    """State changes that the tracepoint could not store, of this run or another; some may be missing here."""
     witnesses: tuple[str, ...] = ("inet_diag",)
 
     @property

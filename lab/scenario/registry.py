@@ -60,9 +60,12 @@ def scenario(
 
     `section` says where the documents describe it; `sysctls` are settings of the kernel for this scenario alone.
     """
+    chosen = tuple(families)
+    if not chosen or not set(chosen) <= {4, 6}:
+        raise ValueError(f"families={chosen}: a scenario runs over 4, 6 or both")
 
     def mark(function: Callable[[Lab], None]) -> Callable[[Lab], None]:
-        function.__scenario__ = (section, tuple(families), {k: str(v) for k, v in (sysctls or {}).items()})  # type: ignore[attr-defined]
+        function.__scenario__ = (section, chosen, {k: str(v) for k, v in (sysctls or {}).items()})  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -97,7 +100,11 @@ def find(patterns: Iterable[str] = ()) -> Found:
             found.unknown.append(pattern)
             continue
         files = sorted(path.glob("*.py")) if path.is_dir() else [path]
-        chosen.update({each.id: each for each in _load_all(files, found)})
+        broken_before = len(found.broken)
+        scenarios = _load_all(files, found)
+        if not scenarios and len(found.broken) == broken_before:
+            found.unknown.append(pattern)
+        chosen.update({each.id: each for each in scenarios})
     found.scenarios = list(chosen.values())
     return found
 
@@ -115,7 +122,7 @@ def _load_all(files: Iterable[Path], found: Found) -> list[Scenario]:
     for file in files:
         try:
             scenarios += _load(file.resolve())
-        except Exception as raised:  # noqa: BLE001  # whatever an author's file does, the other files still run
+        except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a file does, the others still run
             found.broken.append(Broken(file, _line_in(file, raised), f"{type(raised).__name__}: {raised}"))
     return scenarios
 
@@ -142,7 +149,7 @@ def _describe(file: Path, name: str, function: Callable[[Lab], None]) -> Scenari
     return Scenario(f"{file.stem}.{name}", function, title, section, families, sysctls, file, line)
 
 
-def _line_in(file: Path, raised: Exception) -> int:
+def _line_in(file: Path, raised: BaseException) -> int:
     """The line of the scenario file that is to blame."""
     if isinstance(raised, SyntaxError) and raised.lineno:
         return raised.lineno

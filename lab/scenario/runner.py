@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from lab.scenario.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.scenario.lab import Lab
 from lab.scenario.recording import CheckMade, Recording, Where
 from lab.scenario.registry import Scenario
+from lab.wire import crafting
 
 _AT_ONCE = 16
 
@@ -67,6 +67,7 @@ class Runner:
 
     def __init__(self) -> None:
         """MachineError when no lab can be made at all."""
+        crafting.warm_up()
         with ExitStack() as undo:
             self._pool = AddressPool()
             undo.callback(self._pool.close)
@@ -112,7 +113,7 @@ class Runner:
             result.outcome, result.message = Outcome.SKIP, str(why)
         except MachineError:
             raise
-        except Exception as raised:  # noqa: BLE001  # whatever a scenario does, the others still run
+        except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a scenario does, the others still run
             text = str(raised) if isinstance(raised, ScenarioError) else f"{type(raised).__name__}: {raised}"
             result.outcome, result.message = Outcome.ERROR, text
             result.where = _where(scenario.file, raised)
@@ -130,5 +131,10 @@ def _open_tracer(undo: ExitStack) -> tuple[StateTracer | None, str]:
 
 
 def _where(file: Path, raised: BaseException) -> Where | None:
-    lines = [frame for frame in traceback.extract_tb(raised.__traceback__) if Path(frame.filename) == file]
-    return Where(str(file), lines[-1].lineno or 0) if lines else None
+    found, trace = None, raised.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename == str(file):
+            found = Where(code, trace.tb_lasti)
+        trace = trace.tb_next
+    return found

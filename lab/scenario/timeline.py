@@ -19,10 +19,14 @@ class Timeline:
 
     def __init__(self, recording: Recording, pair: Pair, lookup: StateLookup, tracer: StateTracer | None) -> None:
         self._recording = recording
+        self._append = recording.events.append
         self._pair = pair
         self._lookup = lookup
         self._tracer = tracer
+        self._lost_before = tracer.lost if tracer is not None else 0
         self._last: dict[int, State] = {}
+        self._numbers: dict[tuple[int, int], int] = {}
+        """Which connection has these ports (the kernel's, the peer's)."""
         self._questions: dict[int, bytes] = {}
         self.traced = tracer is not None
         """Whether there is a tracepoint to tell of states that nobody looked up."""
@@ -35,8 +39,10 @@ class Timeline:
 
     def look(self, number: int) -> KernelState:
         """Look at a connection and record what was seen."""
-        found = self._look(number)
-        self._add(time.monotonic_ns(), number, found.state, "inet_diag", found)
+        asked = self._questions.get(number)
+        found = self._lookup.ask(asked) if asked is not None else self._look(number)
+        state = self._last[number] = found.state
+        self._append(_make(StateSeen, (time.monotonic_ns(), number, state, "inet_diag", found)))
         return found
 
     def look_at_listener(self, port: int) -> KernelState:
@@ -46,10 +52,6 @@ class Timeline:
         self._add(time.monotonic_ns(), None, found.state, "inet_diag", found)
         return found
 
-    def last(self, number: int | None) -> State | None:
-        """The state that was seen last."""
-        return self._last.get(number) if number is not None else None
-
     def catch_up(self) -> None:
         """Take over what the tracepoint has seen since the last time.
 
@@ -57,7 +59,9 @@ class Timeline:
         """
         if self._tracer is None:
             return
-        for seen in self._tracer.take(self._pair.kernel):
+        taken = self._tracer.take(self._pair.kernel)
+        self._recording.transitions_lost = self._tracer.lost - self._lost_before
+        for seen in taken:
             number = self._connection(seen.local_port, seen.remote_port)
             if number is None and seen.remote_port:
                 continue
@@ -81,10 +85,10 @@ class Timeline:
     ) -> None:
         if number is not None:
             self._last[number] = state
-        self._recording.events.append(_make(StateSeen, (time_ns, number, state, witness, detail)))
+        self._append(StateSeen(time_ns, number, state, witness, detail))
 
     def _connection(self, kernel_port: int, peer_port: int) -> int | None:
-        for number, connection in enumerate(self._recording.connections):
-            if connection.kernel_port == kernel_port and connection.peer_port == peer_port:
-                return number
-        return None
+        for number in range(len(self._numbers), len(self._recording.connections)):
+            connection = self._recording.connections[number]
+            self._numbers[connection.kernel_port, connection.peer_port] = number
+        return self._numbers.get((kernel_port, peer_port))

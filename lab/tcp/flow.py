@@ -10,6 +10,8 @@ from lab.tcp.sequence import Seq
 from lab.tcp.tcb import MAX_SHIFT, Offer
 
 _KEPT_TEXT = 1 << 20
+_ZERO = Seq(0)
+_NOTHING = Offer()
 _PLAIN = (ACK, FIN | ACK)
 
 
@@ -27,7 +29,7 @@ class Half:
         """Sequence number of its SYN."""
         self.active = False
         """Its first SYN had no ACK."""
-        self.offer = Offer()
+        self.offer = _NOTHING
         """The options of its SYN."""
         self.nxt: Seq | None = None
         """The highest sequence number sent, plus one."""
@@ -49,7 +51,7 @@ class Half:
         """It has sent a RST, perhaps only to answer a segment that belongs to no connection."""
         self.was_reset = False
         """It has ended this connection with a RST."""
-        self.text, self.text_start = bytearray(), Seq(0)
+        self.text, self.text_start = bytearray(), _ZERO
         """The last bytes sent, the first of which has the sequence number `text_start`."""
         self.acks: set[int] = before.acks if before else set()
         """Every acknowledgment number that it ever sent; a RST may answer also segments of an older connection."""
@@ -61,6 +63,9 @@ class Half:
     def account(self, segment: Segment) -> None:
         """Add one segment that this side has sent."""
         flags = segment.flags
+        if flags in _PLAIN and segment.seq == self.nxt and not segment.payload and not segment.options:
+            self._account_plain(segment)  # what the rest comes down to for most segments
+            return
         end = segment.end if flags & (SYN | FIN) or segment.payload else segment.seq
         self.ends.add(end)
         if segment.options:
@@ -69,19 +74,28 @@ class Half:
             self.acks.add(segment.ack)
             if not flags & RST:
                 self._account_ack(segment)
-        if flags & (SYN | FIN | RST):
-            if flags & RST:
-                self._account_reset(segment)
-                return
-            if flags & SYN:
-                self._account_syn(segment)
-            if flags & FIN:
-                self.fin_end = end
+        if flags & RST:
+            self._account_reset(segment)
+            return
+        if flags & SYN:
+            self._account_syn(segment)
+        if flags & FIN:
+            self.fin_end = end
         self.synchronized = self.synchronized or not flags & SYN
         if segment.payload:
             self._account_text(segment)
         if end != self.nxt and (self.nxt is None or end > self.nxt):
             self.nxt = end
+
+    def _account_plain(self, segment: Segment) -> None:
+        seq, ack, flags, window = segment[:4]
+        if flags & FIN:
+            seq = self.nxt = self.fin_end = seq + 1
+        self.ends.add(seq)
+        self.acks.add(ack)
+        self.synchronized = True
+        if ack != self.ack or window != self.window:
+            self._account_ack(segment)
 
     def _account_timestamp(self, segment: Segment) -> None:
         stamp = timestamp(segment.options)
@@ -100,6 +114,9 @@ class Half:
             self.iss, self.active = segment.seq, not segment.flags & ACK
             self.text_start = segment.seq + 1
         new, old = Offer.of(segment.options), self.offer
+        if old is _NOTHING:
+            self.offer = new
+            return
         self.offer = Offer(
             max(new.mss or 0, old.mss or 0) or None,
             old.shift if new.shift is None else new.shift,
@@ -112,10 +129,10 @@ class Half:
         ack, window = segment.ack, segment.window
         if ack == self.ack and window == self.window:
             return
-        if self.ack is None or ack > self.ack:
+        if ack != self.ack and (self.ack is None or ack > self.ack):
             self.ack = ack
         edge = ack + (window << (0 if segment.flags & SYN else self.shift))
-        if self.edge is None or edge > self.edge:
+        if self.edge is None or edge - self.edge > 0:
             self.edge = edge
         self.window = None if segment.flags & SYN else window
 
@@ -170,7 +187,7 @@ class Flow:
         """The checked side put this on the wire: the rules it breaks, () when it keeps them all; accounts for it."""
         flags = segment.flags
         if self._goes_on_as_before(segment):
-            self._account_for_more(segment)
+            self.theirs.account(segment)
             return ()
         if flags & (SYN | RST) == SYN:
             self._recognise_connection(segment)
@@ -194,7 +211,7 @@ class Flow:
         if options or payload or urgent or reserved or faults or flags not in _PLAIN:
             return False
         theirs, ours = self.theirs, self.ours
-        if seq != theirs.nxt or theirs.iss is None or theirs.fin_end is not None or theirs.was_reset:
+        if seq != theirs.nxt or theirs.iss is None or theirs.was_reset or (theirs.fin_end is not None and flags != ACK):
             return False
         if ours.nxt is None or theirs.ack is None or theirs.edge is None or ours.offer.tsval is not None:
             return False
@@ -204,17 +221,6 @@ class Flow:
             and ack + (window << theirs.shift) - theirs.edge >= 0
             and not self._our_syns
         )
-
-    def _account_for_more(self, segment: Segment) -> None:
-        """What `Half.account` comes down to for such a segment."""
-        theirs = self.theirs
-        seq, ack, flags, window = segment[:4]
-        theirs.acks.add(ack)
-        theirs.ack, theirs.window, theirs.edge = ack, window, ack + (window << theirs.shift)
-        theirs.synchronized = True
-        if flags & FIN:
-            theirs.nxt = theirs.fin_end = seq + 1
-        theirs.ends.add(theirs.nxt)  # type: ignore[arg-type]  # known: the segment starts there
 
     def is_retransmission(self, segment: Segment) -> bool:
         """Whether it occupies sequence numbers that were all sent before; to be asked before `judge`."""
@@ -235,7 +241,8 @@ class Flow:
         passive = syn.flags & ACK and not self._answered and not theirs.active
         if theirs.iss is not None and not passive and not over:
             return
-        self.theirs = Half(theirs)
+        if theirs.nxt is not None or theirs.reset:
+            self.theirs = Half(theirs)
         self._answered = True
         for candidate in reversed(self._our_syns):
             if not syn.flags & ACK or (candidate.iss is not None and syn.ack == candidate.iss + 1):

@@ -24,6 +24,7 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.tcb import Offer, Tcb, Unacknowledged
 
+_make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
 _ZERO = Seq(0)
 _NOP: Option = ("NOP", None)
 _SENDING = (ESTABLISHED, SYN_RECEIVED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK)
@@ -41,7 +42,7 @@ def next_segment(tcb: Tcb, flags: int, payload: bytes, now: float) -> Segment:
     options: Options = (_NOP, _NOP, _timestamp(tcb, flags, now)) if tcb.ts_ok else ()
     if tcb.sack_ok and tcb.reassembly and flags & ACK and not payload:  # full-sized text leaves no room for blocks
         options += _sack(tcb)
-    return Segment(tcb.snd_nxt, ack, flags, window, options, payload)
+    return _make(Segment, (tcb.snd_nxt, ack, flags, window, options, payload, 0, 0, ()))
 
 
 def _next_syn(tcb: Tcb, flags: int, ack: Seq, payload: bytes, now: float) -> Segment:
@@ -92,14 +93,19 @@ def segment_leaves(tcb: Tcb, segment: Segment, now: float) -> None:
     elif control == RST:
         if segment.seq == tcb.snd_nxt and tcb.state is not CLOSED and tcb.state is not LISTEN:
             tcb.obey(Event.ABORT, now)
-    elif control in (0, FIN) and flags & ACK and segment.length and tcb.state in _SENDING and tcb.our_offer is not None:
+    elif (control == FIN or (segment.payload and not control)) and flags & ACK and _may_send(tcb):
         _text_leaves(tcb, segment, now)
+
+
+def _may_send(tcb: Tcb) -> bool:
+    return tcb.state in _SENDING and tcb.our_offer is not None
 
 
 def _syn_leaves(tcb: Tcb, segment: Segment, now: float) -> None:
     state, flags = tcb.state, segment.flags
     if not flags & ACK and (state is CLOSED or state is LISTEN):
-        tcb.begin(segment.seq, passive=False)
+        if tcb.iss != segment.seq or tcb.walked:
+            tcb.begin(segment.seq, passive=False)
         tcb.obey(Event.ACTIVE_OPEN if state is CLOSED else Event.SEND, now)
     elif state is not (SYN_RECEIVED if flags & ACK else SYN_SENT):
         return

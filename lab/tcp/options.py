@@ -22,6 +22,8 @@ Option = tuple[str | int, Value]
 Options = tuple[Option, ...]
 
 _KIND = {"EOL": 0, "NOP": 1, "MSS": 2, "WScale": 3, "SAckOK": 4, "SAck": 5, "Timestamp": 8, "TFO": 34}
+NAMES = frozenset(_KIND)
+"""The options that have a name."""
 _ALIGNED_TIMESTAMP = b"\x01\x01\x08\x0a"
 _TWO_WORDS = struct.Struct("!II")
 _NOP: Option = ("NOP", None)

@@ -245,7 +245,7 @@ def rules_for(segment: Segment) -> tuple[Rule, ...]:
     key = flags
     if segment.payload:
         key |= 1 << 9
-    if options:
+    if options and not (flags & SYN and len(options) == 1 and options[0][0] == "MSS"):  # that alone breaks no rule
         key |= 1 << 10
         if len(options) != 3 or not options[0][0] == options[1][0] == "NOP" or options[2][0] != "Timestamp":
             key |= 1 << 11

@@ -6,6 +6,7 @@ from typing import Self
 
 _MASK = 0xFFFF_FFFF
 _HALF = 0x8000_0000
+_new = int.__new__
 
 
 class Seq(int):
@@ -21,24 +22,26 @@ class Seq(int):
         """The sequence number congruent to `value` modulo 2**32."""
         return int.__new__(cls, value & _MASK)
 
+    # `.real` is the plain integer: its arithmetic is several times as fast as calling int's methods here.
+
     def __add__(self, count: int) -> Seq:
-        return int.__new__(Seq, int.__add__(self, count) & _MASK)
+        return _new(Seq, (self.real + count) & _MASK)
 
     def __sub__(self, other: int) -> int:
-        return ((int.__sub__(self, other) + _HALF) & _MASK) - _HALF
+        return ((self.real - other.real + _HALF) & _MASK) - _HALF
 
     def __lt__(self, other: int) -> bool:
-        return (int.__sub__(self, other) & _MASK) >= _HALF
+        return (self.real - other.real) & _MASK >= _HALF
 
     def __le__(self, other: int) -> bool:
-        return int.__eq__(self, other) or (int.__sub__(self, other) & _MASK) >= _HALF
+        return self.real == other.real or (self.real - other.real) & _MASK >= _HALF
 
     def __gt__(self, other: int) -> bool:
-        return (int.__sub__(other, self) & _MASK) >= _HALF
+        return (other.real - self.real) & _MASK >= _HALF
 
     def __ge__(self, other: int) -> bool:
-        return int.__eq__(self, other) or (int.__sub__(other, self) & _MASK) >= _HALF
+        return self.real == other.real or (other.real - self.real) & _MASK >= _HALF
 
     def within(self, start: int, size: int) -> bool:
         """Whether this number is one of the `size` numbers from `start` on (a window test, RFC 9293 3.4)."""
-        return (int.__sub__(self, start) & _MASK) < size
+        return (self.real - start.real) & _MASK < size

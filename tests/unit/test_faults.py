@@ -85,7 +85,7 @@ def receives(clock: list[FakeLink], count: int, *faults: Fault, seed: int = 1) -
         (Fault(Action.REORDER, nth=4), [0, 1, 2]),
         (Fault(Action.DELAY, nth=1, delay_s=0.0), [0, 1, 2, 3]),
     ],
-    ids=["drop", "drop all", "drop none", "drop some", "drop the second of some", "duplicate", "reorder", "hold the last",
+    ids=["drop", "drop all", "drop none", "drop some", "drop second of some", "duplicate", "reorder", "hold the last",
          "no delay"],
 )  # fmt: skip
 def test_one_fault_in_each_direction(clock: list[FakeLink], fault: Fault, left: list[int]) -> None:

@@ -40,7 +40,7 @@ def test_connections_and_hosts_do_not_mix(family: int) -> None:
     source, destination = hosts(family)
     other = Stamper(destination, source, DESTINATION_MAC, SOURCE_MAC)
     before = stamped(family, PLAIN)
-    answer = decode(other.frame(*reversed(PORTS), PLAIN))
+    answer = decode(other.frame(PORTS[1], PORTS[0], PLAIN))
     assert answer == Received(ends(family).reversed(), PLAIN)
     assert STAMPERS[family].frame(1, 2, PLAIN) != before == stamped(family, PLAIN)
 

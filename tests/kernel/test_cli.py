@@ -1,0 +1,151 @@
+"""`lab run`, `lab list`, `lab doctor` as processes: what they print, where, and how they exit."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lab
+from lab.scenario import registry
+from lab.tcp.rules import RULES
+from lab.tcp.state import State
+from tests.kernel.helpers import run_lab, scenario_file
+
+PASSING = """
+server = lab.kernel.listen(port=80)
+peer = lab.peer(to=server)
+peer.open()
+"""
+FAILING = PASSING + "peer.expect('A', within=0.0)\n"
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """Passing, failing, passing: in this order."""
+    for name, body in ("a", PASSING), ("b", FAILING), ("c", PASSING):
+        scenario_file(tmp_path, body, name)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """One run of everything: what it printed, and its JSON."""
+    file = tmp_path_factory.mktemp("whole") / "run.json"
+    done = run_lab("run", "--json", file)
+    assert (done.returncode, done.stderr) == (0, "")
+    told: dict[str, Any] = json.loads(file.read_text())
+    return done.stdout, told
+
+
+def test_every_scenario_passes_over_both_families(whole: tuple[str, dict[str, Any]]) -> None:
+    _, told = whole
+    wanted = [(each.id, f"IPv{family}") for each in registry.find().scenarios for family in each.families]
+    assert [(each["id"], each["family"]) for each in told["scenarios"]] == wanted
+    assert {each["outcome"] for each in told["scenarios"]} == {"pass"}
+    assert {each["failed"] for each in told["scenarios"]} == {0}
+    assert all(each["checks"] > 0 and each["seconds"] > 0 for each in told["scenarios"])
+
+
+def test_the_json_says_what_ran_where(whole: tuple[str, dict[str, Any]]) -> None:
+    _, told = whole
+    assert set(told) == {"version", "environment", "scenarios", "states", "summary"}
+    assert told["version"] == lab.__version__
+    assert told["environment"]["kernel"] == Path("/proc/sys/kernel/osrelease").read_text().strip()
+    assert told["environment"]["witnesses"] == ["inet_diag", "tracepoint"]
+    assert told["environment"]["sysctls"]["net.ipv4.tcp_timestamps"] == "1"
+    summary = told["summary"]
+    assert (summary["pass"], summary["fail"], summary["error"], summary["skip"]) == (len(told["scenarios"]), 0, 0, 0)
+    assert summary["checks"] == sum(each["checks"] for each in told["scenarios"])
+    assert summary["failed_checks"] == 0
+
+
+@pytest.mark.parametrize("family", ["-4", "-6"])
+def test_the_kernel_shows_all_eleven_states_in_each_family(family: str) -> None:
+    done = run_lab("run", family, "--json", "-")
+    told = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert {each["family"] for each in told["scenarios"]} == {f"IPv{family[1]}"}
+    assert sorted(told["states"]) == sorted(state.value for state in State)
+    assert len(told["states"]) == 11
+
+
+def test_text_shows_ladder_checks_and_a_summary_last(whole: tuple[str, dict[str, Any]]) -> None:
+    text, told = whole
+    lines = text.splitlines()
+    assert re.search(r"^pass handshake\.kernel_as_server  IPv4  RFC 9293 3\.5 figure 6$", text, re.MULTILINE)
+    ladder = r"^ +\d+\.\d{3}  SYN-SENT +S─*►  +SYN-RECEIVED +0:0\(0\) win 65535 <mss 1460>$"
+    assert re.search(ladder, text, re.MULTILINE)
+    assert re.search(r"^  ok +:\d+  SA +seq 0, ack 1", text, re.MULTILINE)
+    count, checks = len(told["scenarios"]), told["summary"]["checks"]
+    assert lines[-2].startswith(f"{count} passed; {checks} checks in ")
+    assert lines[-1] == f"states seen (11 of 11): {', '.join(told['states'])}"
+
+
+def test_quiet_is_the_summary_alone() -> None:
+    done = run_lab("run", "-q", "handshake")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["4", "states"]
+
+
+def test_verbose_adds_rules_and_bytes() -> None:
+    done = run_lab("run", "-v", "-4", "kernel_as_server")
+    assert all(f"{rule.id} " in done.stdout and rule.sentence in done.stdout for rule in RULES)
+    assert re.search(
+        r"frame 0  peer > kernel  58 bytes\n    0000  02 00 00 00 00 01 02 00 00 00 00 02 08 00", done.stdout
+    )
+
+
+def test_a_difference_is_exit_1_and_the_others_still_run(three: Path) -> None:
+    done = run_lab("run", "-4", three)
+    assert done.returncode == 1
+    assert re.findall(r"^(\w+) (\w)\.", done.stdout, re.MULTILINE) == [("pass", "a"), ("FAIL", "b"), ("pass", "c")]
+    assert f"\n  at {three}/b.py:9\n    > peer.expect('A', within=0.0)\n" in done.stdout
+    assert "\n2 passed, 1 failed; " in done.stdout
+
+
+def test_stop_at_the_first_difference(three: Path) -> None:
+    done = run_lab("run", "-4", "-x", "--json", three / "out.json", three)
+    assert done.returncode == 1
+    assert re.findall(r"^(\w+) (\w)\.", done.stdout, re.MULTILINE) == [("pass", "a"), ("FAIL", "b")]
+    told = json.loads((three / "out.json").read_text())
+    assert [each["outcome"] for each in told["scenarios"]] == ["pass", "fail"]
+    assert told["scenarios"][1]["message"] == "the kernel sent no such segment within 0 s"
+    assert told["scenarios"][1]["where"] == f"{three}/b.py:9"
+
+
+def test_json_on_standard_output_is_all_there_is(three: Path) -> None:
+    done = run_lab("run", "--json", "-", three)
+    told = json.loads(done.stdout)
+    assert [(each["id"], each["family"], each["outcome"], each["failed"]) for each in told["scenarios"]] == [
+        (f"{name}.{name}", family, outcome, int(outcome == "fail"))
+        for name, outcome in (("a", "pass"), ("b", "fail"), ("c", "pass"))
+        for family in ("IPv4", "IPv6")
+    ]
+    assert "FAIL b.b  IPv4" in done.stderr
+
+
+def test_list_names_every_scenario() -> None:
+    known = registry.find().scenarios
+    assert run_lab("list").stdout.split("\n")[0].split()[0] == known[0].id
+    told = json.loads(run_lab("list", "--json").stdout)
+    assert [(each["id"], each["title"]) for each in told] == [(each.id, each.title) for each in known]
+    assert all(each["section"] and Path(each["file"]).is_file() and each["families"] for each in told)
+    assert all("def " in Path(each["file"]).read_text().splitlines()[each["line"]] for each in told)
+
+
+def test_list_takes_patterns() -> None:
+    assert [line.split()[0] for line in run_lab("list", "closing.half*").stdout.splitlines()] == ["closing.half_close"]
+
+
+def test_doctor_finds_all_that_is_needed() -> None:
+    done = run_lab("doctor")
+    assert done.returncode == 0
+    assert {line.split()[0] for line in done.stdout.splitlines()[:-1]} == {"ok"}
+    assert done.stdout.splitlines()[-1] == "The lab can run here."
+
+
+def test_the_version() -> None:
+    assert run_lab("--version").stdout == f"{lab.__version__}\n"

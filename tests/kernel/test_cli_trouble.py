@@ -1,0 +1,119 @@
+"""Wrong usage, broken scenario files and scenarios that raise: what is said, and that everything else still runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.helpers import run_lab, scenario_file
+
+PASSING = "lab.peer(to=81).send('R')"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["run", "--frobnicate"], "No such option '--frobnicate'"),
+        (["run", "no_such_scenario"], "no scenario matches 'no_such_scenario'; `lab list` shows them all"),
+        (["run", "no/such/file.py"], "no scenario matches 'no/such/file.py'"),
+        (["list", "no_such_scenario"], "no scenario matches 'no_such_scenario'"),
+        (
+            ["run", "-q", "nobody_listens", "--json", "/no/such/folder/file"],
+            "cannot write /no/such/folder/file: No such",
+        ),
+    ],
+    ids=["command", "option", "pattern", "file", "pattern of list", "JSON file"],
+)
+def test_wrong_usage_is_exit_2_and_says_what_is_wrong(arguments: list[str], why: str) -> None:
+    done = run_lab(*arguments)
+    assert done.returncode == 2
+    assert why in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_pattern_does_not_stop_the_known_ones() -> None:
+    done = run_lab("run", "-q", "nobody_listens", "no_such_scenario")
+    assert done.returncode == 2
+    assert "no scenario matches 'no_such_scenario'" in done.stdout
+    assert "2 passed; " in done.stdout
+
+
+@pytest.fixture
+def trouble(tmp_path: Path) -> Path:
+    """A folder of files each of which is wrong in its own way, and of one that is not."""
+    scenario_file(tmp_path, PASSING, "fine")
+    scenario_file(tmp_path, "peer = lab.peer(to=81)\nraise RuntimeError('no idea')", "raises")
+    scenario_file(tmp_path, "lab.peer(port=80).send('S')", "outside")
+    (tmp_path / "syntax.py").write_text("from lab import Lab, scenario\n\n\ndef broken(:\n")
+    (tmp_path / "importing.py").write_text("\nimport no_such_module\n")
+    return tmp_path
+
+
+def test_each_trouble_names_file_and_line_and_the_others_run(trouble: Path) -> None:
+    done = run_lab("run", "-4", "--json", trouble / "out.json", trouble)
+    text = done.stdout
+    assert done.returncode == 3
+    assert "Traceback" not in text + done.stderr
+    assert re.findall(r"^(\w+) (\w+)\.\w+  IPv4", text, re.MULTILINE) == [
+        ("pass", "fine"),
+        ("ERROR", "outside"),
+        ("ERROR", "raises"),
+    ]
+    assert f"  {trouble}/outside.py:6: the peer on port 80 has no connection yet" in text
+    assert f"  {trouble}/raises.py:7: RuntimeError: no idea\n" in text
+    assert f"ERROR {trouble}/syntax.py:4: SyntaxError: invalid syntax" in text
+    assert f"ERROR {trouble}/importing.py:2: ModuleNotFoundError: No module named 'no_such_module'\n" in text
+    assert "\n1 passed, 4 errors; " in text
+
+    told = json.loads((trouble / "out.json").read_text())
+    outcomes = {each["id"].split(".")[0]: (each["outcome"], each.get("where")) for each in told["scenarios"]}
+    assert outcomes == {
+        "fine": ("pass", None),
+        "outside": ("error", f"{trouble}/outside.py:6"),
+        "raises": ("error", f"{trouble}/raises.py:7"),
+        "syntax": ("error", f"{trouble}/syntax.py:4"),
+        "importing": ("error", f"{trouble}/importing.py:2"),
+    }
+
+
+def test_a_difference_weighs_more_than_an_error(trouble: Path) -> None:
+    scenario_file(trouble, "lab.peer(to=81).expect('S', within=0.0)", "differs")
+    assert run_lab("run", "-q", "-4", trouble).returncode == 1
+
+
+def test_a_file_that_does_what_it_likes_is_an_error_of_that_file(tmp_path: Path) -> None:
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(0)\n")
+    scenario_file(tmp_path, "import sys\nsys.exit(0)", "leaves")
+    scenario_file(tmp_path, PASSING, "fine")
+    done = run_lab("run", "-4", tmp_path)
+    assert done.returncode == 3
+    assert f"ERROR {tmp_path}/exits.py:2: SystemExit: 0\n" in done.stdout
+    assert f"  {tmp_path}/leaves.py:7: SystemExit: 0\n" in done.stdout
+    assert "\n1 passed, 2 errors; " in done.stdout
+
+
+def test_a_folder_without_scenarios_is_said(tmp_path: Path) -> None:
+    done = run_lab("run", tmp_path)
+    assert done.returncode == 2
+    assert f"no scenario matches '{tmp_path}'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("decorator", "why"),
+    [
+        ("@scenario()", "TypeError: scenario() missing 1 required keyword-only argument: 'section'"),
+        ("@scenario(section='x', families=[5])", "ValueError: families=(5,): a scenario runs over 4, 6 or both"),
+    ],
+    ids=["no section", "family 5"],
+)
+def test_a_wrong_decorator_names_its_line(tmp_path: Path, decorator: str, why: str) -> None:
+    file = tmp_path / "decorated.py"
+    file.write_text(f"from lab import Lab, scenario\n\n{decorator}\ndef one(lab: Lab) -> None:\n    pass\n")
+    done = run_lab("run", file)
+    assert done.returncode == 3
+    assert f"ERROR {file}:3: " in done.stdout
+    assert why in done.stdout

@@ -1,0 +1,199 @@
+"""The wire between a peer and the real kernel loses, doubles and alters frames, and a kernel that lies is found out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab.scenario.errors import KernelDiffers
+from lab.scenario.lab import Lab
+from lab.scenario.peer import Peer
+from lab.scenario.recording import FrameSeen
+from lab.tcp.rules import RULES
+from lab.wire.crafting import layers, packet_of
+from lab.wire.faults import Action, Fault
+
+Alter = Callable[[Any], None]
+
+
+def listening(lab: Lab, **offer: Any) -> Peer:
+    return lab.peer(to=lab.kernel.listen(port=80), **offer)
+
+
+def kernels_frames(lab: Lab) -> list[FrameSeen]:
+    return [
+        each for each in lab.recording.events if isinstance(each, FrameSeen) and each.segment and not each.from_peer
+    ]
+
+
+def test_a_lost_syn_ack_comes_again(lab: Lab) -> None:
+    peer = listening(lab)
+    lab.disturb(1, from_kernel=[Fault(Action.DROP, nth=1)])
+    peer.send("S")
+    peer.expect("SA", seq=0, ack=1)
+    assert lab.kernel.details(peer).retransmits == 1
+    peer.send("A")
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    lab.finish()
+
+
+def test_a_repeated_syn_ack_is_recognised_as_a_retransmission(lab: Lab) -> None:
+    peer = listening(lab)
+    peer.syn_received()
+    lab.disturb(1, to_kernel=[Fault(Action.DROP, nth=1)])
+    peer.send("A")
+    peer.expect("SA", seq=0, ack=1)
+    assert [each.retransmission for each in kernels_frames(lab)] == [False, True]
+
+
+def test_a_retransmission_breaks_no_silence(lab: Lab) -> None:
+    peer = listening(lab)
+    connection = peer.open()
+    connection.send("first")
+    peer.expect("PA", payload="first")
+    peer.expect_silence(during=10)  # at most: it is over as soon as a segment comes
+    (again,) = [each for each in kernels_frames(lab) if each.retransmission]
+    assert again.segment is not None
+    assert again.segment.payload == b"first"
+
+
+def test_a_segment_of_the_kernel_that_comes_twice_is_a_difference(lab: Lab) -> None:
+    peer = listening(lab)
+    lab.disturb(1, from_kernel=[Fault(Action.DUPLICATE, nth=1)])
+    peer.send("S")
+    peer.expect("SA")
+    with pytest.raises(KernelDiffers) as told:
+        peer.expect_silence()
+    assert told.value.check.rows == (("segment", "none", "SA", False),)
+
+
+def test_the_kernel_acknowledges_a_doubled_segment_twice(lab: Lab) -> None:
+    peer = listening(lab)
+    peer.open()
+    lab.disturb(1, to_kernel=[Fault(Action.DUPLICATE, nth=1)])
+    peer.send("PA", payload="hello")
+    peer.expect("A", ack=6)
+    peer.expect("A", ack=6)
+    lab.finish()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_kernel_ignores_what_a_flipped_bit_has_spoilt(lab4: Lab, seed: int) -> None:
+    peer = listening(lab4)
+    lab4.disturb(seed, to_kernel=[Fault(Action.ALTER)])
+    peer.send("S")
+    peer.expect_silence()
+
+
+def lying(change: Alter) -> Callable[[bytes, object], bytes]:
+    """What makes the change to the TCP header of a frame; the checksum is right again, unless it was the change."""
+
+    def alter(frame: bytes, _: object) -> bytes:
+        packet = packet_of(frame)
+        tcp = packet[layers().TCP]
+        del tcp.chksum, tcp.dataofs
+        change(tcp)
+        below = tcp.underlayer
+        for field in "len", "chksum", "plen":  # of IPv4, or of IPv6
+            if field in below.fields:
+                delattr(below, field)
+        return bytes(packet)
+
+    return alter
+
+
+def plus(field: str, difference: int) -> Alter:
+    return lambda tcp: setattr(tcp, field, (getattr(tcp, field) + difference) % 2**32)
+
+
+def to(field: str, value: Any) -> Alter:
+    return lambda tcp: setattr(tcp, field, value)
+
+
+def options(*more: Any, keep: bool = True) -> Alter:
+    def change(tcp: Any) -> None:
+        tcp.options = ([*tcp.options] if keep else []) + list(more)
+
+    return change
+
+
+NOPS = [("NOP", None)] * 2
+
+
+def times(later: int, echoed_later: int) -> Alter:
+    """Both times of the timestamps option moved."""
+
+    def change(tcp: Any) -> None:
+        tsval, tsecr = dict(tcp.options)["Timestamp"]
+        tcp.options = [*NOPS, ("Timestamp", ((tsval + later) % 2**32, (tsecr + echoed_later) % 2**32))]
+
+    return change
+
+
+# What is altered in the kernel's SYN+ACK, and the standing rule that must say so.
+SYN_ACK_LIES: list[tuple[str, Alter]] = [
+    ("well-formed", to("chksum", 0)),
+    ("well-formed", to("dataofs", 15)),
+    ("reserved-bits", to("reserved", 2)),
+    ("one-control", to("flags", "SFA")),
+    ("urgent-field", to("urgptr", 7)),
+    ("option-once", options(("MSS", 1400))),
+    ("window-scale", options(*NOPS[:1], ("WScale", 15))),
+    ("offered", options(("SAckOK", b""))),
+    ("ack-sent", plus("ack", 1)),
+    ("syn-ack", plus("ack", -1)),
+    ("syn-text", lambda tcp: tcp.add_payload(b"text")),
+]
+# The same in its ACK of some data of ours.
+ACK_LIES: list[tuple[str, Alter]] = [
+    ("ack-bit", to("flags", 0)),
+    ("ack-field", to("flags", 0)),
+    ("syn-options", options(("MSS", 1460))),
+    ("timestamp-present", options(keep=False)),
+    ("tsval", times(-100_000, 0)),
+    ("tsecr", times(0, 100_000)),
+    ("sequence", plus("seq", 1)),
+    ("ack-back", plus("ack", -6)),
+    ("ack-sent", plus("ack", 1)),
+    ("window-edge", to("window", 0)),
+    ("sack-permitted", options(*NOPS, ("SAck", (1, 2)))),
+]
+
+
+def broken_rules(told: pytest.ExceptionInfo[KernelDiffers]) -> set[str]:
+    return {row.field for row in told.value.check.rows}
+
+
+@pytest.mark.parametrize(("rule", "lie"), SYN_ACK_LIES, ids=[rule for rule, _ in SYN_ACK_LIES])
+def test_a_lie_in_the_syn_ack_breaks_its_rule(lab4: Lab, rule: str, lie: Alter) -> None:
+    peer = listening(lab4)
+    lab4.disturb(1, from_kernel=[Fault(Action.ALTER, nth=1, alter=lying(lie))])
+    peer.send("S")
+    with pytest.raises(KernelDiffers, match="the kernel broke a rule that holds for every segment") as told:
+        peer.expect("SA")
+    assert rule in broken_rules(told)
+
+
+@pytest.mark.parametrize(("rule", "lie"), ACK_LIES, ids=[rule for rule, _ in ACK_LIES])
+def test_a_lie_in_an_ack_breaks_its_rule(lab4: Lab, rule: str, lie: Alter) -> None:
+    peer = listening(lab4, timestamps=True)
+    peer.open()
+    lab4.disturb(1, from_kernel=[Fault(Action.ALTER, nth=1, alter=lying(lie))])
+    peer.send("PA", payload="hello")
+    with pytest.raises(KernelDiffers, match="the kernel broke a rule that holds for every segment") as told:
+        peer.expect("A")
+    assert rule in broken_rules(told)
+
+
+def test_the_lies_name_rules_that_there_are() -> None:
+    assert {rule for rule, _ in SYN_ACK_LIES + ACK_LIES} <= {rule.id for rule in RULES}
+
+
+def test_an_alteration_that_changes_nothing_breaks_nothing(lab: Lab) -> None:
+    peer = listening(lab, timestamps=True, window_scale=3, sack_permitted=True)
+    lab.disturb(1, from_kernel=[Fault(Action.ALTER, alter=lying(plus("seq", 0)))])
+    peer.open()
+    peer.close()
+    lab.finish()

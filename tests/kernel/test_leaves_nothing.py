@@ -1,0 +1,167 @@
+"""However a run ends, and however many go on at once: the host is what it was, and nothing of the run is left."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from lab.scenario.registry import own_folder
+from tests.kernel.helpers import (
+    host_configuration,
+    network_namespaces_of,
+    processes_marked,
+    run_lab,
+    scenario_file,
+    started_lab,
+)
+
+WAITING = """
+server = lab.kernel.listen(port=80)
+peer = lab.peer(to=server)
+peer.open()
+peer.expect('FA', within=600)
+"""
+FINISHING = "lab.peer(to=81).send('R')"
+LONGEST_RUN_S = 1.2
+
+
+def namespaces_in_use() -> set[str]:
+    return set().union(*(network_namespaces_of(int(each.name)) for each in Path("/proc").glob("[0-9]*")))
+
+
+def leases() -> dict[str, str]:
+    """The abstract sockets by which runs of the lab keep out of each other's way: "socket:[inode]" to name."""
+    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines() if "@tcp-packet-lab/" in line]
+    return {f"socket:[{row[6]}]": row[7] for row in rows}
+
+
+def read_until(process: subprocess.Popen[str], text: str, deadline_s: float = 30.0) -> str:
+    """What the process prints until `text` appears in it."""
+    assert process.stdout is not None
+    told, until = "", time.monotonic() + deadline_s
+    while text not in told:
+        left_s = until - time.monotonic()
+        assert left_s > 0, f"{text!r} did not come, this came: {told}"
+        if select.select([process.stdout], [], [], left_s)[0]:
+            more = os.read(process.stdout.fileno(), 65536).decode()
+            assert more, f"{text!r} did not come, this came: {told}"
+            told += more
+    return told
+
+
+def drain(process: subprocess.Popen[str], for_s: float) -> None:
+    """Take what the process prints until that time is over or it has ended."""
+    assert process.stdout is not None
+    until = time.monotonic() + for_s
+    while (left_s := until - time.monotonic()) > 0:
+        if select.select([process.stdout], [], [], left_s)[0] and not os.read(process.stdout.fileno(), 65536):
+            return
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Path:
+    """Two scenarios: one is done at once, the other waits for what never comes."""
+    scenario_file(tmp_path, FINISHING, "a")
+    scenario_file(tmp_path, WAITING, "b")
+    return tmp_path
+
+
+def test_the_host_is_the_same_before_and_after_a_run() -> None:
+    before = host_configuration()
+    assert run_lab("run", "-q").returncode == 0
+    after = host_configuration()
+    assert {key: after[key] for key in after if after[key] != before[key]} == {}
+
+
+def test_a_killed_run_leaves_nothing(waiting: Path) -> None:
+    """SIGKILL to the whole group, at moments of a whole run that chance chooses; it never ends by itself."""
+    chance = random.Random(20)
+    before = host_configuration()
+    for number in range(10):
+        mark = f"killed {number}"
+        with started_lab("run", own_folder(), waiting, mark=mark) as process:
+            drain(process, chance.uniform(0.05, LONGEST_RUN_S))
+            held = network_namespaces_of(process.pid) - network_namespaces_of(os.getpid())
+            os.killpg(process.pid, signal.SIGKILL)
+        assert processes_marked(mark) == []
+        assert held & namespaces_in_use() == set()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    after = host_configuration()
+    assert {key: after[key] for key in after if after[key] != before[key]} == {}
+
+
+def test_a_killed_run_holds_labs_until_then(waiting: Path) -> None:
+    """What the test above looks for is there while a run goes on."""
+    with started_lab("run", "-4", waiting, mark="held") as process:
+        read_until(process, "pass a.a")
+        assert processes_marked("held") == [process.pid]
+        held = network_namespaces_of(process.pid) - network_namespaces_of(os.getpid())
+        assert len(held) >= 2
+        assert held <= namespaces_in_use()
+        descriptors = {str(each.readlink()) for each in Path(f"/proc/{process.pid}/fd").iterdir()}
+        (lease,) = descriptors & leases().keys()
+    assert held & namespaces_in_use() == set()
+    assert lease not in leases()
+
+
+def test_ctrl_c_stops_at_once_and_says_what_was_finished(waiting: Path) -> None:
+    before = host_configuration()
+    with started_lab("run", "-4", "--json", waiting / "out.json", waiting, mark="interrupted") as process:
+        told = read_until(process, "pass a.a")
+        os.killpg(process.pid, signal.SIGINT)
+        rest, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted; 1 finished before that" in told + rest
+    assert "1 passed; " in rest
+    assert "Traceback" not in errors
+    assert '"id": "a.a"' in (waiting / "out.json").read_text()
+    assert processes_marked("interrupted") == []
+    assert host_configuration() == before
+
+
+def test_stopping_at_the_first_difference_does_not_wait_for_the_others(waiting: Path) -> None:
+    scenario_file(waiting, "lab.peer(to=81).expect('S', within=0.0)", "a")
+    with started_lab("run", "-4", "-x", waiting, mark="stopped") as process:
+        told, _ = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "FAIL a.a" in told
+    assert "b.b" not in told
+
+
+def test_a_reader_that_has_enough_ends_the_run(waiting: Path) -> None:
+    """As in `lab run | head -1`."""
+    with started_lab("run", "-4", waiting, mark="pipe") as process:
+        read_until(process, "pass a.a")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        os.killpg(process.pid, signal.SIGINT)
+        assert "Traceback" not in process.stderr.read()
+        assert process.wait(20) == 128 + signal.SIGPIPE
+
+
+def test_two_runs_at_once_do_not_see_each_other() -> None:
+    with started_lab("run", "-q", mark="one") as one, started_lab("run", "-q", mark="two") as two:
+        outputs = [process.communicate(timeout=60) for process in (one, two)]
+    assert [process.returncode for process in (one, two)] == [0, 0]
+    counts = {re.sub(r" in [\d.]+ s", "", out) for out, _ in outputs}
+    assert len(counts) == 1, "both saw the same checks and states"
+
+
+def test_the_lease_of_a_run_is_gone_with_it() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        for slot in range(128):
+            if f"@tcp-packet-lab/{slot}" not in leases().values():
+                other.bind(f"\0tcp-packet-lab/{slot}")
+                break
+        assert run_lab("run", "-q", "-4", "nobody_listens").returncode == 0

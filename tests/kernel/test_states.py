@@ -1,0 +1,193 @@
+"""The kernel's state and its two witnesses, held against a third that the lab does not ask: /proc/net/tcp."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from ipaddress import ip_address
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from lab.host.addresses import AddressPool
+from lab.host.kernel_state import BY_NUMBER, CLOSED, StateLookup
+from lab.host.tracepoint import StateTracer
+from lab.scenario.lab import Lab
+from lab.scenario.peer import Peer
+from lab.scenario.recording import StateSeen
+from lab.tcp.state import State
+
+MOVEMENTS = {
+    "syn_received": State.SYN_RECEIVED,
+    "established": State.ESTABLISHED,
+    "close_wait": State.CLOSE_WAIT,
+    "last_ack": State.LAST_ACK,
+    "fin_wait_1": State.FIN_WAIT_1,
+    "fin_wait_2": State.FIN_WAIT_2,
+    "closing": State.CLOSING,
+    "time_wait": State.TIME_WAIT,
+}
+
+
+def brought_to(lab: Lab, movement: str) -> Peer:
+    """A peer whose connection was opened and then moved by that word."""
+    peer = lab.peer(to=lab.kernel.listen(port=80))
+    if movement not in {"syn_received", "established"}:
+        peer.open()
+    moved: Peer = getattr(peer, movement)()
+    assert moved is peer
+    return peer
+
+
+def proc_net_tcp(lab: Lab) -> dict[tuple[int, int], State]:
+    """(kernel's port, peer's port) to state, as /proc/net/tcp says: (port, 0) is a listener."""
+    with lab._network.kernel.entered():
+        lines = Path("/proc/thread-self/net", "tcp6" if lab.family == 6 else "tcp").read_text().splitlines()[1:]
+    rows = [line.split() for line in lines]
+    ports = [[int(end.rpartition(":")[2], 16) for end in row[1:3]] for row in rows]
+    return {(own, other): BY_NUMBER[int(row[3], 16)] for (own, other), row in zip(ports, rows, strict=True)}
+
+
+def timeline(lab: Lab, witness: str) -> list[State]:
+    lab.catch_up()
+    seen = [each for each in lab.recording.events if isinstance(each, StateSeen) and each.connection is not None]
+    states = [each.state for each in sorted(seen, key=lambda each: each.time_ns) if each.witness == witness]
+    return [state for at, state in enumerate(states) if at == 0 or states[at - 1] is not state]
+
+
+@pytest.mark.parametrize("movement", MOVEMENTS)
+def test_each_movement_brings_the_kernel_into_the_state_it_names(lab: Lab, movement: str) -> None:
+    peer = brought_to(lab, movement)
+    assert lab.kernel.look(peer) is MOVEMENTS[movement]
+    assert proc_net_tcp(lab)[80, peer.port] is MOVEMENTS[movement]
+    lab.finish()
+
+
+def test_open_and_close_leave_both_sides_at_rest(lab: Lab) -> None:
+    peer = lab.peer(to=lab.kernel.listen(port=80))
+    peer.open()
+    peer.close()
+    assert (lab.kernel.look(peer), peer.state) == (State.CLOSED, State.TIME_WAIT), "who closes first waits"
+    assert proc_net_tcp(lab) == {(80, 0): State.LISTEN}
+
+
+def test_close_follows_the_kernel_that_closed_first(lab: Lab) -> None:
+    peer = lab.peer(to=lab.kernel.listen(port=80))
+    peer.open()
+    peer.fin_wait_2().close()
+    assert (lab.kernel.look(peer), peer.state) == (State.TIME_WAIT, State.CLOSED)
+
+
+def test_a_peer_opens_from_the_kernels_side_too(lab: Lab) -> None:
+    peer = lab.peer(port=80)
+    client = lab.kernel.connect(to=peer)
+    assert peer.open() is client
+    assert lab.kernel.look(peer) is State.ESTABLISHED
+    peer.close()
+    lab.finish()
+
+
+def test_the_lookup_is_exact(lab: Lab) -> None:
+    peer = lab.peer(to=lab.kernel.listen(port=80))
+    peer.open()
+    _, kernel, address, _ = pair = lab._network.addresses.of(lab.family)
+    other = str(ip_address(address) + 1)
+    with closing(StateLookup(lab._network.kernel)) as lookup:
+        assert lookup.of(lab.family, kernel, 80, address, peer.port).state is State.ESTABLISHED
+        assert lookup.of(lab.family, kernel, 80, address, peer.port + 1) == CLOSED
+        assert lookup.of(lab.family, kernel, 81, address, peer.port) == CLOSED
+        assert lookup.of(lab.family, kernel, 80, other, peer.port) == CLOSED
+        assert lookup.of(lab.family, kernel, 80, "::" if pair.family == 6 else "0.0.0.0", 0).state is State.LISTEN
+
+
+def test_details_tell_queues_timers_and_descriptors(lab: Lab) -> None:
+    peer = lab.peer(to=lab.kernel.listen(port=80))
+    connection = peer.open()
+    quiet = lab.kernel.details(peer)
+    assert (quiet.timer, quiet.receive_queue, quiet.send_queue) == ("", 0, 0)
+    assert quiet.inode > 0
+    connection.send("hello")
+    peer.expect("PA", payload="hello")
+    assert (lab.kernel.details(peer).timer, lab.kernel.details(peer).send_queue) == ("retransmission", 5)
+    peer.send("PA", payload="abc")
+    peer.expect("A", ack=4)
+    assert (lab.kernel.details(peer).timer, lab.kernel.details(peer).receive_queue) == ("", 3)
+    connection.expect_data("abc")
+    peer.time_wait()
+    waiting = lab.kernel.details(peer)
+    assert (waiting.timer, waiting.inode) == ("time-wait", 0)
+    assert 59_000 < waiting.expires_ms <= 60_000 + 1_000
+
+
+def test_both_witnesses_tell_the_same_story(lab: Lab) -> None:
+    peer = lab.peer(to=lab.kernel.listen(port=80))
+    peer.open()
+    peer.close()
+    closing_down = [State.ESTABLISHED, State.CLOSE_WAIT, State.LAST_ACK, State.CLOSED]
+    assert timeline(lab, "tracepoint") == [State.SYN_RECEIVED, *closing_down]
+    assert [state for state in timeline(lab, "inet_diag") if state not in closing_down] == [State.SYN_RECEIVED]
+    seen = timeline(lab, "inet_diag")
+    assert [state for state in [State.SYN_RECEIVED, *closing_down] if state in seen] == seen
+
+
+def test_without_a_tracepoint_inet_diag_still_sees_every_state(family: int, pool: AddressPool) -> None:
+    with Lab(family, pool=pool) as lab:
+        assert lab.recording.witnesses == ("inet_diag",)
+        peer = lab.peer(to=lab.kernel.listen(port=80))
+        peer.open()
+        peer.close()
+        expected = [State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT, State.LAST_ACK, State.CLOSED]
+        assert timeline(lab, "inet_diag") == expected
+        assert timeline(lab, "tracepoint") == []
+
+
+def test_the_tracepoint_tells_only_of_the_watched_address(pool: AddressPool, tracer: StateTracer) -> None:
+    with Lab(4, pool=pool, tracer=tracer) as watched, Lab(4, pool=pool) as other:
+        others = other._network.addresses.ipv4.kernel
+        other.peer(to=other.kernel.listen(port=80)).open()
+        watched.peer(to=watched.kernel.listen(port=90)).open()
+        assert tracer.take(others) == []
+        watched.catch_up()
+        seen = [
+            each for each in watched.recording.events if isinstance(each, StateSeen) and each.witness == "tracepoint"
+        ]
+        assert {State.LISTEN, State.ESTABLISHED} <= {each.state for each in seen}
+        tracer.watch(others)
+        other.kernel.listen(port=91)
+        assert [(each.local_port, each.old, each.new) for each in tracer.take(others)] == [
+            (91, State.CLOSED, State.LISTEN)
+        ]
+        tracer.forget(others)
+        other.kernel.listen(port=92)
+        assert tracer.take(others) == []
+
+
+def test_transitions_come_in_order_each_from_where_the_last_one_led(pool: AddressPool, tracer: StateTracer) -> None:
+    with Lab(6, pool=pool) as lab:
+        address = lab._network.addresses.ipv6.kernel
+        tracer.watch(address)
+        peer = lab.peer(port=80)
+        lab.kernel.connect(to=peer, port=5000)
+        peer.open()
+        peer.fin_wait_2()
+        seen = tracer.take(address)
+        tracer.forget(address)
+    assert [each.new for each in seen][:4] == [State.SYN_SENT, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2]
+    assert all(before.new is after.old for before, after in pairwise(seen))
+    assert [each.time_ns for each in seen] == sorted(each.time_ns for each in seen)
+    assert {(each.local_port, each.remote_port) for each in seen} == {(5000, 80)}
+    assert tracer.lost == 0
+
+
+@pytest.mark.parametrize("ours", [0, 2, 14])
+def test_tcp_info_scales_are_those_on_the_wire(lab: Lab, ours: int) -> None:
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server, window_scale=ours, timestamps=True, sack_permitted=True)
+    peer.send("S")
+    answer = peer.expect("SA")
+    peer.send("A")
+    info = server.accept().info()
+    theirs = dict(answer.options)["WScale"]
+    assert theirs == lab.kernel.window_scale == 7  # 6291456 >> 7 is the first that fits 16 bits
+    assert (info["snd_wscale"], info["rcv_wscale"]) == (ours, theirs)
+    assert (info["timestamps"], info["sack"], info["wscale"]) == (1, 1, 1)

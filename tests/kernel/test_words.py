@@ -1,0 +1,172 @@
+"""Each public word used wrongly: an error of the scenario, never a verdict on the kernel, and a message that helps."""
+
+# ruff: noqa: ARG005  # all words are called alike
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from lab.scenario.errors import KernelDiffers, ScenarioError
+from lab.scenario.lab import Lab
+from lab.scenario.peer import Peer
+from lab.wire.crafting import layers
+
+Words = Callable[[Lab, Peer], object]
+
+
+def crossing_twice(lab: Lab, _: Peer) -> None:
+    with lab.crossing(), lab.crossing():
+        pass
+
+
+def second_waiter(lab: Lab, _: Peer) -> None:
+    lab.peer(port=81)
+    lab.peer(port=81)
+
+
+NO_CONNECTION = (
+    "the peer on port 81 has no connection yet: let the kernel connect to it and expect its SYN,"
+    " or make it with to=listener"
+)
+WRONG: dict[str, tuple[Words, str]] = {
+    "send an unknown flag": (
+        lambda lab, peer: peer.send("SX"),
+        "'SX': 'X' is not a TCP flag, use letters of FSRPAUECN",
+    ),
+    "send a flag twice": (lambda lab, peer: peer.send("SAS"), "'SAS': 'S' stands twice"),
+    "expect an unknown flag": (lambda lab, peer: peer.expect("sa"), "'sa': 's' is not a TCP flag"),
+    "expect an unknown field": (
+        lambda lab, peer: peer.expect("SA", akc=1),  # type: ignore[call-arg]  # the point of the test
+        "expect() got an unexpected keyword argument 'akc'",
+    ),
+    "expect an unknown option": (
+        lambda lab, peer: peer.expect("SA", options=[("Mss", 1460)]),
+        "('Mss', 1460) is not a TCP option, write a number or one of EOL, MSS, NOP, SAck, SAckOK, TFO, Timestamp,",
+    ),
+    "expect half an option": (
+        lambda lab, peer: peer.expect("SA", options=["NOP"]),  # type: ignore[list-item]  # the point of the test
+        "'NOP' is not a TCP option, write a number or one of EOL, ",
+    ),
+    "send an unknown option": (
+        lambda lab, peer: peer.send("S", options=[("XYZ", 1)]),
+        "('XYZ', 1) is not a TCP option",
+    ),
+    "send an option too large": (
+        lambda lab, peer: peer.send("S", options=[("MSS", 65536)]),
+        "option 'MSS' cannot carry 65536",
+    ),
+    "send too many options": (
+        lambda lab, peer: peer.send("S", options=[(99, bytes(20))] * 2),
+        "these options take 44 bytes, a header has room for 40",
+    ),
+    "send a window too large": (
+        lambda lab, peer: peer.send("A", window=65536),
+        "window 65536 does not fit into 16 bits",
+    ),
+    "send a number": (
+        lambda lab, peer: peer.send(18),
+        "send() takes control bits such as 'SA' or a Scapy packet, not 18",
+    ),
+    "an unknown state": (
+        lambda lab, peer: lab.kernel.expect_state(peer, "SYN-RECV"),
+        "'SYN-RECV' is not a state, use one of CLOSED, LISTEN, SYN-SENT, SYN-RECEIVED, ESTABLISHED, FIN-WAIT-1,",
+    ),
+    "expect before a connection": (lambda lab, peer: lab.peer(port=81).expect("S"), NO_CONNECTION),
+    "skip before a connection": (lambda lab, peer: lab.peer(port=81).skip_until("S"), NO_CONNECTION),
+    "silence before a connection": (lambda lab, peer: lab.peer(port=81).expect_silence(), NO_CONNECTION),
+    "send before a connection": (lambda lab, peer: lab.peer(port=81).send("S"), NO_CONNECTION),
+    "a packet before a connection": (lambda lab, peer: lab.peer(port=81).send(layers().TCP()), NO_CONNECTION),
+    "a state before a connection": (
+        lambda lab, peer: lab.kernel.expect_state(lab.peer(port=81), "CLOSED"),
+        "the peer on port 81 has no connection yet, so the kernel has no state for it",
+    ),
+    "details before a connection": (
+        lambda lab, peer: lab.kernel.details(lab.peer(port=81)),
+        "the peer on port 81 has no connection yet, so the kernel has no state for it",
+    ),
+    "two peers on a port": (
+        lambda lab, peer: lab.peer(to=80, port=peer.port),
+        "a peer on port 40001 already speaks with the kernel's port 80",
+    ),
+    "two peers waiting on a port": (second_waiter, "a peer waits for the kernel on port 81 already"),
+    "close before open": (
+        lambda lab, peer: peer.last_ack(),
+        "the kernel has no socket for this connection yet: open() it, or accept() it",
+    ),
+    "an unknown rule": (
+        lambda lab, peer: lab.deviation("window-edges", "whatever"),
+        "there is no standing rule 'window-edges'; known are ",
+    ),
+    "crossing inside crossing": (crossing_twice, "one crossing inside another"),
+    "reading an unknown sysctl": (
+        lambda lab, peer: lab.kernel.sysctl("net.ipv4.tcp_sakc"),
+        "this kernel has no sysctl net.ipv4.tcp_sakc",
+    ),
+    "setting an unknown sysctl": (
+        lambda lab, peer: lab.kernel.sysctl("net.ipv4.tcp_sakc", 1),
+        "this kernel has no sysctl net.ipv4.tcp_sakc",
+    ),
+    "an impossible value": (
+        lambda lab, peer: lab.kernel.sysctl("net.ipv4.tcp_sack", "maybe"),
+        "sysctl net.ipv4.tcp_sack = 'maybe': Invalid argument",
+    ),
+    "a sysctl of the host": (
+        lambda lab, peer: lab.kernel.sysctl("kernel.domainname", "changed"),
+        "sysctl kernel.domainname belongs to the whole machine, only net.* to a namespace",
+    ),
+    "an unknown socket option": (
+        lambda lab, peer: lab.kernel.connect(to=lab.peer(port=81)).set_option("TCP_NODELAYED", 1),
+        "'TCP_NODELAYED' is no socket option that Python knows",
+    ),
+    "an unknown direction": (
+        lambda lab, peer: lab.kernel.connect(to=lab.peer(port=81)).shutdown("sideways"),
+        "'sideways' is no direction to shut down, use one of read, write, both",
+    ),
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_wrong_word_is_an_error_of_the_scenario(lab4: Lab, words: str) -> None:
+    speak, message = WRONG[words]
+    peer = lab4.peer(to=lab4.kernel.listen(port=80))
+    with pytest.raises((ScenarioError, ValueError, TypeError), match=re.escape(message)):
+        speak(lab4, peer)
+
+
+def test_a_family_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match="family is 4 or 6, not 5"):
+        Lab(5)
+
+
+def test_an_impossible_setting_of_a_scenario_is_its_error() -> None:
+    with pytest.raises(ScenarioError, match=re.escape("sysctl net.ipv4.tcp_sack = 'maybe': Invalid argument")):
+        Lab(4, sysctls={"net.ipv4.tcp_sack": "maybe"}).__enter__()
+
+
+def test_a_deviation_that_does_not_show_is_a_difference(lab4: Lab) -> None:
+    lab4.peer(to=lab4.kernel.listen(port=80)).open()
+    lab4.deviation("window-edge", "Linux is said to shrink windows")
+    with pytest.raises(
+        KernelDiffers, match="the kernel does not deviate from the documents as Linux is known to"
+    ) as told:
+        lab4.finish()
+    (row,) = told.value.check.rows
+    assert row == ("window-edge", "broken", "obeyed", False)
+    assert told.value.check.difference is not None
+    assert told.value.check.difference.why == "Linux is said to shrink windows"
+
+
+def test_accept_with_nobody_there(lab4: Lab) -> None:
+    lab4.kernel.listen(port=80).accept(error="EAGAIN")
+    lab4.finish()
+
+
+def test_a_system_call_that_ends_otherwise_is_a_difference(lab4: Lab) -> None:
+    connection = lab4.peer(to=lab4.kernel.listen(port=80)).open()
+    with pytest.raises(KernelDiffers, match=re.escape("send(b'x') ended with success")):
+        connection.send("x", error="EPIPE")
+    with pytest.raises(KernelDiffers, match=re.escape("recv(65536) ended with EAGAIN")):
+        connection.recv(within=0.0)

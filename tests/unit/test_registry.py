@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.scenario import registry
+
+GOOD = '''"""A file."""
+from lab import Lab, scenario
+
+
+def helper() -> None:
+    pass
+
+
+@scenario(section="RFC 9293 3.5", sysctls={"net.ipv4.tcp_sack": 0})
+def first(lab: Lab) -> None:
+    """What it shows.
+
+    More.
+    """
+
+
+@scenario(section="RFC 9293 3.6", families=[6])
+def second_one(lab: Lab) -> None:
+    pass
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Our own scenarios, for these tests: `a.py` and a file that cannot be loaded."""
+    (tmp_path / "a.py").write_text(GOOD)
+    (tmp_path / "broken.py").write_text("\n\n1 / 0\n")
+    monkeypatch.setattr(registry, "own_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def ids(*patterns: str) -> list[str]:
+    return [each.id for each in registry.find(patterns).scenarios]
+
+
+def test_a_scenario_is_what_its_author_says(folder: Path) -> None:
+    first, second = registry.find([str(folder / "a.py")]).scenarios
+    assert (first.id, first.title, first.section) == ("a.first", "What it shows.", "RFC 9293 3.5")
+    assert (first.families, dict(first.sysctls)) == ((4, 6), {"net.ipv4.tcp_sack": "0"})
+    assert (first.file, GOOD.splitlines()[first.line - 1]) == (folder / "a.py", GOOD.splitlines()[8])
+    assert (second.title, second.families) == ("second one", (6,))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [("first", ["a.first"]), ("a.", ["a.first", "a.second_one"]), ("*one", ["a.second_one"]), ("a.?????", ["a.first"]),
+     ("[b-z]*", []), ("A.FIRST", [])],
+)  # fmt: skip
+@pytest.mark.usefixtures("folder")
+def test_patterns(pattern: str, found: list[str]) -> None:
+    assert ids(pattern) == found
+    assert registry.find([pattern]).unknown == ([] if found else [pattern])
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_scenario_is_found_once_however_often_it_is_asked_for() -> None:
+    assert ids("first", "a", "first") == ["a.first", "a.second_one"]
+
+
+def test_a_broken_file_is_told_with_its_line_when_it_matters(folder: Path) -> None:
+    broken = registry.Broken(folder / "broken.py", 3, "ZeroDivisionError: division by zero")
+    assert registry.find().broken == [broken]
+    assert registry.find(["broken"]).broken == [broken]
+    assert registry.find(["no_such"]).broken == [broken], "it may hold what was asked for"
+    assert registry.find(["first"]).broken == []
+
+
+def test_the_line_is_that_of_the_file_not_of_what_it_called(tmp_path: Path) -> None:
+    (tmp_path / "deep.py").write_text("import json\n\njson.loads('{')\n")
+    (found,) = registry.find([str(tmp_path)]).broken
+    assert (found.file, found.line) == (tmp_path / "deep.py", 3)
+
+
+def test_files_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    for name in "left", "right":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "same.py").write_text(GOOD.replace("first", name))
+    found = registry.find([str(tmp_path / "left"), str(tmp_path / "right")]).scenarios
+    assert {each.id for each in found} == {"same.left", "same.right", "same.second_one"}
+    assert {each.function.__module__ for each in found} == {found[0].function.__module__}
+
+
+def test_imported_scenarios_are_not_this_files(tmp_path: Path) -> None:
+    (tmp_path / "taking.py").write_text("from scenarios.handshake import kernel_as_server\n")
+    assert registry.find([str(tmp_path)]).unknown == [str(tmp_path)]
+
+
+def test_the_scenarios_of_the_checkout_all_load() -> None:
+    found = registry.find()
+    assert (found.broken, found.unknown) == ([], [])
+    assert all(each.title.endswith((".", "!")) for each in found.scenarios)
+    assert all(each.section.startswith("RFC ") for each in found.scenarios)
