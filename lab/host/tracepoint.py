@@ -15,6 +15,7 @@ import struct
 import threading
 from contextlib import ExitStack
 from fcntl import ioctl
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,12 +23,15 @@ from lab.host.errors import MachineError
 from lab.host.kernel_state import BY_NUMBER
 from lab.host.syscalls import mount_detached, perf_event_open
 from lab.tcp.state import State
+from lab.tcp.values import make
 
 _EVENT = "events/sock/inet_sock_set_state"
 _RING_PAGES = 64  # of data, per CPU: some 2,300 state changes between two readings
 _ENABLE = 0x2400  # PERF_EVENT_IOC_ENABLE
 _SAMPLE, _LOST = 9, 2
 _HEAD, _TAIL = 1024, 1032  # data_head and data_tail in perf_event_mmap_page
+_FIELDS = (("oldstate", "i", 4), ("newstate", "i", 4), ("sport", "H", 2), ("dport", "H", 2), ("saddr_v6", "16s", 16))
+_TIME = itemgetter(0)
 _MAPPED_IPV4 = bytes(10) + b"\xff\xff"
 
 
@@ -53,7 +57,7 @@ class StateTracer:
         """Changes that the kernel could not store because nobody read for too long."""
         with ExitStack() as undo:
             try:
-                number, self._offsets = _describe_event()
+                number, self._layout = _describe_event()
                 self._rings = [_Ring(number, cpu, undo) for cpu in sorted(_online_cpus())]
             except OSError as refused:
                 raise MachineError(
@@ -82,7 +86,7 @@ class StateTracer:
             taken = self._watched.get(key, [])
             if taken:
                 self._watched[key] = []
-                taken.sort()
+                taken.sort(key=_TIME)
         return taken
 
     def close(self) -> None:
@@ -95,15 +99,10 @@ class StateTracer:
             self.lost += int.from_bytes(record[16:24], "little")
         if kind != _SAMPLE:
             return
-        offsets = self._offsets
-        start = 20 + offsets["saddr_v6"]
-        kept = self._watched.get(record[start : start + 16])
-        if kept is None:
-            return
-        (time_ns,) = struct.unpack_from("=Q", record, 8)
-        old, new = (struct.unpack_from("=i", record, 20 + offsets[name])[0] for name in ("oldstate", "newstate"))
-        local, remote = (struct.unpack_from("=H", record, 20 + offsets[name])[0] for name in ("sport", "dport"))
-        kept.append(Transition(time_ns, local, remote, BY_NUMBER[old], BY_NUMBER[new]))
+        time_ns, old, new, local, remote, address = self._layout.unpack_from(record)
+        kept = self._watched.get(address)
+        if kept is not None:
+            kept.append(make(Transition, (time_ns, local, remote, BY_NUMBER[old], BY_NUMBER[new])))
 
 
 class _Ring:
@@ -139,15 +138,20 @@ class _Ring:
         return self._memory[base + start : base + start + first] + self._memory[base : base + count - first]
 
 
-def _describe_event() -> tuple[int, dict[str, int]]:
-    """The event's number and the offset of each of its fields, as this kernel lays them out."""
+def _describe_event() -> tuple[int, struct.Struct]:
+    """The event's number, and how this kernel lays out a record: time, two states, two ports, own address."""
     root = mount_detached("tracefs")
     try:
         number = int(_read(root, f"{_EVENT}/id"))
         layout = _read(root, f"{_EVENT}/format")
     finally:
         os.close(root)
-    return number, {name: int(offset) for name, offset in re.findall(r"(\w+)(?:\[\d+\])?;\s*offset:(\d+);", layout)}
+    offsets = {name: int(offset) for name, offset in re.findall(r"(\w+)(?:\[\d+\])?;\s*offset:(\d+);", layout)}
+    pattern, at = "=8xQ4x", 0  # a header and the time stand before the fields, and their size
+    for name, code, size in _FIELDS:
+        pattern += f"{offsets[name] - at}x{code}"
+        at = offsets[name] + size
+    return number, struct.Struct(pattern)
 
 
 def _read(root: int, path: str) -> str:

@@ -17,18 +17,19 @@ from lab.tcp.rules import Flow
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
+from lab.tcp.values import make
 from lab.wire import crafting
 from lab.wire.frames import decode
 from lab.wire.stamps import Stamper
 
 if TYPE_CHECKING:
-    from lab.scenario.kernel import Connection, Kernel, Listener
+    from lab.scenario.kernel import Kernel
+    from lab.scenario.sockets import Connection, Listener
 
 
 DEADLINE_S = 10.0
 """How long to wait for a segment that the kernel has a reason to send; far above any delay of an ACK."""
 
-_make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
 _SOONEST_TIMER_NS = 1_000_000
 """No retransmission timer of Linux is shorter (tail loss probes take 2 jiffies): a copy sooner than that is none."""
 
@@ -262,4 +263,4 @@ def _expected(
     if isinstance(payload, str):
         payload = payload.encode()
     listed = None if options is None else as_options(options)
-    return _make(Expected, (flags.bits(letters), seq, ack, window, listed, payload, urgent))
+    return make(Expected, (flags.bits(letters), seq, ack, window, listed, payload, urgent))

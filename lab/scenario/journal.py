@@ -15,9 +15,9 @@ from lab.scenario.expectation import Expected, Row
 from lab.scenario.reasons import reason
 from lab.scenario.recording import A_SOCKET, CallMade, CheckMade, Difference, Recording, StepBegun, Where
 from lab.tcp.state import State
+from lab.tcp.values import make
 
 _OWN_FOLDER = str(Path(__file__).resolve().parent) + os.sep
-_make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
 _own_code: set[str] = set()
 """Files of this package seen so far."""
 
@@ -47,7 +47,7 @@ class Journal:
     def segment_agrees(self, subject: str, expected: Expected, connection: int, frame: int) -> None:
         """The segment is the expected one."""
         self._append(
-            _make(CheckMade, (monotonic_ns(), True, subject, self._where(4), connection, frame, expected, (), None))
+            make(CheckMade, (monotonic_ns(), True, subject, self._where(4), connection, frame, expected, (), None))
         )
 
     def segment_differs(
@@ -62,7 +62,7 @@ class Journal:
     def agrees(self, subject: str, rows: tuple[Row, ...], connection: int | None = None) -> None:
         """Something other than a segment's fields is as it should be."""
         self._append(
-            _make(CheckMade, (monotonic_ns(), True, subject, self._where(), connection, None, None, rows, None))
+            make(CheckMade, (monotonic_ns(), True, subject, self._where(), connection, None, None, rows, None))
         )
 
     def differs(
@@ -114,7 +114,7 @@ class Journal:
             file = code.co_filename
             if file not in _own_code:
                 if not file.startswith(_OWN_FOLDER):
-                    return _make(Where, (code, frame.f_lasti))
+                    return make(Where, (code, frame.f_lasti))
                 _own_code.add(file)
             frame = frame.f_back
         return None

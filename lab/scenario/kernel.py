@@ -1,10 +1,9 @@
-"""The kernel's side, in an author's words: sockets that obey at once, and the state it says it is in."""
+"""The kernel's side, in an author's words: what it is told to do, and the state it says it is in."""
 
 from __future__ import annotations
 
-import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lab.host import sysctls
 from lab.host.addresses import Pair
@@ -14,16 +13,13 @@ from lab.host.sockets import KernelSocket, Result
 from lab.scenario.errors import ScenarioError
 from lab.scenario.exchange import Exchange
 from lab.scenario.expectation import Row
-from lab.scenario.journal import Journal
+from lab.scenario.sockets import Connection, Listener, Socket
 from lab.tcp.state import State
 
 if TYPE_CHECKING:
     from lab.scenario.dialogue import Dialogue
 
 _BETWEEN_LOOKS_NS = 2_000_000
-
-DEADLINE_S = 10.0
-"""How long a system call may wait for something that is on its way."""
 
 
 class Kernel:
@@ -35,7 +31,7 @@ class Kernel:
         self._exchange = exchange
         self._timeline = exchange.timeline
         self._journal = exchange.journal
-        self._open: list[_Socket] = []
+        self._open: list[Socket] = []
 
     @property
     def mss(self) -> int:
@@ -138,158 +134,6 @@ class Kernel:
         return KernelSocket.open(self._namespace, self._pair.family)
 
 
-class _Socket:
-    """What listeners and connections have in common."""
-
-    def __init__(self, opened: KernelSocket, journal: Journal) -> None:
-        self._socket = opened
-        self._journal = journal
-        self._peer: Dialogue | None = None
-        self._copies: list[KernelSocket] = []
-
-    def close(self, error: str = "") -> None:
-        """close(2)."""
-        self.call("close", self._socket.close(), error=error)
-
-    def set_option(self, name: str, value: int, error: str = "") -> None:
-        """setsockopt(2) by its C name: `set_option("TCP_NODELAY", 1)`."""
-        level, option = _option(name)
-        self.call("setsockopt", self._socket.set_option(level, option, value), name, value, error=error)
-
-    def get_option(self, name: str, error: str = "") -> int:
-        """getsockopt(2) by its C name."""
-        return self.call("getsockopt", self._socket.get_option(*_option(name)), name, error=error) or 0
-
-    def info(self) -> dict[str, int]:
-        """TCP_INFO by the kernel's names, without `tcpi_`."""
-        return self._socket.tcp_info()
-
-    def call(self, name: str, result: Result[Any], *arguments: object, error: str = "") -> Any:
-        """Record a system call; a check when the author named how it ends, or when it did not end well."""
-        connection = self._peer.number if self._peer is not None and self._peer.number >= 0 else None
-        made = self._journal.call(name, arguments, result, connection)
-        if error or result.error:
-            wanted, got = error or "success", result.error or "success"
-            self._journal.verify(
-                str(made),
-                "result",
-                wanted,
-                got,
-                summary=f"{made} ended with {got}",
-                connection=connection,
-            )
-        return result.value
-
-    def release(self) -> None:
-        """Close all descriptors."""
-        for each in (self._socket, *self._copies):
-            each.close()
-
-
-class Listener(_Socket):
-    """A listening socket of the kernel."""
-
-    number: None = None
-    """A listener is none of the numbered connections."""
-
-    def __init__(self, opened: KernelSocket, journal: Journal, port: int) -> None:
-        super().__init__(opened, journal)
-        self.port = port
-        self._accepted: list[Connection] = []
-
-    def accept(self, error: str = "", within: float = DEADLINE_S) -> Connection:
-        """The next connection that is established; waits for one up to `within` seconds."""
-        result = self._socket.accept(time.monotonic() + (0.0 if error == "EAGAIN" else within))
-        accepted = self.call("accept", result, error=error)
-        connection = Connection(accepted, self._journal)
-        if accepted is not None:
-            self._accepted.append(connection)
-        return connection
-
-    def release(self) -> None:
-        """Close it and what it accepted."""
-        for each in self._accepted:
-            each.release()
-        super().release()
-
-
-class Connection(_Socket):
-    """A connecting or connected socket of the kernel."""
-
-    def belongs_to(self, peer: Dialogue) -> None:
-        """Which peer is at the other end."""
-        self._peer = peer
-
-    def expect_connected(self, error: str = "", within: float = DEADLINE_S) -> None:
-        """connect(2) ends well, or with this errno: "ECONNREFUSED"."""
-        self.call("connect", self._socket.connected(time.monotonic() + within), error=error or "success")
-
-    def send(self, data: bytes | str, error: str = "", more: bool = False) -> int:
-        """send(2), with MSG_MORE if more is to come; the number of bytes taken."""
-        octets = data.encode() if isinstance(data, str) else data
-        return self.call("send", self._socket.send(octets, socket.MSG_MORE if more else 0), octets, error=error) or 0
-
-    def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
-        """recv(2): what is there, waiting up to `within` seconds for something; b"" is the end of the stream."""
-        deadline = time.monotonic() + (0.0 if error == "EAGAIN" else within)
-        return self.call("recv", self._socket.recv(size, deadline), size, error=error) or b""
-
-    def expect_data(self, data: bytes | str, within: float = DEADLINE_S) -> None:
-        """The application reads exactly these bytes next."""
-        wanted = data.encode() if isinstance(data, str) else data
-        got = b""
-        deadline = time.monotonic() + within
-        while len(got) < len(wanted):
-            part = self.recv(len(wanted) - len(got), within=max(0.0, deadline - time.monotonic()))
-            if not part:
-                break
-            got += part
-        self._journal.verify(
-            "data read",
-            "data",
-            wanted,
-            got,
-            summary="the application reads other bytes than were sent",
-            why="bytes arrive once, in order and unchanged   RFC 9293 3.4",
-        )
-
-    def expect_end(self, within: float = DEADLINE_S) -> None:
-        """The application reads the end of the stream: the other side has closed."""
-        self._journal.verify(
-            "end of stream",
-            "data",
-            b"",
-            self.recv(1, within=within),
-            summary="the application does not read the end of the stream",
-            why="behind the last byte before a FIN the application learns that the other side closed   RFC 9293 3.6",
-        )
-
-    def shutdown(self, direction: str, error: str = "") -> None:
-        """shutdown(2) of "read", "write" or "both"."""
-        self.call("shutdown", self._socket.shutdown(direction), direction, error=error)
-
-    def abort(self) -> None:
-        """close(2) with SO_LINGER of 0 seconds: reset instead of FIN."""
-        self.call("setsockopt", self._socket.linger(0), "SO_LINGER", 0)
-        self.close()
-
-    def dup(self) -> Connection:
-        """A second descriptor for the same socket (dup(2))."""
-        copy = Connection(self._socket.dup(), self._journal)
-        copy._peer = self._peer
-        self._copies.append(copy._socket)
-        self._journal.call("dup", (), Result(), self._peer.number if self._peer else None)
-        return copy
-
-
 _MTU = 1500  # of a veth
 _AGREEING = {state: (Row("state", state.value, state.value, True),) for state in State}
 _STATES: dict[State | str, State] = {**{state.value: state for state in State}, **{state: state for state in State}}
-
-
-def _option(name: str) -> tuple[int, int]:
-    level = socket.IPPROTO_TCP if name.startswith("TCP_") else socket.SOL_SOCKET
-    option = getattr(socket, name, None)
-    if option is None:
-        raise ScenarioError(f"{name!r} is no socket option that Python knows")
-    return level, option

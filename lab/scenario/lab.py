@@ -20,9 +20,10 @@ from lab.host.tracepoint import StateTracer
 from lab.scenario.errors import NotApplicable, ScenarioError
 from lab.scenario.exchange import Exchange
 from lab.scenario.journal import Journal
-from lab.scenario.kernel import Kernel, Listener
+from lab.scenario.kernel import Kernel
 from lab.scenario.peer import Peer
 from lab.scenario.recording import Recording
+from lab.scenario.sockets import Listener
 from lab.scenario.timeline import Timeline
 from lab.tcp.endpoint import Config
 from lab.tcp.sequence import Seq
@@ -156,7 +157,10 @@ class Lab:
         try:
             sysctls.apply(self._network.kernel, self._settings)
         except FileNotFoundError as missing:
-            raise NotApplicable(f"this kernel has no sysctl {sysctls.name_of(missing.filename)}") from None
+            name = sysctls.name_of(missing.filename)
+            # A name that newer kernels are known to have does not concern this one; any other is misspelt.
+            kind = NotApplicable if name in sysctls.OPTIONAL else ScenarioError
+            raise kind(f"this kernel has no sysctl {name}") from None
         except OSError as refused:
             raise ScenarioError(str(refused)) from None
         self.recording.sysctls = sysctls.read(self._network.kernel, {**sysctls.BASELINE, **self._settings})

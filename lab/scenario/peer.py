@@ -9,7 +9,7 @@ from lab.scenario.errors import ScenarioError
 from lab.tcp.state import State
 
 if TYPE_CHECKING:
-    from lab.scenario.kernel import Connection
+    from lab.scenario.sockets import Connection
 
 
 class Peer(Dialogue):
@@ -61,6 +61,7 @@ class Peer(Dialogue):
 
     def close_wait(self) -> Self:
         """The peer has closed, the kernel's application has not."""
+        self._need_established("close_wait()")
         self.send("FA")
         self.expect("A", ack=self._after_own_fin())
         self.kernel.expect_state(self, State.CLOSE_WAIT)
@@ -77,6 +78,7 @@ class Peer(Dialogue):
 
     def fin_wait_1(self) -> Self:
         """The kernel's application has closed first; its FIN is not acknowledged yet."""
+        self._need_established("fin_wait_1()")
         self._own_socket().shutdown("write")
         self.expect("FA")
         self.kernel.expect_state(self, State.FIN_WAIT_1)
@@ -105,6 +107,12 @@ class Peer(Dialogue):
         self.expect("A", ack=self._after_own_fin())
         self.kernel.expect_state(self, State.TIME_WAIT)
         return self
+
+    def _need_established(self, movement: str) -> None:
+        if self.state is not State.ESTABLISHED:
+            raise ScenarioError(
+                f"{movement} starts from an open connection, and this peer is in {self.state}; open() it"
+            )
 
     def _own_socket(self) -> Connection:
         if self.socket is None:

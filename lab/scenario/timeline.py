@@ -9,8 +9,8 @@ from lab.host.kernel_state import KernelState, StateLookup, question
 from lab.host.tracepoint import StateTracer
 from lab.scenario.recording import Recording, StateSeen
 from lab.tcp.state import State
+from lab.tcp.values import make
 
-_make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
 _ANYBODY = {4: "0.0.0.0", 6: "::"}
 
 
@@ -42,7 +42,7 @@ class Timeline:
         asked = self._questions.get(number)
         found = self._lookup.ask(asked) if asked is not None else self._look(number)
         state = self._last[number] = found.state
-        self._append(_make(StateSeen, (time.monotonic_ns(), number, state, "inet_diag", found)))
+        self._append(make(StateSeen, (time.monotonic_ns(), number, state, "inet_diag", found)))
         return found
 
     def look_at_listener(self, port: int) -> KernelState:
@@ -65,8 +65,8 @@ class Timeline:
             number = self._connection(seen.local_port, seen.remote_port)
             if number is None and seen.remote_port:
                 continue
-            self._add(seen.time_ns, number, seen.new, "tracepoint")
-            if seen.new is State.CLOSED and number is not None:
+            self._append(make(StateSeen, (seen.time_ns, number, seen.new, "tracepoint", None)))
+            if seen.new is State.CLOSED and number is not None and self._last.get(number) is not State.TIME_WAIT:
                 left = self._look(number)
                 if left.state is not State.CLOSED:
                     self._add(seen.time_ns, number, left.state, "inet_diag", left)

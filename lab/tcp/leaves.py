@@ -23,8 +23,8 @@ from lab.tcp.options import Option, Options
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.tcb import Offer, Tcb, Unacknowledged
+from lab.tcp.values import make
 
-_make = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the time
 _ZERO = Seq(0)
 _NOP: Option = ("NOP", None)
 _SENDING = (ESTABLISHED, SYN_RECEIVED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK)
@@ -42,7 +42,7 @@ def next_segment(tcb: Tcb, flags: int, payload: bytes, now: float) -> Segment:
     options: Options = (_NOP, _NOP, _timestamp(tcb, flags, now)) if tcb.ts_ok else ()
     if tcb.sack_ok and tcb.reassembly and flags & ACK and not payload:  # full-sized text leaves no room for blocks
         options += _sack(tcb)
-    return _make(Segment, (tcb.snd_nxt, ack, flags, window, options, payload, 0, 0, ()))
+    return make(Segment, (tcb.snd_nxt, ack, flags, window, options, payload, 0, 0, ()))
 
 
 def _next_syn(tcb: Tcb, flags: int, ack: Seq, payload: bytes, now: float) -> Segment:

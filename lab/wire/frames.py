@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lab.tcp import options
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
+from lab.tcp.values import make
 
 ETHERNET = 14
 _TCP = 6
@@ -18,9 +19,7 @@ _IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
 _LEAST_HEADER = 20
 _WRONG_HEADER = "the IPv4 header checksum is wrong"
 _from_bytes = int.from_bytes
-# What the classes' own constructors come down to, at half the time: every frame passes here.
 _number = int.__new__
-_make = tuple.__new__
 
 
 class Endpoints(NamedTuple):
@@ -71,7 +70,7 @@ def decode(frame: bytes) -> Received | None:
         return None
     if protocol != _TCP or end > len(frame) or end - start < _LEAST_HEADER:
         return None
-    return _make(Received, _parts(frame, start, end, source, destination, fields, faults))
+    return make(Received, _parts(frame, start, end, source, destination, fields, faults))
 
 
 def _parts(
@@ -92,7 +91,7 @@ def _parts(
         listed, malformed = options.decode(frame[start + _LEAST_HEADER : text])
         if malformed:
             faults += (malformed,)
-    number, make = _number, _make
+    number = _number
     flags, reserved, payload = bits & 0x1FF, bits >> 9 & 7, frame[text:end]
     segment = make(
         Segment, (number(Seq, seq), number(Seq, ack), flags, window, listed, payload, urgent, reserved, faults)

@@ -34,7 +34,7 @@ class Size(NamedTuple):
     """What the whole run is."""
 
 
-FULL = Size(rounds=40, fast=20, slow=2, cold=9, setups=15, fences=1000, blocks=10, block=100)
+FULL = Size(rounds=25, fast=60, slow=4, cold=9, setups=15, fences=1000, blocks=10, block=100)
 QUICK = Size(3, 3, 1, 1, 2, 20, 2, 5, patterns=(commands.ONE_SCENARIO,))
 
 

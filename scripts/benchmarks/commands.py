@@ -1,13 +1,13 @@
-"""What is measured from outside, on processes as a user starts them. Imports no lab: see `peak_rss_bytes`."""
+"""What is measured from outside, on processes as a user starts them."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -32,6 +32,14 @@ _PACKETDRILL_SCRIPT = """\
 +0 < F. 1:1(0) ack 2 win 65535
 +0 > . 2:2(0) ack 2
 """
+# Linux counts what a process was before exec(2), too. So a small process starts the one to be measured, and tells its
+# peak memory (KiB) as the last word of its messages.
+_TELL_PEAK = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(status)
+"""
 
 
 class CommandFailed(Exception):
@@ -45,8 +53,6 @@ class Finished(NamedTuple):
     out: str
     messages: str
     seconds: float
-    peak_rss_bytes: int
-    """Linux counts what the process was before exec(2), too, so this is never less than this process's own peak."""
 
 
 def run(*command: str) -> Finished:
@@ -60,12 +66,12 @@ def run(*command: str) -> Finished:
         os.close(watched)
         if not in_time:
             process.kill()
-        _, status, usage = os.wait4(process.pid, 0)
+        _, status = os.waitpid(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         messages.seek(0)
-        return Finished(process.returncode, out.read(), messages.read(), seconds, usage.ru_maxrss * 1024)
+        return Finished(process.returncode, out.read(), messages.read(), seconds)
 
 
 def succeeded(*command: str) -> Finished:
@@ -95,11 +101,10 @@ class WholeRun(NamedTuple):
 
 def whole_run(*patterns: str) -> WholeRun:
     """`lab run`, of everything unless patterns are given."""
-    finished = succeeded(LAB, "run", "--json", "-", *patterns)
+    finished = succeeded(sys.executable, "-S", "-c", _TELL_PEAK, LAB, "run", "--json", "-", *patterns)
     listed: list[dict[str, Any]] = json.loads(finished.out)["scenarios"]
-    if finished.peak_rss_bytes <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024:
-        raise CommandFailed("this process is larger than the one to be measured, so its peak memory cannot be told")
-    return WholeRun(finished.seconds, max(each["seconds"] for each in listed), len(listed), finished.peak_rss_bytes)
+    peak_rss_kib = int(finished.messages.split()[-1])
+    return WholeRun(finished.seconds, max(each["seconds"] for each in listed), len(listed), peak_rss_kib * 1024)
 
 
 def failures(repeats: int, *patterns: str) -> list[str]:

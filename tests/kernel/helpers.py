@@ -23,6 +23,7 @@ COMMAND = [sys.executable, "-P", "-m", "lab"]
 DEADLINE_S = 60.0
 ORDINARY_USER = 1000
 _MARK = "LAB_TEST_MARK"
+_UNBROKEN = 200  # columns: no line is folded, wherever a random number would make it so
 _CHANGES_BY_ITSELF = re.compile(r"/nf_conntrack_count$|/tcp_fastopen_key$")
 
 
@@ -71,7 +72,8 @@ def as_an_ordinary_user(most_namespaces: int | None = None) -> Callable[[], None
     """For `preexec`: become a user without any privilege, one who can read the checkout and run this Python.
 
     That is the checkout's owner, seen from a user namespace in which the owner is somebody ordinary. `most_namespaces`
-    limits how many user namespaces can be made inside (user.max_user_namespaces); the host keeps its own limit.
+    limits how many user namespaces can be made inside (user.max_user_namespaces); the host keeps its own limit. Where
+    the machine forbids user namespaces (Ubuntu since 24.04, a chroot) none can be made inside either, limit or not.
     """
     owner = ROOT.stat()
 
@@ -79,15 +81,20 @@ def as_an_ordinary_user(most_namespaces: int | None = None) -> Callable[[], None
         os.setgroups([])
         os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
         os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
-        unshare(CLONE_NEWUSER)
-        for file, text in (
-            ("/proc/self/setgroups", "deny"),
-            ("/proc/self/uid_map", f"{ORDINARY_USER} {owner.st_uid} 1"),
-            ("/proc/self/gid_map", f"{ORDINARY_USER} {owner.st_gid} 1"),
-        ):
-            Path(file).write_text(text)
-        if most_namespaces is not None:
-            Path("/proc/sys/user/max_user_namespaces").write_text(str(most_namespaces))
+        try:
+            unshare(CLONE_NEWUSER)
+            for file, text in (
+                ("/proc/self/setgroups", "deny"),
+                ("/proc/self/uid_map", f"{ORDINARY_USER} {owner.st_uid} 1"),
+                ("/proc/self/gid_map", f"{ORDINARY_USER} {owner.st_gid} 1"),
+            ):
+                Path(file).write_text(text)
+            if most_namespaces is not None:
+                Path("/proc/sys/user/max_user_namespaces").write_text(str(most_namespaces))
+        except OSError:
+            if owner.st_uid == 0:
+                os.setresgid(ORDINARY_USER, ORDINARY_USER, ORDINARY_USER)
+                os.setresuid(ORDINARY_USER, ORDINARY_USER, ORDINARY_USER)
 
     return become
 
@@ -188,5 +195,5 @@ def failure_of(file: Path, family: int = 4) -> str:
     result = result_of(file, family)
     assert result.difference is not None, result
     assert result.recording is not None
-    text = "\n".join(line.rstrip() for line in difference_lines(result.recording, result.difference, 100))
+    text = "\n".join(line.rstrip() for line in difference_lines(result.recording, result.difference, _UNBROKEN))
     return re.sub(r"(?m)^ +\d+\.\d{3}(?=  )", "T", text)

