@@ -56,6 +56,8 @@ def _frame_lines(
     arrow = f"{letters:─<4}─►" if seen.from_peer else f"◄─{letters:─>4}"
     kernel = lanes[seen.connection].before(_next_turn_ns(recording, index)) if seen.connection is not None else None
     notes = "  retransmission" if seen.retransmission else ""
+    if seen.connection is not None and seen.peer_state is None:
+        notes += "  lost on the way"
     notes += "  <--\N{NO-BREAK SPACE}here" if marked else ""
     numbers = segment_text(seen.segment, seen.bases, seen.from_peer) + notes
     head = f"{time}{seen.peer_state or '':<13}{arrow:<9}{kernel or '':<14}"

@@ -86,8 +86,9 @@ def difference_lines(recording: Recording, check: CheckMade, width: int = 100) -
 
 
 def place(file: str, line: int) -> str:
-    """A file and line, relative to the current folder where that is shorter."""
-    return f"{min(os.path.relpath(file), file, key=len)}:{line}"
+    """A file and line; below the current folder the file is named from there."""
+    relative = os.path.relpath(file)
+    return f"{file if relative.startswith(os.pardir) else relative}:{line}"
 
 
 def _told(recording: Recording, check: CheckMade) -> str:

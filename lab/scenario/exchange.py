@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from lab.scenario.errors import ScenarioError
 from lab.scenario.expectation import Row
@@ -17,8 +17,9 @@ from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
 from lab.tcp.values import make
 from lab.wire.echo import Echo
+from lab.wire.faults import Fault, FaultyLink
 from lab.wire.frames import Endpoints, decode
-from lab.wire.link import Link
+from lab.wire.link import Frame, Link
 
 if TYPE_CHECKING:
     from lab.scenario.dialogue import Dialogue
@@ -32,7 +33,9 @@ class Exchange:
     """One link and the peers that speak over it."""
 
     def __init__(self, link: Link, echo: Echo, journal: Journal, timeline: Timeline) -> None:
+        self._wire = link
         self.link = link
+        """The wire with its faults, where it has some."""
         self.journal = journal
         self.timeline = timeline
         self._echo = echo
@@ -115,36 +118,68 @@ class Exchange:
                 why=of_linux,
             )
 
+    def disturb(
+        self, seed: int, to_kernel: Sequence[Fault], from_kernel: Sequence[Fault], lies: Sequence[Fault]
+    ) -> None:
+        """From now on the wire has these faults and no others; what the kernel sends is judged before they strike."""
+        wire = FaultyLink(self._wire, seed, to_kernel, lies) if to_kernel or lies else self._wire
+        self.link = FaultyLink(_Tap(wire, self._see), seed, (), from_kernel) if from_kernel else wire
+
     def receive(self, deadline_ns: int) -> bool:
         """Take one frame off the wire and give it to its peer; whether there was one by the deadline."""
         frame = self.link.receive(deadline_ns)
         if frame is None:
             return False
-        time_ns, data = frame
+        if frame.seen_as is None:
+            self._see(frame, delivered=True)
+        else:
+            self._deliver(frame.seen_as)
+        return True
+
+    def _see(self, frame: Frame, *, delivered: bool = False) -> int:
+        """Judge and record a frame of the kernel; its number among the events."""
+        time_ns, data, _ = frame
+        events = self._events
+        at = len(events)
         received = decode(data)
         if received is None:
             self._fence_passed |= self._echo.answered_by(data)
-            self._events.append(FrameSeen(time_ns, False, data))
-            return True
+            events.append(FrameSeen(time_ns, False, data))
+            return at
         ends, segment = received
         peer = self._peers.get((ends.source_port, ends.destination_port)) or self._welcome(ends)
         if peer is None:
             self._stray(time_ns, data, segment, ends)
-            return True
-        now, endpoint, events = time_ns / 1e9, peer.endpoint, self._events
+        now, endpoint, state = time_ns / 1e9, peer.endpoint, None
         again = bool(segment.payload or segment.flags & _OCCUPYING) and peer.recognise(segment, time_ns)
         breaches = peer.flow.judge(segment, now)
-        if not segment.faults:  # what is malformed is discarded unread (RFC 9293 MUST-3)
-            endpoint.receive(segment, now)
-        peer.inbox.append(len(events))
-        events.append(make(FrameSeen, (time_ns, False, data, segment, peer.number, endpoint.state, again, peer.bases)))
+        if delivered:
+            if not segment.faults:  # what is malformed is discarded unread (RFC 9293 MUST-3)
+                endpoint.receive(segment, now)
+            state = endpoint.state
+            peer.inbox.append(at)
+        events.append(make(FrameSeen, (time_ns, False, data, segment, peer.number, state, again, peer.bases)))
         self.journal.recording.segments_judged += 1
         if breaches:
             self._shown.update(breach.rule.id for breach in breaches)
             broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
             if broken:
-                self._breach(peer, broken)
-        return True
+                self._breach(peer, at, broken)
+        return at
+
+    def _deliver(self, at: int) -> None:
+        """A frame that was seen before has come through the faults of the wire."""
+        seen = self._events[at]
+        assert isinstance(seen, FrameSeen)
+        if seen.segment is None or seen.connection is None:
+            return
+        connection = self.journal.recording.connections[seen.connection]
+        peer = self._peers[connection.kernel_port, connection.peer_port]
+        if seen.peer_state is None:
+            peer.inbox.append(at)  # a second copy is the wire's doing: nobody has to expect it
+        if not seen.segment.faults:
+            peer.endpoint.receive(seen.segment, time.monotonic())
+        self._events[at] = seen._replace(peer_state=peer.endpoint.state)
 
     def arrival(self, at: int) -> tuple[FrameSeen, Segment]:
         """The frame that an inbox names."""
@@ -170,7 +205,7 @@ class Exchange:
             peer.meet(ends.source_port)
         return peer
 
-    def _stray(self, time_ns: int, data: bytes, segment: Segment, ends: Endpoints) -> None:
+    def _stray(self, time_ns: int, data: bytes, segment: Segment, ends: Endpoints) -> NoReturn:
         self._events.append(FrameSeen(time_ns, False, data, segment))
         self.journal.differs(
             "no segment outside the connections",
@@ -179,7 +214,7 @@ class Exchange:
             frame=len(self._events) - 1,
         )
 
-    def _breach(self, peer: Dialogue, breaches: list[Breach]) -> None:
+    def _breach(self, peer: Dialogue, at: int, breaches: list[Breach]) -> NoReturn:
         first = breaches[0]
         self.journal.differs(
             f"standing rule: {first.rule.sentence}",
@@ -187,6 +222,20 @@ class Exchange:
             summary="the kernel broke a rule that holds for every segment",
             why=f"{first.rule.sentence}   {first.rule.section}",
             connection=peer.number,
-            frame=len(self._events) - 1,
+            frame=at,
             state=self.timeline.look(peer.number).state,
         )
+
+
+class _Tap:
+    """A link that shows each frame of the kernel before anything can happen to it."""
+
+    def __init__(self, link: Link, show: Callable[[Frame], int]) -> None:
+        self._link = link
+        self._show = show
+        self.send, self.close = link.send, link.close
+
+    def receive(self, deadline_ns: int) -> Frame | None:
+        """The next frame, with the number that it got."""
+        frame = self._link.receive(deadline_ns)
+        return None if frame is None else frame._replace(seen_as=self._show(frame))

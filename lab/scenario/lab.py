@@ -6,7 +6,7 @@ import itertools
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from functools import lru_cache
 from types import TracebackType
@@ -29,7 +29,7 @@ from lab.tcp.endpoint import Config
 from lab.tcp.sequence import Seq
 from lab.wire import crafting
 from lab.wire.echo import Echo
-from lab.wire.faults import Fault, FaultyLink
+from lab.wire.faults import Fault
 from lab.wire.link import PacketLink
 from lab.wire.stamps import Stamper
 
@@ -104,9 +104,20 @@ class Lab:
         """Linux is known to break this standing rule from here on; it is a difference if it does not."""
         self._exchange.allow(rule, of_linux)
 
-    def disturb(self, seed: int, *, to_kernel: Iterable[Fault] = (), from_kernel: Iterable[Fault] = ()) -> None:
-        """From now on the wire has these faults."""
-        self._exchange.link = FaultyLink(self._exchange.link, seed, to_kernel, from_kernel)
+    def disturb(
+        self,
+        seed: int,
+        *,
+        to_kernel: Sequence[Fault] = (),
+        from_kernel: Sequence[Fault] = (),
+        lies: Sequence[Fault] = (),
+    ) -> None:
+        """From now on the wire has these faults, and no others.
+
+        What they do to the kernel's segments is not held against it. `lies` are faults of the kernel itself: what they
+        make of its segments is judged as if it had sent that.
+        """
+        self._exchange.disturb(seed, to_kernel, from_kernel, lies)
 
     def catch_up(self) -> None:
         """Take over what the witnesses of the kernel's state still have to say."""

@@ -64,7 +64,7 @@ class FrameSeen(NamedTuple):
     connection: int | None = None
     """Index into `Recording.connections`; None outside any of them."""
     peer_state: State | None = None
-    """The peer's state once it has dealt with the frame."""
+    """The peer's state once it has dealt with the frame; None if it never got there."""
     retransmission: bool = False
     bases: Bases = Bases(Seq(0), Seq(0))
     """What relative numbers are relative to in it."""

@@ -147,9 +147,9 @@ _COPIES = {Action.DROP: 0, Action.DUPLICATE: 2}
 
 def _changed(frame: Frame, fault: Fault, chance: random.Random) -> Frame:
     if fault.action is Action.DELAY:
-        return Frame(frame.time_ns + int(fault.delay_s * 1e9), frame.data)
+        return frame._replace(time_ns=frame.time_ns + int(fault.delay_s * 1e9))
     if fault.action is Action.ALTER:
-        return Frame(frame.time_ns, (fault.alter or _flip_a_bit)(frame.data, chance))
+        return frame._replace(data=(fault.alter or _flip_a_bit)(frame.data, chance))
     return frame
 
 

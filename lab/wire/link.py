@@ -27,6 +27,8 @@ class Frame(NamedTuple):
     time_ns: int
     """CLOCK_MONOTONIC: as the kernel stamped it for a received frame, just before the send call for a sent one."""
     data: bytes
+    seen_as: int | None = None
+    """The number under which it was seen on its way here already; None: it was not."""
 
 
 class Link(Protocol):
@@ -82,7 +84,7 @@ class PacketLink:
             now_ns = time.monotonic_ns()
             if not now_ns - _PLAUSIBLE_DELAY_NS < time_ns <= now_ns:
                 time_ns = self._after_a_step_of_the_clock(time_ns + self._offset_ns, now_ns)
-            return make(Frame, (time_ns, data))
+            return make(Frame, (time_ns, data, None))
 
     def close(self) -> None:
         """Close the socket."""
