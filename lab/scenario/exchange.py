@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,6 +20,7 @@ from lab.wire.echo import Echo
 from lab.wire.faults import Fault, FaultyLink
 from lab.wire.frames import Endpoints, decode
 from lab.wire.link import Frame, Link
+from lab.wire.tap import TappedLink
 
 if TYPE_CHECKING:
     from lab.scenario.dialogue import Dialogue
@@ -123,7 +124,7 @@ class Exchange:
     ) -> None:
         """From now on the wire has these faults and no others; what the kernel sends is judged before they strike."""
         wire = FaultyLink(self._wire, seed, to_kernel, lies) if to_kernel or lies else self._wire
-        self.link = FaultyLink(_Tap(wire, self._see), seed, (), from_kernel) if from_kernel else wire
+        self.link = FaultyLink(TappedLink(wire, self._see), seed, (), from_kernel) if from_kernel else wire
 
     def receive(self, deadline_ns: int) -> bool:
         """Take one frame off the wire and give it to its peer; whether there was one by the deadline."""
@@ -225,17 +226,3 @@ class Exchange:
             frame=at,
             state=self.timeline.look(peer.number).state,
         )
-
-
-class _Tap:
-    """A link that shows each frame of the kernel before anything can happen to it."""
-
-    def __init__(self, link: Link, show: Callable[[Frame], int]) -> None:
-        self._link = link
-        self._show = show
-        self.send, self.close = link.send, link.close
-
-    def receive(self, deadline_ns: int) -> Frame | None:
-        """The next frame, with the number that it got."""
-        frame = self._link.receive(deadline_ns)
-        return None if frame is None else frame._replace(seen_as=self._show(frame))
