@@ -72,7 +72,7 @@ def run(
     from lab.host.errors import MachineError
     from lab.scenario import registry
     from lab.scenario.doctor import ensure_privileges
-    from lab.scenario.runner import Outcome, Runner
+    from lab.scenario.runner import Outcome, Runner, settle_garbage_collector
 
     began = time.monotonic()
     found = registry.find(patterns or [])
@@ -84,7 +84,7 @@ def run(
         if found.scenarios:
             ensure_privileges()
             runner = Runner()
-            gc.enable()
+            settle_garbage_collector()
             printer.note(runner.untraced)
             for result in runner.run_all(found.scenarios, families, lambda each: stop and each.outcome is Outcome.FAIL):
                 results.append(result)

@@ -5,7 +5,6 @@ Importing Scapy's layers costs a quarter of a second, so it happens at the first
 
 from __future__ import annotations
 
-import gc
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +36,8 @@ def layers() -> Any:
 
 @cache
 def warm_up() -> None:
-    """Import Scapy's layers now. They live as long as the process: the garbage collector need not walk them again."""
+    """Import Scapy's layers now, instead of in the middle of the first exchange."""
     layers()
-    gc.freeze()
 
 
 def build_shape(family: int, listed: options.Options, payload_length: int) -> bytes:

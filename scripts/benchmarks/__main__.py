@@ -104,17 +104,21 @@ def _measure(size: Size) -> dict[str, Any]:
     whole = commands.whole_run(*size.patterns)
     seconds |= {"run_all": whole.seconds, "slowest_scenario": whole.slowest_scenario}
 
+    from lab.scenario.runner import settle_garbage_collector
+    from lab.wire.crafting import warm_up
     from scripts.benchmarks import labs
 
+    warm_up()
+    settle_garbage_collector()  # as `lab run` does
     with labs.shared() as shared:
         _progress("growth")
         growth = labs.growth(shared, size.blocks, size.block)
         _progress("set-up and fence")
         seconds["setup"] = labs.setup_seconds(shared, size.setups)
         seconds["fence_p50"] = labs.fence_seconds(shared, size.fences)
-        _progress("cycles in five ways")
-        cycles = labs.cycle_seconds(shared, size.rounds, size.fast, size.slow)
         traced = shared[1] is not None
+    _progress("cycles in five ways")
+    cycles = labs.cycle_seconds(size.rounds, size.fast, size.slow)
     seconds |= {f"cycle_{name}": median(each) for name, each in cycles.items()}
 
     def ratio(over: str, under: str) -> float:

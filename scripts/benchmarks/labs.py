@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
+import os
 import resource
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 
@@ -21,6 +24,8 @@ from scripts.benchmarks.cycles import Way
 
 Shared = tuple[AddressPool, StateTracer | None]
 """What the labs of one process share, as in `lab run`."""
+Make = Callable[[], AbstractContextManager[Way]]
+_PATIENCE_S = 10
 
 
 @contextmanager
@@ -38,32 +43,69 @@ def shared() -> Iterator[Shared]:
         yield pool, tracer
 
 
-def cycle_seconds(of: Shared, rounds: int, fast: int, slow: int) -> dict[str, list[float]]:
+def cycle_seconds(rounds: int, fast: int, slow: int) -> dict[str, list[float]]:
     """Seconds per cycle, in each way and round; a block is `fast` cycles, with Scapy `slow` ones.
 
-    The ways take turns, another one first each time, so that whatever else the machine does meets all of them.
-    Opening the lab pins this thread to one CPU, and so everything that follows.
+    Each way has a process of its own, so that none works on memory that another has cut up. They take turns on one CPU,
+    another one first each time, so that whatever else the machine does meets all of them.
     """
-    pool, tracer = of
+    ways: dict[str, tuple[Make, int]] = {
+        "api": (_through_the_api, fast),
+        "struct": (lambda: _alone(cycles.with_struct), fast),
+        "scapy": (lambda: _alone(cycles.with_scapy), slow),
+        "sr1": (lambda: _alone(cycles.with_sr1), slow),
+        "kernel": (lambda: _alone(cycles.between_kernels), fast),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     with ExitStack() as undo:
-        ways = {
-            "api": (undo.enter_context(cycles.through_the_api(pool, tracer)), fast),
-            "struct": (undo.enter_context(cycles.with_struct(pool)), fast),
-            "scapy": (undo.enter_context(cycles.with_scapy(pool)), slow),
-            "sr1": (undo.enter_context(cycles.with_sr1(pool)), slow),
-            "kernel": (undo.enter_context(cycles.between_kernels(pool)), fast),
-        }
-        for way, _ in ways.values():
-            _block(way, 2)
-            _prove_closed(way)
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        workers = {name: undo.enter_context(_worker(make)) for name, (make, _) in ways.items()}
         names = list(ways)
         for turn in range(rounds):
             first = turn % len(names)
             for name in names[first:] + names[:first]:
-                way, count = ways[name]
-                seconds[name].append(_block(way, count))
+                workers[name].send(ways[name][1])
+                seconds[name].append(workers[name].recv())
     return seconds
+
+
+@contextmanager
+def _through_the_api() -> Iterator[Way]:
+    with shared() as (pool, tracer), cycles.through_the_api(pool, tracer) as way:
+        yield way
+
+
+@contextmanager
+def _alone(make: Callable[[AddressPool], AbstractContextManager[Way]]) -> Iterator[Way]:
+    with closing(AddressPool()) as pool, make(pool) as way:
+        yield way
+
+
+@contextmanager
+def _worker(make: Make) -> Iterator[Connection[int, float]]:
+    """A process that does as many cycles as it is told to, and tells the seconds that each took."""
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe()
+    process = fork.Process(target=_work, args=(there, make), daemon=True)
+    process.start()
+    there.close()
+    try:
+        yield here
+    finally:
+        here.close()
+        process.join(_PATIENCE_S)
+
+
+def _work(orders: Connection[float, int], make: Make) -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with make() as way:
+        _block(way, 2)
+        _prove_closed(way)
+        while True:
+            try:
+                count = orders.recv()
+            except EOFError:
+                return
+            orders.send(_block(way, count))
 
 
 def _block(way: Way, count: int) -> float:
