@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lab.report.segments import segment_text
-from lab.scenario.recording import CallMade, Event, FrameSeen, Recording, StateSeen, StepBegun
+from lab.scenario.recording import CallMade, CrossingOver, Event, FrameSeen, Recording, StateSeen, StepBegun
 from lab.tcp.state import State
 
 _INDENT = 47
@@ -39,6 +39,8 @@ def ladder(recording: Recording, width: int = 100, mark: int | None = None) -> I
         if isinstance(event, StepBegun):
             yield f"{'':11}{event.title}"
             continue
+        if isinstance(event, CrossingOver):
+            yield f"{'':11}(what was on its way to the kernel arrives)"
         if not _is_shown(event):
             continue
         time = f"{(event.time_ns - start_ns) / 1e6:9.3f}  "
@@ -79,6 +81,8 @@ def _lane(recording: Recording, number: int) -> Lane:
 def _next_turn_ns(recording: Recording, index: int) -> float:
     """When the lab did something next: what the kernel is in until then is its answer to what came before."""
     for event in recording.events[index + 1 :]:
-        if isinstance(event, CallMade) or (isinstance(event, FrameSeen) and event.from_peer and event.segment):
+        if isinstance(event, CallMade | CrossingOver) or (
+            isinstance(event, FrameSeen) and event.from_peer and event.segment
+        ):
             return event.time_ns
     return float("inf")

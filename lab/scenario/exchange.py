@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from lab.scenario.errors import ScenarioError
 from lab.scenario.expectation import Row
 from lab.scenario.journal import Journal
-from lab.scenario.recording import Connection, FrameSeen
+from lab.scenario.recording import Connection, CrossingOver, FrameSeen
 from lab.scenario.timeline import Timeline
 from lab.tcp.flags import FIN, SYN
 from lab.tcp.rules import RULES, Breach
@@ -96,6 +96,7 @@ class Exchange:
             yield
         finally:
             held, self._held = self._held, None
+        self._events.append(CrossingOver(time.monotonic_ns()))
         for data in held:
             self.link.send(data)
         for peer in self.peers:

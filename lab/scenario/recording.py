@@ -70,6 +70,12 @@ class FrameSeen(NamedTuple):
     """What relative numbers are relative to in it."""
 
 
+class CrossingOver(NamedTuple):
+    """What the peers have sent since the crossing began reaches the kernel now."""
+
+    time_ns: int
+
+
 class StateSeen(NamedTuple):
     """The kernel's state of a connection or listener, and who says so."""
 
@@ -144,7 +150,7 @@ class Difference(NamedTuple):
     """The kernel's state at that moment, where it is known."""
 
 
-Event = FrameSeen | StateSeen | CallMade | StepBegun | CheckMade
+Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | CheckMade
 
 
 @dataclass(slots=True)
