@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
-from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -85,7 +84,15 @@ class Lab:
         sack_permitted: bool = False,
     ) -> Peer:
         """A user-space endpoint: towards a listener (or any port number) of the kernel, or waiting on `port` for it."""
-        config = _config(self.family, iss, mss, window, window_scale, timestamps, sack_permitted)
+        config = Config(
+            iss=Seq(iss),
+            mss=mss,
+            default_mss=1220 if self.family == 6 else 536,
+            window=window,
+            window_scale=window_scale,
+            timestamps=timestamps,
+            sack_permitted=sack_permitted,
+        )
         own = next(self._ports) if port is None else port
         return Peer(self._exchange, self.kernel, self._stamper, own, to, config)
 
@@ -175,27 +182,6 @@ class Lab:
         except OSError as refused:
             raise ScenarioError(str(refused)) from None
         self.recording.sysctls = sysctls.read(self._network.kernel, {**sysctls.BASELINE, **self._settings})
-
-
-@lru_cache(maxsize=64)
-def _config(
-    family: int,
-    iss: int,
-    mss: int | None,
-    window: int,
-    window_scale: int | None,
-    timestamps: bool,
-    sack_permitted: bool,
-) -> Config:
-    return Config(
-        iss=Seq(iss),
-        mss=mss,
-        default_mss=1220 if family == 6 else 536,
-        window=window,
-        window_scale=window_scale,
-        timestamps=timestamps,
-        sack_permitted=sack_permitted,
-    )
 
 
 def _pin_to_one_cpu() -> Callable[[], None]:

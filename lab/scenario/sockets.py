@@ -45,8 +45,7 @@ class Socket:
 
     def call(self, name: str, result: Result[Any], *arguments: object, error: str = "") -> Any:
         """Record a system call; a check when the author named how it ends, or when it did not end well."""
-        connection = self._peer.number if self._peer is not None and self._peer.number >= 0 else None
-        made = self._journal.call(name, arguments, result, connection)
+        made = self._journal.call(name, arguments, result, self._connection)
         if error or result.error:
             wanted, got = error or "success", result.error or "success"
             self._journal.verify(
@@ -55,9 +54,14 @@ class Socket:
                 wanted,
                 got,
                 summary=f"{made} ended with {got}",
-                connection=connection,
+                connection=self._connection,
             )
         return result.value
+
+    @property
+    def _connection(self) -> int | None:
+        """The number of its connection, None as long as it has none."""
+        return self._peer.number if self._peer is not None and self._peer.number >= 0 else None
 
     def release(self) -> None:
         """Close all descriptors."""
@@ -157,7 +161,7 @@ class Connection(Socket):
         copy = Connection(self._socket.dup(), self._journal)
         copy._peer = self._peer
         self._copies.append(copy._socket)
-        self._journal.call("dup", (), Result(), self._peer.number if self._peer else None)
+        self._journal.call("dup", (), Result(), self._connection)
         return copy
 
 

@@ -39,8 +39,7 @@ class Timeline:
 
     def look(self, number: int) -> KernelState:
         """Look at a connection and record what was seen."""
-        asked = self._questions.get(number)
-        found = self._lookup.ask(asked) if asked is not None else self._look(number)
+        found = self._look(number)
         state = self._last[number] = found.state
         self._append(make(StateSeen, (time.monotonic_ns(), number, state, "inet_diag", found)))
         return found

@@ -34,7 +34,6 @@ def layers() -> Any:
     return Layers
 
 
-@cache
 def warm_up() -> None:
     """Import Scapy's layers now, instead of in the middle of the first exchange."""
     layers()

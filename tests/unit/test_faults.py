@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import random
-from collections import deque
-from collections.abc import Iterable
 
 import pytest
 
@@ -13,35 +11,10 @@ from lab.wire.faults import Action, Fault, FaultyLink
 from lab.wire.frames import decode
 from lab.wire.link import Frame
 from tests.unit.crafted import ADDRESSES, DESTINATION_MAC, SOURCE_MAC, packet
+from tests.unit.fake_link import START, FakeLink
 
 FRAMES = [bytes(packet(4, Segment(Seq(number), Seq(0), 0x10))) for number in range(200)]
 MS = 1_000_000
-START = 1_000_000_000
-
-
-class FakeLink:
-    """A link and the clock of its world: time passes only while somebody waits for a frame."""
-
-    def __init__(self, arriving: Iterable[Frame] = ()) -> None:
-        self.now = START
-        self.sent: list[tuple[int, bytes]] = []
-        self.closed = False
-        self._arriving = deque(arriving)
-
-    def send(self, data: bytes) -> int:
-        self.sent.append((self.now, data))
-        return self.now
-
-    def receive(self, deadline_ns: int) -> Frame | None:
-        if self._arriving and self._arriving[0].time_ns <= max(self.now, deadline_ns):
-            frame = self._arriving.popleft()
-            self.now = max(self.now, frame.time_ns)
-            return frame
-        self.now = max(self.now, deadline_ns)
-        return None
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @pytest.fixture(autouse=True)

@@ -5,25 +5,7 @@ from __future__ import annotations
 from lab.wire.faults import Action, Fault, FaultyLink
 from lab.wire.link import Frame
 from lab.wire.tap import TappedLink
-
-
-class Wire:
-    """Hands out the frames that it was made with."""
-
-    def __init__(self, *frames: bytes) -> None:
-        self.frames = [Frame(number, data) for number, data in enumerate(frames)]
-        self.sent: list[bytes] = []
-        self.closed = False
-
-    def send(self, data: bytes) -> int:
-        self.sent.append(data)
-        return 7
-
-    def receive(self, deadline_ns: int) -> Frame | None:  # noqa: ARG002  # it never waits
-        return self.frames.pop(0) if self.frames else None
-
-    def close(self) -> None:
-        self.closed = True
+from tests.unit.fake_link import START, FakeLink
 
 
 def test_a_frame_that_is_lost_above_was_shown() -> None:
@@ -34,7 +16,10 @@ def test_a_frame_that_is_lost_above_was_shown() -> None:
         return len(shown) + 40
 
     link = FaultyLink(
-        TappedLink(Wire(b"one", b"two"), record), 1, (), [Fault(Action.DROP, nth=1, matches=lambda _: True)]
+        TappedLink(FakeLink([Frame(1, b"one"), Frame(2, b"two")]), record),
+        1,
+        (),
+        [Fault(Action.DROP, nth=1, matches=lambda _: True)],
     )
     arrived = link.receive(0)
     assert shown == [b"one", b"two"]
@@ -43,9 +28,9 @@ def test_a_frame_that_is_lost_above_was_shown() -> None:
 
 
 def test_it_passes_on_what_is_sent_and_closes_what_it_wraps() -> None:
-    wire = Wire()
+    wire = FakeLink()
     link = TappedLink(wire, lambda _: 0)
-    assert link.send(b"out") == 7
+    assert link.send(b"out") == START
     assert link.receive(0) is None
     link.close()
-    assert (wire.sent, wire.closed) == ([b"out"], True)
+    assert (wire.sent, wire.closed) == ([(START, b"out")], True)
