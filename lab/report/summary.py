@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
-import lab
-from lab.scenario.registry import Broken
-from lab.scenario.runner import Outcome, Result
+from lab.scenario.result import Outcome, Result, Run
 from lab.tcp.state import State
 
 
-def environment(witnesses: Iterable[str]) -> dict[str, Any]:
-    """What the verdicts depend on."""
-    from importlib.metadata import version
-
-    system = platform.uname()
-    return {
-        "kernel": system.release,
-        "machine": system.machine,
-        "system": system.system,
-        "python": platform.python_version(),
-        "scapy": version("scapy"),
-        "pyroute2": version("pyroute2"),
-        "witnesses": list(witnesses),
-    }
-
-
-def as_json(
-    results: Iterable[Result], broken: Iterable[Broken], unknown: Iterable[str], seconds: float
-) -> dict[str, Any]:
+def as_json(run: Run) -> dict[str, Any]:
     """The whole run."""
-    all_results = list(results)
-    listed = [_scenario(result) for result in all_results]
+    listed = [_scenario(result) for result in run.results]
     listed += [
         {
             "id": file.file.stem,
@@ -46,26 +23,44 @@ def as_json(
             "message": file.why,
             "where": f"{file.file}:{file.line}",
         }
-        for file in broken
+        for file in run.broken
     ]
     counts = Counter(each["outcome"] for each in listed)
-    recordings = [result.recording for result in all_results if result.recording]
-    states = {state for recording in recordings for state in recording.states}
-    witnesses = sorted({name for recording in recordings for name in recording.witnesses})
-    sysctls = recordings[0].sysctls if recordings else {}
     return {
-        "version": lab.__version__,
-        "environment": {**environment(witnesses), "sysctls": sysctls},
+        "version": run.version,
+        "environment": run.environment,
         "scenarios": listed,
-        "states": [state.value for state in State if state in states],
+        "states": [state.value for state in states_of(run)],
         "summary": {
             **{outcome.value: counts[outcome.value] for outcome in Outcome},
             "checks": sum(each["checks"] for each in listed),
             "failed_checks": sum(each["failed"] for each in listed),
-            "unknown_patterns": list(unknown),
-            "seconds": round(seconds, 3),
+            "unknown_patterns": run.unknown,
+            "seconds": round(run.seconds, 3),
         },
     }
+
+
+def summary_lines(run: Run) -> list[str]:
+    """What became of a run, in a line or two."""
+    outcomes = Counter(result.outcome for result in run.results)
+    outcomes[Outcome.ERROR] += len(run.broken)
+    words = (
+        (Outcome.PASS, "passed"), (Outcome.FAIL, "failed"), (Outcome.ERROR, "errors"), (Outcome.SKIP, "skipped"),
+    )  # fmt: skip
+    told = ", ".join(f"{outcomes[each]} {word}" for each, word in words if outcomes[each] or each is Outcome.PASS)
+    checks = sum(result.checks for result in run.results)
+    lines = [f"{told}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}"]
+    states = states_of(run)
+    if states:
+        lines.append(f"states seen ({len(states)} of {len(State)}): {', '.join(state.value for state in states)}")
+    return lines
+
+
+def states_of(run: Run) -> list[State]:
+    """The states that the kernel was seen in, in the order of the diagram."""
+    seen = {state for result in run.results if result.recording for state in result.recording.states}
+    return [state for state in State if state in seen]
 
 
 def _scenario(result: Result) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from lab.report.ladder import ladder
 from lab.scenario.recording import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
-from lab.scenario.runner import Outcome, Result
+from lab.scenario.result import Outcome, Result
 from lab.tcp.rules import RULES
 
 _WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Outcome.SKIP: "skip"}

@@ -13,7 +13,7 @@ from lab.host.sockets import Result
 from lab.scenario.errors import KernelDiffers
 from lab.scenario.expectation import Expected, Row
 from lab.scenario.reasons import reason
-from lab.scenario.recording import A_SOCKET, CallMade, CheckMade, Difference, Recording, StepBegun, Where
+from lab.scenario.recording import A_SOCKET, CallMade, CheckMade, Difference, Measured, Recording, StepBegun, Where
 from lab.tcp.state import State
 from lab.tcp.values import make
 
@@ -33,9 +33,13 @@ class Journal:
         """The author's last line is behind us: what is verified now belongs to no line."""
         self._append = recording.events.append
 
-    def step(self, title: str, claims: str) -> None:
+    def step(self, title: str, claims: tuple[str, ...]) -> None:
         """The author begins a paragraph."""
         self._append(StepBegun(monotonic_ns(), title, claims, self._where()))
+
+    def measured(self, claim: str, value: str) -> None:
+        """The author has a value for a claim."""
+        self._append(Measured(monotonic_ns(), claim, value, self._where()))
 
     def call(self, name: str, arguments: tuple[object, ...], result: Result[Any], connection: int | None) -> CallMade:
         """A system call returned."""
@@ -93,11 +97,24 @@ class Journal:
         state: State | None = None,
     ) -> None:
         """Record whether two values are equal; KernelDiffers if not."""
-        if expected == got:
-            self.agrees(subject, (Row(field, str(expected), str(got), True),), connection)
+        row = Row(field, str(expected), str(got), expected == got)
+        self.verify_row(subject, row, summary=summary, why=why, connection=connection, state=state)
+
+    def verify_row(
+        self,
+        subject: str,
+        row: Row,
+        *,
+        summary: str,
+        why: str = "",
+        connection: int | None = None,
+        state: State | None = None,
+    ) -> None:
+        """Record a comparison that was made already; KernelDiffers if it does not agree."""
+        if row.agrees:
+            self.agrees(subject, (row,), connection)
         else:
-            rows = (Row(field, str(expected), str(got), False),)
-            self.differs(subject, rows, summary=summary, why=why, connection=connection, state=state)
+            self.differs(subject, (row,), summary=summary, why=why, connection=connection, state=state)
 
     def _fail(self, check: CheckMade, difference: Difference) -> NoReturn:
         check = check._replace(difference=difference)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lab.host import sysctls
+from lab.host import counters, sysctls
 from lab.host.addresses import Pair
 from lab.host.kernel_state import KernelState
 from lab.host.namespace import Namespace
@@ -60,23 +61,39 @@ class Kernel:
         self._journal.recording.sysctls[name] = found[name]
         return found[name]
 
-    def listen(self, port: int, backlog: int = 16) -> Listener:
-        """A listening socket."""
+    def counter(self, name: str) -> int:
+        """How often something has happened in this kernel's namespace, by its name in nstat(8)."""
+        found = counters.read(self._namespace)
+        if name not in found:
+            raise ScenarioError(f"this kernel has no counter {name}")
+        return found[name]
+
+    def listen(self, port: int, backlog: int = 16, options: Mapping[str, int] | None = None) -> Listener:
+        """A listening socket, with these socket options: {"TCP_DEFER_ACCEPT": 1}."""
         opened = self._socket()
         listener = Listener(opened, self._journal, port)
         self._open.append(listener)
+        for name, value in (options or {}).items():
+            listener.set_option(name, value)
         listener.call("bind", opened.bind(self._pair.kernel, port), port)
         listener.call("listen", opened.listen(backlog), backlog)
         return listener
 
-    def connect(self, to: Dialogue, port: int = 0) -> Connection:
-        """Begin to connect to a peer, from a port of the kernel's choice unless one is given."""
+    def connect(
+        self, to: Dialogue, port: int = 0, options: Mapping[str, int] | None = None, error: str = "EINPROGRESS"
+    ) -> Connection:
+        """Begin to connect to a peer, from a port of the kernel's choice unless one is given.
+
+        `error` is the errno with which connect(2) returns at once, when it is not EINPROGRESS.
+        """
         opened = self._socket()
         connection = Connection(opened, self._journal)
         self._open.append(connection)
+        for name, value in (options or {}).items():
+            connection.set_option(name, value)
         if port:
             connection.call("bind", opened.bind(self._pair.kernel, port), port)
-        connection.call("connect", opened.connect(self._pair.peer, to.port), to.port, error="EINPROGRESS")
+        connection.call("connect", opened.connect(self._pair.peer, to.port), to.port, error=error)
         connection.belongs_to(to)
         to.socket = connection
         return connection

@@ -18,6 +18,7 @@ from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
 from lab.scenario.errors import NotApplicable, ScenarioError
 from lab.scenario.exchange import Exchange
+from lab.scenario.expectation import Row
 from lab.scenario.journal import Journal
 from lab.scenario.kernel import Kernel
 from lab.scenario.peer import Peer
@@ -49,11 +50,14 @@ class Lab:
         pool: AddressPool | None = None,
         tracer: StateTracer | None = None,
         sysctls: Mapping[str, str] | None = None,
+        full: bool = False,
     ) -> None:
         """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline."""
         if family not in (4, 6):
             raise ValueError(f"family is 4 or 6, not {family}")
         self.family = family
+        self.full = full
+        """Timers run their whole length: a scenario may wait for minutes."""
         self._pool = pool
         self._tracer = tracer
         self._settings = dict(sysctls or {})
@@ -97,8 +101,27 @@ class Lab:
         return Peer(self._exchange, self.kernel, self._stamper, own, to, config)
 
     def step(self, title: str, claims: str = "") -> None:
-        """Begin a paragraph of the scenario. `claims` names the article's claims that it shows."""
-        self._journal.step(title, claims)
+        """Begin a paragraph of the scenario. `claims` names the claims that it shows, by id: "C47 C50".
+
+        The checks of the paragraph are their evidence.
+        """
+        self._journal.step(title, tuple(claims.split()))
+
+    def measured(self, claim: str, value: object) -> None:
+        """What was found for a claim, where that is more than the segments of its paragraph say: "gone after 7.2 s"."""
+        self._journal.measured(claim, str(value))
+
+    def verify(self, subject: str, expected: object, got: object, why: str = "") -> None:
+        """Anything else that should be equal; `why` is the sentence of the documents behind it."""
+        self._journal.verify(subject, "value", expected, got, summary=f"{subject} is not as it should be", why=why)
+
+    def verify_between(self, subject: str, least: float, got: float, most: float, why: str = "") -> None:
+        """A number that should lie between two others, both included."""
+        expected = f"{least:g} to {most:g}"
+        self._journal.verify_row(
+            subject, Row("value", expected, f"{got:g}", least <= got <= most),
+            summary=f"{subject} is not as it should be", why=why,
+        )  # fmt: skip
 
     def crossing(self) -> AbstractContextManager[None]:
         """What the peers send in this block is on its way, but reaches the kernel only at its end.

@@ -116,7 +116,17 @@ class StepBegun(NamedTuple):
 
     time_ns: int
     title: str
-    claims: str
+    claims: tuple[str, ...]
+    """Which claims of the article it shows, by their ids in the catalogue."""
+    where: Where | None
+
+
+class Measured(NamedTuple):
+    """A value that the author found for a claim, in words."""
+
+    time_ns: int
+    claim: str
+    value: str
     where: Where | None
 
 
@@ -150,7 +160,7 @@ class Difference(NamedTuple):
     """The kernel's state at that moment, where it is known."""
 
 
-Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | CheckMade
+Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | Measured | CheckMade
 
 
 @dataclass(slots=True)

@@ -31,6 +31,11 @@ class Scenario:
     """Where the documents describe what it shows."""
     families: tuple[int, ...]
     sysctls: Mapping[str, str]
+    short: Mapping[str, str]
+    """Settings on top of those, with which timers end early; left out when timers run their whole length."""
+    waits: bool
+    """Most of its time goes by while timers run."""
+    router: bool
     file: Path
     line: int
 
@@ -54,18 +59,33 @@ class Found:
 
 
 def scenario(
-    *, section: str, families: Iterable[int] = (4, 6), sysctls: Mapping[str, str | int] | None = None
+    *,
+    section: str,
+    families: Iterable[int] = (4, 6),
+    sysctls: Mapping[str, str | int] | None = None,
+    short: Mapping[str, str | int] | None = None,
+    router: bool = False,
 ) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
     """Make a function of a scenario file a scenario.
 
     `section` says where the documents describe it; `sysctls` are settings of the kernel for this scenario alone.
+    A scenario that waits for timers names in `short` the settings with which they end soon ({} if none is needed):
+    `lab run` uses them, `lab run --full` does not. With `router` a third namespace forwards between the two ends.
     """
     chosen = tuple(families)
     if not chosen or not set(chosen) <= {4, 6}:
         raise ValueError(f"families={chosen}: a scenario runs over 4, 6 or both")
 
     def mark(function: Callable[[Lab], None]) -> Callable[[Lab], None]:
-        function.__scenario__ = (section, chosen, {k: str(v) for k, v in (sysctls or {}).items()})  # type: ignore[attr-defined]
+        described = {
+            "section": section,
+            "families": chosen,
+            "sysctls": {name: str(value) for name, value in (sysctls or {}).items()},
+            "short": {name: str(value) for name, value in (short or {}).items()},
+            "waits": short is not None,
+            "router": router,
+        }
+        function.__scenario__ = described  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -143,10 +163,10 @@ def _load(file: Path) -> list[Scenario]:
 
 
 def _describe(file: Path, name: str, function: Callable[[Lab], None]) -> Scenario:
-    section, families, sysctls = function.__scenario__  # type: ignore[attr-defined]  # set by @scenario
+    described = function.__scenario__  # type: ignore[attr-defined]  # set by @scenario
     title = (inspect.getdoc(function) or name.replace("_", " ")).partition("\n")[0]
     line = function.__code__.co_firstlineno
-    return Scenario(f"{file.stem}.{name}", function, title, section, families, sysctls, file, line)
+    return Scenario(f"{file.stem}.{name}", function, title, file=file, line=line, **described)
 
 
 def _line_in(file: Path, raised: BaseException) -> int:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from lab.host.addresses import AddressPool
@@ -16,51 +14,14 @@ from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
 from lab.scenario.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.scenario.lab import Lab
-from lab.scenario.recording import CheckMade, Recording, Where
+from lab.scenario.recording import Where
 from lab.scenario.registry import Scenario
+from lab.scenario.result import Outcome, Result
 from lab.wire import crafting
 
 _AT_ONCE = 16
-
-
-class Outcome(Enum):
-    """The verdicts, never mixed."""
-
-    PASS = "pass"
-    """The kernel did as documented."""
-    FAIL = "fail"
-    """The kernel did something else."""
-    ERROR = "error"
-    """The lab or the scenario could not do its part."""
-    SKIP = "skip"
-    """Not applicable here."""
-
-
-@dataclass(slots=True)
-class Result:
-    """One scenario in one address family."""
-
-    scenario: Scenario
-    family: int
-    outcome: Outcome
-    seconds: float
-    recording: Recording | None
-    difference: CheckMade | None = None
-    """For FAIL: the check that says what was different."""
-    message: str = ""
-    """For ERROR and SKIP: why."""
-    where: Where | None = None
-    """For ERROR: the line of the scenario."""
-
-    @property
-    def checks(self) -> int:
-        """Things verified: the scenario's own checks, and each segment of the kernel against the standing rules."""
-        return len(self.recording.checks) + self.recording.segments_judged if self.recording else 0
-
-    @property
-    def failed(self) -> int:
-        """Checks that did not hold."""
-        return sum(not check.passed for check in self.recording.checks) if self.recording else 0
+_WAITING_AT_ONCE = 96
+"""Those that only wait for timers cost next to nothing while they do."""
 
 
 def settle_garbage_collector() -> None:
@@ -76,9 +37,10 @@ def settle_garbage_collector() -> None:
 class Runner:
     """What the scenarios of one run share: addresses, and the tracepoint where it can be had."""
 
-    def __init__(self) -> None:
-        """MachineError when no lab can be made at all."""
+    def __init__(self, *, full: bool = False) -> None:
+        """`full`: timers run their whole length. MachineError when no lab can be made at all."""
         crafting.warm_up()
+        self._full = full
         with ExitStack() as undo:
             self._pool = AddressPool()
             undo.callback(self._pool.close)
@@ -95,23 +57,34 @@ class Runner:
         """The results in the order of the scenarios, each as soon as it is there; none begins once `stop` says so."""
         wanted = set(families)
         jobs = [(each, family) for each in scenarios for family in sorted(wanted & set(each.families) or wanted)]
-        pool = ThreadPoolExecutor(min(_AT_ONCE, max(1, len(jobs))), thread_name_prefix="scenario")
+        working = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scenario")
+        waiting = ThreadPoolExecutor(_WAITING_AT_ONCE, thread_name_prefix="waiting")
+        running: dict[int, Future[Result]] = {}
         try:
-            running: list[Future[Result]] = [pool.submit(self.run, *job) for job in jobs]
-            for future in running:
-                result = future.result()
+            # What waits longest begins first, so that the others run while it does.
+            for at, job in sorted(enumerate(jobs), key=lambda each: not each[1][0].waits):
+                running[at] = (waiting if job[0].waits else working).submit(self.run, *job)
+            for at in range(len(jobs)):
+                result = running[at].result()
                 yield result
                 if stop(result):
                     return
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pool in (working, waiting):
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def run(self, scenario: Scenario, family: int) -> Result:
         """Run one scenario. Whatever it does wrong becomes a result; MachineError alone ends the run."""
         if family not in scenario.families:
             return Result(scenario, family, Outcome.SKIP, 0.0, None, message="it is about the other address family")
         began = time.monotonic()
-        lab = Lab(family, pool=self._pool, tracer=self._tracer, sysctls=scenario.sysctls)
+        lab = Lab(
+            family,
+            pool=self._pool,
+            tracer=self._tracer,
+            sysctls=scenario.sysctls if self._full else {**scenario.sysctls, **scenario.short},
+            full=self._full,
+        )
         result = Result(scenario, family, Outcome.PASS, 0.0, None)
         try:
             with lab:

@@ -96,7 +96,7 @@ def faults(package: Path) -> list[str]:
         parents = path.relative_to(package.parent).parent.parts
         wrong = [(line, fault_of_import(layer, name, layers)) for line, name in modules_named_in(tree, parents)]
         if layer not in MAY_PRINT_AND_EXIT:
-            wrong += [(line, f"{name} belongs into lab/cli.py") for line, name in prints_and_exits(tree)]
+            wrong += [(line, f"{name} belongs into lab/cli") for line, name in prints_and_exits(tree)]
         found += [f"{path.relative_to(package.parent)}:{line}: {fault}" for line, fault in wrong if fault]
     return found
 
@@ -135,19 +135,18 @@ def test_every_layer_is_looked_at() -> None:
         ),
         ("wire/link.py", "from scapy.layers.inet import TCP\nfrom lab.tcp import flags", None),
         ("host/netns.py", "import pyroute2.netns", None),
-        ("scenario/run.py", "print('hello')", "1: print belongs into lab/cli.py"),
-        ("scenario/run.py", "import sys\nsys.exit(1)", "2: sys.exit belongs into lab/cli.py"),
-        ("scenario/run.py", "raise SystemExit(1)", "1: SystemExit belongs into lab/cli.py"),
-        ("cli.py", "import sys\nprint('hello')\nsys.exit(1)", None),
+        ("scenario/run.py", "print('hello')", "1: print belongs into lab/cli"),
+        ("scenario/run.py", "import sys\nsys.exit(1)", "2: sys.exit belongs into lab/cli"),
+        ("scenario/run.py", "raise SystemExit(1)", "1: SystemExit belongs into lab/cli"),
+        ("cli/run.py", "import sys\nprint('hello')\nsys.exit(1)", None),
         ("helpers.py", "", "helpers has no place in MAY_IMPORT yet"),
     ],
 )
 def test_the_checker_sees_a_violation(tmp_path: Path, file: str, source: str, fault: str | None) -> None:
     package = tmp_path / "lab"
-    for layer in ("tcp", "wire", "host", "scenario", "report"):
+    for layer in ("tcp", "wire", "host", "scenario", "report", "cli"):
         (package / layer).mkdir(parents=True)
         (package / layer / "__init__.py").touch()
-    (package / "cli.py").touch()
     (package / file).parent.mkdir(exist_ok=True)
     (package / file).write_text(source)
 

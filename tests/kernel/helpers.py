@@ -16,7 +16,8 @@ from typing import Any
 from lab.host.syscalls import CLONE_NEWUSER, mount_detached, unshare
 from lab.report.verdicts import difference_lines
 from lab.scenario import registry
-from lab.scenario.runner import Result, Runner
+from lab.scenario.result import Result
+from lab.scenario.runner import Runner
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-P", "-m", "lab"]

@@ -1,0 +1,44 @@
+"""The `lab` command: the only place that prints and exits. A module here is a command, or what several of them share.
+
+Exit codes: 0 the kernel did as documented, 1 it did not, 2 wrong usage, 3 the lab could not run.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Annotated
+
+import typer
+
+import lab
+from lab.cli.listing import doctor, list_scenarios
+from lab.cli.run import run
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # drawing help with rich takes longer than everything else in it
+    pretty_exceptions_enable=False,
+    help="Open and close real TCP connections with the Linux kernel, and check every segment and every state.",
+)
+
+
+def main() -> None:
+    """The entry point."""
+    gc.disable()  # nothing that is imported becomes garbage; `run` switches the collector on when all of it is there
+    app(prog_name="lab")
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Open and close real TCP connections with the Linux kernel, and check every segment and every state."""
+    if show:
+        print(lab.__version__)
+        raise typer.Exit
+
+
+app.command()(run)
+app.command(name="list")(list_scenarios)
+app.command()(doctor)

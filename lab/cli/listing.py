@@ -1,0 +1,51 @@
+"""`lab list` and `lab doctor`: what there is to run, and whether it can be run here."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from lab.cli.exits import CANNOT_RUN, USAGE, leave
+from lab.cli.options import AsJson, Patterns
+
+
+def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> None:
+    """List the scenarios, and what each of them shows."""
+    from lab.cli.printer import Printer
+    from lab.scenario import registry
+
+    found = registry.find(patterns or [])
+    if as_json:
+        rows = [
+            {
+                "id": each.id,
+                "title": each.title,
+                "section": each.section,
+                "families": [f"IPv{family}" for family in each.families],
+                "file": str(each.file),
+                "line": each.line,
+            }
+            for each in found.scenarios
+        ]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        wide = max([len(each.id) for each in found.scenarios], default=0)
+        for each in found.scenarios:
+            print(f"{each.id:<{wide}}  {each.title}")
+    Printer(sys.stderr, False, False).usage(found)
+    leave(CANNOT_RUN if found.broken else USAGE if found.unknown else 0)
+
+
+def doctor() -> None:
+    """Say whether everything is here that the lab needs, and how to get what is missing."""
+    from lab.scenario.doctor import examine
+
+    findings = examine()
+    for each in findings:
+        verdict = "ok" if each.fine else "MISSING" if each.needed else "absent"
+        print(f"{verdict:<8} {each.name:<12} {each.detail}")
+        if not each.fine:
+            print(f"{'':<21} {each.remedy}")
+    missing = any(each.needed and not each.fine for each in findings)
+    print("The lab cannot run here." if missing else "The lab can run here.")
+    leave(CANNOT_RUN if missing else 0)

@@ -1,0 +1,21 @@
+"""The arguments and options that more than one command takes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Patterns = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PATTERN]...", help="Part of a scenario's id, a glob, a scenario file or a folder."),
+]
+IPv4 = Annotated[bool, typer.Option("-4", help="IPv4 only.")]
+IPv6 = Annotated[bool, typer.Option("-6", help="IPv6 only.")]
+Full = Annotated[bool, typer.Option("--full", help="Let every timer run its whole length: some three minutes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def families(ipv4: bool, ipv6: bool) -> list[int]:
+    """The address families that were asked for; both when neither was named."""
+    return [family for family, only in ((4, ipv4), (6, ipv6)) if only or ipv4 == ipv6]

@@ -1,0 +1,79 @@
+"""Prints the results of a run as they come."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from lab.cli.exits import READER_GONE
+
+if TYPE_CHECKING:
+    from lab.scenario.registry import Found
+    from lab.scenario.result import Result, Run
+
+
+class Printer:
+    """What `run` and its kind say, on one stream."""
+
+    def __init__(self, stream, quiet: bool, verbose: bool) -> None:  # type: ignore[no-untyped-def]  # any text stream
+        self._stream = stream
+        self._quiet = quiet
+        self._verbose = verbose
+        self._width = max(80, shutil.get_terminal_size((100, 24)).columns)
+        self._colours = stream.isatty() and not os.environ.get("NO_COLOR")
+        self.was_interrupted = False
+
+    def note(self, text: str) -> None:
+        """Something to know about this run."""
+        if text:
+            self._say(f"note: {text}; states come from inet_diag alone", err=True)
+
+    def result(self, result: Result) -> None:
+        """One scenario."""
+        from lab.report.verdicts import result_lines
+        from lab.scenario.result import Outcome
+
+        if self._quiet and result.outcome in (Outcome.PASS, Outcome.SKIP):
+            return
+        head, *lines = result_lines(result, self._width, brief=self._quiet, verbose=self._verbose)
+        word, _, rest = head.partition(" ")
+        self._say(f"{self._paint(word, result.outcome)} {rest}")
+        for line in lines:
+            self._say(line)
+        self._say("")
+
+    def usage(self, found: Found | Run) -> None:
+        """What the command line asked for and could not have."""
+        from lab.report.verdicts import place
+
+        for broken in found.broken:
+            self._say(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}")
+        for pattern in found.unknown:
+            self._say(f"no scenario matches {pattern!r}; `lab list` shows them all")
+
+    def interrupted(self, count: int) -> None:
+        """Ctrl-C."""
+        self.was_interrupted = True
+        self._say(f"\ninterrupted; {count} finished before that")
+
+    def summary(self, run: Run) -> None:
+        """The last lines."""
+        from lab.report.summary import summary_lines
+
+        if run.results or run.broken:
+            for line in summary_lines(run):
+                self._say(line)
+
+    def _paint(self, word: str, outcome: object) -> str:
+        from lab.scenario.result import Outcome
+
+        colour = {Outcome.PASS: 32, Outcome.FAIL: 31, Outcome.ERROR: 35, Outcome.SKIP: 33}[outcome]  # type: ignore[index]
+        return f"\033[1;{colour}m{word}\033[0m" if self._colours else word
+
+    def _say(self, text: str, err: bool = False) -> None:
+        try:
+            print(text, file=sys.stderr if err else self._stream, flush=True)
+        except BrokenPipeError:  # the reader has seen enough: do not wait for scenarios still running
+            os._exit(READER_GONE)

@@ -1,0 +1,115 @@
+"""`lab run`: scenarios against this machine's kernel."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, wrong_usage
+from lab.cli.options import Full, IPv4, IPv6, Patterns, families
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lab.scenario.registry import Scenario
+    from lab.scenario.result import Result, Run
+
+
+def run(
+    patterns: Patterns = None,
+    *,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what differs, and the summary.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Also each standing rule and each frame's bytes.")
+    ] = False,
+    stop: Annotated[bool, typer.Option("-x", "--exitfirst", help="Stop at the first difference.")] = False,
+    ipv4: IPv4 = False,
+    ipv6: IPv6 = False,
+    full: Full = False,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
+    ] = None,
+) -> None:
+    """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
+    from lab.cli.printer import Printer
+    from lab.scenario import registry
+    from lab.scenario.environment import environment_of, new_run
+    from lab.scenario.result import Outcome
+
+    began = time.monotonic()
+    found = registry.find(patterns or [])
+    printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose)
+    made = new_run(full=full)
+
+    def is_enough(result: Result) -> bool:
+        return stop and result.outcome is Outcome.FAIL
+
+    try:
+        for result in results_of(found.scenarios, families(ipv4, ipv6), is_enough, printer.note, full=full):
+            made.results.append(result)
+            printer.result(result)
+    except KeyboardInterrupt:
+        printer.interrupted(len(made.results))
+    made.broken, made.unknown = found.broken, found.unknown
+    made.environment = environment_of(made.results)
+    made.seconds = time.monotonic() - began
+    printer.usage(made)
+    printer.summary(made)
+    if json_file:
+        _write_json(json_file, made)
+    code = INTERRUPTED if printer.was_interrupted else _exit_code(made)
+    leave(code, at_once=printer.was_interrupted or any(is_enough(each) for each in made.results))
+
+
+def results_of(
+    scenarios: Sequence[Scenario],
+    wanted: list[int],
+    stop: Callable[[Result], bool],
+    note: Callable[[str], None],
+    *,
+    full: bool,
+) -> Iterator[Result]:
+    """Run these scenarios; the results in their order. Ends the command where no lab can be made."""
+    from lab.host.errors import MachineError
+    from lab.scenario.doctor import ensure_privileges
+    from lab.scenario.runner import Runner, settle_garbage_collector
+
+    if not scenarios:
+        return
+    try:
+        ensure_privileges()
+        runner = Runner(full=full)
+        settle_garbage_collector()
+        note(runner.untraced)
+        yield from runner.run_all(scenarios, wanted, stop)
+    except MachineError as missing:
+        cannot_run(missing.why, missing.remedy)
+
+
+def _exit_code(made: Run) -> int:
+    from lab.scenario.result import Outcome
+
+    outcomes = {each.outcome for each in made.results}
+    if Outcome.FAIL in outcomes:
+        return DIFFERS
+    if Outcome.ERROR in outcomes or made.broken:
+        return CANNOT_RUN
+    return USAGE if made.unknown else 0
+
+
+def _write_json(file: str, made: Run) -> None:
+    from lab.report.summary import as_json
+
+    text = json.dumps(as_json(made), indent=2, ensure_ascii=False)
+    if file == "-":
+        print(text)
+        return
+    try:
+        Path(file).write_text(text + "\n")
+    except OSError as refused:
+        wrong_usage(f"cannot write {file}: {refused.strerror}")
