@@ -23,7 +23,6 @@ class Printer:
         self._verbose = verbose
         self._width = max(80, shutil.get_terminal_size((100, 24)).columns)
         self._colours = stream.isatty() and not os.environ.get("NO_COLOR")
-        self.was_interrupted = False
 
     def note(self, text: str) -> None:
         """Something to know about this run."""
@@ -55,7 +54,6 @@ class Printer:
 
     def interrupted(self, count: int) -> None:
         """Ctrl-C."""
-        self.was_interrupted = True
         self._say(f"\ninterrupted; {count} finished before that")
 
     def summary(self, run: Run) -> None:

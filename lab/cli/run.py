@@ -16,7 +16,7 @@ from lab.cli.options import Full, IPv4, IPv6, Patterns, families
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lab.scenario.registry import Scenario
+    from lab.scenario.registry import Runnable
     from lab.scenario.result import Result, Run
 
 
@@ -54,6 +54,7 @@ def run(
             made.results.append(result)
             printer.result(result)
     except KeyboardInterrupt:
+        made.interrupted = True
         printer.interrupted(len(made.results))
     made.broken, made.unknown = found.broken, found.unknown
     made.environment = environment_of(made.results)
@@ -62,12 +63,12 @@ def run(
     printer.summary(made)
     if json_file:
         _write_json(json_file, made)
-    code = INTERRUPTED if printer.was_interrupted else _exit_code(made)
-    leave(code, at_once=printer.was_interrupted or any(is_enough(each) for each in made.results))
+    code = INTERRUPTED if made.interrupted else _exit_code(made)
+    leave(code, at_once=made.interrupted or any(is_enough(each) for each in made.results))
 
 
 def results_of(
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[Runnable],
     wanted: list[int],
     stop: Callable[[Result], bool],
     note: Callable[[str], None],

@@ -2,7 +2,7 @@
 
 Bound to perf event descriptors and to a tracefs that is mounted on nothing but a descriptor, so that it ends with the
 process, however that ends, and the host never sees a mount or a trace instance. It shows LISTEN -> SYN-RECEIVED only
-when the third segment arrives, and CLOSED when a TIME-WAIT mini-socket takes over: `kernel_state` sees those.
+when the third segment arrives, and CLOSED when a TIME-WAIT mini-socket takes over: `inet_diag` sees those.
 """
 
 from __future__ import annotations

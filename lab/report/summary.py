@@ -59,7 +59,7 @@ def summary_lines(run: Run) -> list[str]:
 
 def states_of(run: Run) -> list[State]:
     """The states that the kernel was seen in, in the order of the diagram."""
-    seen = {state for result in run.results if result.recording for state in result.recording.states}
+    seen = set().union(*(result.states for result in run.results))
     return [state for state in State if state in seen]
 
 

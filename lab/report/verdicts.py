@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 from collections.abc import Iterator
 
@@ -64,9 +63,8 @@ def difference_lines(recording: Recording, check: CheckMade, width: int = 100) -
     """A failed check as something to learn from and to act on."""
     if check.where is not None:
         yield f"  at {place(check.where.file, check.where.line)}"
-        source = linecache.getline(check.where.file, check.where.line).strip()
-        if source:
-            yield f"    > {source}"
+        if check.where.source:
+            yield f"    > {check.where.source}"
     more = check.difference or Difference(check.subject, "", None)
     yield f"    {more.summary}"
     yield ""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lab.host.addresses import AddressPool, ipv6_is_available
 from lab.host.errors import MachineError
-from lab.host.kernel_state import StateLookup
+from lab.host.inet_diag import StateLookup
 from lab.host.namespace import Namespace, become_root_of_own_user_namespace, may_make_namespaces
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer

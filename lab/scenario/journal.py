@@ -13,7 +13,17 @@ from lab.host.sockets import Result
 from lab.scenario.errors import KernelDiffers
 from lab.scenario.expectation import Expected, Row
 from lab.scenario.reasons import reason
-from lab.scenario.recording import A_SOCKET, CallMade, CheckMade, Difference, Measured, Recording, StepBegun, Where
+from lab.scenario.recording import (
+    A_SOCKET,
+    CallMade,
+    CheckMade,
+    Difference,
+    Executed,
+    Measured,
+    Recording,
+    StepBegun,
+    Where,
+)
 from lab.tcp.state import State
 from lab.tcp.values import make
 
@@ -131,7 +141,7 @@ class Journal:
             file = code.co_filename
             if file not in _own_code:
                 if not file.startswith(_OWN_FOLDER):
-                    return make(Where, (code, frame.f_lasti))
+                    return make(Executed, (code, frame.f_lasti))
                 _own_code.add(file)
             frame = frame.f_back
         return None

@@ -13,7 +13,7 @@ from typing import Self
 
 from lab.host import sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool, ipv6_is_available
-from lab.host.kernel_state import StateLookup
+from lab.host.inet_diag import StateLookup
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
 from lab.scenario.errors import NotApplicable, ScenarioError

@@ -6,9 +6,10 @@ that the kernel reports afterwards carries the earlier time at which it happened
 
 from __future__ import annotations
 
+import linecache
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lab.host.kernel_state import KernelState
 from lab.scenario.expectation import Bases, Expected, Row, compare
@@ -17,8 +18,32 @@ from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 
 
-class Where(NamedTuple):
-    """A place in a scenario file, kept as the interpreter has it: finding the line takes longer than all the rest."""
+class Where(Protocol):
+    """A line of a scenario file."""
+
+    @property
+    def file(self) -> str:
+        """The path as it was loaded."""
+
+    @property
+    def line(self) -> int:
+        """Counted from 1."""
+
+    @property
+    def source(self) -> str:
+        """What stands there, "" when that is not known."""
+
+
+class Place(NamedTuple):
+    """A line of a scenario file as it was when the scenario ran."""
+
+    file: str
+    line: int
+    source: str
+
+
+class Executed(NamedTuple):
+    """A line of a scenario file, kept as the interpreter has it: finding it takes longer than all the rest."""
 
     code: CodeType
     instruction: int
@@ -36,6 +61,11 @@ class Where(NamedTuple):
             if line is not None and start <= self.instruction < end:
                 return line
         return self.code.co_firstlineno
+
+    @property
+    def source(self) -> str:
+        """What stands there, "" when the file is gone."""
+        return linecache.getline(self.file, self.line).strip()
 
 
 class _Socket:

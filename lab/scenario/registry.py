@@ -20,11 +20,10 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A function that takes a lab, and what its author says about it."""
+    """What the author of a scenario says about it."""
 
     id: str
     """`file.function`."""
-    function: Callable[[Lab], None]
     title: str
     """The first line of its docstring."""
     section: str
@@ -40,6 +39,13 @@ class Scenario:
     line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Runnable(Scenario):
+    """A scenario whose file is loaded."""
+
+    function: Callable[[Lab], None]
+
+
 class Broken(NamedTuple):
     """A scenario file that cannot be loaded."""
 
@@ -52,7 +58,7 @@ class Broken(NamedTuple):
 class Found:
     """What the patterns of a command line lead to."""
 
-    scenarios: list[Scenario] = field(default_factory=list)
+    scenarios: list[Runnable] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     """Patterns that match nothing."""
@@ -103,7 +109,7 @@ def find(patterns: Iterable[str] = ()) -> Found:
     found = Found()
     paths = {pattern: Path(pattern) for pattern in wanted if pattern.endswith(".py") or Path(pattern).is_dir()}
     names = [pattern for pattern in wanted if pattern not in paths]
-    chosen: dict[str, Scenario] = {}
+    chosen: dict[str, Runnable] = {}
     if names or not wanted:
         known = _load_all(sorted(own_folder().glob("*.py")), found)
         for name in names:
@@ -137,8 +143,8 @@ def _stem_named(broken: Broken, names: list[str]) -> bool:
     return any(broken.file.stem in name or name in broken.file.stem for name in names)
 
 
-def _load_all(files: Iterable[Path], found: Found) -> list[Scenario]:
-    scenarios: list[Scenario] = []
+def _load_all(files: Iterable[Path], found: Found) -> list[Runnable]:
+    scenarios: list[Runnable] = []
     for file in files:
         try:
             scenarios += _load(file.resolve())
@@ -147,7 +153,7 @@ def _load_all(files: Iterable[Path], found: Found) -> list[Scenario]:
     return scenarios
 
 
-def _load(file: Path) -> list[Scenario]:
+def _load(file: Path) -> list[Runnable]:
     name = f"lab_scenarios_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None  # a .py file always has both
@@ -162,11 +168,11 @@ def _load(file: Path) -> list[Scenario]:
     ]
 
 
-def _describe(file: Path, name: str, function: Callable[[Lab], None]) -> Scenario:
+def _describe(file: Path, name: str, function: Callable[[Lab], None]) -> Runnable:
     described = function.__scenario__  # type: ignore[attr-defined]  # set by @scenario
     title = (inspect.getdoc(function) or name.replace("_", " ")).partition("\n")[0]
     line = function.__code__.co_firstlineno
-    return Scenario(f"{file.stem}.{name}", function, title, file=file, line=line, **described)
+    return Runnable(f"{file.stem}.{name}", title, file=file, line=line, function=function, **described)
 
 
 def _line_in(file: Path, raised: BaseException) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.scenario.recording import CheckMade, Recording, Where
 from lab.scenario.registry import Broken, Scenario
+from lab.tcp.state import State
 
 
 class Outcome(Enum):
@@ -45,6 +46,11 @@ class Result:
         return len(self.recording.checks) + self.recording.segments_judged if self.recording else 0
 
     @property
+    def states(self) -> set[State]:
+        """The states that the kernel was seen in."""
+        return self.recording.states if self.recording else set()
+
+    @property
     def failed(self) -> int:
         """Checks that did not hold."""
         return sum(not check.passed for check in self.recording.checks) if self.recording else 0
@@ -68,3 +74,5 @@ class Run:
     seconds: float = 0.0
     full: bool = False
     """Timers ran their whole length."""
+    interrupted: bool = False
+    """It was stopped before all scenarios had their turn."""

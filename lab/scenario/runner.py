@@ -14,8 +14,8 @@ from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
 from lab.scenario.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.scenario.lab import Lab
-from lab.scenario.recording import Where
-from lab.scenario.registry import Scenario
+from lab.scenario.recording import Executed
+from lab.scenario.registry import Runnable
 from lab.scenario.result import Outcome, Result
 from lab.wire import crafting
 
@@ -52,7 +52,7 @@ class Runner:
         self._undo.close()
 
     def run_all(
-        self, scenarios: Iterable[Scenario], families: Iterable[int], stop: Callable[[Result], bool]
+        self, scenarios: Iterable[Runnable], families: Iterable[int], stop: Callable[[Result], bool]
     ) -> Iterator[Result]:
         """The results in the order of the scenarios, each as soon as it is there; none begins once `stop` says so."""
         wanted = set(families)
@@ -73,7 +73,7 @@ class Runner:
             for pool in (working, waiting):
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def run(self, scenario: Scenario, family: int) -> Result:
+    def run(self, scenario: Runnable, family: int) -> Result:
         """Run one scenario. Whatever it does wrong becomes a result; MachineError alone ends the run."""
         if family not in scenario.families:
             return Result(scenario, family, Outcome.SKIP, 0.0, None, message="it is about the other address family")
@@ -117,11 +117,11 @@ def _open_tracer(undo: ExitStack) -> tuple[StateTracer | None, str]:
     return tracer, ""
 
 
-def _where(file: Path, raised: BaseException) -> Where | None:
+def _where(file: Path, raised: BaseException) -> Executed | None:
     found, trace = None, raised.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
         if code.co_filename == str(file):
-            found = Where(code, trace.tb_lasti)
+            found = Executed(code, trace.tb_lasti)
         trace = trace.tb_next
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from lab.host.addresses import Pair
-from lab.host.kernel_state import KernelState, StateLookup, question
+from lab.host.inet_diag import StateLookup, question
+from lab.host.kernel_state import KernelState
 from lab.host.tracepoint import StateTracer
 from lab.scenario.recording import Recording, StateSeen
 from lab.tcp.state import State

@@ -16,7 +16,7 @@ from statistics import median
 from lab import Lab
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
-from lab.host.kernel_state import StateLookup
+from lab.host.inet_diag import StateLookup
 from lab.host.tracepoint import StateTracer
 from lab.tcp.state import State
 from scripts.benchmarks import cycles

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from lab.host import sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool
-from lab.host.kernel_state import StateLookup
+from lab.host.inet_diag import StateLookup
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.sockets import KernelSocket
 from lab.tcp.endpoint import Config, Endpoint

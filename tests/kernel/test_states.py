@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lab.host.addresses import AddressPool
-from lab.host.kernel_state import BY_NUMBER, CLOSED, StateLookup
+from lab.host.inet_diag import StateLookup
+from lab.host.kernel_state import BY_NUMBER, CLOSED
 from lab.host.tracepoint import StateTracer
 from lab.scenario.lab import Lab
 from lab.scenario.peer import Peer

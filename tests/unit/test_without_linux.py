@@ -1,0 +1,52 @@
+"""A recording can be read where there is no Linux: the views import nothing that needs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ELSEWHERE = """
+import select, socket, sys
+
+class Absent:
+    "What there is only on Linux, and what is heavy."
+    NAMES = {"scapy", "pyroute2", "fcntl", "ctypes", "mmap", "pwd", "grp", "resource"}
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.NAMES:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+for name in Absent.NAMES:
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Absent())
+for name in ("AF_PACKET", "AF_NETLINK", "CMSG_SPACE", "SO_RCVBUF"):
+    delattr(socket, name)
+del select.poll
+"""
+
+
+def elsewhere(source: str) -> subprocess.CompletedProcess[str]:
+    """Run a piece of Python as on another system."""
+    call = [sys.executable, "-c", ELSEWHERE + source]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def modules_of(folder: str) -> list[str]:
+    files = sorted((ROOT / folder).glob("*.py"))
+    return [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
+
+
+def test_another_system_lacks_what_the_lab_needs() -> None:
+    done = elsewhere("import lab.scenario.lab")
+    assert done.returncode == 1
+    assert "No module named" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["lab.scenario.result", *modules_of("lab/report")])
+def test_views_can_be_imported_elsewhere(module: str) -> None:
+    done = elsewhere(f"import {module}")
+    assert done.returncode == 0, done.stderr
