@@ -33,9 +33,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    _tell_what_was_explored(terminalreporter)
     count = _skipped(config)
     if count and _nothing_may_be_skipped():
         terminalreporter.write_line(f"FAILED: {count} skipped, and as root or with CI=true nothing may be", red=True)
+
+
+def _tell_what_was_explored(reporter: pytest.TerminalReporter) -> None:
+    """Figures that a test has found (`record_property("explored", ...)`): an exhaustive test says how much it did."""
+    for report in reporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            if name == "explored":
+                reporter.write_line(f"explored {value}: {report.nodeid.rpartition('::')[2]}")
 
 
 def _skipped(config: pytest.Config) -> int:
