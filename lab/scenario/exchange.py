@@ -44,7 +44,8 @@ class Exchange:
         self._peers: dict[tuple[int, int], Dialogue] = {}
         self._listening: dict[int, Dialogue] = {}
         self._fence_passed = True
-        self._held: list[bytes] | None = None
+        self._lossy: FaultyLink | None = None
+        self._held: list[int] | None = None
         self._deviations: dict[str, str] = {}
         self._shown: set[str] = set()
 
@@ -73,7 +74,7 @@ class Exchange:
         if self._held is None:
             time_ns = self.link.send(data)
         else:
-            self._held.append(data)
+            self._held.append(len(self._events))
             time_ns = time.monotonic_ns()
         endpoint = peer.endpoint
         if segment is not None:
@@ -81,8 +82,10 @@ class Exchange:
             peer.flow.sent(segment, now)
             endpoint.sent(segment, now)
         self._events.append(
-            make(FrameSeen, (time_ns, True, data, segment, peer.number, endpoint.state, False, peer.bases))
+            make(FrameSeen, (time_ns, True, data, segment, peer.number, endpoint.state, False, peer.bases, False))
         )
+        if self._lossy is not None and self._held is None:
+            self._note_loss(len(self._events) - 1)
         if not self.timeline.traced:
             self.timeline.glance(peer.number)
 
@@ -96,9 +99,11 @@ class Exchange:
             yield
         finally:
             held, self._held = self._held, None
-        self._events.append(CrossingOver(time.monotonic_ns()))
-        for data in held:
-            self.link.send(data)
+        self._events.append(CrossingOver(time.monotonic_ns(), tuple(held)))
+        for at in held:
+            self.link.send(self._frame(at).data)
+            if self._lossy is not None:
+                self._note_loss(at)
         for peer in self.peers:
             self.timeline.glance(peer.number)
 
@@ -124,7 +129,8 @@ class Exchange:
         self, seed: int, to_kernel: Sequence[Fault], from_kernel: Sequence[Fault], lies: Sequence[Fault]
     ) -> None:
         """From now on the wire has these faults and no others; what the kernel sends is judged before they strike."""
-        wire = FaultyLink(self._wire, seed, to_kernel, lies) if to_kernel or lies else self._wire
+        self._lossy = FaultyLink(self._wire, seed, to_kernel, lies) if to_kernel or lies else None
+        wire = self._lossy or self._wire
         self.link = FaultyLink(TappedLink(wire, self._see), seed, (), from_kernel) if from_kernel else wire
 
     def receive(self, deadline_ns: int) -> bool:
@@ -160,7 +166,7 @@ class Exchange:
                 endpoint.receive(segment, now)
             state = endpoint.state
             peer.inbox.append(at)
-        events.append(make(FrameSeen, (time_ns, False, data, segment, peer.number, state, again, peer.bases)))
+        events.append(make(FrameSeen, (time_ns, False, data, segment, peer.number, state, again, peer.bases, False)))
         self.journal.recording.segments_judged += 1
         if breaches:
             self._shown.update(breach.rule.id for breach in breaches)
@@ -185,10 +191,19 @@ class Exchange:
 
     def arrival(self, at: int) -> tuple[FrameSeen, Segment]:
         """The frame that an inbox names."""
-        frame = self._events[at]
-        assert frame.__class__ is FrameSeen  # nothing else is put into an inbox
+        frame = self._frame(at)
         assert frame.segment is not None
         return frame, frame.segment
+
+    def _frame(self, at: int) -> FrameSeen:
+        frame = self._events[at]
+        assert frame.__class__ is FrameSeen  # whoever keeps an index keeps a frame's
+        return frame
+
+    def _note_loss(self, at: int) -> None:
+        """Record whether the wire lost the frame that was sent last."""
+        if self._lossy is not None and self._lossy.lost_the_last:
+            self._events[at] = self._frame(at)._replace(lost=True)
 
     def fence(self) -> None:
         """Return once the kernel has dealt with everything sent so far, and all its immediate answers are here."""

@@ -98,12 +98,16 @@ class FrameSeen(NamedTuple):
     retransmission: bool = False
     bases: Bases = Bases(Seq(0), Seq(0))
     """What relative numbers are relative to in it."""
+    lost: bool = False
+    """For the peer's: the wire lost it on its way to the kernel."""
 
 
 class CrossingOver(NamedTuple):
     """What the peers have sent since the crossing began reaches the kernel now."""
 
     time_ns: int
+    frames: tuple[int, ...] = ()
+    """Those frames, as indices into `Recording.events`."""
 
 
 class StateSeen(NamedTuple):

@@ -59,11 +59,13 @@ class FaultyLink:
         self._link = link
         self._sending = _Lane(sending, random.Random(f"{seed} sending"))
         self._receiving = _Lane(receiving, random.Random(f"{seed} receiving"))
+        self.lost_the_last = False
+        """Whether nothing will ever be left of the frame that was sent last."""
 
     def send(self, data: bytes) -> int:
         """Send what is left of the frame after the faults; its time, or now when nothing of it went out."""
         now = time.monotonic_ns()
-        self._sending.put(Frame(now, data))
+        self.lost_the_last = not self._sending.put(Frame(now, data))
         return self._flush(now)
 
     def receive(self, deadline_ns: int) -> Frame | None:
@@ -110,7 +112,8 @@ class _Lane:
         """When the next frame is due, 0 when none is waiting."""
         return self._due[0][0] if self._due else 0
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Frame) -> int:
+        """Take a frame in; how many copies of it will come out."""
         striking = [fault for index, fault in enumerate(self._faults) if self._strikes(index, fault, frame.data)]
         copies = 1
         for fault in striking:
@@ -121,6 +124,7 @@ class _Lane:
         elif copies:
             self._release([frame] * copies + self._held, frame.time_ns)
             self._held = []
+        return copies
 
     def _release(self, frames: list[Frame], due_ns: int) -> None:
         for each in frames:

@@ -10,7 +10,7 @@ import pytest
 from lab.scenario.errors import KernelDiffers
 from lab.scenario.lab import Lab
 from lab.scenario.peer import Peer
-from lab.scenario.recording import FrameSeen
+from lab.scenario.recording import CrossingOver, FrameSeen
 from lab.tcp.rules import RULES
 from lab.wire.crafting import layers, packet_of
 from lab.wire.faults import Action, Fault
@@ -46,6 +46,21 @@ def test_a_repeated_syn_ack_is_recognised_as_a_retransmission(lab: Lab) -> None:
     peer.send("A")
     peer.expect("SA", seq=0, ack=1)
     assert [each.retransmission for each in kernels_frames(lab)] == [False, True]
+    peers = [each for each in lab.recording.events if isinstance(each, FrameSeen) and each.from_peer]
+    assert [each.lost for each in peers] == [False, True], "the ACK never reached the kernel, and the recording says so"
+
+
+def test_the_recording_knows_which_of_the_crossing_segments_got_lost(lab: Lab) -> None:
+    peer = listening(lab)
+    lab.disturb(1, to_kernel=[Fault(Action.DROP, nth=2)])
+    with lab.crossing():
+        peer.send("S")
+        peer.send("S", seq=0)
+    peer.expect("SA")
+    events = lab.recording.events
+    [crossing] = [each for each in events if isinstance(each, CrossingOver)]
+    sent = [events[at] for at in crossing.frames]
+    assert [each.lost for each in sent if isinstance(each, FrameSeen) and each.from_peer] == [False, True]
 
 
 def test_a_retransmission_breaks_no_silence(lab: Lab) -> None:
