@@ -114,6 +114,11 @@ class KernelSocket:
         """getsockopt(2) of an integer."""
         return _call(self._socket.getsockopt, level, option)
 
+    def most_receive_buffer(self) -> int:
+        """net.core.rmem_max: what this socket gets when it asks for more (socket(7)); spoils it for other uses."""
+        self.set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**30).unwrap()
+        return self.get_option(socket.SOL_SOCKET, socket.SO_RCVBUF).unwrap() // 2
+
     def linger(self, seconds: int) -> Result[None]:
         """SO_LINGER: with 0 seconds close() sends a reset instead of a FIN."""
         return self.set_option(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(1, seconds))

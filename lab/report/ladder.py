@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lab.report.segments import segment_text
 from lab.scenario.recording import CallMade, CrossingOver, Event, FrameSeen, Recording, StateSeen, StepBegun
 from lab.tcp.state import State
+from lab.wire import icmp
 
 _INDENT = 47
 """Where a segment's numbers start."""
@@ -53,23 +54,34 @@ def ladder(recording: Recording, width: int = 100, mark: int | None = None) -> I
 def _frame_lines(
     recording: Recording, index: int, seen: FrameSeen, time: str, lanes: list[Lane], width: int, marked: bool
 ) -> Iterator[str]:
-    assert seen.segment is not None  # _is_shown admits no other frame
-    letters = seen.segment.letters or "-"
+    letters, numbers = _told(seen)
     arrow = f"{letters:─<4}─►" if seen.from_peer else f"◄─{letters:─>4}"
     kernel = lanes[seen.connection].before(_next_turn_ns(recording, index)) if seen.connection is not None else None
     notes = "  retransmission" if seen.retransmission else ""
     if seen.connection is not None and seen.peer_state is None:
         notes += "  lost on the way"
     notes += "  <--\N{NO-BREAK SPACE}here" if marked else ""
-    numbers = segment_text(seen.segment, seen.bases, seen.from_peer) + notes
+    numbers += notes
     head = f"{time}{seen.peer_state or '':<13}{arrow:<9}{kernel or '':<14}"
     lines = textwrap.wrap(numbers, max(30, width - _INDENT), break_on_hyphens=False) or [""]
     for before, line in zip([head, *[" " * _INDENT] * len(lines)], lines, strict=False):
         yield before + line.replace("\N{NO-BREAK SPACE}", " ")
 
 
+def _told(seen: FrameSeen) -> tuple[str, str]:
+    """What stands on the arrow, and what beside it."""
+    if seen.segment is None:
+        return "ICMP", icmp.error_in(seen.data) or ""
+    return seen.segment.letters or "-", segment_text(seen.segment, seen.bases, seen.from_peer)
+
+
 def _is_shown(event: Event) -> bool:
-    return isinstance(event, CallMade) or (isinstance(event, FrameSeen) and event.segment is not None)
+    return isinstance(event, CallMade) or (isinstance(event, FrameSeen) and _is_told(event))
+
+
+def _is_told(seen: FrameSeen) -> bool:
+    """Echo requests and what the interface says on its own account are not."""
+    return seen.segment is not None or icmp.error_in(seen.data) is not None
 
 
 def _lane(recording: Recording, number: int) -> Lane:
@@ -82,7 +94,7 @@ def _next_turn_ns(recording: Recording, index: int) -> float:
     """When the lab did something next: what the kernel is in until then is its answer to what came before."""
     for event in recording.events[index + 1 :]:
         if isinstance(event, CallMade | CrossingOver) or (
-            isinstance(event, FrameSeen) and event.from_peer and event.segment
+            isinstance(event, FrameSeen) and event.from_peer and _is_told(event)
         ):
             return event.time_ns
     return float("inf")

@@ -195,6 +195,14 @@ class Exchange:
         assert frame.segment is not None
         return frame, frame.segment
 
+    def heard(self, number: int) -> list[bytes]:
+        """The frames with which the kernel has spoken on a connection, in order."""
+        return [
+            event.data
+            for event in self._events
+            if isinstance(event, FrameSeen) and event.connection == number and not event.from_peer
+        ]
+
     def _frame(self, at: int) -> FrameSeen:
         frame = self._events[at]
         assert frame.__class__ is FrameSeen  # whoever keeps an index keeps a frame's

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
-from lab.host import counters, sysctls
+from lab.host import counters, interface, sysctls
 from lab.host.addresses import Pair
 from lab.host.kernel_state import KernelState
 from lab.host.namespace import Namespace
+from lab.host.network import KERNEL_INTERFACE
 from lab.host.sockets import KernelSocket, Result
 from lab.scenario.errors import ScenarioError
 from lab.scenario.exchange import Exchange
@@ -19,6 +21,8 @@ from lab.tcp.state import State
 
 if TYPE_CHECKING:
     from lab.scenario.dialogue import Dialogue
+
+P = ParamSpec("P")
 
 _BETWEEN_LOOKS_NS = 2_000_000
 
@@ -37,24 +41,38 @@ class Kernel:
     @property
     def mss(self) -> int:
         """The MSS that it announces: the interface's MTU less the IP and TCP headers (RFC 9293 3.7.1)."""
-        return _MTU - (60 if self._pair.family == 6 else 40)
+        return interface.mtu(self._namespace, KERNEL_INTERFACE) - (60 if self._pair.family == 6 else 40)
 
     @property
     def window_scale(self) -> int:
-        """The shift that it offers: the least that makes its largest receive buffer fit 16 bits (Linux's choice)."""
+        """The shift that it offers: the least that makes its largest receive buffer fit 16 bits (Linux's choice).
+
+        The largest is the end of tcp_rmem, or what SO_RCVBUF may ask for (net.core.rmem_max) where that is more.
+        """
         largest = int(self._journal.recording.sysctls["net.ipv4.tcp_rmem"].split()[2])
-        return next((shift for shift in range(15) if largest >> shift <= 0xFFFF), 14)
+        with closing(self._socket()) as any_socket:
+            return self.shift_for(max(largest, any_socket.most_receive_buffer()))
+
+    def shift_for(self, window: int) -> int:
+        """The least window scale with which so many bytes fit the 16 bits of the window field; never above 14."""
+        return next((shift for shift in range(14) if window >> shift <= 0xFFFF), 14)
+
+    def set_mtu(self, size: int) -> None:
+        """From now on the interface takes IP packets of at most `size` bytes; `mss` follows."""
+        self._set("set_mtu", (size,), interface.set_mtu, KERNEL_INTERFACE, size)
+
+    def set_route(self, **metrics: int) -> None:
+        """From now on the route to the peers has these metrics, as ip-route(8) names them: `advmss=1111`."""
+        shown = tuple(part for item in metrics.items() for part in item)
+        self._set("set_route", shown, interface.set_route_metrics, KERNEL_INTERFACE, self._pair, metrics)
 
     def sysctl(self, name: str, value: str | int | None = None) -> str:
         """A setting of this kernel's namespace; given a value, sets it for the rest of this scenario."""
         if value is not None:
             try:
-                sysctls.apply(self._namespace, {name: str(value)})
+                self._set("sysctl", (name, value), sysctls.apply, {name: str(value)})
             except FileNotFoundError:
                 raise ScenarioError(f"this kernel has no sysctl {name}") from None
-            except OSError as refused:
-                raise ScenarioError(str(refused)) from None
-            self._journal.call("sysctl", (name, value), Result(), None)
         found = sysctls.read(self._namespace, [name])
         if name not in found:
             raise ScenarioError(f"this kernel has no sysctl {name}")
@@ -147,10 +165,21 @@ class Kernel:
             raise ScenarioError(f"the peer on port {at.port} has no connection yet, so the kernel has no state for it")
         return self._timeline.look(number)
 
+    def _set(
+        self, name: str, shown: tuple[object, ...], change: Callable[Concatenate[Namespace, P], None],
+        *arguments: P.args, **named: P.kwargs,
+    ) -> None:  # fmt: skip
+        try:
+            change(self._namespace, *arguments, **named)
+        except FileNotFoundError:
+            raise
+        except OSError as refused:
+            raise ScenarioError(str(refused)) from None
+        self._journal.call(name, shown, Result(), None)
+
     def _socket(self) -> KernelSocket:
         return KernelSocket.open(self._namespace, self._pair.family)
 
 
-_MTU = 1500  # of a veth
 _AGREEING = {state: (Row("state", state.value, state.value, True),) for state in State}
 _STATES: dict[State | str, State] = {**{state.value: state for state in State}, **{state: state for state in State}}

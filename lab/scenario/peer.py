@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lab.scenario.dialogue import Dialogue
 from lab.scenario.errors import ScenarioError
 from lab.tcp.state import State
+from lab.wire import crafting, icmp
 
 if TYPE_CHECKING:
     from lab.scenario.sockets import Connection
@@ -107,6 +108,20 @@ class Peer(Dialogue):
         self.expect("A", ack=self._after_own_fin())
         self.kernel.expect_state(self, State.TIME_WAIT)
         return self
+
+    def send_icmp(self, error: str) -> None:
+        """A router on the way tells the kernel, by ICMP, that its last segment could not be delivered.
+
+        `error` is one of the names in `lab.wire.icmp`: "host unreachable", "time exceeded" and so on.
+        """
+        heard = self._exchange.heard(self.number)
+        if not heard:
+            raise ScenarioError("the kernel has sent nothing on this connection that an ICMP error could be about")
+        self._exchange.send(icmp.build_error(error, heard[-1]), self, None)
+
+    def packets(self) -> list[Any]:
+        """All that the kernel has sent on this connection, as Scapy packets."""
+        return [crafting.packet_of(frame) for frame in self._exchange.heard(self.number)]
 
     def _need_established(self, movement: str) -> None:
         if self.state is not State.ESTABLISHED:

@@ -165,9 +165,12 @@ class Connection(Socket):
         return copy
 
 
+_UNKNOWN_TO_PYTHON = {"TCP_FASTOPEN_CONNECT": 30}  # linux/tcp.h
+
+
 def _option(name: str) -> tuple[int, int]:
     level = socket.IPPROTO_TCP if name.startswith("TCP_") else socket.SOL_SOCKET
-    option = getattr(socket, name, None)
+    option = getattr(socket, name, _UNKNOWN_TO_PYTHON.get(name))
     if option is None:
-        raise ScenarioError(f"{name!r} is no socket option that Python knows")
+        raise ScenarioError(f"{name!r} is no socket option that the lab knows")
     return level, option

@@ -29,6 +29,7 @@ def layers() -> Any:
         ICMP = scapy.layers.inet.ICMP
         IPv6 = scapy.layers.inet6.IPv6
         ICMPv6EchoRequest = scapy.layers.inet6.ICMPv6EchoRequest
+        ICMPv6Unknown = scapy.layers.inet6.ICMPv6Unknown
         Raw = scapy.packet.Raw
 
     return Layers
@@ -51,6 +52,17 @@ def build_echo_request(family: int, source: str, destination: str, macs: tuple[s
     scapy = layers()
     echo = scapy.ICMP(type=8) if family == 4 else scapy.ICMPv6EchoRequest()
     return bytes(_ether(*macs) / _network(family, source, destination) / echo)
+
+
+def build_icmp(about: bytes, kind: tuple[int, int], quoted: bytes) -> bytes:
+    """A frame with an ICMP or ICMPv6 error of this (type, code) to the sender of `about`, quoting these bytes."""
+    scapy, ether = layers(), packet_of(about)
+    network = ether.payload
+    ipv6 = isinstance(network, scapy.IPv6)
+    reply = _ether(ether.dst, ether.src) / _network(6 if ipv6 else 4, network.dst, network.src)
+    if ipv6:
+        return bytes(reply / scapy.ICMPv6Unknown(type=kind[0], code=kind[1], msgbody=bytes(4) + quoted))
+    return bytes(reply / scapy.ICMP(type=kind[0], code=kind[1]) / scapy.Raw(quoted))
 
 
 def frame_of(packet: Packet, source_mac: str, destination_mac: str) -> bytes:

@@ -41,6 +41,18 @@ def test_a_segment_that_the_wire_lost_is_marked(lab: Lab) -> None:
     assert came[-1] == "retransmission"
 
 
+def test_an_icmp_error_has_a_line(lab: Lab) -> None:
+    peer = lab.peer(port=80)
+    lab.kernel.connect(to=peer)
+    peer.expect("S")
+    lab.kernel.expect_state(peer, "SYN-SENT")
+    peer.send_icmp("host unreachable")
+    lab.kernel.expect_state(peer, "CLOSED")
+    _, syn, *_, error = lines_of(lab)
+    assert syn[:3] == ["SYN-RECEIVED", "◄────S", "SYN-SENT"]
+    assert error == ["SYN-RECEIVED", "ICMP─►", "CLOSED", "host", "unreachable"]
+
+
 def test_a_documented_deviation_is_counted_apart(lab: Lab) -> None:
     peer = lab.peer(to=5000, port=80)
     with lab.crossing():

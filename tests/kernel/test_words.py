@@ -127,7 +127,7 @@ WRONG: dict[str, tuple[Words, str]] = {
     ),
     "an unknown socket option": (
         lambda lab, peer: lab.kernel.connect(to=lab.peer(port=81)).set_option("TCP_NODELAYED", 1),
-        "'TCP_NODELAYED' is no socket option that Python knows",
+        "'TCP_NODELAYED' is no socket option that the lab knows",
     ),
     "an unknown direction": (
         lambda lab, peer: lab.kernel.connect(to=lab.peer(port=81)).shutdown("sideways"),

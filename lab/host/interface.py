@@ -1,0 +1,58 @@
+"""What the way out of a namespace allows: an interface's MTU, and the metrics of the route behind it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import struct
+
+from lab.host.addresses import Pair
+from lab.host.namespace import Namespace
+
+_SIOCGIFMTU, _SIOCSIFMTU = 0x8921, 0x8922
+_REQUEST = struct.Struct("16si20x")  # struct ifreq of linux/if.h
+
+
+def mtu(namespace: Namespace, interface: str) -> int:
+    """The largest IP packet in bytes that `interface` takes."""
+    return _ask(namespace, _SIOCGIFMTU, interface, 0)
+
+
+def set_mtu(namespace: Namespace, interface: str, size: int) -> None:
+    """Change it; OSError for a size that the interface cannot have."""
+    _ask(namespace, _SIOCSIFMTU, interface, size)
+
+
+def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics: dict[str, int]) -> None:
+    """Give the way to the peer a route of its own with these metrics, as ip-route(8) names them: {"advmss": 1111}.
+
+    OSError for a metric that there is not.
+    """
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+    known = {name for name, _ in rtmsg.metrics.nla_map}
+    unknown = [name for name in metrics if f"RTAX_{name.upper()}" not in known]
+    if unknown:  # pyroute2 would leave them out without a word
+        raise OSError(errno.EINVAL, f"a route has no metric {', '.join(map(repr, unknown))}")
+    host = f"{pair.peer}/{128 if pair.family == 6 else 32}"
+    with namespace.entered(), IPRoute() as route:
+        index = route.link_lookup(ifname=interface)[0]
+        try:
+            route.route("replace", dst=host, oif=index, metrics=metrics)
+        except NetlinkError as refused:
+            raise OSError(refused.code, f"a route with {metrics}: {os.strerror(refused.code)}") from None
+
+
+def _ask(namespace: Namespace, command: int, interface: str, value: int) -> int:
+    request = _REQUEST.pack(interface.encode(), value)
+    with namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        try:
+            answer = fcntl.ioctl(door, command, request)
+        except OSError as refused:
+            code = refused.errno or errno.EIO
+            raise OSError(code, f"MTU {value} of {interface}: {os.strerror(code)}") from None
+    return int(_REQUEST.unpack(answer)[1])
