@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 from lab.report.ladder import ladder
@@ -45,6 +46,10 @@ def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
         yield f"  ok          {held}" + (f", {waived} broken as documented" if waived else "")
     if recording.transitions_lost:
         yield f"  note        the tracepoint lost {recording.transitions_lost} state changes: too many on this machine"
+    dropped = Counter(note for _, note in recording.dropped)
+    if each_rule and dropped:
+        told = ", ".join(f"{count} {note}" for note, count in dropped.most_common())
+        yield f"  note        {dropped.total()} frames of the kernel carried nothing for a connection: {told}"
     if each_rule:
         for rule in RULES:
             yield f"       {rule.id:<24} {rule.sentence}   {rule.section}"
@@ -52,11 +57,14 @@ def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
 
 def frame_lines(recording: Recording) -> Iterator[str]:
     """The bytes of every frame, numbered as they came."""
-    for number, seen in enumerate(event for event in recording.events if isinstance(event, FrameSeen)):
+    dropped = dict(recording.dropped)
+    frames = ((at, event) for at, event in enumerate(recording.events) if isinstance(event, FrameSeen))
+    for number, (at, seen) in enumerate(frames):
         way = "peer > kernel" if seen.from_peer else "kernel > peer"
-        yield f"  frame {number}  {way}  {len(seen.data)} bytes"
-        for at in range(0, len(seen.data), 16):
-            yield f"    {at:04x}  {seen.data[at : at + 16].hex(' ')}"
+        note = f"  not for a connection: {dropped[at]}" if at in dropped else ""
+        yield f"  frame {number}  {way}  {len(seen.data)} bytes{note}"
+        for start in range(0, len(seen.data), 16):
+            yield f"    {start:04x}  {seen.data[start : start + 16].hex(' ')}"
 
 
 def difference_lines(recording: Recording, check: CheckMade, width: int = 100) -> Iterator[str]:

@@ -7,6 +7,7 @@ that the kernel reports afterwards carries the earlier time at which it happened
 from __future__ import annotations
 
 import linecache
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import NamedTuple, Protocol
@@ -16,6 +17,7 @@ from lab.scenario.expectation import Bases, Expected, Row, compare
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
+from lab.wire.notes import why_no_segment
 
 
 class Where(Protocol):
@@ -233,6 +235,16 @@ class Recording:
         if check.expected is None or not isinstance(seen, FrameSeen) or seen.segment is None:
             return check.rows
         return compare(check.expected, seen.segment, seen.bases) + check.rows
+
+    @property
+    def dropped(self) -> Iterator[tuple[int, str]]:
+        """The kernel's frames that meant nothing to the peers: index of the event, and why in a few words."""
+        for at, event in enumerate(self.events):
+            if isinstance(event, FrameSeen) and not event.from_peer:
+                if event.segment is None:
+                    yield at, why_no_segment(event.data)
+                elif event.segment.faults:
+                    yield at, ", ".join(event.segment.faults)
 
     @property
     def states(self) -> set[State]:

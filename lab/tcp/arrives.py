@@ -160,7 +160,7 @@ def _crosses_ours(tcb: Tcb, segment: Segment) -> bool:
     """A SYN,ACK after a simultaneous open: figure 7 takes it as the ACK of our SYN, where step 1 would refuse it."""
     if tcb.state is not SYN_RECEIVED or tcb.passive:
         return False
-    return bool(segment.flags & ACK) and segment.seq == tcb.irs
+    return segment.flags & (ACK | RST) == ACK and segment.seq == tcb.irs
 
 
 def _opens_again(tcb: Tcb, segment: Segment) -> bool:

@@ -59,7 +59,7 @@ class World:
     @property
     def key(self) -> tuple[object, ...]:
         """Equal for worlds that have the same future."""
-        return (*(_print_of(end, self.now) for end in self.ends), self.plans, self.faults, self.wire, self.got)
+        return (*(print_of(end, self.now) for end in self.ends), self.plans, self.faults, self.wire, self.got)
 
     def settle(self) -> None:
         """Let out what is owed, and let the users read."""
@@ -204,7 +204,7 @@ def _copy(end: Endpoint) -> Endpoint:
     return twin
 
 
-def _print_of(end: Endpoint, now: float) -> tuple[object, ...]:
+def print_of(end: Endpoint, now: float) -> tuple[object, ...]:
     """What decides about an endpoint's future; times count from now."""
     queue = tuple((entry.segment, entry.retransmitted, entry.sent_at - now) for entry in end.unacknowledged)
     rto = end.rto

@@ -185,3 +185,9 @@ def test_everything_still_works_after_the_attacks() -> None:
     arrive(endpoint, "PA", b"text")
     assert endpoint.read() == b"text"
     assert endpoint.state is ESTABLISHED
+
+
+def test_a_reset_that_looks_like_a_crossing_syn_is_not_believed() -> None:
+    endpoint = syn_received(passive=False)
+    arrive(endpoint, "SRA", seq=endpoint.irs)
+    assert endpoint.state is SYN_RECEIVED
