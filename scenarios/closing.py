@@ -79,36 +79,3 @@ def both_close_at_once(lab: Lab) -> None:
     peer.send("A")
     lab.kernel.expect_state(peer, "TIME-WAIT")
     peer.expect_silence()
-
-
-@scenario(section="RFC 9293 3.6, 3.6.1")
-def half_close(lab: Lab) -> None:
-    """A FIN ends one direction only: the other carries data for as long as its application likes.
-
-    This needs shutdown(): a kernel whose application has called close() answers later data with a reset.
-    """
-    server = lab.kernel.listen(port=80)
-    peer = lab.peer(to=server)
-    connection = peer.open()
-
-    lab.step("The kernel's application has sent everything, but goes on reading")
-    connection.send("request")
-    peer.expect("PA", seq=1, ack=1, payload="request")
-    connection.shutdown("write")
-    peer.expect("FA", seq=8, ack=1)
-    lab.kernel.expect_state(peer, "FIN-WAIT-1")
-    peer.send("A")
-    lab.kernel.expect_state(peer, "FIN-WAIT-2")
-    connection.send("too late", error="EPIPE")
-
-    lab.step("The peer answers over its own direction, after the kernel's FIN")
-    peer.send("PA", payload="a long answer")
-    peer.expect("A", seq=9, ack=14)
-    connection.expect_data("a long answer")
-    lab.kernel.expect_state(peer, "FIN-WAIT-2")
-
-    lab.step("Then the peer closes as well")
-    peer.send("FA")
-    peer.expect("A", seq=9, ack=15)
-    lab.kernel.expect_state(peer, "TIME-WAIT")
-    connection.expect_end()

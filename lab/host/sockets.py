@@ -12,12 +12,14 @@ from typing import Generic, ParamSpec, TypeVar
 
 from lab.host import tcp_info
 from lab.host.namespace import Namespace
+from lab.host.processes import Owner, no_copies
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 _LINGER = struct.Struct("ii")
 _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "both": socket.SHUT_RDWR}
+_EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLRDHUP", "POLLERR", "POLLHUP")}
 
 
 class Result(Generic[T]):
@@ -100,7 +102,14 @@ class KernelSocket:
 
     def close(self) -> Result[None]:
         """close(2)."""
-        return _call(self._socket.close)
+        with no_copies:
+            return _call(self._socket.close)
+
+    def hand_over(self) -> Owner:
+        """Give the socket to a process of its own, which has the only descriptor then."""
+        owner = Owner(self._socket.fileno())
+        self.close()
+        return owner
 
     def dup(self) -> KernelSocket:
         """A second descriptor for the same socket (dup(2))."""
@@ -134,6 +143,13 @@ class KernelSocket:
     def tcp_info(self) -> dict[str, int]:
         """TCP_INFO, see `lab.host.tcp_info`."""
         return tcp_info.decode(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, tcp_info.SIZE))
+
+    def events(self) -> str:
+        """What poll(2) has to say now, of all that one can ask it for: "POLLIN POLLOUT"."""
+        poll = select.poll()
+        poll.register(self._socket, sum(_EVENTS.values()))
+        reported = dict(poll.poll(0)).get(self._socket.fileno(), 0)
+        return " ".join(name for name, bit in _EVENTS.items() if reported & bit)
 
     def wait(self, events: int, deadline: float) -> bool:
         """Whether one of the poll(2) events (or an error, or the other end's close) came before the deadline."""

@@ -6,6 +6,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
+from lab.host.processes import Owner
 from lab.host.sockets import KernelSocket, Result
 from lab.scenario.errors import ScenarioError
 from lab.scenario.journal import Journal
@@ -99,6 +100,8 @@ class Listener(Socket):
 class Connection(Socket):
     """A connecting or connected socket of the kernel."""
 
+    _process: Process | None = None
+
     def belongs_to(self, peer: Dialogue) -> None:
         """Which peer is at the other end."""
         self._peer = peer
@@ -147,6 +150,17 @@ class Connection(Socket):
             why="behind the last byte before a FIN the application learns that the other side closed   RFC 9293 3.6",
         )
 
+    def expect_poll(self, events: str) -> None:
+        """poll(2), asked for everything, reports exactly these: "POLLIN POLLOUT POLLRDHUP"."""
+        self._journal.verify(
+            "poll",
+            "events",
+            " ".join(sorted(events.split())),
+            " ".join(sorted(self._socket.events().split())),
+            summary="poll(2) tells the application something else",
+            connection=self._connection,
+        )
+
     def shutdown(self, direction: str, error: str = "") -> None:
         """shutdown(2) of "read", "write" or "both"."""
         self.call("shutdown", self._socket.shutdown(direction), direction, error=error)
@@ -163,6 +177,43 @@ class Connection(Socket):
         self._copies.append(copy._socket)
         self._journal.call("dup", (), Result(), self._connection)
         return copy
+
+    def hand_over(self) -> Process:
+        """Another process takes the connection: its descriptor is the only one from now on."""
+        began_ns = time.monotonic_ns()
+        process = self._process = Process(self._socket.hand_over(), self._journal, self._connection)
+        self._journal.call("fork", (), Result(began_ns=began_ns), self._connection)
+        return process
+
+    def release(self) -> None:
+        """Close all descriptors, wherever they are."""
+        if self._process is not None:
+            self._process.release()
+        super().release()
+
+
+class Process:
+    """A process that holds the only descriptor of a connection."""
+
+    def __init__(self, owner: Owner, journal: Journal, connection: int | None) -> None:
+        self._owner = owner
+        self._journal = journal
+        self._connection = connection
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._owner.pid
+
+    def kill(self) -> None:
+        """SIGKILL: it ends on the spot, without a chance to close anything."""
+        began_ns = time.monotonic_ns()
+        self._owner.kill()
+        self._journal.call("kill", ("SIGKILL",), Result(began_ns=began_ns), self._connection)
+
+    def release(self) -> None:
+        """End it, without a word on the record."""
+        self._owner.kill()
 
 
 _UNKNOWN_TO_PYTHON = {"TCP_FASTOPEN_CONNECT": 30}  # linux/tcp.h

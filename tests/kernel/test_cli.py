@@ -137,7 +137,9 @@ def test_list_names_every_scenario() -> None:
 
 
 def test_list_takes_patterns() -> None:
-    assert [line.split()[0] for line in run_lab("list", "closing.half*").stdout.splitlines()] == ["closing.half_close"]
+    assert [line.split()[0] for line in run_lab("list", "closing.both*").stdout.splitlines()] == [
+        "closing.both_close_at_once"
+    ]
 
 
 def test_doctor_finds_all_that_is_needed() -> None:

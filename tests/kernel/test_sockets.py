@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from typing import Any
 
 import pytest
 
+from lab.host import processes, sockets
 from lab.host.addresses import AddressPool, Pair
 from lab.host.network import Network
 from lab.host.sockets import KernelSocket, Result
@@ -136,6 +141,83 @@ def test_a_connection_stays_until_its_last_descriptor_is_closed(host: Host) -> N
     assert server.recv(1, deadline=0.0).error == "EAGAIN"
     copy.close()
     assert server.recv(1, soon()).unwrap() == b""
+
+
+def test_poll_tells_what_there_is_and_what_has_ended(host: Host) -> None:
+    client, server = host.connected()
+    assert server.events() == "POLLOUT"
+    client.send(b"hello").unwrap()
+    assert server.wait(select.POLLIN, soon())
+    assert server.events() == "POLLIN POLLOUT"
+    server.recv(5, soon()).unwrap()
+    client.shutdown("write").unwrap()
+    assert server.wait(select.POLLIN, soon())
+    assert server.events() == "POLLIN POLLOUT POLLRDHUP"
+    client.linger(0).unwrap()
+    client.close().unwrap()
+    assert server.wait(select.POLLERR, soon())
+    assert server.events() == "POLLIN POLLOUT POLLRDHUP POLLERR POLLHUP"
+
+
+def test_a_process_owns_the_socket_until_it_is_killed(host: Host) -> None:
+    client, server = host.connected()
+    owner = client.hand_over()
+    assert client.fileno() == -1
+    assert server.recv(1, deadline=0.0).error == "EAGAIN"
+    owner.kill()
+    assert server.recv(1, soon()).unwrap() == b""
+    owner.kill()
+
+
+def test_no_socket_is_closed_while_a_new_process_has_copies(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, server = host.connected()
+    seen: list[str] = []
+
+    class Watched:
+        def __enter__(self) -> None:
+            seen.append(server.recv(1, deadline=0.0).error)
+
+        def __exit__(self, *_: object) -> None:
+            seen.append(server.recv(1, soon()).error)
+
+    monkeypatch.setattr(sockets, "no_copies", Watched())
+    client.close()
+    assert seen == ["EAGAIN", ""], "the FIN left between the two"
+
+
+def test_a_new_process_is_made_while_nobody_closes_a_socket(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = host.connected()
+    make_process, taken = subprocess.Popen, []
+
+    def making(*words: Any, **named: Any) -> subprocess.Popen[bytes]:
+        taken.append(processes.no_copies.locked())
+        return make_process(*words, **named)
+
+    monkeypatch.setattr(subprocess, "Popen", making)
+    client.hand_over().kill()
+    assert taken == [True]
+
+
+OWNED = """
+import os, socket, sys
+from lab.host.processes import Owner
+owner = Owner(socket.socket().fileno())
+print(owner.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_owner_ends_when_the_lab_is_killed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as killed:
+        assert killed.stdout is not None
+        owner = os.pidfd_open(int(killed.stdout.readline()))
+        killed.kill()
+    ended = select.poll()
+    ended.register(owner, select.POLLIN)
+    assert ended.poll(LONG_S * 1000)
+    os.close(owner)
 
 
 def test_options_and_ports(host: Host) -> None:

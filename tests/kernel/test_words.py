@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from lab.host.addresses import AddressPool
 from lab.scenario.errors import KernelDiffers, ScenarioError
 from lab.scenario.lab import Lab
 from lab.scenario.peer import Peer
@@ -178,3 +180,19 @@ def test_a_system_call_that_ends_otherwise_is_a_difference(lab4: Lab) -> None:
         connection.send("x", error="EPIPE")
     with pytest.raises(KernelDiffers, match=re.escape("recv(65536) ended with EAGAIN")):
         connection.recv(within=0.0)
+
+
+def test_poll_and_what_it_should_have_said(lab4: Lab) -> None:
+    connection = lab4.peer(to=lab4.kernel.listen(port=80)).open()
+    connection.expect_poll("POLLOUT")
+    with pytest.raises(KernelDiffers, match=re.escape("poll(2) tells the application something else")) as told:
+        connection.expect_poll("POLLOUT POLLIN")
+    assert told.value.check.rows == (("events", "POLLIN POLLOUT", "POLLOUT", False),)
+
+
+def test_a_process_that_was_handed_a_connection_ends_with_the_lab(pool: AddressPool) -> None:
+    with Lab(4, pool=pool) as ended:
+        process = ended.peer(to=ended.kernel.listen(port=80)).open().hand_over()
+        pid = process.pid
+        assert Path(f"/proc/{pid}").exists()
+    assert not Path(f"/proc/{pid}").exists()
