@@ -1,0 +1,189 @@
+"""Catalogue and scenarios keep together: each claim is named by a step, each step names claims that there are."""
+
+from pathlib import Path
+
+from lab.scenario.catalogue import catalogue
+from lab.scenario.naming import claims_by_function, measured_by_function
+from lab.scenario.registry import own_folder
+
+# Scenarios that show these are being written. One a line: who shows a claim takes out its line, and meets nobody there.
+LINES = """
+C1
+C2
+C3
+C4
+C5
+C6
+C7
+C8
+C9
+C10
+C11
+C12
+C13
+C14
+C15
+C16
+C17
+C18
+C20
+C21
+C22
+C23
+C24
+C25
+C26
+C27
+C28
+C29
+C30
+C31
+C32
+C33
+C34
+C35
+C36
+C37
+C38
+C39
+C40
+C41
+C42
+C43
+C44
+C45
+C46
+C47
+C48
+C49
+C50
+C51
+C52
+C53
+C54
+C55
+C56
+C57
+C58
+C59
+C60
+C61
+C62
+C63
+C64
+C65
+C66
+C67
+C68
+C69
+C70
+C71
+C72
+C73
+C74
+C75
+C76
+C79
+C81
+C83
+C86
+C87
+C88
+C90
+C92
+C93
+C94
+C95
+C96
+C99
+C100
+C104
+C105
+C106
+C107
+C108
+C110
+C111
+C112
+C113
+C114
+C115
+C116
+C117
+C118
+C119
+C120
+C121
+C122
+C123
+C124
+C125
+C126
+C128
+"""
+NOT_SHOWN_YET = LINES.split()
+
+
+def sources() -> dict[Path, str]:
+    return {file: file.read_text(encoding="utf-8") for file in sorted(own_folder().glob("*.py"))}
+
+
+def named() -> set[str]:
+    return {claim for source in sources().values() for ids in claims_by_function(source).values() for claim in ids}
+
+
+def test_every_claim_is_named_by_a_step_or_says_why_not() -> None:
+    unshowable = {claim.id for claim in catalogue().claims.values() if claim.why_not_shown}
+    missing = set(catalogue().claims) - named() - unshowable
+    assert sorted(missing - set(NOT_SHOWN_YET), key=number) == [], "no step names these"
+    assert sorted(set(NOT_SHOWN_YET) - missing, key=number) == [], (
+        "these are shown now: take them out of the list above"
+    )
+
+
+def test_what_cannot_be_shown_is_not_shown() -> None:
+    assert [claim.id for claim in catalogue().claims.values() if claim.why_not_shown and claim.id in named()] == []
+
+
+def test_every_id_that_a_step_names_exists() -> None:
+    assert sorted(named() - set(catalogue().claims)) == []
+
+
+def test_a_value_is_measured_only_for_a_claim_that_the_same_scenario_names() -> None:
+    stray = {}
+    for file, source in sources().items():
+        names = claims_by_function(source)
+        for function, ids in measured_by_function(source).items():
+            # A helper may leave naming to the scenarios that call it.
+            callers = [found for found in names.values() if ids <= found]
+            if not callers:
+                stray[f"{file.name}:{function}"] = ids - names[function]
+    assert stray == {}
+
+
+def test_ids_are_unique_and_in_order() -> None:
+    ids = list(catalogue().claims)  # a table that is there twice is an error of TOML itself
+    assert [number(claim) for claim in ids] == list(range(1, len(ids) + 1))
+
+
+def test_topics_come_in_the_order_of_the_article() -> None:
+    order = list(catalogue().topics)
+    met = list(dict.fromkeys(claim.topic for claim in catalogue().claims.values()))
+    assert met == order
+
+
+def test_every_text_is_short_and_in_its_language() -> None:
+    wrong = []
+    for claim in catalogue().claims.values():
+        texts = [claim.article, claim.document, claim.linux, claim.why_not_shown, *(each.text for each in claim.since)]
+        for text in filter(None, texts):
+            is_chinese = any("\u4e00" <= character <= "\u9fff" for character in text.en)
+            if is_chinese or not any("\u4e00" <= character <= "\u9fff" for character in text.zh):
+                wrong.append(f"{claim.id}: {text}")
+            if text.zh.count("。") > 2 or not text.zh.endswith("。") or not text.en.endswith("."):
+                wrong.append(f"{claim.id}: {text}")
+    assert wrong == []
+
+
+def number(claim: str) -> int:
+    return int(claim[1:])
