@@ -13,13 +13,14 @@ import struct
 
 from lab.host.kernel_state import BY_NUMBER, CLOSED, KernelState
 from lab.host.namespace import Namespace
+from lab.tcp.state import State
 from lab.tcp.values import make
 
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
-_NLM_F_REQUEST = 1
-_NLMSG_ERROR = 2
-_ANY_COOKIE = 0xFFFF_FFFF
+_NLM_F_REQUEST, _NLM_F_DUMP = 1, 0x300
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_ANY_COOKIE = b"\xff" * 8
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI")
 _MESSAGE = struct.Struct("=xBBB48xIII4xI")
@@ -56,15 +57,43 @@ class StateLookup:
             raise OSError(number, f"inet_diag: {os.strerror(number)}")
         if reply[22:24] == b"\0\0" != request[26:28]:
             return CLOSED  # the kernel fell back to the listener: the connection itself does not exist
-        state, timer, retransmits, expires, receive_queue, send_queue, inode = _MESSAGE.unpack_from(reply, 16)
-        return make(KernelState, (BY_NUMBER[state], timer, expires, retransmits, receive_queue, send_queue, inode))
+        return _told(reply, 0)
+
+    def all_in(self, family: int, state: State) -> list[KernelState]:
+        """Everything in that state, in no particular order, some microseconds each.
+
+        What changes its state meanwhile may be left out or told twice.
+        """
+        bits = sum(1 << number for number, each in BY_NUMBER.items() if each is state)
+        self._socket.send(_message(family, _NLM_F_DUMP, bits, bytes(40)))
+        found: list[KernelState] = []
+        while True:
+            replies, at = self._socket.recv(65536), 0
+            while at < len(replies):
+                size, kind, _, _, _ = _HEADER.unpack_from(replies, at)
+                if kind == _NLMSG_DONE:
+                    return found
+                if kind == _NLMSG_ERROR:
+                    number = -_ERROR.unpack_from(replies, at + 16)[0]
+                    raise OSError(number, f"inet_diag: {os.strerror(number)}")
+                found.append(_told(replies, at))
+                at += size + 3 & ~3
 
 
 def question(family: int, local: str, local_port: int, remote: str, remote_port: int) -> bytes:
     """What to ask about one connection, as `StateLookup.of` takes it; `ask` may be asked the same again."""
     kind = socket.AF_INET6 if family == 6 else socket.AF_INET
-    body = _REQUEST.pack(kind, socket.IPPROTO_TCP, 0, 0, 0xFFFF_FFFF)
-    body += struct.pack("!HH", local_port, remote_port)
-    body += socket.inet_pton(kind, local).ljust(16, b"\0") + socket.inet_pton(kind, remote).ljust(16, b"\0")
-    body += struct.pack("=III", 0, _ANY_COOKIE, _ANY_COOKIE)
-    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0) + body
+    ends = struct.pack("!HH", local_port, remote_port)
+    ends += socket.inet_pton(kind, local).ljust(16, b"\0") + socket.inet_pton(kind, remote).ljust(16, b"\0")
+    return _message(family, 0, 0xFFFF_FFFF, ends + bytes(4))
+
+
+def _told(reply: bytes, at: int) -> KernelState:
+    state, timer, retransmits, expires, receive_queue, send_queue, inode = _MESSAGE.unpack_from(reply, at + 16)
+    return make(KernelState, (BY_NUMBER[state], timer, expires, retransmits, receive_queue, send_queue, inode))
+
+
+def _message(family: int, flags: int, states: int, ends: bytes) -> bytes:
+    kind = socket.AF_INET6 if family == 6 else socket.AF_INET
+    body = _REQUEST.pack(kind, socket.IPPROTO_TCP, 0, 0, states) + ends + _ANY_COOKIE
+    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST | flags, 1, 0) + body

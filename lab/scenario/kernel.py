@@ -122,9 +122,7 @@ class Kernel:
         If it is not, everything sent so far is fenced and the kernel asked once more; `within` waits that many seconds
         for a state that a timer brings.
         """
-        wanted = _STATES.get(state)
-        if wanted is None:
-            raise ScenarioError(f"{state!r} is not a state, use one of {', '.join(each.value for each in State)}")
+        wanted = _state(state)
         seen = self._look(of).state
         if seen is not wanted:
             seen = self._look_again(of, wanted, within)
@@ -142,6 +140,11 @@ class Kernel:
     def details(self, at: Dialogue) -> KernelState:
         """Everything that inet_diag says of the connection to this peer: state, timer, queues."""
         return self._look(at)
+
+    def count(self, state: State | str) -> int:
+        """How many connections are in that state, once the kernel has dealt with everything sent so far."""
+        self._exchange.fence()
+        return self._timeline.count(_state(state))
 
     def close(self) -> None:
         """Close whatever the scenario left open, without a word on the record."""
@@ -183,3 +186,10 @@ class Kernel:
 
 _AGREEING = {state: (Row("state", state.value, state.value, True),) for state in State}
 _STATES: dict[State | str, State] = {**{state.value: state for state in State}, **{state: state for state in State}}
+
+
+def _state(named: State | str) -> State:
+    wanted = _STATES.get(named)
+    if wanted is None:
+        raise ScenarioError(f"{named!r} is not a state, use one of {', '.join(each.value for each in State)}")
+    return wanted

@@ -52,6 +52,10 @@ class Timeline:
         self._add(time.monotonic_ns(), None, found.state, "inet_diag", found)
         return found
 
+    def count(self, state: State) -> int:
+        """How many connections of this kernel are in that state, whoever is at their other end."""
+        return len(self._lookup.all_in(self._recording.family, state))
+
     def catch_up(self) -> None:
         """Take over what the tracepoint has seen since the last time.
 

@@ -72,6 +72,27 @@ def test_open_and_close_leave_both_sides_at_rest(lab: Lab) -> None:
     assert proc_net_tcp(lab) == {(80, 0): State.LISTEN}
 
 
+def test_a_state_is_counted(lab: Lab) -> None:
+    server = lab.kernel.listen(port=80, backlog=100)
+    for movement in MOVEMENTS:
+        for _ in range(1 + list(MOVEMENTS).index(movement)):
+            peer = lab.peer(to=server)
+            if movement not in {"syn_received", "established"}:
+                peer.open()
+            getattr(peer, movement)()
+    there = list(proc_net_tcp(lab).values())
+    assert {state: lab.kernel.count(state) for state in State} == {state: there.count(state) for state in State}
+    assert [lab.kernel.count(state) for state in MOVEMENTS.values()] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_count_goes_over_many_messages_of_the_kernel(lab: Lab) -> None:
+    server = lab.kernel.listen(port=80, backlog=2000)
+    for _ in range(1500):
+        lab.peer(to=server).send("S")
+    assert lab.kernel.count("SYN-RECEIVED") == list(proc_net_tcp(lab).values()).count(State.SYN_RECEIVED) == 1500
+    assert lab.kernel.count("TIME-WAIT") == 0
+
+
 def test_close_follows_the_kernel_that_closed_first(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     peer.open()

@@ -76,6 +76,10 @@ WRONG: dict[str, tuple[Words, str]] = {
         lambda lab, peer: lab.kernel.expect_state(peer, "SYN-RECV"),
         "'SYN-RECV' is not a state, use one of CLOSED, LISTEN, SYN-SENT, SYN-RECEIVED, ESTABLISHED, FIN-WAIT-1,",
     ),
+    "count an unknown state": (
+        lambda lab, peer: lab.kernel.count("TIMEWAIT"),
+        "'TIMEWAIT' is not a state, use one of ",
+    ),
     "expect before a connection": (lambda lab, peer: lab.peer(port=81).expect("S"), NO_CONNECTION),
     "skip before a connection": (lambda lab, peer: lab.peer(port=81).skip_until("S"), NO_CONNECTION),
     "silence before a connection": (lambda lab, peer: lab.peer(port=81).expect_silence(), NO_CONNECTION),

@@ -1,0 +1,255 @@
+"""Where connections wait: half-open ones in the SYN queue, finished ones in the accept queue, or inside of a cookie."""
+
+from lab import ANY, Lab, scenario
+from lab.tcp.options import timestamp
+
+CLIENTS = 14
+BACKLOG = 8
+NO_COOKIES, COOKIES_WHEN_FULL, COOKIES_ALWAYS = ({"net.ipv4.tcp_syncookies": value} for value in (0, 1, 2))
+
+
+@scenario(section="RFC 9293 3.10.7.2")
+def a_full_accept_queue(lab: Lab) -> None:
+    """Finished connections wait in a queue for accept(), and while it is full the kernel ignores SYNs.
+
+    It holds one connection more than the backlog says. Silence is kinder than a reset: the client tries again.
+    """
+    server = lab.kernel.listen(port=80, backlog=1)
+
+    lab.step("A backlog of 1, and nobody calls accept(): two connections become ESTABLISHED", claims="C60")
+    for _ in range(2):
+        peer = lab.peer(to=server).syn_received()
+        peer.send("A")
+        lab.kernel.expect_state(peer, "ESTABLISHED")
+
+    lab.step("The third SYN is not answered, and nothing is kept of it but a count", claims="C6 C60")
+    third = lab.peer(to=server)
+    third.send("S")
+    third.expect_silence()
+    lab.kernel.expect_state(third, "CLOSED")
+    lab.verify("TcpExtListenOverflows", 1, lab.kernel.counter("TcpExtListenOverflows"))
+
+    lab.step("The application takes one connection: the same SYN, sent again, is answered", claims="C60")
+    server.accept()
+    third.send("S", seq=0)
+    third.expect("SA", seq=0, ack=1)
+    lab.kernel.expect_state(third, "SYN-RECEIVED")
+
+
+@scenario(section="RFC 9293 3.10.7.4")
+def a_third_segment_finds_no_room(lab: Lab) -> None:
+    """A client may believe that it is connected while the server has dropped its third segment.
+
+    The accept queue was full when that segment came. What the client sends next is dropped too, until the application
+    has made room.
+    """
+    server = lab.kernel.listen(port=80, backlog=2)
+    late = lab.peer(to=server).syn_received()
+    for _ in range(3):
+        lab.peer(to=server).syn_received().send("A")
+    lab.verify("ESTABLISHED, waiting for accept()", 3, lab.kernel.count("ESTABLISHED"))
+
+    lab.step("The third segment of the fourth client: dropped, and still SYN-RECEIVED", claims="C60")
+    late.send("A")
+    late.expect_silence()
+    lab.kernel.expect_state(late, "SYN-RECEIVED")
+    lab.verify("TcpExtListenOverflows", 1, lab.kernel.counter("TcpExtListenOverflows"))
+
+    lab.step("The client knows nothing of that and sends: dropped as well", claims="C60")
+    late.send("PA", payload="hello")
+    late.expect_silence()
+    lab.kernel.expect_state(late, "SYN-RECEIVED")
+
+    lab.step("accept() makes room, and the data, sent again, also serve as the third segment", claims="C60 C73")
+    server.accept()
+    late.send("PA", seq=1, payload="hello")
+    late.expect("A", seq=1, ack=6)
+    lab.kernel.expect_state(late, "ESTABLISHED")
+    server.accept()
+    server.accept()
+    server.accept().expect_data("hello")
+
+
+@scenario(section="RFC 9293 3.10.7.4", sysctls={"net.ipv4.tcp_abort_on_overflow": 1})
+def a_third_segment_is_refused(lab: Lab) -> None:
+    """With tcp_abort_on_overflow the kernel tells the client at once that there is no room for it: by a reset."""
+    server = lab.kernel.listen(port=80, backlog=2)
+    late = lab.peer(to=server).syn_received()
+    for _ in range(3):
+        lab.peer(to=server).syn_received().send("A")
+    lab.verify("ESTABLISHED, waiting for accept()", 3, lab.kernel.count("ESTABLISHED"))
+
+    lab.step("The third segment of the fourth client", claims="C60")
+    late.send("A")
+    late.expect("R", seq=1)
+    lab.kernel.expect_state(late, "CLOSED")
+
+
+@scenario(section="RFC 4987 3.6", sysctls=COOKIES_WHEN_FULL)
+def cookies_when_the_syn_queue_is_full(lab: Lab) -> None:
+    """Every SYN is answered, however many come: when the SYN queue is full the kernel stops to remember them.
+
+    It then hides what it has to know in the sequence number of its SYN+ACK, and reads it there in the third segment.
+    """
+    server = lab.kernel.listen(port=80, backlog=BACKLOG)
+
+    lab.step("More clients than the queue has room for, and all of them are answered", claims="C6 C60")
+    for _ in range(CLIENTS):
+        peer = lab.peer(to=server)
+        peer.send("S")
+        peer.expect("SA", seq=0, ack=1)
+
+    lab.step("The queue is as long as the backlog; newer kernels let one more in", claims="C6 C60")
+    waiting = lab.kernel.count("SYN-RECEIVED")
+    lab.verify_between("SYN-RECEIVED", BACKLOG, waiting, BACKLOG + 1)
+
+    lab.step("All others got a cookie, and the kernel knows nothing of them", claims="C6 C60")
+    lab.verify("TcpExtSyncookiesSent", CLIENTS - waiting, lab.kernel.counter("TcpExtSyncookiesSent"))
+    lab.kernel.expect_state(peer, "CLOSED")
+
+    lab.step("The third segment brings the cookie back: a connection like any other", claims="C60")
+    peer.send("A")
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    lab.verify("TcpExtSyncookiesRecv", 1, lab.kernel.counter("TcpExtSyncookiesRecv"))
+    peer.send("PA", payload="hello")
+    peer.expect("A", seq=1, ack=6)
+    server.accept().expect_data("hello")
+
+
+@scenario(
+    section="RFC 4987 2.2",
+    sysctls={**NO_COOKIES, "net.ipv4.tcp_max_syn_backlog": BACKLOG},
+)
+def no_cookies(lab: Lab) -> None:
+    """Without cookies a handful of SYNs that nobody follows up keeps everybody else out.
+
+    The last quarter of tcp_max_syn_backlog is kept for hosts that the kernel knows from earlier connections.
+    """
+    server = lab.kernel.listen(port=80, backlog=2 * BACKLOG)
+    most = int(lab.kernel.sysctl("net.ipv4.tcp_max_syn_backlog"))
+    room = most - most // 4 + 1  # net/ipv4/tcp_input.c: dropped when less than a quarter is left
+
+    lab.step("The first ones are answered, as long as a quarter of the queue is free", claims="C60")
+    for _ in range(room):
+        peer = lab.peer(to=server)
+        peer.send("S")
+        peer.expect("SA", seq=0, ack=1)
+    lab.verify("SYN-RECEIVED", room, lab.kernel.count("SYN-RECEIVED"))
+
+    lab.step("Then silence, for whoever comes", claims="C6 C60")
+    for _ in range(CLIENTS - room):
+        peer = lab.peer(to=server)
+        peer.send("S")
+        peer.expect_silence()
+    lab.verify("SYN-RECEIVED", room, lab.kernel.count("SYN-RECEIVED"))
+    lab.verify("TcpExtListenDrops", CLIENTS - room, lab.kernel.counter("TcpExtListenDrops"))
+
+
+@scenario(section="RFC 4987 2.2", sysctls=NO_COOKIES)
+def no_cookies_and_a_short_backlog(lab: Lab) -> None:
+    """The backlog bounds the SYN queue as well, and not only the queue of finished connections."""
+    server = lab.kernel.listen(port=80, backlog=BACKLOG)
+
+    lab.step(
+        "Both limits are for half-open connections, and the lower one counts: here it is the backlog", claims="C60"
+    )
+    peers = [lab.peer(to=server) for _ in range(CLIENTS)]
+    for peer in peers:
+        peer.send("S")
+    waiting = lab.kernel.count("SYN-RECEIVED")
+    lab.verify_between("SYN-RECEIVED", BACKLOG, waiting, BACKLOG + 1)
+    for peer in peers[:waiting]:
+        peer.expect("SA", seq=0, ack=1)
+    for peer in peers[waiting:]:
+        peer.expect_silence()
+    lab.verify("TcpExtTCPReqQFullDrop", CLIENTS - waiting, lab.kernel.counter("TcpExtTCPReqQFullDrop"))
+
+
+@scenario(section="RFC 4987 3.6", sysctls=COOKIES_ALWAYS)
+def nothing_but_cookies(lab: Lab) -> None:
+    """With tcp_syncookies=2 the kernel never remembers a SYN: it has no connection in SYN-RECEIVED at all."""
+    server = lab.kernel.listen(port=80)
+
+    lab.step("Every SYN is answered, nothing is kept of it", claims="C60")
+    for _ in range(CLIENTS):
+        peer = lab.peer(to=server)
+        peer.send("S")
+        peer.expect("SA", seq=0, ack=1)
+    lab.verify("SYN-RECEIVED", 0, lab.kernel.count("SYN-RECEIVED"))
+    lab.verify("TcpExtSyncookiesSent", CLIENTS, lab.kernel.counter("TcpExtSyncookiesSent"))
+
+    lab.step("Whoever guesses has no cookie", claims="C60")
+    peer.send("A", ack=1001)
+    peer.expect("R", seq=1001)
+    lab.kernel.expect_state(peer, "CLOSED")
+    lab.verify("TcpExtSyncookiesFailed", 1, lab.kernel.counter("TcpExtSyncookiesFailed"))
+
+    lab.step("Who has seen the SYN+ACK is let in, from CLOSED to ESTABLISHED in one step", claims="C60")
+    peer.send("A", ack=1)
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+
+
+@scenario(section="RFC 4987 3.6", sysctls=COOKIES_ALWAYS)
+def what_a_cookie_forgets(lab: Lab) -> None:
+    """32 bits have room for three bits of the client's MSS, and none for its other options: they are gone."""
+    server = lab.kernel.listen(port=80)
+    table = (536, 1300, 1440, 1460) if lab.family == 4 else (1220, 1420, 1440, 8940)  # net/ipv{4,6}/syncookies.c
+    offered = 1400
+    kept, next_one = max(size for size in table if size <= offered), min(size for size in table if size > offered)
+    peer = lab.peer(to=server, mss=offered, window_scale=7, sack_permitted=True)
+
+    lab.step("The client offers a window scale and SACK, and the answer accepts neither", claims="C60")
+    peer.send("S")
+    peer.expect("SA", seq=0, ack=1, options=[("MSS", lab.kernel.mss)])
+
+    lab.step("What is left of its MSS is the next lower entry of a table", claims="C60")
+    peer.send("A")
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    info = server.accept().info()
+    lab.verify("MSS to send with", kept, info["snd_mss"])
+    lab.verify("window scale and SACK agreed on", (0, 0), (info["wscale"], info["sack"]))
+
+    lab.step("The entry's number is simply added: a cookie that is off by one stands for the next entry", claims="C60")
+    another = lab.peer(to=server, mss=offered)
+    another.send("S")
+    another.expect("SA", seq=0, ack=1)
+    another.send("A", ack=2)
+    lab.kernel.expect_state(another, "ESTABLISHED")
+    lab.verify("MSS to send with", next_one, server.accept().info()["snd_mss"])
+
+
+@scenario(section="RFC 4987 3.6, RFC 7323 3.2", sysctls={**COOKIES_ALWAYS, "net.ipv4.tcp_timestamps": 2})
+def what_timestamps_keep_for_a_cookie(lab: Lab) -> None:
+    """With timestamps nothing is forgotten: the kernel hides the options in the time that it asks to be echoed.
+
+    tcp_timestamps=2 leaves out the random offset of the clock, so that they can be read there.
+    """
+    server = lab.kernel.listen(port=80)
+    shift = 7
+    peer = lab.peer(to=server, window_scale=shift, sack_permitted=True, timestamps=True)
+
+    lab.step("The answer accepts every option", claims="C60")
+    peer.send("S")
+    answer = peer.expect(
+        "SA",
+        seq=0,
+        ack=1,
+        options=[
+            ("MSS", lab.kernel.mss),
+            ("SAckOK", b""),
+            ("Timestamp", (ANY, ANY)),
+            ("NOP", None),
+            ("WScale", lab.kernel.window_scale),
+        ],
+    )
+
+    lab.step("The low bits of its TSval are no time: four for the window scale, one for SACK", claims="C60")
+    value, _ = timestamp(answer.options) or (0, 0)
+    lab.verify("the last five bits of TSval", f"1{shift:04b}", f"{value & 0b11111:05b}")
+
+    lab.step("The third segment echoes them, and the connection has all its options", claims="C60")
+    peer.send("A")
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    info = server.accept().info()
+    lab.verify("the client's window scale", shift, info["snd_wscale"])
+    lab.verify("window scale and SACK agreed on", (1, 1), (info["wscale"], info["sack"]))
