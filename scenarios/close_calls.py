@@ -2,6 +2,8 @@
 
 from lab import Lab, scenario
 
+_ROUND_TRIP_S = 0.6
+
 
 @scenario(section="RFC 9293 3.10.4; close(2)")
 def the_last_descriptor_counts(lab: Lab) -> None:
@@ -66,48 +68,46 @@ def a_killed_process_closes(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "TIME-WAIT")
 
 
-@scenario(section="RFC 9293 3.7.4, 3.9.1.2, 3.10.4; tcp(7) TCP_CORK, send(2) MSG_MORE")
+@scenario(section="RFC 9293 3.7.4, 3.9.1.2, 3.10.4; tcp(7) TCP_CORK, send(2) MSG_MORE", short={})
 def the_last_data_carries_the_fin(lab: Lab) -> None:
-    """Data that the kernel holds back for some reason leaves together with the FIN: one segment for both.
+    """Data that the kernel holds back for some reason leaves together with the FIN: one segment for both."""
+    nagle, corked, promised = peers = [lab.peer(port=port) for port in (81, 82, 83)]
+    connections = [lab.kernel.connect(to=peer) for peer in peers]
 
-    In each case earlier data is not acknowledged yet, which also keeps the timer from running that would let held data
-    go after a while.
-    """
-    server = lab.kernel.listen(port=80)
+    lab.step("The peers answer late, so that the kernel will wait long before it repeats anything")
+    for peer in peers:
+        peer.expect("S", seq=0)
+    nagle.expect_silence(during=_ROUND_TRIP_S)
+    for peer, connection in zip(peers, connections, strict=True):
+        peer.send("SA")
+        peer.expect("A", seq=1, ack=1)
+        rto_s = connection.info()["rto"] / 1e6
+        lab.verify_between("retransmission timeout in seconds", 2 * _ROUND_TRIP_S, rto_s, 60.0)
+        connection.send("first ")
+        peer.expect("PA", seq=1, ack=1, payload="first ")
+    one_more, one_full, one_promised = connections
 
     lab.step("Held by the Nagle algorithm: small data waits while other data is unacknowledged", claims="C80 C82")
-    nagle = lab.peer(to=server)
-    connection = nagle.open()
-    connection.send("first ")
-    nagle.expect("PA", seq=1, ack=1, payload="first ")
-    connection.send("end")
+    one_more.send("end")
     nagle.expect_silence()
-    connection.close()
+    one_more.close()
     nagle.expect("FPA", seq=7, ack=1, payload="end")
     lab.kernel.expect_state(nagle, "FIN-WAIT-1")
 
     lab.step("Held by TCP_CORK, which asks for full segments only", claims="C80 C82")
-    corked = lab.peer(to=server)
-    connection = corked.open()
-    connection.set_option("TCP_NODELAY", 1)
-    connection.send("first ")
-    corked.expect("PA", seq=1, ack=1, payload="first ")
-    connection.set_option("TCP_CORK", 1)
-    connection.send("end")
+    one_full.set_option("TCP_NODELAY", 1)
+    one_full.set_option("TCP_CORK", 1)
+    one_full.send("end")
     corked.expect_silence()
-    connection.close()
+    one_full.close()
     corked.expect("FPA", seq=7, ack=1, payload="end")
     lab.kernel.expect_state(corked, "FIN-WAIT-1")
 
     lab.step("Held by MSG_MORE, which promises more: the same without PSH, when there is none", claims="C80 C82")
-    promised = lab.peer(to=server)
-    connection = promised.open()
-    connection.set_option("TCP_NODELAY", 1)
-    connection.send("first ")
-    promised.expect("PA", seq=1, ack=1, payload="first ")
-    connection.send("end", more=True)
+    one_promised.set_option("TCP_NODELAY", 1)
+    one_promised.send("end", more=True)
     promised.expect_silence()
-    connection.shutdown("write")
+    one_promised.shutdown("write")
     promised.expect("FA", seq=7, ack=1, payload="end")
     lab.kernel.expect_state(promised, "FIN-WAIT-1")
 

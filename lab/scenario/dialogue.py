@@ -38,8 +38,8 @@ class Dialogue:
     """What one user-space endpoint says and hears. Numbers are relative to each side's initial sequence number."""
 
     __slots__ = (
-        "_exchange", "_kernel_iss", "_last_copy", "_stamper", "bases", "endpoint", "flow", "inbox", "kernel",
-        "kernel_port", "listener", "number", "port", "socket",
+        "_exchange", "_heard_ns", "_kernel_iss", "_last_copy", "_sent_ns", "_stamper", "bases", "endpoint", "flow",
+        "inbox", "kernel", "kernel_port", "listener", "number", "port", "socket",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class Dialogue:
         self.inbox: list[int] = []
         """Indices of the frames that came and were not asked for yet."""
         self.number = -1
+        self._sent_ns = self._heard_ns = 0
         self._exchange = exchange
         self._stamper = stamper
         self.flow = Flow(config.default_mss)
@@ -83,6 +84,16 @@ class Dialogue:
     def received(self) -> bytes:
         """The bytes that have come in order since the last time this was read."""
         return self.endpoint.read()
+
+    @property
+    def sent_at(self) -> float:
+        """When it sent its last segment, in seconds of a clock that only runs forward; 0 before the first."""
+        return self._sent_ns / 1e9
+
+    @property
+    def heard_at(self) -> float:
+        """When the segment arrived that it expected last, on the same clock; 0 before the first."""
+        return self._heard_ns / 1e9
 
     def send(
         self,
@@ -116,7 +127,7 @@ class Dialogue:
             )
         if not self.kernel_port:
             self._not_connected()
-        self._exchange.send(self._stamper.frame(self.port, self.kernel_port, segment), self, segment)
+        self._sent_ns = self._exchange.send(self._stamper.frame(self.port, self.kernel_port, segment), self, segment)
 
     def expect(
         self,
@@ -221,6 +232,7 @@ class Dialogue:
             frame, segment = exchange.arrival(at)
             if agrees(expected, segment, frame.bases):
                 exchange.journal.segment_agrees(letters, expected, self.number, at)
+                self._heard_ns = frame.time_ns
                 return segment
             if not (skipping or frame.retransmission):
                 exchange.journal.segment_differs(letters, expected, self.number, at, self.kernel.look(self))
@@ -248,7 +260,7 @@ class Dialogue:
             self._not_connected()
         data = crafting.frame_of(packet, PEER_MAC, KERNEL_MAC)
         seen = decode(data)
-        self._exchange.send(data, self, seen.segment if seen else None)
+        self._sent_ns = self._exchange.send(data, self, seen.segment if seen else None)
 
 
 def _expected(

@@ -69,8 +69,8 @@ class Exchange:
         connections.append(Connection(self.journal.recording.family, kernel_port, peer_port))
         return len(connections) - 1
 
-    def send(self, data: bytes, peer: Dialogue, segment: Segment | None) -> None:
-        """Put a peer's frame on the wire."""
+    def send(self, data: bytes, peer: Dialogue, segment: Segment | None) -> int:
+        """Put a peer's frame on the wire; its time in ns of CLOCK_MONOTONIC."""
         if self._held is None:
             time_ns = self.link.send(data)
         else:
@@ -88,6 +88,7 @@ class Exchange:
             self._note_loss(len(self._events) - 1)
         if not self.timeline.traced:
             self.timeline.glance(peer.number)
+        return time_ns
 
     @contextmanager
     def holding(self) -> Iterator[None]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -200,3 +201,17 @@ def test_a_process_that_was_handed_a_connection_ends_with_the_lab(pool: AddressP
         pid = process.pid
         assert Path(f"/proc/{pid}").exists()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_peer_knows_when_it_spoke_and_when_it_heard(lab4: Lab) -> None:
+    peer = lab4.peer(to=lab4.kernel.listen(port=80))
+    assert (peer.sent_at, peer.heard_at) == (0, 0)
+    before = time.monotonic()
+    peer.send("S")
+    answered = time.monotonic()
+    peer.expect("SA")
+    assert before <= peer.sent_at <= answered
+    inexact = 0.01  # frames are stamped by another clock
+    assert before - inexact < peer.heard_at < answered + inexact, "the kernel answers while the peer still sends"
+    peer.send(layers().IP(dst="198.18.0.1") / layers().TCP(dport=80))
+    assert answered < peer.sent_at <= time.monotonic()

@@ -1,0 +1,183 @@
+"""Three segments to close: the acknowledgement of a FIN may travel with the FIN of the other side.
+
+The kernel delays the acknowledgement of a FIN, as that of data. An application that closes within this time makes one
+segment of both. How long our own process has to wait for a processor meanwhile is not ours to say, so these scenarios
+look at the kernel's count of delayed acknowledgements: it says whether we were in time. If not they try again.
+"""
+
+from collections.abc import Callable, Iterator
+
+from lab import Lab, scenario
+from lab.scenario.errors import NotApplicable
+from lab.scenario.peer import Peer
+from lab.scenario.sockets import Connection, Listener
+
+_ATTEMPTS = 50
+_LEAST_DELAY_S = 0.030
+"""TCP_ATO_MIN is 40 ms; the kernel counts them in its own ticks, of which the first is nearly over, 10 ms at most."""
+
+
+@scenario(section="RFC 9293 3.8.6.3 SHLD-18")
+def the_ack_of_a_fin_is_delayed(lab: Lab) -> None:
+    """A FIN is acknowledged some 40 ms later, for the application may have something to say that could go along.
+
+    The state does not wait: CLOSE-WAIT begins when the FIN arrives.
+    """
+    server = lab.kernel.listen(port=80)
+
+    lab.step("After an exchange of data: the kernel is in CLOSE-WAIT, its ACK still to come", claims="C93 C96 C97")
+    for peer, connection, delayed_acks in _requests(lab, server):
+        peer.send("FA")
+        lab.kernel.expect_state(peer, "CLOSE-WAIT")
+        connection.expect_poll("POLLIN POLLOUT POLLRDHUP")
+        in_time = delayed_acks() == 0
+        peer.expect("A", seq=1, ack=9)
+        if in_time:
+            break
+
+    lab.step("A timer has sent it, not before 40 ms were over", claims="C93 C94 C95")
+    delay_s = peer.heard_at - peer.sent_at
+    lab.verify("delayed ACKs since the FIN", 1, delayed_acks())
+    lab.verify_between("seconds to the ACK of the FIN", _LEAST_DELAY_S, delay_s, 10.0)
+    lab.measured("C93", f"after data: {delay_s * 1000:.0f} ms")
+
+    lab.step("Without any data before, the same timer runs out with the next tick of the kernel's clock", claims="C93")
+    fresh = lab.peer(to=server)
+    fresh.open()
+    delayed_acks = _counted_from_now(lab)
+    fresh.send("FA")
+    fresh.expect("A", seq=1, ack=2)
+    lab.verify("delayed ACKs since the FIN", 1, delayed_acks())
+    lab.measured("C93", f"on a fresh connection: {(fresh.heard_at - fresh.sent_at) * 1000:.1f} ms")
+
+
+@scenario(section="RFC 9293 3.6, 3.8.6.3")
+def closing_at_once_saves_a_segment(lab: Lab) -> None:
+    """An application that closes as soon as it reads the end: its FIN is also the acknowledgement. Three segments.
+
+    No setting is needed for that; the article says that the two cannot be merged.
+    """
+    server = lab.kernel.listen(port=80)
+
+    lab.step("First segment: the peer's FIN. The application reads the end and closes", claims="C106 C107 C122")
+    for peer, connection, delayed_acks in _requests(lab, server):
+        peer.send("FA")
+        connection.expect_end()
+        connection.close()
+        if delayed_acks() == 0:
+            break
+        peer.expect("A", seq=1, ack=9)
+        _last_two_segments(lab, peer)
+
+    lab.step("Second segment: FIN and ACK in one. Third: the peer acknowledges", claims="C102 C103 C106 C107 C120 C122")
+    _last_two_segments(lab, peer)
+    peer.expect_silence()
+    lab.measured("C106", "one FA for both")
+
+
+@scenario(section="RFC 9293 3.6, 3.8.6.3; tcp(7) TCP_QUICKACK")
+def quick_ack_makes_four(lab: Lab) -> None:
+    """TCP_QUICKACK makes the kernel acknowledge at once, if the application asks when it has read to the end.
+
+    Asked for before the FIN comes it is forgotten: a FIN always makes the kernel wait.
+    """
+    server = lab.kernel.listen(port=80)
+
+    lab.step("Asked for before: the ACK is still delayed, and goes with the kernel's own FIN", claims="C107")
+    for peer, connection, delayed_acks in _requests(lab, server):
+        connection.set_option("TCP_QUICKACK", 1)
+        peer.send("FA")
+        connection.expect_end()
+        connection.close()
+        if delayed_acks() == 0:
+            break
+        peer.expect("A", seq=1, ack=9)
+        _last_two_segments(lab, peer)
+    _last_two_segments(lab, peer)
+
+    lab.step("Asked for behind the last byte: the ACK leaves with the call, and no timer has sent it", claims="C107")
+    for peer, connection, delayed_acks in _requests(lab, server):
+        peer.send("FA")
+        connection.expect_end()
+        connection.set_option("TCP_QUICKACK", 1)
+        peer.expect("A", seq=1, ack=9)
+        if delayed_acks() == 0:
+            break
+
+    lab.step("So there are four segments, however soon the application closes", claims="C107 C122")
+    connection.close()
+    _last_two_segments(lab, peer)
+
+
+@scenario(section="RFC 9293 3.6, figure 5 note 2")
+def the_peer_saves_a_segment(lab: Lab) -> None:
+    """The other way round: the peer's FIN also acknowledges the kernel's, which goes straight on to TIME-WAIT."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+
+    lab.step("First segment: the kernel's application closes", claims="C80 C84")
+    connection.close()
+    peer.expect("FA", seq=1, ack=1)
+    lab.kernel.expect_state(peer, "FIN-WAIT-1")
+
+    lab.step("Second segment: FIN and ACK of the FIN. There is no FIN-WAIT-2", claims="C106 C120 C122")
+    peer.send("FA", ack=2)
+
+    lab.step("Third segment: the kernel acknowledges, in TIME-WAIT", claims="C109 C120 C122")
+    peer.expect("A", seq=2, ack=2)
+    lab.kernel.expect_state(peer, "TIME-WAIT")
+    peer.expect_silence()
+
+
+@scenario(section="RFC 9293 3.6")
+def data_makes_four(lab: Lab) -> None:
+    """What the server has still to send stands between its ACK and its FIN: that is what the fourth segment is for."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+
+    lab.step("A request and its end in one segment, and its acknowledgement", claims="C94 C95 C96 C124")
+    peer.send("FPA", payload="request")
+    peer.expect("A", seq=1, ack=9)
+    lab.kernel.expect_state(peer, "CLOSE-WAIT")
+    connection.expect_data("request")
+    connection.expect_end()
+
+    lab.step("The answer: with a FIN in place of the ACK it would have been lost", claims="C98 C124 C127")
+    connection.send("reply")
+    peer.expect("PA", seq=1, ack=9, payload="reply")
+    peer.send("A")
+    lab.kernel.expect_state(peer, "CLOSE-WAIT")
+
+    lab.step("The FIN comes behind it", claims="C102 C103 C124")
+    connection.close()
+    peer.expect("FA", seq=6, ack=9)
+    lab.kernel.expect_state(peer, "LAST-ACK")
+    peer.send("A")
+    lab.kernel.expect_state(peer, "CLOSED")
+    lab.verify("the answer that the peer has read", b"reply", peer.received)
+
+
+def _requests(lab: Lab, server: Listener) -> Iterator[tuple[Peer, Connection, Callable[[], int]]]:
+    """A connection over which a request was read, and the number of delayed ACKs from now on; another if need be."""
+    for _ in range(_ATTEMPTS):
+        peer = lab.peer(to=server)
+        connection = peer.open()
+        peer.send("PA", payload="request")
+        peer.expect("A", seq=1, ack=8)
+        connection.expect_data("request")
+        yield peer, connection, _counted_from_now(lab)
+    raise NotApplicable(f"this machine is too busy: {_ATTEMPTS} times our process had to wait longer than the kernel")
+
+
+def _counted_from_now(lab: Lab) -> Callable[[], int]:
+    before = lab.kernel.counter("TcpExtDelayedACKs")
+    return lambda: lab.kernel.counter("TcpExtDelayedACKs") - before
+
+
+def _last_two_segments(lab: Lab, peer: Peer) -> None:
+    peer.expect("FA", seq=1, ack=9)
+    lab.kernel.expect_state(peer, "LAST-ACK")
+    peer.send("A")
+    lab.kernel.expect_state(peer, "CLOSED")
