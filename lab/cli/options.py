@@ -13,6 +13,7 @@ Patterns = Annotated[
 IPv4 = Annotated[bool, typer.Option("-4", help="IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", help="IPv6 only.")]
 Full = Annotated[bool, typer.Option("--full", help="Let every timer run its whole length: some three minutes.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Sentences instead of drawings, for a screen reader.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

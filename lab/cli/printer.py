@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.exits import READER_GONE
+from lab.cli.screens import screen_of
 
 if TYPE_CHECKING:
     from lab.scenario.registry import Found
-    from lab.scenario.result import Result, Run
+    from lab.scenario.result import Outcome, Result, Run
 
 
 class Printer:
     """What `run` and its kind say, on one stream."""
 
-    def __init__(self, stream, quiet: bool, verbose: bool) -> None:  # type: ignore[no-untyped-def]  # any text stream
+    def __init__(self, stream: TextIO, quiet: bool = False, verbose: bool = False, plain: bool = False) -> None:
         self._stream = stream
         self._quiet = quiet
         self._verbose = verbose
-        self._width = max(80, shutil.get_terminal_size((100, 24)).columns)
-        self._colours = stream.isatty() and not os.environ.get("NO_COLOR")
+        self._screen = screen_of(stream, plain)
 
     def note(self, text: str) -> None:
         """Something to know about this run."""
@@ -36,7 +35,7 @@ class Printer:
 
         if self._quiet and result.outcome in (Outcome.PASS, Outcome.SKIP):
             return
-        head, *lines = result_lines(result, self._width, brief=self._quiet, verbose=self._verbose)
+        head, *lines = result_lines(result, self._screen, brief=self._quiet, verbose=self._verbose)
         word, _, rest = head.partition(" ")
         self._say(f"{self._paint(word, result.outcome)} {rest}")
         for line in lines:
@@ -64,11 +63,8 @@ class Printer:
             for line in summary_lines(run):
                 self._say(line)
 
-    def _paint(self, word: str, outcome: object) -> str:
-        from lab.scenario.result import Outcome
-
-        colour = {Outcome.PASS: 32, Outcome.FAIL: 31, Outcome.ERROR: 35, Outcome.SKIP: 33}[outcome]  # type: ignore[index]
-        return f"\033[1;{colour}m{word}\033[0m" if self._colours else word
+    def _paint(self, word: str, outcome: Outcome) -> str:
+        return self._screen.paint(word, outcome.value)
 
     def _say(self, text: str, err: bool = False) -> None:
         try:

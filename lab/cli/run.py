@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, wrong_usage
-from lab.cli.options import Full, IPv4, IPv6, Patterns, families
+from lab.cli.options import Full, IPv4, IPv6, Patterns, Plain, families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +31,7 @@ def run(
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     full: Full = False,
+    plain: Plain = False,
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
     ] = None,
@@ -43,7 +44,7 @@ def run(
 
     began = time.monotonic()
     found = registry.find(patterns or [])
-    printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose)
+    printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
     made = new_run(full=full)
 
     def is_enough(result: Result) -> bool:

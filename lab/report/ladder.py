@@ -1,100 +1,296 @@
-"""The exchange as a ladder in text: a line a segment, with both sides' states once they have dealt with it."""
+"""The exchange as a ladder: the one value that every picture of it is drawn from, in text, SVG, mermaid and HTML.
+
+A rung is a segment, a system call, an author's paragraph, a wait, or whatever else happened, in the order in which the
+lab learned of it. It knows both sides' states before and after it, and what was checked there.
+"""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 
+from lab.report.lanes import Lane, lanes_of, next_turns
+from lab.report.pairing import Pairing
 from lab.report.segments import segment_text
-from lab.scenario.recording import CallMade, CrossingOver, Event, FrameSeen, Recording, StateSeen, StepBegun
+from lab.scenario.recording import (
+    CallMade,
+    CheckMade,
+    CrossingOver,
+    Event,
+    FrameSeen,
+    Recording,
+    StepBegun,
+)
+from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire import icmp
+from lab.wire.notes import why_no_segment
 
-_INDENT = 47
-"""Where a segment's numbers start."""
-
-
-class Lane(NamedTuple):
-    """The kernel's states of one connection in order of time."""
-
-    times_ns: list[int]
-    states: list[State]
-
-    def before(self, time_ns: float) -> State | None:
-        """The last state seen before that moment."""
-        found = None
-        for at, state in zip(self.times_ns, self.states, strict=True):
-            if at >= time_ns:
-                break
-            found = state
-        return found
+NOTICEABLE_NS = 100_000_000
+"""From here on a gap is a wait: far above what a busy machine takes for an answer, below any timer of interest."""
 
 
-def ladder(recording: Recording, width: int = 100, mark: int | None = None) -> Iterator[str]:
-    """The lines. `mark` is the index of the event to point at: the segment that broke an expectation."""
-    lanes = [_lane(recording, number) for number in range(len(recording.connections))]
-    start_ns = next((event.time_ns for event in recording.events if _is_shown(event)), recording.started_ns)
-    yield f"{'ms':>9}  {'peer':<13}{'':9}{'kernel':<14}seq:end(len) ack, window, options"
-    for index, event in enumerate(recording.events):
-        if isinstance(event, StepBegun):
-            yield f"{'':11}{event.title}"
-            continue
-        if isinstance(event, CrossingOver):
-            yield f"{'':11}(what was on its way to the kernel arrives)"
-        if not _is_shown(event):
-            continue
-        time = f"{(event.time_ns - start_ns) / 1e6:9.3f}  "
-        if isinstance(event, CallMade):
-            yield f"{time}{'':22}{event} = {event.result}"
-        elif isinstance(event, FrameSeen):
-            yield from _frame_lines(recording, index, event, time, lanes, width, mark == index)
+class Kind(Enum):
+    """What a rung is."""
+
+    SEGMENT = "segment"
+    FRAME = "frame"
+    """An ICMP error, or whatever else a peer has sent that is no TCP segment."""
+    CALL = "call"
+    """A system call of the kernel's application."""
+    STEP = "step"
+    """The author begins a paragraph."""
+    WAIT = "wait"
+    """Nothing happens for a while."""
+    ARRIVAL = "arrival"
+    """What the peers have sent since a crossing began reaches the kernel."""
+    STATE = "state"
+    """The kernel's state changes by itself: a timer has run out."""
 
 
-def _frame_lines(
-    recording: Recording, index: int, seen: FrameSeen, time: str, lanes: list[Lane], width: int, marked: bool
-) -> Iterator[str]:
-    letters, numbers = _told(seen)
-    arrow = f"{letters:─<4}─►" if seen.from_peer else f"◄─{letters:─>4}"
-    kernel = lanes[seen.connection].before(_next_turn_ns(recording, index)) if seen.connection is not None else None
-    notes = "  retransmission" if seen.retransmission else ""
-    if seen.connection is not None and seen.peer_state is None:
-        notes += "  lost on the way"
-    notes += "  <--\N{NO-BREAK SPACE}here" if marked else ""
-    numbers += notes
-    head = f"{time}{seen.peer_state or '':<13}{arrow:<9}{kernel or '':<14}"
-    lines = textwrap.wrap(numbers, max(30, width - _INDENT), break_on_hyphens=False) or [""]
-    for before, line in zip([head, *[" " * _INDENT] * len(lines)], lines, strict=False):
-        yield before + line.replace("\N{NO-BREAK SPACE}", " ")
+class Sides(NamedTuple):
+    """The states that the two ends of a connection are in; None where nobody has seen one."""
+
+    peer: State | None = None
+    kernel: State | None = None
 
 
-def _told(seen: FrameSeen) -> tuple[str, str]:
-    """What stands on the arrow, and what beside it."""
-    if seen.segment is None:
-        return "ICMP", icmp.error_in(seen.data) or ""
-    return seen.segment.letters or "-", segment_text(seen.segment, seen.bases, seen.from_peer)
+NOBODY = Sides()
 
 
-def _is_shown(event: Event) -> bool:
-    return isinstance(event, CallMade) or (isinstance(event, FrameSeen) and _is_told(event))
+@dataclass(slots=True)
+class Rung:
+    """One line of the ladder, with what all drawings need to know of it."""
+
+    kind: Kind
+    time_ns: int
+    """Since the ladder begins; for a wait its end."""
+    text: str
+    """The segment's numbers, the call and its result, the paragraph's title."""
+    event: int | None = None
+    """Index into `Recording.events`, where one event stands behind it."""
+    connection: int | None = None
+    before: Sides = NOBODY
+    after: Sides = NOBODY
+    letters: str = ""
+    """A segment's control bits, "-" for none; "ICMP", or "?" for what is neither."""
+    from_peer: bool = False
+    retransmission: bool = False
+    lost: bool = False
+    """It never got to the other side."""
+    broke: bool = False
+    """This is the segment that an expectation did not hold for."""
+    waited_ns: int = 0
+    timer: str = ""
+    """Which of the kernel's timers ran meanwhile, by inet_diag's words; "" where that is not known."""
+    arrives: int | None = None
+    """For a segment that crosses others: the rung where it arrives."""
+    acknowledges: tuple[int, ...] = ()
+    """The rungs of the segments that this one is the first to acknowledge."""
+    acknowledged: int | None = None
+    """The rung that acknowledges this one."""
+    claims: tuple[str, ...] = ()
+    checks: list[CheckMade] = field(default_factory=list)
 
 
-def _is_told(seen: FrameSeen) -> bool:
-    """Echo requests and what the interface says on its own account are not."""
-    return seen.segment is not None or icmp.error_in(seen.data) is not None
+@dataclass(slots=True)
+class Ladder:
+    """All rungs of a recording, in order."""
+
+    rungs: list[Rung]
+    recording: Recording
+    omitted: int = 0
+    """How many rungs were left out, see `shortened`."""
+
+    @property
+    def names(self) -> list[str]:
+        """What to call each connection: the port that tells it from the others, "" where there is only one."""
+        connections = self.recording.connections
+        if len(connections) < 2:
+            return [""] * len(connections)
+        peers = [each.peer_port for each in connections]
+        kernels = [each.kernel_port for each in connections]
+        if len(set(peers)) == len(peers):
+            return [str(port) for port in peers]
+        if len(set(kernels)) == len(kernels):
+            return [str(port) for port in kernels]
+        return [f"{peer}>{kernel}" for peer, kernel in zip(peers, kernels, strict=True)]
+
+    def seen(self, rung: Rung) -> tuple[FrameSeen, Segment] | None:
+        """The frame behind a rung and its segment, None for a rung that is no segment."""
+        event = self.recording.events[rung.event] if rung.event is not None else None
+        return (event, event.segment) if isinstance(event, FrameSeen) and event.segment is not None else None
 
 
-def _lane(recording: Recording, number: int) -> Lane:
-    seen = [event for event in recording.events if isinstance(event, StateSeen) and event.connection == number]
-    seen.sort(key=lambda event: event.time_ns)
-    return Lane([event.time_ns for event in seen], [event.state for event in seen])
+def ladder_of(recording: Recording) -> Ladder:
+    """The ladder of a recording; the time that takes grows with its length only."""
+    return _Builder(recording).build()
 
 
-def _next_turn_ns(recording: Recording, index: int) -> float:
-    """When the lab did something next: what the kernel is in until then is its answer to what came before."""
-    for event in recording.events[index + 1 :]:
-        if isinstance(event, CallMade | CrossingOver) or (
-            isinstance(event, FrameSeen) and event.from_peer and _is_told(event)
-        ):
-            return event.time_ns
-    return float("inf")
+def shortened(ladder: Ladder, most: int) -> Ladder:
+    """The same ladder where it has no more than `most` rungs, else its beginning and its end, half of `most` each."""
+    surplus = len(ladder.rungs) - most
+    if surplus <= 0:
+        return ladder
+    first = most // 2
+    last = first + surplus
+
+    def moved(at: int | None) -> int | None:
+        return at if at is None or at < first else None if at < last else at - surplus
+
+    kept = ladder.rungs[:first] + ladder.rungs[last:]
+    for rung in kept:
+        rung.arrives, rung.acknowledged = moved(rung.arrives), moved(rung.acknowledged)
+        rung.acknowledges = tuple(at for each in rung.acknowledges if (at := moved(each)) is not None)
+    return Ladder(kept, ladder.recording, surplus)
+
+
+class _Builder:
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._rungs: list[Rung] = []
+        self._sides: dict[int, Sides] = {}
+        self._rung_of: dict[int, int] = {}
+        """By index of an event."""
+        self._shown: int | None = None
+        """The last rung that is more than a title."""
+        self._last_ns = 0
+        self._bound = 0
+        self._listening: set[int] = set()
+        self._pairing = Pairing(self._rungs)
+        self._lanes: dict[int, Lane] = {}
+
+    def build(self) -> Ladder:
+        events = self._recording.events
+        self._start_ns = next((each.time_ns for each in events if is_shown(each)), self._recording.started_ns)
+        self._last_ns = self._start_ns
+        self._lanes = lanes_of(events, is_shown, NOTICEABLE_NS)
+        by_themselves = sorted(
+            (at, number) for number, lane in self._lanes.items() for at in lane.by_itself_ns
+        )  # what no rung explains gets one of its own, in its place
+        turns = next_turns(events, is_turn)
+        for index, event in enumerate(events):
+            while by_themselves and is_shown(event) and by_themselves[0][0] < event.time_ns:
+                self._by_itself(*by_themselves.pop(0))
+            self._event(index, event, turns[index])
+        for at, number in by_themselves:
+            self._by_itself(at, number)
+        return Ladder(self._rungs, self._recording)
+
+    def _event(self, index: int, event: Event, turn_ns: float) -> None:
+        if isinstance(event, FrameSeen):
+            if is_shown(event):
+                self._frame(index, event, turn_ns)
+        elif isinstance(event, CheckMade):
+            self._check(event)
+        elif isinstance(event, StepBegun):
+            self._add(Rung(Kind.STEP, event.time_ns, event.title, index, claims=event.claims))
+        elif isinstance(event, CallMade):
+            self._call(index, event, turn_ns)
+        elif isinstance(event, CrossingOver):
+            self._arrival(index, event, turn_ns)
+
+    def _frame(self, index: int, seen: FrameSeen, turn_ns: float) -> None:
+        number, segment = seen.connection, seen.segment
+        lost = seen.lost or (not seen.from_peer and number is not None and seen.peer_state is None)
+        rung = Rung(Kind.FRAME, seen.time_ns, "", index, number, from_peer=seen.from_peer, lost=lost)
+        if number is not None:
+            rung.before = self._sides.get(number) or self._at_first(number, seen.from_peer)
+            kernel = self._lane(number).until(seen.time_ns, turn_ns)
+            rung.after = self._sides[number] = Sides(seen.peer_state or rung.before.peer, kernel)
+        if segment is None:
+            error = icmp.error_in(seen.data)
+            rung.letters, rung.text = ("ICMP", error) if error else ("?", why_no_segment(seen.data))
+        else:
+            rung.kind, rung.letters = Kind.SEGMENT, segment.letters or "-"
+            rung.text = segment_text(segment, seen.bases, seen.from_peer)
+            rung.retransmission = seen.retransmission
+        self._add(rung)
+        if segment is not None and number is not None:
+            self._pairing.add(len(self._rungs) - 1, segment)
+
+    def _call(self, index: int, call: CallMade, turn_ns: float) -> None:
+        if call.name == "bind" and not call.error and isinstance(call.arguments[0], int):
+            self._bound = call.arguments[0]
+        elif call.name == "listen" and not call.error:
+            self._listening.add(self._bound)
+        rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, call.connection)
+        self._after_lab(rung, turn_ns)
+
+    def _arrival(self, index: int, crossing: CrossingOver, turn_ns: float) -> None:
+        held = [self._rung_of[at] for at in crossing.frames if at in self._rung_of]
+        numbers = {self._rungs[at].connection for at in held}
+        rung = Rung(Kind.ARRIVAL, crossing.time_ns, "", index, numbers.pop() if len(numbers) == 1 else None)
+        self._after_lab(rung, turn_ns)
+        for at in held:
+            self._rungs[at].arrives = len(self._rungs) - 1
+
+    def _by_itself(self, time_ns: int, number: int) -> None:
+        rung = Rung(Kind.STATE, time_ns, "", connection=number)
+        self._after_lab(rung, time_ns + 1)
+
+    def _after_lab(self, rung: Rung, turn_ns: float) -> None:
+        """Add a rung that may change the kernel's state, but not the peer's."""
+        number = rung.connection
+        if number is not None:
+            rung.before = self._sides.get(number, NOBODY)
+            kernel = self._lane(number).until(rung.time_ns, turn_ns)
+            rung.after = self._sides[number] = Sides(rung.before.peer, kernel)
+        self._add(rung)
+
+    def _check(self, check: CheckMade) -> None:
+        at = self._rung_of.get(check.frame, self._shown) if check.frame is not None else self._shown
+        if at is None:
+            at = len(self._rungs) - 1
+        if at < 0:
+            return
+        rung = self._rungs[at]
+        rung.checks.append(check)
+        rung.broke |= not check.passed and check.frame is not None and rung.event == check.frame
+
+    def _add(self, rung: Rung) -> None:
+        gap_ns = rung.time_ns - self._last_ns
+        self._last_ns = max(self._last_ns, rung.time_ns)
+        rung.time_ns -= self._start_ns
+        if gap_ns >= NOTICEABLE_NS:
+            timer = self._timer(rung)
+            wait = Rung(Kind.WAIT, rung.time_ns, "", connection=rung.connection, waited_ns=gap_ns, timer=timer)
+            wait.before = wait.after = rung.before
+            self._rungs.append(wait)
+        if rung.event is not None:
+            self._rung_of[rung.event] = len(self._rungs)
+        if rung.kind is not Kind.STEP:
+            self._shown = len(self._rungs)
+        self._rungs.append(rung)
+
+    def _timer(self, ended_by: Rung) -> str:
+        if ended_by.retransmission and not ended_by.from_peer:
+            return "retransmission"
+        if ended_by.connection is None:
+            return ""
+        return self._lane(ended_by.connection).timer_before(ended_by.time_ns + self._start_ns)
+
+    def _lane(self, number: int) -> Lane:
+        return self._lanes.get(number) or self._lanes.setdefault(number, Lane())
+
+    def _at_first(self, number: int, peer_begins: bool) -> Sides:
+        """What the two sides were before their first segment."""
+        listens = self._recording.connections[number].kernel_port in self._listening
+        if peer_begins:
+            return Sides(State.CLOSED, State.LISTEN if listens else State.CLOSED)
+        return Sides(State.LISTEN, State.CLOSED)
+
+
+def is_shown(event: Event) -> bool:
+    """Whether it has a rung with a time of its own."""
+    if isinstance(event, FrameSeen):
+        if event.segment is not None or (event.from_peer and event.connection is not None):
+            return True
+        return icmp.error_in(event.data) is not None  # echo requests, and what the interface says of itself, are not
+    return isinstance(event, CallMade | CrossingOver)
+
+
+def is_turn(event: Event) -> bool:
+    """Whether the lab does something: what the kernel is in until the next time is its answer to that."""
+    return is_shown(event) and not (isinstance(event, FrameSeen) and not event.from_peer)

@@ -6,7 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
-from lab.report.ladder import ladder
+from lab.report.ladder import ladder_of
+from lab.report.plain import sentences
+from lab.report.screen import Screen
+from lab.report.text import ladder_lines
+from lab.report.words import words
 from lab.scenario.recording import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
 from lab.scenario.result import Outcome, Result
 from lab.tcp.rules import RULES
@@ -14,7 +18,7 @@ from lab.tcp.rules import RULES
 _WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Outcome.SKIP: "skip"}
 
 
-def result_lines(result: Result, width: int, *, brief: bool = False, verbose: bool = False) -> Iterator[str]:
+def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose: bool = False) -> Iterator[str]:
     """One scenario's verdict, its ladder, and every check; `brief` leaves out what is as it should be."""
     scenario, recording = result.scenario, result.recording
     yield f"{_WORDS[result.outcome]} {scenario.id}  IPv{result.family}  {scenario.section}"
@@ -25,9 +29,9 @@ def result_lines(result: Result, width: int, *, brief: bool = False, verbose: bo
     if recording is None:
         return
     if result.difference is not None:
-        yield from difference_lines(recording, result.difference, width)
+        yield from difference_lines(recording, result.difference, screen)
     elif not brief and any(isinstance(event, FrameSeen | CallMade) for event in recording.events):
-        yield from ladder(recording, width)
+        yield from exchange_lines(recording, screen)
     if not brief:
         yield from check_lines(recording, each_rule=verbose)
     if verbose:
@@ -67,7 +71,7 @@ def frame_lines(recording: Recording) -> Iterator[str]:
             yield f"    {start:04x}  {seen.data[start : start + 16].hex(' ')}"
 
 
-def difference_lines(recording: Recording, check: CheckMade, width: int = 100) -> Iterator[str]:
+def difference_lines(recording: Recording, check: CheckMade, screen: Screen) -> Iterator[str]:
     """A failed check as something to learn from and to act on."""
     if check.where is not None:
         yield f"  at {place(check.where.file, check.where.line)}"
@@ -89,8 +93,14 @@ def difference_lines(recording: Recording, check: CheckMade, width: int = 100) -
         yield f"    state  the kernel is in {more.state.both_names}"
     if more.why or more.state is not None:
         yield ""
-    for line in ladder(recording, width, mark=check.frame):
+    for line in exchange_lines(recording, screen._replace(width=screen.width - 2)):
         yield f"  {line}"
+
+
+def exchange_lines(recording: Recording, screen: Screen) -> Iterator[str]:
+    """The ladder, or in sentences where that is what the screen is for."""
+    drawn = ladder_of(recording)
+    return sentences(drawn, words("en")) if screen.plain else ladder_lines(drawn, screen)
 
 
 def place(file: str, line: int) -> str:

@@ -14,6 +14,7 @@ from textwrap import dedent, indent
 from typing import Any
 
 from lab.host.syscalls import CLONE_NEWUSER, mount_detached, unshare
+from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
 from lab.scenario import registry
 from lab.scenario.result import Result
@@ -24,7 +25,7 @@ COMMAND = [sys.executable, "-P", "-m", "lab"]
 DEADLINE_S = 60.0
 ORDINARY_USER = 1000
 _MARK = "LAB_TEST_MARK"
-_UNBROKEN = 200  # columns: no line is folded, wherever a random number would make it so
+_UNBROKEN = Screen(width=200)  # no line is folded, wherever a random number would make it so
 _CHANGES_BY_ITSELF = re.compile(r"/nf_conntrack_count$|/tcp_fastopen_key$")
 
 

@@ -1,0 +1,120 @@
+"""The ladder in sentences, one after the other: for a screen reader, and for whoever likes to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.report.ladder import Kind, Ladder, Rung
+from lab.report.screen import printable
+from lab.report.words import Words
+from lab.scenario.expectation import relative
+from lab.scenario.recording import CallMade, FrameSeen
+from lab.tcp import flags
+from lab.tcp.options import Option
+from lab.tcp.segment import Segment
+
+_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
+
+
+def sentences(ladder: Ladder, say: Words) -> Iterator[str]:
+    """A line for each rung."""
+    names = ladder.names
+    half = len(ladder.rungs) // 2 if ladder.omitted else None
+    for at, rung in enumerate(ladder.rungs):
+        if at == half:
+            yield say("left_out", count=ladder.omitted)
+        yield sentence(ladder, rung, names, say)
+
+
+def sentence(ladder: Ladder, rung: Rung, names: list[str], say: Words) -> str:
+    """What happened there, and what state that leads to."""
+    told = [_event(ladder, rung, say), *_marks(rung, say)]
+    if rung.kind is not Kind.WAIT:
+        told += _states(rung, say)
+    text = say("space").join(told)
+    name = names[rung.connection] if rung.connection is not None else ""
+    return say("on_connection", name=name, sentence=text) if name else text
+
+
+def _event(ladder: Ladder, rung: Rung, say: Words) -> str:
+    time = say("milliseconds", count=f"{rung.time_ns / 1e6:.1f}")
+    match rung.kind:
+        case Kind.STEP:
+            return say("step", title=printable(rung.text).rstrip(".。"))
+        case Kind.WAIT:
+            duration = say("seconds", count=f"{rung.waited_ns / 1e9:.3g}")
+            timer = say(f"timer_{rung.timer.replace(' ', '_')}") if rung.timer else ""
+            return say("waits_for", duration=duration, timer=timer) if timer else say("waits", duration=duration)
+        case Kind.ARRIVAL:
+            return say("arrives", time=time)
+        case Kind.STATE:
+            return say("by_itself", time=time)
+        case Kind.CALL:
+            call = ladder.recording.events[rung.event] if rung.event is not None else None
+            assert isinstance(call, CallMade)
+            return say("calls", time=time, call=str(call), result=call.result)
+    side = say("peer" if rung.from_peer else "kernel")
+    seen = ladder.seen(rung)
+    if seen is None:
+        return say("sends_frame", time=time, side=side, what=rung.text)
+    frame, segment = seen
+    return say("sends", time=time, side=side, flags=flag_names(segment, say), numbers=_numbers(frame, segment, say))
+
+
+def flag_names(segment: Segment, say: Words) -> str:
+    """The control bits by name: "SYN+ACK"."""
+    order = [name for bit, name in enumerate(_FLAGS) if segment.flags >> bit & 1 and name != "ACK"]
+    return "+".join([*order, *(["ACK"] if segment.flags & flags.ACK else [])]) or say("no_flags")
+
+
+def _numbers(frame: FrameSeen, segment: Segment, say: Words) -> str:
+    own, other = (frame.bases.peer, frame.bases.kernel) if frame.from_peer else (frame.bases.kernel, frame.bases.peer)
+    told = [say("sequence", seq=relative(segment.seq, own))]
+    if segment.payload:
+        told.append(say("data", count=len(segment.payload)))
+    if segment.flags & flags.ACK:
+        told.append(say("ack", ack=relative(segment.ack, other)))
+    told.append(say("window", window=segment.window))
+    if segment.flags & flags.URG:
+        told.append(say("urgent", urgent=segment.urgent))
+    told += [_option(option, say) for option in segment.options if option[0] not in {"NOP", "EOL"}]
+    return say("comma").join([*told, *segment.faults])
+
+
+def _option(option: Option, say: Words) -> str:
+    name, value = option
+    match name, value:
+        case "Timestamp", (int() as sent, int() as echo):
+            return say("option_Timestamp", value=sent, echo=echo)
+        case "SAck", tuple(edges):
+            pairs = [f"{left}:{right}" for left, right in zip(edges[::2], edges[1::2], strict=True)]
+            return say("option_SAck", value=" ".join(pairs))
+        case "TFO", bytes() as cookie:
+            return say("option_TFO", value=cookie.hex())
+        case str(), _:
+            return say(f"option_{name}", value=value)
+        case _:
+            return say("option_other", value=name)
+
+
+def _marks(rung: Rung, say: Words) -> list[str]:
+    marks = {
+        "is_retransmission": rung.retransmission,
+        "is_lost": rung.lost,
+        "is_under_way": rung.arrives is not None,
+        "broke": rung.broke,
+    }
+    return [say(key) for key, holds in marks.items() if holds]
+
+
+def _states(rung: Rung, say: Words) -> list[str]:
+    """The states that are new."""
+    peer, kernel = (
+        new.value if new is not None and new is not old else None
+        for new, old in zip(rung.after, rung.before, strict=True)
+    )
+    if peer and kernel:
+        return [say("both_now", peer=peer, kernel=kernel)]
+    if peer:
+        return [say("peer_now", peer=peer)]
+    return [say("kernel_now", kernel=kernel)] if kernel else []

@@ -1,0 +1,84 @@
+"""What lines are written for: how wide it is, what it can show, and how wide text is on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+_STYLES = {
+    "title": "1",
+    "faint": "2",
+    "mark": "33",
+    "broke": "31",
+    "pass": "1;32",
+    "fail": "1;31",
+    "error": "1;35",
+    "skip": "1;33",
+}
+_NO_BREAK, _MAY_BREAK = "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH SPACE}"
+_WORD = re.compile(f"([^ {_MAY_BREAK}]+)([ {_MAY_BREAK}]*)")
+_OPTIONS = re.compile(r"<[^<>]*>")
+
+
+class Screen(NamedTuple):
+    """A terminal, a file, a pipe."""
+
+    width: int = 100
+    """In columns; 80 are always used."""
+    unicode: bool = True
+    """It shows more than ASCII."""
+    colours: bool = False
+    plain: bool = False
+    """Its reader hears the lines one after the other: sentences instead of a drawing."""
+
+    def paint(self, text: str, style: str) -> str:
+        """The text in a style, where there are any: "title", "faint", "mark", "broke", or an outcome."""
+        return f"\033[{_STYLES[style]}m{text}\033[0m" if self.colours and text.strip() else text
+
+
+def printable(text: str) -> str:
+    """The text without anything that a terminal would obey or that turns the direction of writing."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def wrapped(text: str, width: int) -> Iterator[str]:
+    """The text in lines of at most `width` columns, of which a Chinese character takes two.
+
+    Lines are broken at spaces, within a word only where it is too long. The comma of an option list is as good as a
+    space, and a space in it is none: options stay whole.
+    """
+    if cell_len(text) <= width:
+        yield text.replace(_NO_BREAK, " ")
+        return
+    line, space = "", ""
+    for word, following in _WORD.findall(_OPTIONS.sub(_held_together, text)):
+        longer = line + space + word
+        if line and cell_len(longer) > width:
+            yield line.replace(_NO_BREAK, " ")
+            longer = word
+        *full, line = _cut(longer, width)
+        yield from full
+        space = following.replace(_MAY_BREAK, "")
+    yield line.replace(_NO_BREAK, " ")
+
+
+def _held_together(options: re.Match[str]) -> str:
+    return options[0].replace(" ", _NO_BREAK).replace(",", "," + _MAY_BREAK)
+
+
+def _cut(word: str, width: int) -> list[str]:
+    pieces, piece, used = [], "", 0
+    for each in word:
+        wide = cell_len(each)
+        if used + wide > width:
+            pieces.append(piece)
+            piece, used = "", 0
+        piece, used = piece + each, used + wide
+    return [*pieces, piece]
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

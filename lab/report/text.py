@@ -1,0 +1,127 @@
+"""The ladder in text: a line a segment, with both sides' states once they have dealt with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lab.report.ladder import Kind, Ladder, Rung
+from lab.report.screen import Screen, printable, wrapped
+
+_TIME, _PEER, _ARROW, _KERNEL = 11, 13, 9, 14
+"""How wide the columns are."""
+_KERNEL_AT = _TIME + _PEER + _ARROW
+_NUMBERS_AT = _KERNEL_AT + _KERNEL
+_LEAST_NUMBERS = 30
+_TITLES = " " * _TIME
+
+
+class _Signs(NamedTuple):
+    """What is drawn with."""
+
+    line: str
+    right: str
+    left: str
+    under_way: str
+    bar: str
+
+
+_LINES, _ASCII = _Signs("─", "►", "◄", "·", "┊"), _Signs("-", ">", "<", ".", ":")
+
+
+def ladder_lines(ladder: Ladder, screen: Screen) -> Iterator[str]:
+    """The lines, the first of them with the names of the columns."""
+    return _Drawing(ladder, screen).lines()
+
+
+def duration(nanoseconds: int) -> str:
+    """In seconds, with three digits: "0.204 s", "1.02 s", "134 s"."""
+    seconds = nanoseconds / 1e9
+    return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
+
+
+class _Drawing:
+    def __init__(self, ladder: Ladder, screen: Screen) -> None:
+        self._ladder = ladder
+        self._screen = screen
+        self._names = ladder.names
+        self._signs = _LINES if screen.unicode else _ASCII
+
+    def lines(self) -> Iterator[str]:
+        head = f"{'ms':>9}  {'peer':<{_PEER + _ARROW}}{'kernel':<{_KERNEL}}"
+        yield head + "seq:end(len) ack, window, options"
+        rungs = self._ladder.rungs
+        half = len(rungs) // 2 if self._ladder.omitted else None
+        for at, rung in enumerate(rungs):
+            if at == half:
+                yield f"{_TITLES}({self._ladder.omitted} lines are left out here)"
+            match rung.kind:
+                case Kind.SEGMENT | Kind.FRAME:
+                    yield from self._frame(rung)
+                case Kind.CALL:
+                    yield from self._call(rung, rungs[at + 1] if at + 1 < len(rungs) else None)
+                case Kind.STEP:
+                    for line in wrapped(printable(rung.text), self._screen.width - _TIME):
+                        yield _TITLES + self._screen.paint(line, "title")
+                case Kind.WAIT:
+                    yield from self._wait(rung)
+                case Kind.ARRIVAL:
+                    arrow = self._signs.under_way * 5 + self._signs.right
+                    yield from self._row("", "", arrow, rung, ["what was on its way to the kernel arrives"])
+                case Kind.STATE:
+                    yield from self._row(_milliseconds(rung), "", "", rung, ["without a segment"])
+
+    def _frame(self, rung: Rung) -> Iterator[str]:
+        line, right, left, under_way, _ = self._signs
+        if rung.arrives is not None:
+            arrow = f"{rung.letters:{under_way}<6}"
+        elif rung.from_peer:
+            arrow = f"{rung.letters:{line}<4}{line}{'x' if rung.lost else right}"
+        else:
+            arrow = f"{'x' if rung.lost else left}{line}{rung.letters:{line}>4}"
+        told = [rung.text]
+        if rung.retransmission:
+            told.append("retransmission")
+        if rung.lost:
+            told.append("lost on the way")
+        if rung.broke:
+            told.append("<--\N{NO-BREAK SPACE}here")
+        peer = rung.after.peer.value if rung.after.peer and (rung.from_peer or not rung.lost) else ""
+        return self._row(_milliseconds(rung), peer, arrow, rung, told)
+
+    def _row(self, time: str, peer: str, arrow: str, rung: Rung, told: list[str]) -> Iterator[str]:
+        kernel = rung.after.kernel.value if rung.after.kernel else ""
+        head = f"{time:>9}  {peer:<{_PEER}}{arrow:<{_ARROW}}{kernel:<{_KERNEL}}"
+        text = self._named(rung) + "  ".join(told)
+        style = "broke" if rung.broke else "mark" if rung.lost or rung.retransmission else ""
+        for line in wrapped(text, max(_LEAST_NUMBERS, self._screen.width - _NUMBERS_AT)):
+            yield head + (self._screen.paint(line, style) if style else line)
+            head = " " * _NUMBERS_AT
+
+    def _call(self, rung: Rung, following: Rung | None) -> Iterator[str]:
+        text = self._named(rung) + rung.text
+        said_next = following is not None and following.kind is Kind.SEGMENT and not following.from_peer
+        if rung.after.kernel is not rung.before.kernel and rung.after.kernel and not said_next:
+            text += f", now {rung.after.kernel}"
+        head = f"{_milliseconds(rung):>9}".ljust(_KERNEL_AT)
+        for line in wrapped(text, self._screen.width - _KERNEL_AT - 2):
+            yield head + line
+            head = " " * (_KERNEL_AT + 2)
+
+    def _wait(self, rung: Rung) -> Iterator[str]:
+        """A bar in each lane: a line for some tenths of a second, two for seconds, three for more."""
+        bars = f"{_TITLES}{self._signs.bar:<{_PEER + _ARROW}}{self._signs.bar}"
+        timer = f", the kernel's {rung.timer} timer" if rung.timer else ""
+        yield self._screen.paint(f"{bars}  {duration(rung.waited_ns)}{timer}", "faint")
+        for least_ns in (1_000_000_000, 10_000_000_000):
+            if rung.waited_ns >= least_ns:
+                yield self._screen.paint(bars, "faint")
+
+    def _named(self, rung: Rung) -> str:
+        name = self._names[rung.connection] if rung.connection is not None else ""
+        return f"[{name}] " if name else ""
+
+
+def _milliseconds(rung: Rung) -> str:
+    milliseconds = rung.time_ns / 1e6
+    return f"{milliseconds:.3f}" if abs(milliseconds) < 1e5 else f"{milliseconds:.1f}"

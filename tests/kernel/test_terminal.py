@@ -1,0 +1,104 @@
+"""`lab run` on a terminal: its width, its colours, and one that knows only ASCII."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, environment, scenario_file
+
+COLOUR = re.compile(r"\033\[[0-9;]*m")
+BODY = """
+peer = lab.peer(port=80, timestamps=True)
+lab.step("第一个报文段：内核发送 SYN，带着它知道的所有选项，对端还没有回答，于是重传定时器开始运行")
+lab.kernel.connect(to=peer)
+peer.expect("S", seq=0)
+peer.skip_until("S")
+"""
+
+
+def on_a_terminal(*arguments: str | Path, columns: int = 80, variables: Mapping[str, str] = {}) -> list[str]:
+    """What `lab` writes on a terminal of that width, line by line."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    settings = {key: value for key, value in environment().items() if key not in {"COLUMNS", "NO_COLOR", "LC_ALL"}}
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        env={**settings, "LANG": "C.UTF-8", **variables},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    written = b""
+    with process:
+        while True:
+            try:
+                part = os.read(leader, 65536)
+            except OSError:  # a terminal that nobody has open any more
+                break
+            written += part
+        process.wait(DEADLINE_S)
+    os.close(leader)
+    return written.decode().replace("\r\n", "\n").splitlines()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return scenario_file(tmp_path_factory.mktemp("wide"), BODY)
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_the_ladder_fits_the_terminal(file: Path, columns: int) -> None:
+    lines = [COLOUR.sub("", line) for line in on_a_terminal("run", "-4", file, columns=columns)]
+    widest = max(cell_len(line) for line in lines if not line.startswith(("states seen", "pass", "  FAIL")))
+    assert columns - 60 < widest <= columns
+    assert any("┊" in line for line in lines)
+    assert sum("第一个报文段" in line for line in lines) == 1
+
+
+def test_a_wider_terminal_breaks_no_option_list(file: Path) -> None:
+    narrow, wide = (on_a_terminal("run", "-4", file, columns=columns) for columns in (80, 160))
+    assert len(wide) < len(narrow)
+    assert any(re.search(r"0:0\(0\) win \d+ <mss .*wscale \d+>", line) for line in wide)
+
+
+def test_colours_unless_somebody_wants_none(file: Path) -> None:
+    assert "\033[1;32mpass\033[0m" in on_a_terminal("run", "-4", file)[0]
+    assert "\033" not in "".join(on_a_terminal("run", "-4", file, variables={"NO_COLOR": "1"}))
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"LANG": "C"}, {"LC_ALL": "POSIX"}, {"PYTHONIOENCODING": "latin-1"}],
+    ids=["LANG", "LC_ALL", "encoding"],
+)
+def test_ascii_where_the_terminal_was_not_asked_for_more(variables: dict[str, str]) -> None:
+    lines = on_a_terminal("run", "-4", "kernel_as_server", variables=variables)
+    assert "".join(lines).isascii()
+    assert any("S---->" in line for line in lines)
+    assert any("<---SA" in line for line in lines)
+
+
+def test_an_encoding_that_lacks_a_title_does_not_stop_the_run(file: Path) -> None:
+    lines = on_a_terminal("run", "-4", file, variables={"PYTHONIOENCODING": "ascii"})
+    assert any(r"\u7b2c\u4e00" in line for line in lines)
+    assert any("1 passed" in line for line in lines)
+
+
+def test_plain_says_it_in_sentences() -> None:
+    lines = on_a_terminal("run", "-4", "--plain", "kernel_as_server")
+    assert any(re.match(r"At [\d.]+ ms the peer sends SYN, sequence 0, ", line) for line in lines)
+    assert any(line.endswith("The kernel is now in ESTABLISHED.") for line in lines)
+    assert not any("►" in line for line in lines)

@@ -1,0 +1,196 @@
+"""The ladder as a value: what each rung knows, whatever it is drawn with."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.l2 import Ether
+
+from lab.report.ladder import Kind, Ladder, Rung, Sides, ladder_of, shortened
+from lab.report.screen import Screen
+from lab.report.text import ladder_lines
+from lab.scenario.expectation import Expected
+from lab.scenario.recording import Connection
+from lab.tcp.flags import SYN
+from lab.tcp.segment import Segment
+from lab.tcp.state import State
+from tests.unit.crafted import packet
+from tests.unit.stories import ISS, Story, a_long_one
+
+S = State
+
+
+def rungs_of(story: Story, *kinds: Kind) -> list[Rung]:
+    return [rung for rung in ladder_of(story.recording).rungs if not kinds or rung.kind in kinds]
+
+
+def segments_of(story: Story) -> list[Rung]:
+    return rungs_of(story, Kind.SEGMENT)
+
+
+def test_each_side_has_a_state_before_and_after_each_segment() -> None:
+    story = Story()
+    story.handshake()
+    assert [(rung.letters, rung.before, rung.after) for rung in segments_of(story)] == [
+        ("S", Sides(S.CLOSED, S.LISTEN), Sides(S.SYN_SENT, S.SYN_RECEIVED)),
+        ("SA", Sides(S.SYN_SENT, S.SYN_RECEIVED), Sides(S.ESTABLISHED, S.SYN_RECEIVED)),
+        ("A", Sides(S.ESTABLISHED, S.SYN_RECEIVED), Sides(S.ESTABLISHED, S.ESTABLISHED)),
+    ]
+
+
+def test_a_state_that_nobody_saw_is_not_made_up() -> None:
+    story = Story()
+    story.peer("S", S.SYN_SENT)
+    assert [rung.after for rung in segments_of(story)] == [Sides(S.SYN_SENT, None)]
+
+
+def test_what_is_acknowledged_is_paired_with_what_acknowledges_it() -> None:
+    story = Story()
+    story.handshake()
+    story.peer("PA", S.ESTABLISHED, seq=1, ack=1, payload=b"hello")
+    story.peer("PA", S.ESTABLISHED, seq=6, ack=1, payload=b"you")
+    story.kernel("A", S.ESTABLISHED, seq=1, ack=9)
+    story.kernel("A", S.ESTABLISHED, seq=1, ack=9)
+    segments = segments_of(story)
+    rungs = ladder_of(story.recording).rungs
+    number = {rung.event: at for at, rung in enumerate(rungs)}
+    at = [number[rung.event] for rung in segments]
+    assert [rung.acknowledges for rung in segments] == [(), (at[0],), (at[1],), (), (), (at[3], at[4]), ()]
+    assert [rung.acknowledged for rung in segments] == [at[1], at[2], None, at[5], at[5], None, None]
+
+
+@pytest.mark.parametrize(
+    ("acknowledgement", "why"),
+    [
+        ({"ack": 0}, "it is older"),
+        ({"ack": 7}, "nothing that far was sent"),
+        ({"ack": 6, "lost": True}, "it never came"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_no_pair_where_nothing_is_acknowledged(acknowledgement: dict[str, int], why: str) -> None:
+    story = Story()
+    story.handshake()
+    story.peer("PA", S.ESTABLISHED, seq=1, ack=1, payload=b"hello")
+    story.kernel("A", None if "lost" in acknowledgement else S.ESTABLISHED, seq=1, **acknowledgement)
+    assert segments_of(story)[-1].acknowledges == (), why
+
+
+def test_a_new_connection_between_the_same_ports_is_paired_with_itself_only() -> None:
+    story = Story()
+    story.handshake()
+    story.peer("PA", S.ESTABLISHED, seq=1, ack=1, payload=b"never acknowledged")
+    story.peer("S", S.SYN_SENT, seq=70000)
+    story.kernel("SA", S.ESTABLISHED, ack=70001)
+    *_, data, syn, answer = segments_of(story)
+    assert (data.acknowledged, len(answer.acknowledges)) == (None, 1)
+    assert syn.acknowledged is not None
+
+
+def test_a_crossing_segment_knows_where_it_arrives() -> None:
+    story = Story()
+    syn = story.peer("S", S.SYN_SENT)
+    story.kernel("S", S.SYN_RECEIVED)
+    story.state(S.SYN_SENT)
+    story.crossing_over(syn)
+    story.state(S.SYN_RECEIVED)
+    rungs = ladder_of(story.recording).rungs
+    assert [rung.kind for rung in rungs] == [Kind.SEGMENT, Kind.SEGMENT, Kind.ARRIVAL]
+    assert [rung.arrives for rung in rungs] == [2, None, None]
+    assert (rungs[2].before.kernel, rungs[2].after.kernel) == (S.SYN_SENT, S.SYN_RECEIVED)
+
+
+def test_a_wait_is_a_rung_of_its_own_and_names_the_timer() -> None:
+    story = Story()
+    story.handshake()
+    story.kernel("PA", S.ESTABLISHED, seq=1, ack=1, payload=b"x")
+    story.wait(99)
+    story.kernel("PA", S.ESTABLISHED, seq=1, ack=1, payload=b"x", retransmission=True)
+    story.wait(204)
+    story.kernel("PA", S.ESTABLISHED, seq=1, ack=1, payload=b"x", retransmission=True)
+    story.step("Somebody thinks about it")
+    story.wait(5000)
+    story.peer("A", S.ESTABLISHED, seq=1, ack=2)
+    waits = [(rung.waited_ns // 10**6, rung.timer) for rung in rungs_of(story, Kind.WAIT)]
+    assert waits == [(204, "retransmission"), (5000, "")]
+    *_, title, wait, _ = rungs_of(story)
+    assert (title.kind, wait.kind) == (Kind.STEP, Kind.WAIT), "the wait stands where it happened"
+
+
+def test_a_timer_that_inet_diag_saw_running_is_named() -> None:
+    story = Story()
+    story.handshake()
+    story.peer("FA", S.TIME_WAIT, seq=1, ack=1)
+    story.state(S.TIME_WAIT, timer=3)
+    story.wait(60_000)
+    story.state(S.CLOSED)
+    wait, gone = rungs_of(story)[-2:]
+    assert (wait.kind, wait.timer, gone.kind) == (Kind.WAIT, "time-wait", Kind.STATE)
+    assert (gone.before.kernel, gone.after.kernel) == (S.TIME_WAIT, S.CLOSED)
+    assert segments_of(story)[-1].after.kernel is S.TIME_WAIT, "it was the timer that closed it, not the segment"
+
+
+def test_what_a_segment_ends_at_once_is_that_segments_doing() -> None:
+    story = Story()
+    story.handshake()
+    story.peer("R", S.CLOSED, seq=1)
+    story.state(S.CLOSED)
+    assert rungs_of(story, Kind.STATE, Kind.WAIT) == []
+    assert segments_of(story)[-1].after == Sides(S.CLOSED, S.CLOSED)
+
+
+def test_checks_belong_to_the_segment_that_they_look_at_or_to_what_happened_last() -> None:
+    story = Story()
+    story.handshake()
+    at = story.kernel("A", S.ESTABLISHED, seq=1, ack=1)
+    story.agrees("state")
+    story.step("A title is no happening")
+    story.agrees("silence")
+    story.differs(at, Expected(0x10, ack=2))
+    told = {rung.event: rung for rung in rungs_of(story)}
+    assert [check.subject for check in told[at].checks] == ["state", "silence", "SA"]
+    assert [rung.event for rung in told.values() if rung.broke] == [at]
+
+
+def test_a_frame_that_is_no_segment_is_shown_when_a_peer_sent_it_and_an_echo_request_is_not() -> None:
+    story = Story()
+    story.frame(bytes(Ether() / IP(src="198.18.1.2", dst="198.18.1.1") / ICMP()), connection=None)
+    story.frame(bytes(packet(4, Segment(ISS[True], ISS[False], SYN), flags="MF")))
+    [rung] = rungs_of(story)
+    assert (rung.kind, rung.letters, rung.text) == (Kind.FRAME, "?", "an IPv4 fragment")
+
+
+def test_connections_are_told_apart_by_the_port_that_differs() -> None:
+    ladder = Ladder([], Story().recording)
+    assert ladder.names == [""]
+    ladder.recording.connections.append(Connection(4, 80, 40002))
+    assert ladder.names == ["40001", "40002"]
+    ladder.recording.connections[:] = [Connection(4, 5000, 80), Connection(4, 5001, 80)]
+    assert ladder.names == ["5000", "5001"]
+    ladder.recording.connections.append(Connection(4, 5000, 81))
+    assert ladder.names == ["80>5000", "80>5001", "81>5000"]
+
+
+def test_a_long_ladder_is_shortened_in_the_middle_and_keeps_its_pairs() -> None:
+    whole = ladder_of(a_long_one(1000))
+    count = len(whole.rungs)
+    ladder = shortened(whole, 100)
+    assert (len(ladder.rungs), ladder.omitted) == (100, count - 100)
+    for at, rung in enumerate(ladder.rungs):
+        assert all(ladder.rungs[each].acknowledged == at for each in rung.acknowledges)
+        assert rung.acknowledged is None or at in ladder.rungs[rung.acknowledged].acknowledges
+
+
+def test_a_short_ladder_is_left_alone() -> None:
+    ladder = ladder_of(a_long_one(10))
+    assert shortened(ladder, 100) is ladder
+
+
+def test_a_walk_through_the_whole_recording_for_each_frame_is_not_needed() -> None:
+    recording = a_long_one(20_000)
+    began = time.process_time()
+    lines = sum(1 for _ in ladder_lines(ladder_of(recording), Screen()))
+    assert lines > 20_000
+    assert time.process_time() - began < 8, "it takes half a second, and the walk half a minute"
