@@ -1,6 +1,8 @@
 """Closing a connection: each side says FIN for its own direction, and each FIN is acknowledged."""
 
-from lab import Lab, scenario
+from lab import ANY, Lab, scenario
+
+_TIMESTAMPS = [("NOP", None), ("NOP", None), ("Timestamp", (ANY, ANY))]
 
 
 @scenario(section="RFC 9293 3.6 case 2, figure 12")
@@ -13,20 +15,22 @@ def kernel_closes_second(lab: Lab) -> None:
     lab.step("First segment: the peer has nothing more to send")
     peer.send("FA")
 
-    lab.step("Second segment: the kernel acknowledges at once, and tells its application")
+    lab.step("Second segment: the kernel acknowledges, and tells its application", claims="C93 C94 C95 C96 C97")
     peer.expect("A", seq=1, ack=2)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
+    connection.expect_poll("POLLIN POLLOUT POLLRDHUP")
     connection.expect_end()
 
-    lab.step("Third segment: the application closes too")
+    lab.step("Third segment: the application closes too", claims="C102 C103")
     connection.close()
     peer.expect("FA", seq=1, ack=2)
     lab.kernel.expect_state(peer, "LAST-ACK")
 
-    lab.step("Fourth segment: the peer acknowledges, and nothing is left on the kernel's side")
+    lab.step("Fourth segment: the peer acknowledges, and nothing is left on the kernel's side", claims="C120 C122 C128")
     peer.send("A")
     lab.kernel.expect_state(peer, "CLOSED")
     peer.expect_silence()
+    lab.verify("the state of the peer, which closed first", "TIME-WAIT", str(peer.state))
 
 
 @scenario(section="RFC 9293 3.6 case 1, figure 12")
@@ -36,12 +40,12 @@ def kernel_closes_first(lab: Lab) -> None:
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("First segment: the kernel's application closes")
+    lab.step("First segment: the kernel's application closes", claims="C80 C82 C84")
     connection.close()
     peer.expect("FA", seq=1, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
 
-    lab.step("Second segment: the peer acknowledges the FIN")
+    lab.step("Second segment: the peer acknowledges the FIN", claims="C101")
     peer.send("A")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
     peer.expect_silence()
@@ -49,11 +53,11 @@ def kernel_closes_first(lab: Lab) -> None:
     lab.step("Third segment: the peer closes too")
     peer.send("FA")
 
-    lab.step("Fourth segment: the kernel acknowledges and keeps the connection in TIME-WAIT")
+    lab.step("Fourth segment: the kernel acknowledges and keeps the connection in TIME-WAIT", claims="C109 C122 C128")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
 
-    lab.step("If the last ACK is lost the FIN comes again, and TIME-WAIT is what still answers it")
+    lab.step("If the last ACK is lost the FIN comes again, and TIME-WAIT is what still answers it", claims="C114 C115")
     peer.send("FA", seq=1)
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
@@ -66,16 +70,220 @@ def both_close_at_once(lab: Lab) -> None:
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("Both close before the other's FIN has arrived: neither FIN acknowledges the other")
+    lab.step("Both close before the other's FIN has arrived: neither FIN acknowledges the other", claims="C84 C122")
     with lab.crossing():
         peer.send("FA")
         connection.close()
         peer.expect("FA", seq=1, ack=1)
         lab.kernel.expect_state(peer, "FIN-WAIT-1")
 
-    lab.step("Each acknowledges the other's FIN, and has to wait for its own to be acknowledged")
+    lab.step("Each acknowledges the other's FIN, and has to wait for its own to be acknowledged", claims="C120 C122")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "CLOSING")
     peer.send("A")
     lab.kernel.expect_state(peer, "TIME-WAIT")
     peer.expect_silence()
+
+
+@scenario(section="RFC 9293 3.6")
+def either_side_closes_first(lab: Lab) -> None:
+    """Who opened a connection says nothing about who closes it. TIME-WAIT belongs to who closes first."""
+    server = lab.kernel.listen(port=80)
+
+    lab.step("The kernel is the client and closes first: it waits", claims="C90 C128")
+    peer = lab.peer(port=81)
+    lab.kernel.connect(to=peer)
+    peer.open()
+    peer.fin_wait_2().close()
+    lab.kernel.expect_state(peer, "TIME-WAIT")
+    lab.verify("the state of the peer", "CLOSED", str(peer.state))
+
+    lab.step("The kernel is the client, and the server closes first: the server waits", claims="C90 C128")
+    peer = lab.peer(port=82)
+    lab.kernel.connect(to=peer)
+    peer.open()
+    peer.close()
+    lab.kernel.expect_state(peer, "CLOSED")
+    lab.verify("the state of the peer", "TIME-WAIT", str(peer.state))
+
+    lab.step("The kernel is the server and closes first: it waits", claims="C90 C128")
+    peer = lab.peer(to=server)
+    peer.open()
+    peer.fin_wait_2().close()
+    lab.kernel.expect_state(peer, "TIME-WAIT")
+    lab.verify("the state of the peer", "CLOSED", str(peer.state))
+
+    lab.step("The kernel is the server, and the client closes first: the client waits", claims="C90 C128")
+    peer = lab.peer(to=server)
+    peer.open()
+    peer.close()
+    lab.kernel.expect_state(peer, "CLOSED")
+    lab.verify("the state of the peer", "TIME-WAIT", str(peer.state))
+
+
+@scenario(section="RFC 9293 3.1, 3.4")
+def the_numbers_of_a_fin(lab: Lab) -> None:
+    """A FIN is numbered as a byte behind the last, and acknowledges all bytes in order, not "the packet before"."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+
+    lab.step("A packet of 100 bytes from the peer, and ten bytes from the kernel", claims="C81 C82")
+    peer.send("PA", payload=bytes(100))
+    peer.expect("A", seq=1, ack=101)
+    connection.expect_data(bytes(100))
+    connection.send("0123456789")
+    peer.expect("PA", seq=1, ack=101, payload="0123456789")
+    peer.send("A")
+
+    lab.step("The last packet that the kernel receives lies behind a gap: it asks for the missing bytes", claims="C81")
+    peer.send("PA", seq=121, payload=bytes(30))
+    peer.expect("A", seq=11, ack=101)
+
+    lab.step("The FIN stands behind ten bytes, and acknowledges a hundred", claims="C81 C82 C83")
+    connection.shutdown("write")
+    peer.expect("FA", seq=11, ack=101)
+    lab.kernel.expect_state(peer, "FIN-WAIT-1")
+
+    lab.step("The gap is filled: one ACK for the bytes of both packets", claims="C81 C83")
+    peer.send("PA", seq=101, ack=12, payload=bytes(20))
+    peer.expect("A", seq=12, ack=151)
+    lab.kernel.expect_state(peer, "FIN-WAIT-2")
+    connection.expect_data(bytes(50))
+
+
+@scenario(section="RFC 9293 3.10.7.4 fifth; 3.3.2 figure 5")
+def only_the_ack_of_the_fin_counts(lab: Lab) -> None:
+    """Three states wait for the FIN to be acknowledged. An ACK of the data before it changes none of them."""
+    server = lab.kernel.listen(port=80)
+
+    lab.step("FIN-WAIT-1: an ACK of the data, then one that covers the FIN", claims="C19 C101")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    connection.send("hello")
+    peer.expect("PA", seq=1, ack=1, payload="hello")
+    connection.shutdown("write")
+    peer.expect("FA", seq=6, ack=1)
+    peer.send("A", ack=6)
+    lab.kernel.expect_state(peer, "FIN-WAIT-1")
+    peer.send("A", ack=7)
+    lab.kernel.expect_state(peer, "FIN-WAIT-2")
+
+    lab.step("LAST-ACK: the same, and the application can send no more", claims="C102 C103 C105 C120")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.close_wait()
+    connection.send("hello")
+    peer.expect("PA", seq=1, ack=2, payload="hello")
+    connection.shutdown("write")
+    peer.expect("FA", seq=6, ack=2)
+    lab.kernel.expect_state(peer, "LAST-ACK")
+    connection.send("more", error="EPIPE")
+    peer.send("A", ack=6)
+    peer.expect_silence()
+    lab.kernel.expect_state(peer, "LAST-ACK")
+    peer.send("A", ack=7)
+    lab.kernel.expect_state(peer, "CLOSED")
+
+    lab.step("CLOSING: the same", claims="C120")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    connection.send("hello")
+    peer.expect("PA", seq=1, ack=1, payload="hello")
+    connection.shutdown("write")
+    peer.expect("FA", seq=6, ack=1)
+    peer.send("FA", ack=6)
+    peer.expect("A", seq=7, ack=2)
+    lab.kernel.expect_state(peer, "CLOSING")
+    peer.send("A", ack=6)
+    lab.kernel.expect_state(peer, "CLOSING")
+    peer.send("A", ack=7)
+    lab.kernel.expect_state(peer, "TIME-WAIT")
+
+
+@scenario(section="RFC 9293 3.6 case 2, 3.10.4", short={})
+def the_second_fin_waits_for_the_application(lab: Lab) -> None:
+    """Only the application knows when it has nothing more to say: the kernel's FIN waits for it as long as need be."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+
+    lab.step("The peer has closed, the application has not: no timer runs, and nothing is sent", claims="C96 C125")
+    peer.close_wait()
+    lab.verify("the timer of the connection", "", lab.kernel.details(peer).timer)
+    patience_s = 30.0 if lab.full else 0.5
+    peer.expect_silence(during=patience_s)
+    lab.kernel.expect_state(peer, "CLOSE-WAIT")
+
+    lab.step("The FIN comes with close(), and not before", claims="C102 C103 C125")
+    connection.close()
+    peer.expect("FA", seq=1, ack=2)
+    lab.kernel.expect_state(peer, "LAST-ACK")
+    lab.measured("C125", f"no FIN for {patience_s:g} s, then at once")
+
+
+@scenario(section="RFC 7323 3.2")
+def timestamps_on_each_segment(lab: Lab) -> None:
+    """Where both sides agreed on timestamps all four segments carry them. No other option belongs to the close."""
+    server = lab.kernel.listen(port=80)
+
+    lab.step("With timestamps: the FIN that the kernel sends first, and its ACK of the peer's", claims="C88")
+    first = lab.peer(to=server, timestamps=True, sack_permitted=True, window_scale=2)
+    connection = first.open()
+    connection.close()
+    first.expect("FA", seq=1, ack=1, options=_TIMESTAMPS)
+    first.send("A")
+    first.send("FA")
+    first.expect("A", seq=2, ack=2, options=_TIMESTAMPS)
+    lab.kernel.expect_state(first, "TIME-WAIT")
+
+    lab.step("With timestamps: its ACK of the peer's FIN, and the FIN that it sends second", claims="C88")
+    second = lab.peer(to=server, timestamps=True, sack_permitted=True, window_scale=2)
+    connection = second.open()
+    second.send("FA")
+    second.expect("A", seq=1, ack=2, options=_TIMESTAMPS)
+    connection.close()
+    second.expect("FA", seq=1, ack=2, options=_TIMESTAMPS)
+
+    lab.step("Without: no option at all", claims="C88")
+    plain = lab.peer(to=server)
+    connection = plain.open()
+    connection.close()
+    plain.expect("FA", seq=1, ack=1, options=[])
+
+
+@scenario(section="RFC 9293 3.4, 3.10.7.4 eighth")
+def the_peers_fin_carries_data(lab: Lab) -> None:
+    """A FIN that comes with data is numbered behind it: one acknowledgement covers both."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.fin_wait_2()
+
+    lab.step("The last five bytes and the FIN in one segment: the ACK is six further", claims="C109")
+    peer.send("FPA", payload="hello")
+    peer.expect("A", seq=2, ack=7)
+    lab.kernel.expect_state(peer, "TIME-WAIT")
+    connection.expect_data("hello")
+    connection.expect_end()
+
+
+@scenario(section="RFC 9293 3.8.6.3 SHLD-31, 3.10.7.4 eighth")
+def a_fin_overtakes_data(lab: Lab) -> None:
+    """A FIN counts when all that was sent before it has come. One that arrives too early is kept until then."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+
+    lab.step("The FIN is here, the five bytes before it are not: the kernel asks for them, and stays", claims="C92")
+    peer.send("FA", seq=6)
+    peer.expect("A", seq=1, ack=1)
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    connection.recv(error="EAGAIN")
+
+    lab.step("The bytes arrive: one ACK for them and for the FIN", claims="C92")
+    peer.send("PA", seq=1, payload="hello")
+    peer.expect("A", seq=1, ack=7)
+    lab.kernel.expect_state(peer, "CLOSE-WAIT")
+    connection.expect_data("hello")
+    connection.expect_end()

@@ -1,4 +1,4 @@
-"""Ending an open connection by force: one segment, and no answer to it."""
+"""The peer ends an open connection by force: one segment, no answer to it, and an error for the application."""
 
 from lab import Lab, scenario
 
@@ -10,28 +10,57 @@ def the_peer_resets(lab: Lab) -> None:
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("The reset: no FIN, no acknowledgement, the kernel has no connection any more")
+    lab.step("The reset: no FIN, no acknowledgement, the kernel has no connection any more", claims="C17")
     peer.send("R")
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("The application learns that this was no ordinary end: an error, once")
+    lab.step("The application learns that this was no ordinary end: an error, once", claims="C97")
+    connection.expect_poll("POLLIN POLLOUT POLLRDHUP POLLERR POLLHUP")
     connection.recv(error="ECONNRESET")
+    connection.expect_end()
     connection.send("anyone?", error="EPIPE")
 
 
-@scenario(section="RFC 9293 3.10.5")
-def the_kernel_resets(lab: Lab) -> None:
-    """An application can abort instead of closing: the reset stands where the FIN would have stood."""
+@scenario(section="RFC 9293 3.10.7.4 second check, RFC 5961 3.2")
+def a_reset_has_to_be_exact(lab: Lab) -> None:
+    """A reset with any other number might be forged: inside the window the kernel asks back, outside it says nothing.
+
+    Only who has really lost the connection answers that question, with a reset that is exact.
+    """
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    peer.open()
+
+    lab.step("Outside the window: ignored")
+    peer.send("R", seq=0)
+    peer.expect_silence()
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+
+    lab.step("Inside the window, but not the next number: a challenge")
+    peer.send("R", seq=2)
+    peer.expect("A", seq=1, ack=1)
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+
+    lab.step("A host without that connection answers the challenge in its own numbers: this reset counts")
+    peer.send("R", seq=1)
+    peer.expect_silence()
+    lab.kernel.expect_state(peer, "CLOSED")
+
+
+@scenario(section="RFC 9293 3.10.7.4 second check, MUST-12")
+def a_reset_after_the_peers_fin(lab: Lab) -> None:
+    """A reset in CLOSE-WAIT: the application that only reads sees an ordinary end, the one that writes is told."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
+    peer.close_wait()
 
-    lab.step("close() with a linger time of zero")
-    connection.abort()
-    peer.expect("RA", seq=1, ack=1)
+    lab.step("The connection is gone as in any other state", claims="C100")
+    peer.send("R")
+    peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("What the peer still sends belongs to no connection")
-    peer.send("PA", seq=1, ack=1, payload="still there?")
-    peer.expect("R", seq=1)
+    lab.step("Reading tells of the FIN only, writing of the reset", claims="C100")
+    connection.expect_end()
+    connection.send("anyone?", error="EPIPE")

@@ -1,0 +1,117 @@
+"""A close without a FIN: where the FIN would have stood there is a reset, and the connection is gone at once."""
+
+from lab import Lab, scenario
+
+
+@scenario(section="RFC 9293 3.6.1 SHLD-3; RFC 1122 4.2.2.13")
+def unread_data(lab: Lab) -> None:
+    """close() before everything was read: a FIN would say that all is well, so a reset says that data was lost."""
+    server = lab.kernel.listen(port=80)
+
+    lab.step("Five bytes are here, acknowledged but not read, when the application closes", claims="C79 C122")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.send("PA", payload="hello")
+    peer.expect("A", seq=1, ack=6)
+    connection.close()
+    peer.expect("RA", seq=1, ack=6)
+    lab.kernel.expect_state(peer, "CLOSED")
+
+    lab.step("One byte too few was read: the same", claims="C79")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.send("PA", payload="hello")
+    peer.expect("A", seq=1, ack=6)
+    connection.expect_data("hell")
+    connection.close()
+    peer.expect("RA", seq=1, ack=6)
+    lab.kernel.expect_state(peer, "CLOSED")
+
+    lab.step("The peer has closed already, as if nothing could go wrong any more: the same", claims="C79")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.send("FPA", payload="hello")
+    peer.expect("A", seq=1, ack=7)
+    lab.kernel.expect_state(peer, "CLOSE-WAIT")
+    connection.close()
+    peer.expect("RA", seq=1, ack=7)
+    lab.kernel.expect_state(peer, "CLOSED")
+
+    lab.step("shutdown() does not ask: the data can still be read behind the FIN", claims="C77 C79")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.send("PA", payload="hello")
+    peer.expect("A", seq=1, ack=6)
+    connection.shutdown("write")
+    peer.expect("FA", seq=1, ack=6)
+    lab.kernel.expect_state(peer, "FIN-WAIT-1")
+    connection.expect_data("hello")
+
+
+@scenario(section="RFC 9293 3.10.5; socket(7) SO_LINGER")
+def a_linger_time_of_zero(lab: Lab) -> None:
+    """An application can abort instead of closing: the reset stands where the FIN would have stood.
+
+    RFC 9293 sends <SEQ=SND.NXT><CTL=RST> for ABORT. Linux adds an acknowledgement, which no receiver of a reset minds.
+    """
+    server = lab.kernel.listen(port=80)
+
+    lab.step("close() with a linger time of zero: no FIN, no wait", claims="C79 C122")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    connection.abort()
+    peer.expect("RA", seq=1, ack=1)
+    lab.kernel.expect_state(peer, "CLOSED")
+
+    lab.step("What the peer still sends belongs to no connection", claims="C79")
+    peer.send("PA", seq=1, ack=1, payload="still there?")
+    peer.expect("R", seq=1)
+
+    lab.step("What was sent but not acknowledged is given up: the reset stands behind it", claims="C79")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    connection.send("hello")
+    peer.expect("PA", seq=1, ack=1, payload="hello")
+    connection.abort()
+    peer.expect("RA", seq=6, ack=1)
+    lab.kernel.expect_state(peer, "CLOSED")
+
+    lab.step("A FIN can be taken back, while the peer has not closed", claims="C79")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.fin_wait_2()
+    connection.abort()
+    peer.expect("RA", seq=2, ack=1)
+    lab.kernel.expect_state(peer, "CLOSED")
+
+    lab.step("Where both have closed there is nothing to abort: the connection is gone, nothing is sent", claims="C79")
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.closing()
+    connection.abort()
+    lab.kernel.expect_state(peer, "CLOSED")
+    peer.expect_silence()
+
+
+@scenario(section="RFC 9293 3.10.4; listen(2)")
+def a_listener_with_connections_in_its_queue(lab: Lab) -> None:
+    """A connection is open before its application takes it. If the listener closes first, nobody ever will."""
+    server = lab.kernel.listen(port=80)
+
+    lab.step("One connection is open and waits for accept(); of another only the SYN has come", claims="C79")
+    waiting = lab.peer(to=server)
+    waiting.syn_received().send("A")
+    lab.kernel.expect_state(waiting, "ESTABLISHED")
+    opening = lab.peer(to=server)
+    opening.syn_received()
+
+    lab.step("The listener closes: the open connection is reset, the request is forgotten without a word", claims="C79")
+    server.close()
+    waiting.expect("RA", seq=1, ack=1)
+    lab.kernel.expect_state(waiting, "CLOSED")
+    opening.expect_silence()
+
+    lab.step("The third segment of that handshake finds nobody", claims="C79")
+    opening.send("A")
+    opening.expect("R", seq=1)
+    lab.kernel.expect_state(opening, "CLOSED")
