@@ -1,0 +1,128 @@
+"""The lab under several kernels in virtual machines, and one table: claim by kernel."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from scripts.machines.guest import Guest, choose_accelerator
+from scripts.machines.kernels import Kernel, Offered, fetch, newest_of, offered
+from scripts.machines.roots import PROJECT, add_checkout, bootstrap, make_disk
+from scripts.machines.table import as_markdown
+from scripts.machines.tools import CHECKOUT, WORK, Failed, Missing, Phases, need_host, run
+
+SERIES = ("5.10", "6.1", "6.12", "6.18", "7.3")
+"""What is tried when nothing is asked for: the long-term kernels, and the newest one."""
+
+_DEADLINE_S = 120
+_JOB = f"""
+cd {PROJECT}
+scripts/lab run -q --out /results/run PATTERNS
+"""
+
+
+def main() -> int:
+    """The command; its exit status: 0 the table is there, 1 a guest failed, 3 it could not be tried."""
+    parser = argparse.ArgumentParser(prog="kernel-matrix", description=__doc__)
+    parser.add_argument("versions", nargs="*", default=SERIES, metavar="VERSION", help=f"default: {' '.join(SERIES)}")
+    parser.add_argument("--suite", default="bookworm", help="the Debian release of the root (default: %(default)s)")
+    parser.add_argument("--pattern", default="", help="run only these scenarios")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="write the table there as Markdown")
+    parser.add_argument("--list", action="store_true", help="list the kernels that there are, and stop")
+    asked = parser.parse_args()
+    try:
+        need_host()
+        known, absent = offered()
+        if absent:
+            print(f"(the archive has no {', '.join(absent)})")
+        if asked.list:
+            print("\n".join(f"{each.release:<32} {each.suite}" for each in known))
+            return 0
+        return _try(asked, [newest_of(version, known) for version in asked.versions])
+    except Missing as missing:
+        print(f"kernel-matrix cannot run here: {missing}", file=sys.stderr)
+        return 3
+    except Failed as failed:
+        print(f"kernel-matrix failed: {failed}", file=sys.stderr)
+        return 1
+
+
+def _try(asked: argparse.Namespace, wanted: list[Offered]) -> int:
+    phases, folder = Phases(), WORK / "matrix"
+    folder.mkdir(parents=True, exist_ok=True)
+    kernels = []
+    for each in wanted:
+        with phases.phase(f"kernel {each.release} ({each.suite})"):
+            kernels.append(fetch(each))
+    accelerator, why = choose_accelerator(kernels[0], folder)
+    print(f"(accelerator {accelerator}: {why})")
+    root = folder / "root"
+    with phases.phase(f"root of {asked.suite}, with the lab set up"):
+        bootstrap(root, asked.suite, folder / "log")
+        add_checkout(root, folder / "log")
+        _set_up(root, folder / "log")
+    guests = []
+    for kernel in kernels:
+        guest = Guest(kernel, folder / kernel.release, accelerator)
+        make_disk(root, kernel, _JOB.replace("PATTERNS", asked.pattern), guest.folder / "disk", guest.folder / "log")
+        guests.append(guest)
+    failed = []
+    # An emulated CPU is a thread of the host's: one guest per core, each with one CPU, gets most done.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for kernel, told in zip(kernels, pool.map(_boot, guests), strict=True):
+            if isinstance(told, Failed):
+                failed.append(kernel.release)
+                print(f"{kernel.release}: {told}", file=sys.stderr)
+            else:
+                phases.add(f"run under {kernel.release}", told)
+    done = [kernel for kernel in kernels if kernel.release not in failed]
+    table = as_markdown({kernel.release: _claims(folder / kernel.release / "results/run") for kernel in done})
+    if asked.table:
+        asked.table.write_text(table)
+    else:
+        print(table)
+    return int(bool(failed))
+
+
+def _boot(guest: Guest) -> float | Failed:
+    try:
+        booted = guest.run(guest.folder / "disk", _DEADLINE_S, cpus=1)
+    except Failed as failed:
+        return failed
+    finally:
+        (guest.folder / "disk").unlink(missing_ok=True)
+    if not (guest.folder / "results/run").is_dir():
+        return Failed(f"no recording came back (exit status {booted.status}); see {guest.console}")
+    return booted.seconds
+
+
+def _set_up(root: Path, log: Path) -> None:
+    """The lab's own provisioning, at the host's speed: in a change of root instead of a guest."""
+    resolver = root / "etc/resolv.conf"
+    guests = resolver.read_text()
+    resolver.write_text(Path("/etc/resolv.conf").read_text())
+    command = (
+        'mount -t proc proc "$1/proc" && mount --rbind /sys "$1/sys" && mount --rbind /dev "$1/dev"'
+        ' && set -a && . "$1/environment" && set +a && exec chroot "$1" "$2/scripts/provision"'
+    )
+    run(["unshare", "-m", "--propagation", "private", "bash", "-c", command, "-", root, PROJECT], log)
+    resolver.write_text(guests)
+
+
+def _claims(recording: Path) -> list[dict[str, object]]:
+    done = subprocess.run(
+        [CHECKOUT / "scripts/lab", "claims", "--from", recording, "--json"], capture_output=True, text=True, check=False
+    )
+    if not done.stdout:
+        raise Failed(f"lab claims --from {recording}: {done.stderr.strip()}")
+    listed: list[dict[str, object]] = json.loads(done.stdout)
+    return listed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
