@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts.machines.guest import Guest, choose_accelerator
-from scripts.machines.kernels import Kernel, Offered, fetch, newest_of, offered
+from scripts.machines.kernels import Offered, fetch, newest_of, offered
 from scripts.machines.roots import PROJECT, add_checkout, bootstrap, make_disk
 from scripts.machines.table import as_markdown
 from scripts.machines.tools import CHECKOUT, WORK, Failed, Missing, Phases, need_host, run
@@ -108,7 +108,9 @@ def _set_up(root: Path, log: Path) -> None:
     resolver.write_text(Path("/etc/resolv.conf").read_text())
     command = (
         'mount -t proc proc "$1/proc" && mount --rbind /sys "$1/sys" && mount --rbind /dev "$1/dev"'
-        ' && set -a && . "$1/environment" && set +a && exec chroot "$1" "$2/scripts/provision"'
+        ' && mapfile -t settings <"$1/environment"'
+        ' && exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "${settings[@]}"'
+        ' chroot "$1" "$2/scripts/provision"'
     )
     run(["unshare", "-m", "--propagation", "private", "bash", "-c", command, "-", root, PROJECT], log)
     resolver.write_text(guests)

@@ -114,7 +114,7 @@ def _archive() -> str:
 
 
 def _options(suite: str) -> list[str]:
-    """apt's options for a configuration of its own with one suite; the system's is not touched."""
+    """Options with which apt has a configuration of its own with one suite; the system's is not touched."""
     own = WORK / "apt" / suite
     if not own.exists():
         for part in ("sources.d", "lists/partial", "cache/archives/partial"):
@@ -144,9 +144,7 @@ def _options(suite: str) -> list[str]:
 
 
 def _apt_cache(suite: str, *arguments: str) -> str:
-    done = subprocess.run(
-        ["apt-cache", *_options(suite), *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["apt-cache", *_options(suite), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"apt-cache {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout

@@ -62,14 +62,14 @@ def make_disk(root: Path, kernel: Kernel, job: str, disk: Path, log: Path) -> No
     """An ext4 image of the root, with this kernel's modules and this job, and room to work in."""
     modules = root / "lib/modules"
     shutil.rmtree(modules, ignore_errors=True)
-    shutil.copytree(kernel.modules, modules / kernel.release, symlinks=True, ignore=shutil.ignore_patterns("build", "source"))
+    shutil.copytree(
+        kernel.modules, modules / kernel.release, symlinks=True, ignore=shutil.ignore_patterns("build", "source")
+    )
     (root / "job").write_text(job)
     used = sum(path.lstat().st_blocks for path in root.rglob("*")) // 2048
     disk.parent.mkdir(parents=True, exist_ok=True)
     disk.unlink(missing_ok=True)
-    run(
-        ["mke2fs", "-q", "-t", "ext4", "-N", str(_INODES), "-d", root, disk, f"{used + _SPARE_MIB}M"], log
-    )
+    run(["mke2fs", "-q", "-t", "ext4", "-N", str(_INODES), "-d", root, disk, f"{used + _SPARE_MIB}M"], log)
 
 
 def _add_user(folder: Path) -> None:

@@ -20,8 +20,7 @@ def as_markdown(claims: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     lines = [
         "# The article's claims under several kernels",
         "",
-        f"Made by `scripts/kernel-matrix` on {datetime.now(UTC):%Y-%m-%d}, in emulated machines, with Debian's kernels"
-        f" {', '.join(kernels)}.",
+        f"Made by `scripts/kernel-matrix` on {datetime.now(UTC):%Y-%m-%d} with Debian's kernels {', '.join(kernels)}.",
         "",
         f"{len(by_id) - len(differing)} of {len(by_id)} claims have the same verdict under all of them.",
         "",
