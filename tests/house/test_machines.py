@@ -1,0 +1,90 @@
+"""The virtual machines' scripts, as far as they can be judged without booting one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.machines.guest import _with_dependencies as with_dependencies
+from scripts.machines.kernels import Offered, newest_of
+from scripts.machines.table import as_markdown
+from scripts.machines.tools import Failed, Missing, run
+
+ROOT = Path(__file__).resolve().parents[2]
+KNOWN = sorted(
+    (
+        Offered(f"{version}-cloud-amd64", "somewhere")
+        for version in ("6.12.9+deb12", "6.12.107+deb13", "6.1.0-50", "6.1.0-47", "5.10.0-32", "6.18.5+deb13")
+    ),
+    key=lambda each: each.order,
+)
+
+
+@pytest.mark.parametrize(
+    ("series", "release"),
+    [("6.12", "6.12.107+deb13"), ("6.1", "6.1.0-50"), ("5.10", "5.10.0-32"), ("6.12.9", "6.12.9+deb12")],
+)
+def test_a_series_means_its_newest_kernel(series: str, release: str) -> None:
+    assert newest_of(series, KNOWN).release == f"{release}-cloud-amd64"
+
+
+def test_a_series_that_nobody_has_is_answered_with_those_that_are_there() -> None:
+    with pytest.raises(Missing, match=r"no suite has a cloud kernel 4\.19; there are 5\.10, 6\.1, 6\.12, 6\.18$"):
+        newest_of("4.19", KNOWN)
+
+
+def test_modules_are_loaded_behind_what_they_need(tmp_path: Path) -> None:
+    (tmp_path / "modules.dep").write_text(
+        "kernel/fs/ext4/ext4.ko.xz: kernel/fs/mbcache.ko kernel/fs/jbd2/jbd2.ko\n"
+        "kernel/fs/mbcache.ko:\n"
+        "kernel/fs/jbd2/jbd2.ko: kernel/lib/crc.ko\n"
+        "kernel/lib/crc.ko:\n"
+        "kernel/net/veth.ko:\n"
+    )
+    order = [path.name.split(".")[0] for path in with_dependencies(tmp_path, ("ext4", "virtio_blk"))]
+    assert sorted(order) == ["crc", "ext4", "jbd2", "mbcache"]
+    assert order.index("crc") < order.index("jbd2") < order.index("ext4")
+    assert order.index("mbcache") < order.index("ext4")
+
+
+def test_the_table_tells_first_where_kernels_differ() -> None:
+    def claim(name: str, verdict: str) -> dict[str, str]:
+        return {"id": name, "kind": "holds", "verdict": verdict}
+
+    table = as_markdown(
+        {"5.10": [claim("C1", "shown"), claim("C2", "not run")], "6.1": [claim("C1", "shown"), claim("C2", "shown")]}
+    )
+    differing, _, everything = table.partition("## All claims")
+    assert "1 of 2 claims have the same verdict" in differing
+    assert "| C2 | holds | not run | shown |" in differing
+    assert "C1" not in differing
+    assert "| C1 | holds | shown | shown |" in everything
+
+
+def test_a_step_that_fails_shows_the_end_of_its_output(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match=r"(?s)sh ended with 7, its output is in .*log:\nwhat went wrong"):
+        run(["sh", "-c", "echo what went wrong; exit 7"], tmp_path / "log")
+
+
+@pytest.mark.parametrize("script", ["vm-test", "kernel-matrix"])
+def test_a_machine_without_the_tools_is_told_what_to_type(script: str, tmp_path: Path) -> None:
+    (tmp_path / "python3").symlink_to(Path(sys.executable).resolve())
+    for tool in ("bash", "readlink", "env"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or "")
+    done = subprocess.run(
+        [ROOT / "scripts" / script],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    wanted = "sudo apt-get install" if os.geteuid() == 0 else "call this with sudo"
+    assert f"{script} cannot run here: " in done.stderr
+    assert wanted in done.stderr or "only x86-64" in done.stderr
