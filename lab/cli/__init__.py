@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import lab
+from lab.cli.claims import claims
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.run import run
 
@@ -41,4 +42,5 @@ def version(
 
 app.command()(run)
 app.command(name="list")(list_scenarios)
+app.command()(claims)
 app.command()(doctor)

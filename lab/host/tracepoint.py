@@ -26,7 +26,8 @@ from lab.tcp.state import State
 from lab.tcp.values import make
 
 _EVENT = "events/sock/inet_sock_set_state"
-_RING_PAGES = 64  # of data, per CPU: some 2,300 state changes between two readings
+_RINGS_BYTES = 8 << 20  # for all CPUs together: some 75,000 state changes of the whole machine between two readings
+_LEAST_RING_PAGES = 64
 _ENABLE = 0x2400  # PERF_EVENT_IOC_ENABLE
 _SAMPLE, _LOST = 9, 2
 _HEAD, _TAIL = 1024, 1032  # data_head and data_tail in perf_event_mmap_page
@@ -58,7 +59,9 @@ class StateTracer:
         with ExitStack() as undo:
             try:
                 number, self._layout = _describe_event()
-                self._rings = [_Ring(number, cpu, undo) for cpu in sorted(_online_cpus())]
+                cpus = sorted(_online_cpus())
+                pages = _ring_pages(len(cpus))
+                self._rings = [_Ring(number, cpu, pages, undo) for cpu in cpus]
             except OSError as refused:
                 raise MachineError(
                     f"the tracepoint sock:inet_sock_set_state is out of reach ({refused.strerror or refused})",
@@ -110,10 +113,10 @@ class _Ring:
 
     __slots__ = ("_memory", "_size", "descriptor")
 
-    def __init__(self, event: int, cpu: int, undo: ExitStack) -> None:
-        self.descriptor = perf_event_open(_attributes(event), cpu)
+    def __init__(self, event: int, cpu: int, pages: int, undo: ExitStack) -> None:
+        self._size = pages * mmap.PAGESIZE
+        self.descriptor = perf_event_open(_attributes(event, wake_up_at=self._size // 2), cpu)
         undo.callback(os.close, self.descriptor)
-        self._size = _RING_PAGES * mmap.PAGESIZE
         self._memory = undo.enter_context(mmap.mmap(self.descriptor, self._size + mmap.PAGESIZE))
         ioctl(self.descriptor, _ENABLE, 0)
 
@@ -165,14 +168,19 @@ def _online_cpus() -> set[int]:
     return {cpu for bounds in ranges for cpu in range(int(bounds[0]), int(bounds[-1]) + 1)}
 
 
-def _attributes(event: int) -> bytes:
+def _ring_pages(cpus: int) -> int:
+    """How many pages of data each CPU gets: a power of two, as perf wants it."""
+    share = max(_LEAST_RING_PAGES, _RINGS_BYTES // mmap.PAGESIZE // cpus)
+    return 1 << share.bit_length() - 1
+
+
+def _attributes(event: int, wake_up_at: int) -> bytes:
     """A perf_event_attr: sample every occurrence with time and raw data, stamped by CLOCK_MONOTONIC."""
     attributes = bytearray(128)
     tracepoint, raw, time = 2, 1 << 10, 1 << 2
     disabled, watermark, use_clock = 1, 1 << 14, 1 << 25
     flags = disabled | watermark | use_clock
-    # Nobody sleeps on these descriptors; without a watermark each event would cost an interrupt to wake a sleeper up.
-    wake_up_at = _RING_PAGES * mmap.PAGESIZE // 2
+    # Nobody sleeps on these descriptors; but without a watermark each event would cost an interrupt to wake a sleeper.
     struct.pack_into("=IIQQQQQI", attributes, 0, tracepoint, 128, event, 1, raw | time, 0, flags, wake_up_at)
     struct.pack_into("=i", attributes, 92, 1)  # CLOCK_MONOTONIC
     return bytes(attributes)

@@ -21,6 +21,11 @@ _STYLES = {
 _NO_BREAK, _MAY_BREAK = "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH SPACE}"
 _WORD = re.compile(f"([^ {_MAY_BREAK}]+)([ {_MAY_BREAK}]*)")
 _OPTIONS = re.compile(r"<[^<>]*>")
+_OPENING, _CLOSING = "\uff08\u300a\u201c\u2018", "\uff0c\u3002\u3001\uff1b\uff1a\uff01\uff1f\uff09\u300b\u201d\u2019"
+# A Chinese character, with the brackets and the punctuation that must not be parted from it; or punctuation alone.
+_CHARACTER = re.compile(
+    f"[{_OPENING}]*[\u2e80-\u2fff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff][{_CLOSING}]*|[{_CLOSING}]+"
+)
 
 
 class Screen(NamedTuple):
@@ -47,14 +52,14 @@ def printable(text: str) -> str:
 def wrapped(text: str, width: int) -> Iterator[str]:
     """The text in lines of at most `width` columns, of which a Chinese character takes two.
 
-    Lines are broken at spaces, within a word only where it is too long. The comma of an option list is as good as a
-    space, and a space in it is none: options stay whole.
+    Lines are broken at spaces and between Chinese characters, within a word only where it is too long. The comma of an
+    option list is as good as a space, and a space in it is none: options stay whole.
     """
     if cell_len(text) <= width:
         yield text.replace(_NO_BREAK, " ")
         return
     line, space = "", ""
-    for word, following in _WORD.findall(_OPTIONS.sub(_held_together, text)):
+    for word, following in _WORD.findall(_CHARACTER.sub(_apart, _OPTIONS.sub(_held_together, text))):
         longer = line + space + word
         if line and cell_len(longer) > width:
             yield line.replace(_NO_BREAK, " ")
@@ -67,6 +72,11 @@ def wrapped(text: str, width: int) -> Iterator[str]:
 
 def _held_together(options: re.Match[str]) -> str:
     return options[0].replace(" ", _NO_BREAK).replace(",", "," + _MAY_BREAK)
+
+
+def _apart(character: re.Match[str]) -> str:
+    before = "" if character[0][0] in _CLOSING else _MAY_BREAK
+    return before + character[0] + _MAY_BREAK
 
 
 def _cut(word: str, width: int) -> list[str]:

@@ -42,7 +42,7 @@ def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
     """Every check with its verdict, a line each; the standing rules as one line, or a line for `each_rule`."""
     for check in recording.checks:
         verdict = "ok  " if check.passed else "FAIL"
-        yield f"  {verdict} {_line(check.where):>5}  {_told(recording, check)}"
+        yield f"  {verdict} {_line(check.where):>5}  {told(recording, check)}"
     subjects = [check.subject for check in recording.checks]
     waived = sum(subject.startswith("documented deviation") for subject in subjects)
     if recording.segments_judged and not any(subject.startswith("standing rule") for subject in subjects):
@@ -52,18 +52,18 @@ def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
         yield f"  note        the tracepoint lost {recording.transitions_lost} state changes: too many on this machine"
     dropped = Counter(note for _, note in recording.dropped)
     if each_rule and dropped:
-        told = ", ".join(f"{count} {note}" for note, count in dropped.most_common())
-        yield f"  note        {dropped.total()} frames of the kernel carried nothing for a connection: {told}"
+        notes = ", ".join(f"{count} {note}" for note, count in dropped.most_common())
+        yield f"  note        {dropped.total()} frames of the kernel carried nothing for a connection: {notes}"
     if each_rule:
         for rule in RULES:
             yield f"       {rule.id:<24} {rule.sentence}   {rule.section}"
 
 
 def frame_lines(recording: Recording) -> Iterator[str]:
-    """The bytes of every frame, numbered as they came."""
+    """The bytes of every frame, numbered as they came, from 1 as in Wireshark."""
     dropped = dict(recording.dropped)
     frames = ((at, event) for at, event in enumerate(recording.events) if isinstance(event, FrameSeen))
-    for number, (at, seen) in enumerate(frames):
+    for number, (at, seen) in enumerate(frames, start=1):
         way = "peer > kernel" if seen.from_peer else "kernel > peer"
         note = f"  not for a connection: {dropped[at]}" if at in dropped else ""
         yield f"  frame {number}  {way}  {len(seen.data)} bytes{note}"
@@ -109,15 +109,16 @@ def place(file: str, line: int) -> str:
     return f"{file if relative.startswith(os.pardir) else relative}:{line}"
 
 
-def _told(recording: Recording, check: CheckMade) -> str:
+def told(recording: Recording, check: CheckMade) -> str:
+    """What a check has found, in a line: "SA  seq 0, ack 1", "SA: ack 2 instead of 1"."""
     rows = recording.rows(check)
     if not check.passed:
         differing = ", ".join(f"{row.field} {row.got} instead of {row.expected}" for row in rows if not row.agrees)
         return f"{check.subject}: {differing}"
     # What was expected to be absent, and the control bits that are the subject, need no second mention.
     named = [row for row in rows if row.field != "flags" and row.got != "none"]
-    told = ", ".join(row.got if row.field == check.subject else f"{row.field} {row.got}" for row in named)
-    return f"{check.subject:<3} {told}".rstrip()
+    values = ", ".join(row.got if row.field == check.subject else f"{row.field} {row.got}" for row in named)
+    return f"{check.subject:<3} {values}".rstrip()
 
 
 def _line(where: Where | None) -> str:

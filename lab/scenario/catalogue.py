@@ -18,8 +18,6 @@ from typing import Any, NamedTuple
 
 from lab.scenario.registry import own_folder
 
-LANGUAGES = ("en", "zh")
-
 _ID = re.compile(r"C[1-9][0-9]*")
 _NEEDED = ("topic", "kind", "section", "article", "document")
 _OPTIONAL = ("linux", "depends", "since", "why_not_shown")
@@ -172,7 +170,7 @@ def _erratum(number: int, given: Any) -> Erratum:
 
 
 def _text(what: str, given: Any) -> Text:
-    for language in LANGUAGES:
+    for language in Text._fields:
         if not isinstance(given, dict) or not given.get(language):
             raise CatalogueError(f"{what} lacks its text in {language!r}")
     return Text(given["en"], given["zh"])

@@ -236,6 +236,10 @@ class Recording:
             return check.rows
         return compare(check.expected, seen.segment, seen.bases) + check.rows
 
+    def packet(self, at: int) -> int:
+        """The number of the frame that is the event at this index, counted from 1 as Wireshark does."""
+        return sum(isinstance(event, FrameSeen) for event in self.events[: at + 1])
+
     @property
     def dropped(self) -> Iterator[tuple[int, str]]:
         """The kernel's frames that meant nothing to the peers: index of the event, and why in a few words."""

@@ -94,7 +94,7 @@ def test_verbose_adds_rules_and_bytes() -> None:
     done = run_lab("run", "-v", "-4", "kernel_as_server")
     assert all(f"{rule.id} " in done.stdout and rule.sentence in done.stdout for rule in RULES)
     assert re.search(
-        r"frame 0  peer > kernel  58 bytes\n    0000  02 00 00 00 00 01 02 00 00 00 00 02 08 00", done.stdout
+        r"frame 1  peer > kernel  58 bytes\n    0000  02 00 00 00 00 01 02 00 00 00 00 02 08 00", done.stdout
     )
 
 

@@ -1,0 +1,79 @@
+"""`lab claims`: is that sentence of the article true here, and which packet says so?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
+from lab.cli.options import AsJson, Full, IPv4, IPv6, families
+from lab.cli.screens import screen_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.report.claims import ClaimReport
+    from lab.scenario.catalogue import Catalogue
+    from lab.scenario.result import Run
+
+
+class Language(Enum):
+    """What the texts are shown in."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+def claims(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="C50 and so on; without one, all.")] = None,
+    *,
+    language: Annotated[Language, typer.Option("--lang", help="English or Chinese.")] = Language.EN,
+    ipv4: IPv4 = False,
+    ipv6: IPv6 = False,
+    full: Full = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hold what the article says beside the RFC and this kernel, with the packet that shows it."""
+    from lab.cli.running import is_whole, whole_run
+    from lab.scenario import registry
+    from lab.scenario.catalogue import CatalogueError, catalogue
+    from lab.scenario.naming import showing
+
+    try:
+        known = catalogue()
+    except CatalogueError as wrong:
+        wrong_usage(str(wrong))
+    wanted = _wanted(ids or [], known)
+    found = registry.find()
+    made = whole_run(found, showing(found.scenarios, wanted), families(ipv4, ipv6), full=full)
+    differs = _print(made, known, wanted, language.value, as_json=as_json)
+    leave(DIFFERS if differs else 0 if is_whole(made) else CANNOT_RUN)
+
+
+def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
+    """The ids as the catalogue has them, in its order; ends the command at one that is not there."""
+    asked = {each.upper() for each in ids}
+    for each in sorted(asked - set(known.claims)):
+        last = list(known.claims)[-1]
+        near = ", ".join(known.near(each))
+        wrong_usage(f"there is no claim {each!r}; " + (f"near it: {near}" if near else f"they are C1 to {last}"))
+    return [each for each in known.claims if not asked or each in asked]
+
+
+def _print(made: Run, known: Catalogue, wanted: list[str], language: str, *, as_json: bool) -> bool:
+    """Print the reports of the wanted claims; whether one of them differs."""
+    from lab.report import claim_lines, claims
+
+    reports: list[ClaimReport] = [each for each in claims.claim_reports(made, known) if each.claim.id in wanted]
+    if as_json:
+        print(json.dumps(claims.as_json(reports), indent=2, ensure_ascii=False))
+    else:
+        screen = screen_of(sys.stdout)
+        for line in claim_lines.claim_lines(reports, known, screen.width, language):
+            print(line)
+        print(claim_lines.total_line(reports, made.environment["kernel"], language))
+    return any(report.verdict is claims.Verdict.DIFFERS for report in reports)

@@ -1,0 +1,194 @@
+"""What a run says about the claims of the catalogue: a verdict for each, the value found, and the packets behind it.
+
+A step shows the claims that it names when it ran to its end with every check passed. It ends where the next step
+begins, or with the scenario.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+from lab.report.segments import segment_text
+from lab.report.verdicts import told
+from lab.scenario.catalogue import Catalogue, Claim
+from lab.scenario.expectation import Row
+from lab.scenario.recording import CheckMade, Event, FrameSeen, Measured, Recording, StepBegun
+from lab.scenario.result import Outcome, Result, Run
+
+_MOST_VALUES, _MOST_SEGMENTS = 3, 2
+"""So many of a step's checks are named as what was measured, where the author names no value."""
+
+
+class Verdict(Enum):
+    """What a run comes to for one claim."""
+
+    SHOWN = "shown"
+    """The kernel does what the catalogue says, be the article right or wrong."""
+    DIFFERS = "differs"
+    """The kernel does something else."""
+    NOT_RUN = "not run"
+    """No step that names it ran to its end."""
+
+
+class Evidence(NamedTuple):
+    """One step that shows a claim, or shows that it differs."""
+
+    scenario: str
+    family: int
+    step: str
+    packet: int | None
+    """The number of the frame in the recording, counted from 1; None when no segment is behind it."""
+    text: str
+    """The segment in tcpdump's notation, or what the check found where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimReport:
+    """One claim of the catalogue in the light of a run."""
+
+    claim: Claim
+    verdict: Verdict
+    measured: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    """The step that is about the fewest claims comes first, of those one with a segment of the kernel."""
+
+
+def claim_reports(run: Run, catalogue: Catalogue) -> list[ClaimReport]:
+    """A report for each claim of the catalogue, in its order."""
+    steps: dict[str, list[_Step]] = {}
+    for result in run.results:
+        for step in _steps(result):
+            for claim in step.begun.claims:
+                steps.setdefault(claim, []).append(step)
+    return [_report(claim, steps.get(claim.id, [])) for claim in catalogue.claims.values()]
+
+
+def as_json(reports: Sequence[ClaimReport]) -> list[dict[str, Any]]:
+    """The reports for programs."""
+    return [
+        {
+            "id": report.claim.id,
+            "kind": report.claim.kind.value,
+            "verdict": report.verdict.value,
+            "measured": report.measured,
+            "evidence": [{**each._asdict(), "family": f"IPv{each.family}"} for each in report.evidence],
+        }
+        for report in reports
+    ]
+
+
+@dataclass(slots=True)
+class _Step:
+    """A step of a scenario that ran, and what happened in it."""
+
+    result: Result
+    recording: Recording
+    begun: StepBegun
+    ended: bool = False
+    checks: list[CheckMade] = field(default_factory=list)
+    last_frame: int | None = None
+    """Index of the peer's last segment in it: what the kernel met with silence, where there is no other."""
+
+    @property
+    def failed(self) -> list[CheckMade]:
+        """Checks that did not hold."""
+        return [check for check in self.checks if not check.passed]
+
+    def evidence(self) -> Evidence:
+        """What to look at."""
+        # A step comes to its point at its end.
+        check = next(iter(self.failed), None) or min(reversed(self.checks), key=_least_telling)
+        at = check.frame if check.frame is not None or not check.passed else self.last_frame
+        seen = self.recording.events[at] if at is not None else None
+        packet = self.recording.packet(at) if at is not None else None
+        if not check.passed:
+            text = told(self.recording, check)
+        else:
+            text = _packet(seen) if isinstance(seen, FrameSeen) else _value(self.recording, check)
+        return Evidence(self.result.scenario.id, self.result.family, self.begun.title, packet, text)
+
+    def values(self) -> list[str]:
+        """What its checks found: its last segments, then values, states and silence."""
+        if self.failed:
+            return [told(self.recording, check) for check in self.failed]
+        telling = [check for check in self.checks if check.where is not None]  # what ends each scenario tells nothing
+        segments = [check for check in telling if check.frame is not None][-_MOST_SEGMENTS:]
+        others = sorted((check for check in reversed(telling) if check.frame is None), key=_least_telling)
+        return list(dict.fromkeys(_value(self.recording, check) for check in segments + others))[:_MOST_VALUES]
+
+
+def _steps(result: Result) -> Iterator[_Step]:
+    recording = result.recording
+    step: _Step | None = None
+    for at, event in enumerate(recording.events if recording else ()):
+        if isinstance(event, StepBegun):
+            if step is not None:
+                step.ended = True
+                yield step
+            assert recording is not None  # it has events
+            step = _Step(result, recording, event)
+        elif step is not None and isinstance(event, CheckMade):
+            step.checks.append(event)
+        elif step is not None and isinstance(event, FrameSeen) and event.from_peer and event.segment:
+            step.last_frame = at
+    if step is not None:
+        step.ended = result.outcome is Outcome.PASS
+        yield step
+
+
+def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
+    telling = sorted(steps, key=lambda step: (len(step.begun.claims), min(map(_least_telling, step.checks), default=0)))
+    failed = [step for step in telling if step.failed]
+    shown = [step for step in telling if step.ended and step.checks and not step.failed]
+    if not (failed or shown):
+        return ClaimReport(claim, Verdict.NOT_RUN)
+    evidence = tuple(step.evidence() for step in failed or shown)
+    if failed:
+        return ClaimReport(claim, Verdict.DIFFERS, "; ".join(failed[0].values()), evidence)
+    measured = _measured(claim, shown) or shown[0].values()
+    return ClaimReport(claim, Verdict.SHOWN, "; ".join(measured), evidence)
+
+
+def _measured(claim: Claim, shown: list[_Step]) -> list[str]:
+    """The values that authors name for a claim: of each scenario those of its first run, over IPv4 where it did."""
+    by_scenario: dict[str, list[str]] = {}
+    for step in sorted(shown, key=lambda step: step.result.family):
+        if step.result.scenario.id not in by_scenario:
+            events: list[Event] = step.recording.events
+            values = [event.value for event in events if isinstance(event, Measured) and event.claim == claim.id]
+            by_scenario[step.result.scenario.id] = values
+    return list(dict.fromkeys(value for values in by_scenario.values() for value in values))
+
+
+def _least_telling(check: CheckMade) -> int:
+    """How little a check says by itself: a segment is worth more than a value, a state, or silence."""
+    if check.frame is not None:
+        return 0
+    return {"state": 2, "silence": 3}.get(check.subject, 1 if check.where is not None else 4)
+
+
+def _value(recording: Recording, check: CheckMade) -> str:
+    seen = recording.events[check.frame] if check.frame is not None else None
+    if isinstance(seen, FrameSeen):
+        return _segment(seen)
+    match check.rows:
+        case (Row(field="segment"),) | (Row(field="state"),):
+            return check.rows[0].got if check.subject == "state" else check.subject
+        case (Row(field="result", got=result),):
+            return f"{check.subject} = {result}"
+        case (Row(got=value),):
+            return f"{check.subject}: {value or 'none'}"
+    return told(recording, check)
+
+
+def _packet(seen: FrameSeen) -> str:
+    return f"{'peer > kernel' if seen.from_peer else 'kernel > peer'}  {_segment(seen)}"
+
+
+def _segment(seen: FrameSeen) -> str:
+    if seen.segment is None:
+        return "no TCP segment"
+    return f"{seen.segment.letters or 'no flags'} {segment_text(seen.segment, seen.bases, seen.from_peer)}"

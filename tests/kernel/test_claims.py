@@ -1,0 +1,105 @@
+"""`lab claims` as a process, and what a run of everything shows of the catalogue."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.scenario.catalogue import catalogue
+from tests.house.test_claims import NOT_SHOWN_YET
+from tests.kernel.helpers import DEADLINE_S, ROOT, environment, run_lab, scenario_file
+
+STEP = """
+server = lab.kernel.listen(port=80)
+peer = lab.peer(to=server)
+lab.step("The answer", claims="C48 C50")
+peer.send("S")
+peer.expect("SA", seq=0, ack={ack})
+lab.step("The rest", claims="C62")
+peer.send("A")
+lab.kernel.expect_state(peer, "ESTABLISHED")
+{end}
+"""
+
+
+# Scenarios of the test's own stand where those of the lab do; the catalogue stays.
+COMMAND = """
+import sys
+from pathlib import Path
+from lab.cli import main
+from lab.scenario import registry
+from lab.scenario.catalogue import catalogue
+
+catalogue()
+folder = sys.argv.pop(1)
+registry.own_folder = lambda: Path(folder)
+main()
+"""
+
+
+def run_claims_of(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-P", "-c", COMMAND, str(folder), "claims", *arguments]
+    return subprocess.run(
+        call, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+
+
+def test_everything_that_can_be_shown_is_shown_by_this_kernel() -> None:
+    done = run_lab("claims", "--json")
+    told = json.loads(done.stdout)
+    assert [each["id"] for each in told] == list(catalogue().claims)
+    hidden = {claim.id for claim in catalogue().claims.values() if claim.why_not_shown}.union(NOT_SHOWN_YET)
+    assert {each["id"]: each["verdict"] for each in told if each["id"] not in hidden} == {
+        name: "shown" for name in catalogue().claims if name not in hidden
+    }
+    assert all(each["measured"] and each["evidence"] for each in told if each["verdict"] == "shown")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_only_what_was_asked_for_is_run_and_told() -> None:
+    done = run_lab("claims", "c80", "C77", "-4", "--json")
+    told = json.loads(done.stdout)
+    assert [(each["id"], each["kind"], each["verdict"]) for each in told] == [
+        ("C77", "holds", "shown"),
+        ("C80", "holds", "shown"),
+    ]
+    assert {seen["family"] for each in told for seen in each["evidence"]} == {"IPv4"}
+
+
+def test_text_in_chinese_fits_eighty_columns() -> None:
+    done = run_lab("claims", "C85", "-6", "--lang", "zh")
+    assert done.returncode == 0
+    assert "C85  已演示  Linux 并非如此" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("共 1 条：1 已演示（Linux ")
+
+
+@pytest.mark.parametrize(("asked", "near"), [("C129", "near it: C"), ("handshake", "they are C1 to C128")])
+def test_an_unknown_claim_is_wrong_usage(asked: str, near: str) -> None:
+    done = run_lab("claims", "C1", asked)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert f"there is no claim {asked.upper()!r}; " in done.stderr
+    assert near in done.stderr
+
+
+def test_a_difference_is_exit_1_and_names_the_claims_of_its_step_alone(tmp_path: Path) -> None:
+    scenario_file(tmp_path, STEP.format(ack=2, end=""))
+    done = run_claims_of(tmp_path, "C50", "C62", "-4", "--json")
+    first, second = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (first["id"], first["verdict"]) == ("C50", "differs")
+    assert first["evidence"][0]["packet"] == 2
+    assert "instead of 2" in first["measured"]
+    assert (second["id"], second["verdict"], second["evidence"]) == ("C62", "not run", [])
+
+
+def test_a_scenario_that_breaks_off_is_exit_3_and_shows_what_came_before(tmp_path: Path) -> None:
+    scenario_file(tmp_path, STEP.format(ack=1, end="raise ValueError('mine')"))
+    done = run_claims_of(tmp_path, "C50", "C62", "-4", "--json")
+    assert [each["verdict"] for each in json.loads(done.stdout)] == ["shown", "not run"]
+    assert done.returncode == 3
+    assert "ValueError: mine" in done.stderr
