@@ -2,7 +2,8 @@
 
 from lab import Lab, scenario
 
-_ROUND_TRIP_S = 0.6
+_ROUND_TRIP_S = 0.9
+"""Makes the kernel's retransmission timeout 2.7 s. Once it has run out a FIN is kept back until an ACK comes."""
 
 
 @scenario(section="RFC 9293 3.10.4; close(2)")

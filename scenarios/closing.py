@@ -154,14 +154,15 @@ def the_numbers_of_a_fin(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.4 fifth; 3.3.2 figure 5")
 def only_the_ack_of_the_fin_counts(lab: Lab) -> None:
-    """Three states wait for the FIN to be acknowledged. An ACK of the data before it changes none of them."""
+    """Three states wait for the FIN to be acknowledged. An ACK up to the data before it changes none of them."""
     server = lab.kernel.listen(port=80)
 
-    lab.step("FIN-WAIT-1: an ACK of the data, then one that covers the FIN", claims="C19 C101")
+    lab.step("FIN-WAIT-1: an ACK up to the data, then one that covers the FIN", claims="C19 C101")
     peer = lab.peer(to=server)
     connection = peer.open()
     connection.send("hello")
     peer.expect("PA", seq=1, ack=1, payload="hello")
+    peer.send("A", ack=6)
     connection.shutdown("write")
     peer.expect("FA", seq=6, ack=1)
     peer.send("A", ack=6)
@@ -175,6 +176,7 @@ def only_the_ack_of_the_fin_counts(lab: Lab) -> None:
     peer.close_wait()
     connection.send("hello")
     peer.expect("PA", seq=1, ack=2, payload="hello")
+    peer.send("A", ack=6)
     connection.shutdown("write")
     peer.expect("FA", seq=6, ack=2)
     lab.kernel.expect_state(peer, "LAST-ACK")
@@ -190,6 +192,7 @@ def only_the_ack_of_the_fin_counts(lab: Lab) -> None:
     connection = peer.open()
     connection.send("hello")
     peer.expect("PA", seq=1, ack=1, payload="hello")
+    peer.send("A", ack=6)
     connection.shutdown("write")
     peer.expect("FA", seq=6, ack=1)
     peer.send("FA", ack=6)

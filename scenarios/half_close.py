@@ -16,6 +16,7 @@ def shutdown_keeps_reading(lab: Lab) -> None:
     lab.step("The client has sent everything, but goes on reading", claims="C77 C82 C84")
     client.send("request")
     peer.expect("PA", seq=1, ack=1, payload="request")
+    peer.send("A")
     client.shutdown("write")
     peer.expect("FA", seq=8, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")

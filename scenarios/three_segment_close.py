@@ -30,10 +30,11 @@ def the_ack_of_a_fin_is_delayed(lab: Lab) -> None:
         peer.send("FA")
         lab.kernel.expect_state(peer, "CLOSE-WAIT")
         connection.expect_poll("POLLIN POLLOUT POLLRDHUP")
-        in_time = delayed_acks() == 0
+        at_close_wait = delayed_acks()
         peer.expect("A", seq=1, ack=9)
-        if in_time:
+        if at_close_wait == 0:
             break
+    lab.verify("delayed ACKs when CLOSE-WAIT was seen", 0, at_close_wait)
 
     lab.step("A timer has sent it, not before 40 ms were over", claims="C93 C94 C95")
     delay_s = peer.heard_at - peer.sent_at
