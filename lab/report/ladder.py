@@ -6,6 +6,7 @@ lab learned of it. It knows both sides' states before and after it, and what was
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -105,17 +106,23 @@ class Ladder:
 
     @property
     def names(self) -> list[str]:
-        """What to call each connection: the port that tells it from the others, "" where there is only one."""
+        """What to call each connection, "" where there is only one: the port that tells it from the others.
+
+        Where it takes more than that, both ports, and where even those are the same also the ends of the addresses.
+        """
         connections = self.recording.connections
         if len(connections) < 2:
             return [""] * len(connections)
-        peers = [each.peer_port for each in connections]
-        kernels = [each.kernel_port for each in connections]
-        if len(set(peers)) == len(peers):
-            return [str(port) for port in peers]
-        if len(set(kernels)) == len(kernels):
-            return [str(port) for port in kernels]
-        return [f"{peer}>{kernel}" for peer, kernel in zip(peers, kernels, strict=True)]
+        names = (
+            [str(each.peer_port) for each in connections],
+            [str(each.kernel_port) for each in connections],
+            [f"{each.peer_port}>{each.kernel_port}" for each in connections],
+        )
+        whole = [
+            f"{_host(each.peer_address)}.{each.peer_port}>{_host(each.kernel_address)}.{each.kernel_port}"
+            for each in connections
+        ]
+        return next((chosen for chosen in names if len(set(chosen)) == len(chosen)), whole)
 
     def seen(self, rung: Rung) -> tuple[FrameSeen, Segment] | None:
         """The frame behind a rung and its segment, None for a rung that is no segment."""
@@ -280,6 +287,11 @@ class _Builder:
         if peer_begins:
             return Sides(State.CLOSED, State.LISTEN if listens else State.CLOSED)
         return Sides(State.LISTEN, State.CLOSED)
+
+
+def _host(address: str) -> str:
+    """What comes last in an address."""
+    return re.split("[.:]", address)[-1]
 
 
 def is_shown(event: Event) -> bool:
