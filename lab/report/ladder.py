@@ -71,6 +71,8 @@ class Rung:
     """The segment's numbers, the call and its result, the paragraph's title."""
     event: int | None = None
     """Index into `Recording.events`, where one event stands behind it."""
+    packet: int | None = None
+    """Of a frame: its number in the recording and in the capture file, counted from 1."""
     connection: int | None = None
     before: Sides = NOBODY
     after: Sides = NOBODY
@@ -158,8 +160,11 @@ class _Builder:
         self._recording = recording
         self._rungs: list[Rung] = []
         self._sides: dict[int, Sides] = {}
+        self._met: set[int] = set()
+        """The connections that have had a segment."""
         self._rung_of: dict[int, int] = {}
         """By index of an event."""
+        self._packets = 0
         self._shown: int | None = None
         """The last rung that is more than a title."""
         self._last_ns = 0
@@ -187,6 +192,7 @@ class _Builder:
 
     def _event(self, index: int, event: Event, turn_ns: float) -> None:
         if isinstance(event, FrameSeen):
+            self._packets += 1
             if is_shown(event):
                 self._frame(index, event, turn_ns)
         elif isinstance(event, CheckMade):
@@ -201,9 +207,10 @@ class _Builder:
     def _frame(self, index: int, seen: FrameSeen, turn_ns: float) -> None:
         number, segment = seen.connection, seen.segment
         lost = seen.lost or (not seen.from_peer and number is not None and seen.peer_state is None)
-        rung = Rung(Kind.FRAME, seen.time_ns, "", index, number, from_peer=seen.from_peer, lost=lost)
+        rung = Rung(Kind.FRAME, seen.time_ns, "", index, self._packets, number, from_peer=seen.from_peer, lost=lost)
         if number is not None:
-            rung.before = self._sides.get(number) or self._at_first(number, seen.from_peer)
+            rung.before = self._sides[number] if number in self._met else self._at_first(number, seen.from_peer)
+            self._met.add(number)
             kernel = self._lane(number).until(seen.time_ns, turn_ns)
             rung.after = self._sides[number] = Sides(seen.peer_state or rung.before.peer, kernel)
         if segment is None:
@@ -218,17 +225,19 @@ class _Builder:
             self._pairing.add(len(self._rungs) - 1, segment)
 
     def _call(self, index: int, call: CallMade, turn_ns: float) -> None:
+        rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, connection=call.connection)
         if call.name == "bind" and not call.error and isinstance(call.arguments[0], int):
             self._bound = call.arguments[0]
         elif call.name == "listen" and not call.error:
             self._listening.add(self._bound)
-        rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, call.connection)
+            rung.before, rung.after = Sides(None, State.CLOSED), Sides(None, State.LISTEN)
         self._after_lab(rung, turn_ns)
 
     def _arrival(self, index: int, crossing: CrossingOver, turn_ns: float) -> None:
         held = [self._rung_of[at] for at in crossing.frames if at in self._rung_of]
         numbers = {self._rungs[at].connection for at in held}
-        rung = Rung(Kind.ARRIVAL, crossing.time_ns, "", index, numbers.pop() if len(numbers) == 1 else None)
+        number = numbers.pop() if len(numbers) == 1 else None
+        rung = Rung(Kind.ARRIVAL, crossing.time_ns, "", index, connection=number)
         self._after_lab(rung, turn_ns)
         for at in held:
             self._rungs[at].arrives = len(self._rungs) - 1
