@@ -14,6 +14,7 @@ import lab
 from lab.cli.claims import claims
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.run import run
+from lab.cli.show import show
 
 app = typer.Typer(
     add_completion=False,
@@ -41,6 +42,7 @@ def version(
 
 
 app.command()(run)
+app.command()(show)
 app.command(name="list")(list_scenarios)
 app.command()(claims)
 app.command()(doctor)

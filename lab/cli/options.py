@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,18 @@ IPv4 = Annotated[bool, typer.Option("-4", help="IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", help="IPv6 only.")]
 Full = Annotated[bool, typer.Option("--full", help="Let every timer run its whole length: some three minutes.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Sentences instead of drawings, for a screen reader.")]
+Saved = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN] [SCENARIO]...",
+        help="A saved run, by folder or file (else the newest below out/), and scenarios of it, by part of the id.",
+    ),
+]
+NewFolder = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Save the run in this new folder, instead of one below out/."),
+]
+Unsaved = Annotated[bool, typer.Option("--no-out", help="Do not save the run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

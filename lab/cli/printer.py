@@ -10,6 +10,8 @@ from lab.cli.exits import READER_GONE
 from lab.cli.screens import screen_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab.scenario.registry import Found
     from lab.scenario.result import Outcome, Result, Run
 
@@ -42,6 +44,14 @@ class Printer:
             self._say(line)
         self._say("")
 
+    def listing(self, run: Run) -> None:
+        """A saved run: when and where it was, and a line for each result."""
+        from lab.report.verdicts import listing_lines
+
+        for line in listing_lines(run, brief=self._quiet):
+            self._say(line)
+        self._say("")
+
     def usage(self, found: Found | Run) -> None:
         """What the command line asked for and could not have."""
         from lab.report.verdicts import place
@@ -62,6 +72,10 @@ class Printer:
         if run.results or run.broken:
             for line in summary_lines(run):
                 self._say(line)
+
+    def saved(self, folder: Path) -> None:
+        """Where the run is now."""
+        self._say(f"saved in {folder}; `lab show` shows it again")
 
     def _paint(self, word: str, outcome: Outcome) -> str:
         return self._screen.paint(word, outcome.value)

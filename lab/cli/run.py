@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, wrong_usage
-from lab.cli.options import Full, IPv4, IPv6, Patterns, Plain, families
+from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Unsaved, families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,12 +32,15 @@ def run(
     ipv6: IPv6 = False,
     full: Full = False,
     plain: Plain = False,
+    out: NewFolder = None,
+    no_out: Unsaved = False,
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
     ] = None,
 ) -> None:
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
     from lab.cli.printer import Printer
+    from lab.cli.saving import save, wanted_folder
     from lab.scenario import registry
     from lab.scenario.environment import environment_of, new_run
     from lab.scenario.result import Outcome
@@ -46,6 +49,7 @@ def run(
     found = registry.find(patterns or [])
     printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
     made = new_run(full=full)
+    folder = None if no_out else wanted_folder(out)
 
     def is_enough(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
@@ -64,7 +68,8 @@ def run(
     printer.summary(made)
     if json_file:
         _write_json(json_file, made)
-    code = INTERRUPTED if made.interrupted else _exit_code(made)
+    is_kept = folder is None or save(made, folder, printer)
+    code = INTERRUPTED if made.interrupted else _exit_code(made) or (0 if is_kept else CANNOT_RUN)
     leave(code, at_once=made.interrupted or any(is_enough(each) for each in made.results))
 
 

@@ -12,7 +12,7 @@ from lab.report.screen import Screen
 from lab.report.text import ladder_lines
 from lab.report.words import words
 from lab.scenario.recording import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
-from lab.scenario.result import Outcome, Result
+from lab.scenario.result import Outcome, Result, Run
 from lab.tcp.rules import RULES
 
 _WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Outcome.SKIP: "skip"}
@@ -24,8 +24,7 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
     yield f"{_WORDS[result.outcome]} {scenario.id}  IPv{result.family}  {scenario.section}"
     yield f"  {scenario.title}"
     if result.message:
-        at = f"{place(result.where.file, result.where.line)}: " if result.where else ""
-        yield f"  {at}{result.message}"
+        yield f"  {_at(result.where)}{result.message}"
     if recording is None:
         return
     if result.difference is not None:
@@ -36,6 +35,22 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
         yield from check_lines(recording, each_rule=verbose)
     if verbose:
         yield from frame_lines(recording)
+
+
+def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
+    """When and where it was, a line for each result, and why where that is not as it should be."""
+    how = (" with timers of full length" if run.full else "") + (", interrupted" if run.interrupted else "")
+    yield f"run of {run.began}{how}, by version {run.version} of the lab"
+    wide = max((len(result.scenario.id) for result in run.results), default=0)
+    for result in run.results:
+        if brief and result.outcome in (Outcome.PASS, Outcome.SKIP):
+            continue
+        counted = f"{result.checks:>5} checks {result.seconds:>8.2f} s"
+        yield f"{_WORDS[result.outcome]:<5} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
+        if result.difference is not None and result.difference.difference is not None:
+            yield f"      {_at(result.difference.where)}{result.difference.difference.summary}"
+        if result.message:
+            yield f"      {_at(result.where)}{result.message}"
 
 
 def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
@@ -119,6 +134,10 @@ def told(recording: Recording, check: CheckMade) -> str:
     named = [row for row in rows if row.field != "flags" and row.got != "none"]
     values = ", ".join(row.got if row.field == check.subject else f"{row.field} {row.got}" for row in named)
     return f"{check.subject:<3} {values}".rstrip()
+
+
+def _at(where: Where | None) -> str:
+    return f"{place(where.file, where.line)}: " if where else ""
 
 
 def _line(where: Where | None) -> str:

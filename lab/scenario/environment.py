@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,7 +15,12 @@ from lab.scenario.result import Result, Run
 
 def new_run(*, full: bool = False) -> Run:
     """A run that begins now."""
-    return Run(version=lab.__version__, began=datetime.now(UTC).isoformat(timespec="seconds"), full=full)
+    return Run(
+        version=lab.__version__,
+        began=datetime.now(UTC).isoformat(timespec="seconds"),
+        wall_clock_offset_ns=time.time_ns() - time.monotonic_ns(),
+        full=full,
+    )
 
 
 def environment_of(results: Iterable[Result]) -> dict[str, Any]:

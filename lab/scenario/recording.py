@@ -70,13 +70,17 @@ class Executed(NamedTuple):
         return linecache.getline(self.file, self.line).strip()
 
 
-class _Socket:
+class Shown(NamedTuple):
+    """Something of which a recording keeps only how it looks: what it was means nothing afterwards."""
+
+    text: str
+
     def __repr__(self) -> str:
-        return "a connection"
+        return self.text
 
 
-A_SOCKET = _Socket()
-"""What accept() returned, in a recording: which descriptor it was means nothing afterwards."""
+A_SOCKET = Shown("a connection")
+"""What accept() returned."""
 
 
 def short(value: object) -> str:
@@ -206,9 +210,6 @@ class Connection:
     family: int
     kernel_port: int
     peer_port: int
-    kernel_address: str = ""
-    """As one writes it, "" where nobody noted it."""
-    peer_address: str = ""
 
 
 @dataclass(slots=True)

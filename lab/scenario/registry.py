@@ -113,7 +113,7 @@ def find(patterns: Iterable[str] = ()) -> Found:
     if names or not wanted:
         known = _load_all(sorted(own_folder().glob("*.py")), found)
         for name in names:
-            matching = [each for each in known if _matches(name, each.id)]
+            matching = [each for each in known if matches(name, each.id)]
             if not matching:
                 found.unknown.append(name)
             chosen.update({each.id: each for each in matching})
@@ -135,7 +135,8 @@ def find(patterns: Iterable[str] = ()) -> Found:
     return found
 
 
-def _matches(pattern: str, name: str) -> bool:
+def matches(pattern: str, name: str) -> bool:
+    """Whether a scenario's id is meant by a pattern: a part of it, or a glob."""
     return fnmatch.fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
 
 

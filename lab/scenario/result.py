@@ -71,6 +71,8 @@ class Run:
     """Of the lab."""
     began: str = ""
     """Wall clock, ISO 8601 with an offset."""
+    wall_clock_offset_ns: int = 0
+    """What to add to the times of a recording to get nanoseconds since 1970."""
     seconds: float = 0.0
     full: bool = False
     """Timers ran their whole length."""

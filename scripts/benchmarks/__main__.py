@@ -98,7 +98,7 @@ def _measure(size: Size) -> dict[str, Any]:
     _progress("cold starts")
     seconds = {
         "help_cold": commands.cold_seconds(size.cold, "--help"),
-        "run_one_cold": commands.cold_seconds(size.cold, "run", commands.ONE_SCENARIO),
+        "run_one_cold": commands.cold_seconds(size.cold, "run", "--no-out", commands.ONE_SCENARIO),
     }
     _progress("the whole run")
     whole = commands.whole_run(*size.patterns)

@@ -101,7 +101,7 @@ class WholeRun(NamedTuple):
 
 def whole_run(*patterns: str) -> WholeRun:
     """`lab run`, of everything unless patterns are given."""
-    finished = succeeded(sys.executable, "-S", "-c", _TELL_PEAK, LAB, "run", "--json", "-", *patterns)
+    finished = succeeded(sys.executable, "-S", "-c", _TELL_PEAK, LAB, "run", "--no-out", "--json", "-", *patterns)
     listed: list[dict[str, Any]] = json.loads(finished.out)["scenarios"]
     peak_rss_kib = int(finished.messages.split()[-1])
     return WholeRun(finished.seconds, max(each["seconds"] for each in listed), len(listed), peak_rss_kib * 1024)
@@ -111,7 +111,7 @@ def failures(repeats: int, *patterns: str) -> list[str]:
     """What went wrong in that many whole runs, a text for each run that did not end well."""
     found = []
     for number in range(1, repeats + 1):
-        finished = run(LAB, "run", "--quiet", *patterns)
+        finished = run(LAB, "run", "--no-out", "--quiet", *patterns)
         if finished.status:
             found.append(f"run {number}: exit status {finished.status}\n{finished.out}{finished.messages}")
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_OURS = {".git", ".venv", ".vagrant", "build", "dist", "__pycache__"}
+NOT_OURS = {".git", ".venv", ".vagrant", "out", "build", "dist", "__pycache__"}
 
 FENCED_CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LAB_COMMAND = re.compile(r"^\$ (?:sudo )?scripts/lab(?P<arguments>.*)$", re.MULTILINE)

@@ -15,9 +15,10 @@ MAY_IMPORT = {
     "wire": {"tcp"},
     "host": {"tcp"},
     "scenario": {"tcp", "wire", "host"},
+    "saved": {"tcp", "wire", "host", "scenario"},  # of the host only how its words are spelled: KernelState
     "report": {"tcp", "wire", "scenario"},  # a view of a recording never touches a network
-    "exercise": {"tcp", "scenario", "report"},
-    "cli": {"tcp", "wire", "host", "scenario", "report", "exercise"},
+    "exercise": {"tcp", "scenario", "saved", "report"},
+    "cli": {"tcp", "wire", "host", "scenario", "saved", "report", "exercise"},
     "__main__": {"cli"},
     "__init__": {"scenario"},  # `from lab import Lab, scenario`: the scenario author's names, and the version
 }

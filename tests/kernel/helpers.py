@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -35,9 +37,9 @@ def environment(mark: str = "") -> dict[str, str]:
 
 
 def run_lab(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """One call of the command, from beginning to end."""
+    """One call of the command, from beginning to end; a run is saved only if that is asked for."""
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*COMMAND, *_unsaved(arguments)],
         cwd=cwd,
         env=environment(),
         capture_output=True,
@@ -47,13 +49,17 @@ def run_lab(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedPro
     )
 
 
+def _unsaved(arguments: tuple[str | Path, ...]) -> tuple[str | Path, ...]:
+    return (*arguments, "--no-out") if arguments[0] == "run" and "--out" not in arguments else arguments
+
+
 @contextmanager
 def started_lab(
     *arguments: str | Path, mark: str, cwd: Path = ROOT, preexec: Callable[[], None] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     """A call of the command that goes on while the test does something; ended with all of its group in any case."""
     process = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*COMMAND, *_unsaved(arguments)],
         cwd=cwd,
         env=environment(mark),
         stdout=subprocess.PIPE,
@@ -68,6 +74,20 @@ def started_lab(
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def read_until(process: subprocess.Popen[str], text: str, deadline_s: float = 30.0) -> str:
+    """What the process prints until `text` appears in it."""
+    assert process.stdout is not None
+    told, until = "", time.monotonic() + deadline_s
+    while text not in told:
+        left_s = until - time.monotonic()
+        assert left_s > 0, f"{text!r} did not come, this came: {told}"
+        if select.select([process.stdout], [], [], left_s)[0]:
+            more = os.read(process.stdout.fileno(), 65536).decode()
+            assert more, f"{text!r} did not come, this came: {told}"
+            told += more
+    return told
 
 
 def as_an_ordinary_user(most_namespaces: int | None = None) -> Callable[[], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -31,18 +31,28 @@ def three(tmp_path: Path) -> Path:
     return tmp_path
 
 
+class Whole(NamedTuple):
+    """One run of everything."""
+
+    text: str
+    """What it printed."""
+    told: dict[str, Any]
+    """Its JSON."""
+    folder: Path
+    """Where it is saved."""
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """One run of everything: what it printed, and its JSON."""
-    file = tmp_path_factory.mktemp("whole") / "run.json"
-    done = run_lab("run", "--json", file)
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    file = tmp_path_factory.mktemp("whole") / "told.json"
+    folder = file.parent / "run"
+    done = run_lab("run", "--json", file, "--out", folder)
     assert (done.returncode, done.stderr) == (0, "")
-    told: dict[str, Any] = json.loads(file.read_text())
-    return done.stdout, told
+    return Whole(done.stdout, json.loads(file.read_text()), folder)
 
 
-def test_every_scenario_passes_over_both_families(whole: tuple[str, dict[str, Any]]) -> None:
-    _, told = whole
+def test_every_scenario_passes_over_both_families(whole: Whole) -> None:
+    told = whole.told
     wanted = [(each.id, f"IPv{family}") for each in registry.find().scenarios for family in each.families]
     assert [(each["id"], each["family"]) for each in told["scenarios"]] == wanted
     assert {each["outcome"] for each in told["scenarios"]} == {"pass"}
@@ -50,8 +60,8 @@ def test_every_scenario_passes_over_both_families(whole: tuple[str, dict[str, An
     assert all(each["checks"] > 0 and each["seconds"] > 0 for each in told["scenarios"])
 
 
-def test_the_json_says_what_ran_where(whole: tuple[str, dict[str, Any]]) -> None:
-    _, told = whole
+def test_the_json_says_what_ran_where(whole: Whole) -> None:
+    told = whole.told
     assert set(told) == {"version", "environment", "scenarios", "states", "summary"}
     assert told["version"] == lab.__version__
     assert told["environment"]["kernel"] == Path("/proc/sys/kernel/osrelease").read_text().strip()
@@ -73,16 +83,24 @@ def test_the_kernel_shows_all_eleven_states_in_each_family(family: str) -> None:
     assert len(told["states"]) == 11
 
 
-def test_text_shows_ladder_checks_and_a_summary_last(whole: tuple[str, dict[str, Any]]) -> None:
-    text, told = whole
+def test_text_shows_ladder_checks_and_a_summary_last(whole: Whole) -> None:
+    text, told = whole.text, whole.told
     lines = text.splitlines()
     assert re.search(r"^pass handshake\.kernel_as_server  IPv4  RFC 9293 3\.5 figure 6$", text, re.MULTILINE)
     ladder = r"^ +\d+\.\d{3}  SYN-SENT +S─*►  +SYN-RECEIVED +0:0\(0\) win 65535 <mss 1460>$"
     assert re.search(ladder, text, re.MULTILINE)
     assert re.search(r"^  ok +:\d+  SA +seq 0, ack 1", text, re.MULTILINE)
     count, checks = len(told["scenarios"]), told["summary"]["checks"]
-    assert lines[-2].startswith(f"{count} passed; {checks} checks in ")
-    assert lines[-1] == f"states seen (11 of 11): {', '.join(told['states'])}"
+    assert lines[-3].startswith(f"{count} passed; {checks} checks in ")
+    assert lines[-2] == f"states seen (11 of 11): {', '.join(told['states'])}"
+    assert lines[-1] == f"saved in {whole.folder}; `lab show` shows it again"
+
+
+def test_the_saved_run_shows_what_the_run_showed(whole: Whole) -> None:
+    shown = run_lab("show", whole.folder, "*")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines() == whole.text.splitlines()[:-3]
+    assert json.loads(run_lab("show", "--json", whole.folder).stdout) == whole.told
 
 
 def test_quiet_is_the_summary_alone() -> None:

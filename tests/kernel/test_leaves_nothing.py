@@ -19,6 +19,7 @@ from tests.kernel.helpers import (
     host_configuration,
     network_namespaces_of,
     processes_marked,
+    read_until,
     run_lab,
     scenario_file,
     started_lab,
@@ -42,20 +43,6 @@ def leases() -> dict[str, str]:
     """The abstract sockets by which runs of the lab keep out of each other's way: "socket:[inode]" to name."""
     rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines() if "@tcp-packet-lab/" in line]
     return {f"socket:[{row[6]}]": row[7] for row in rows}
-
-
-def read_until(process: subprocess.Popen[str], text: str, deadline_s: float = 30.0) -> str:
-    """What the process prints until `text` appears in it."""
-    assert process.stdout is not None
-    told, until = "", time.monotonic() + deadline_s
-    while text not in told:
-        left_s = until - time.monotonic()
-        assert left_s > 0, f"{text!r} did not come, this came: {told}"
-        if select.select([process.stdout], [], [], left_s)[0]:
-            more = os.read(process.stdout.fileno(), 65536).decode()
-            assert more, f"{text!r} did not come, this came: {told}"
-            told += more
-    return told
 
 
 def drain(process: subprocess.Popen[str], for_s: float) -> None:
@@ -160,7 +147,7 @@ def test_two_runs_at_once_do_not_see_each_other() -> None:
 
 def test_the_lease_of_a_run_is_gone_with_it() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
-        for slot in range(64):
+        for slot in range(128):
             if f"@tcp-packet-lab/{slot}" not in leases().values():
                 other.bind(f"\0tcp-packet-lab/{slot}")
                 break

@@ -46,7 +46,14 @@ def test_another_system_lacks_what_the_lab_needs() -> None:
     assert "No module named" in done.stderr
 
 
-@pytest.mark.parametrize("module", ["lab.scenario.result", *modules_of("lab/report")])
+@pytest.mark.parametrize("module", ["lab.scenario.result", *modules_of("lab/saved"), *modules_of("lab/report")])
 def test_views_can_be_imported_elsewhere(module: str) -> None:
     done = elsewhere(f"import {module}")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_saved_run_can_be_shown_elsewhere() -> None:
+    command = "sys.argv = ['lab', 'show', 'tests/unit/version_1.json', 'nobody']\nfrom lab.cli import main\nmain()"
+    done = elsewhere(command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "SYN-SENT     S────►" in done.stdout

@@ -1,0 +1,42 @@
+"""Keeping a run: its folder, and what is written into it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.cli.exits import CANNOT_RUN, leave
+
+if TYPE_CHECKING:
+    from lab.cli.printer import Printer
+    from lab.saved.folder import RunFolder
+    from lab.scenario.result import Run
+
+
+def wanted_folder(path: Path | None) -> RunFolder:
+    """The folder for a run. Ends the command, before anything has run, where it can be told that there will be none."""
+    from lab.saved.folder import NotWritable, RunFolder
+
+    try:
+        return RunFolder(path)
+    except NotWritable as why:
+        print(f"{why}\nname another folder: --out DIR, or save nothing: --no-out", file=sys.stderr)
+        leave(CANNOT_RUN, at_once=True)
+
+
+def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
+    """Write the run and its captures; says where, or why not. Whether it is there now: if not, nothing of it is."""
+    from lab.saved.document import lines_of
+    from lab.saved.folder import RUN_FILE, NotWritable
+
+    if not run.results:
+        return True
+    try:
+        with folder:
+            folder.write(RUN_FILE, (line.encode() for line in lines_of(run)))
+    except NotWritable as why:
+        print(f"the run is not saved: {why}", file=sys.stderr)
+        return False
+    printer.saved(folder.path)
+    return True

@@ -1,0 +1,45 @@
+"""`lab show`: a saved run, without root and without Linux."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from lab.cli.exits import USAGE, leave
+from lab.cli.options import AsJson, IPv4, IPv6, Plain, Saved, families
+
+
+def show(
+    what: Saved = None,
+    *,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what differs.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Also each standing rule and each frame's bytes.")
+    ] = False,
+    ipv4: IPv4 = False,
+    ipv6: IPv6 = False,
+    plain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a saved run: the list of its results, or ladders and checks of the scenarios that are named."""
+    from lab.cli.loading import choose, reading
+    from lab.cli.printer import Printer
+    from lab.report import summary
+
+    printer = Printer(sys.stdout, quiet, verbose, plain)
+    with reading():
+        run, patterns, unknown = choose(what or [], families(ipv4, ipv6))
+        if as_json:
+            print(json.dumps(summary.as_json(run), indent=2, ensure_ascii=False))
+        elif patterns:
+            for result in run.results:
+                printer.result(result)
+        else:
+            printer.listing(run)
+            printer.summary(run)
+    for pattern in unknown:
+        print(f"this run has no scenario {pattern!r}; `lab show` lists them", file=sys.stderr)
+    leave(USAGE if unknown else 0)

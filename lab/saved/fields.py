@@ -1,0 +1,265 @@
+"""What a value is in JSON follows from the class that it is a field of: its name, and its type in one table.
+
+A field that is as its class has it by default is left out, and read as that default. So a later version may add a field
+with a default, and still reads what an earlier one wrote.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lab.host.kernel_state import KernelState
+from lab.scenario.expectation import Bases, Row
+from lab.scenario.recording import Connection, Difference, Executed, Place, Shown, Where
+from lab.scenario.registry import Broken
+from lab.tcp.options import Option
+from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+
+Json = Any
+_NONE_GIVEN = object()
+
+
+class Damaged(Exception):
+    """The JSON is not what a recording consists of; says where and what."""
+
+
+class Places:
+    """The lines of scenario files that a recording names, each once."""
+
+    def __init__(self, listed: Iterable[Place] = ()) -> None:
+        self.listed = list(listed)
+        self._numbers: dict[object, int] = {}
+
+    def number_of(self, where: Where) -> int:
+        """The number of a line."""
+        # Not the code itself: two files may have equal code.
+        key = (id(where.code), where.instruction) if isinstance(where, Executed) else where
+        number = self._numbers.get(key)
+        if number is None:
+            place = Place(where.file, where.line, where.source)
+            number = self._numbers.setdefault(place, len(self.listed))
+            if number == len(self.listed):
+                self.listed.append(place)
+            self._numbers[key] = number
+        return number
+
+    def __getitem__(self, number: int) -> Place:
+        return self.listed[number]
+
+
+ToJson = Callable[[Any, Places], Json]
+FromJson = Callable[[Json, Places], Any]
+
+
+class Field(NamedTuple):
+    """How one field of a class is written and read."""
+
+    name: str
+    default: object
+    to_json: ToJson | None
+    """None: as it is."""
+    from_json: FromJson
+
+
+def fields_of(kind: type, leaving_out: Iterable[str] = ()) -> tuple[Field, ...]:
+    """The fields of a dataclass or NamedTuple, in order."""
+    if dataclasses.is_dataclass(kind):
+        types = {each.name: str(each.type) for each in dataclasses.fields(kind)}
+        defaults = {each.name: _default_of(each) for each in dataclasses.fields(kind)}
+    else:
+        types = {name: each.__forward_arg__ for name, each in kind.__annotations__.items()}
+        defaults = kind._field_defaults  # type: ignore[attr-defined]  # a NamedTuple's
+    left_out = set(leaving_out)
+    return tuple(_field(name, types[name], defaults.get(name, _NONE_GIVEN)) for name in types if name not in left_out)
+
+
+def to_object(value: Any, fields: tuple[Field, ...], places: Places) -> dict[str, Json]:
+    """The JSON object of a value with these fields."""
+    told: dict[str, Json] = {}
+    for name, default, to_json, _ in fields:
+        held = getattr(value, name)
+        if held is not default and held != default:
+            told[name] = held if to_json is None or held is None else to_json(held, places)
+    return told
+
+
+def from_object(told: Json, fields: tuple[Field, ...], places: Places) -> list[Any]:
+    """The values of these fields, in order; Damaged if they are not there."""
+    if told.__class__ is not dict:
+        raise Damaged(f"{short(told)} is not an object")
+    values = []
+    for name, default, _, from_json in fields:
+        held = told.get(name, _NONE_GIVEN)
+        if held is not _NONE_GIVEN:
+            try:
+                values.append(from_json(held, places))
+            except (TypeError, ValueError, IndexError):
+                raise Damaged(f"{name} cannot be {short(held)}") from None
+        elif default is _NONE_GIVEN:
+            raise Damaged(f"{name} is missing")
+        else:
+            values.append(default)
+    return values
+
+
+def short(told: Json) -> str:
+    """The beginning of a piece of JSON."""
+    text = repr(told)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _field(name: str, annotation: str, default: object) -> Field:
+    plain = annotation.removesuffix(" | None")
+    to_json, from_json = _BY_TYPE[plain]
+    if plain == annotation:
+        return Field(name, default, to_json, from_json)
+
+    def or_none(told: Json, places: Places) -> Any:
+        return None if told is None else from_json(told, places)
+
+    return Field(name, None if default is _NONE_GIVEN else default, to_json, or_none)
+
+
+def _default_of(field: dataclasses.Field[Any]) -> object:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return _NONE_GIVEN if field.default is dataclasses.MISSING else field.default
+
+
+def _exactly(*kinds: type) -> FromJson:
+    def check(told: Json, _: Places) -> Json:
+        if told.__class__ not in kinds:
+            raise TypeError
+        return told
+
+    return check
+
+
+def _each(one: FromJson, collect: Callable[[Iterable[Any]], Any]) -> FromJson:
+    def read(told: Json, places: Places) -> Any:
+        if told.__class__ is not list:
+            raise TypeError
+        return collect([one(each, places) for each in told])
+
+    return read
+
+
+def _by_name(one: FromJson) -> FromJson:
+    def read(told: Json, places: Places) -> Any:
+        if told.__class__ is not dict:
+            raise TypeError
+        return {name: one(each, places) for name, each in told.items()}
+
+    return read
+
+
+def _object_of(kind: type) -> tuple[ToJson, FromJson]:
+    fields = fields_of(kind)
+    return (
+        lambda value, places: to_object(value, fields, places),
+        lambda told, places: kind(*from_object(told, fields, places)),
+    )
+
+
+def _list_of(kind: type) -> tuple[ToJson, FromJson]:
+    to_json, from_json = _object_of(kind)
+    return lambda values, places: [to_json(each, places) for each in values], _each(from_json, list)
+
+
+def _anything_to_json(value: object, _: Places) -> Json:
+    """A number, a text, bytes or nothing as it is; of anything else how it looks."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return {"hex": value.hex()} if isinstance(value, bytes) else {"shown": repr(value)}
+
+
+def _anything_from_json(told: Json, _: Places) -> object:
+    match told:
+        case None | bool() | int() | str():
+            return told
+        case {"hex": str(digits)}:
+            return bytes.fromhex(digits)
+        case {"shown": str(text)}:
+            return Shown(text)
+        case _:
+            raise TypeError
+
+
+def _option_to_json(option: Option) -> Json:
+    name, value = option
+    return [name, {"hex": value.hex()} if isinstance(value, bytes) else value]
+
+
+def _option_from_json(told: Json, _: Places) -> Option:
+    match told:
+        case [str() | int() as name, {"hex": str(digits)}]:
+            return name, bytes.fromhex(digits)
+        case [str() | int() as name, None | int() as value]:
+            return name, value
+        case [str() | int() as name, list(numbers)] if all(each.__class__ is int for each in numbers):
+            return name, tuple(numbers)
+        case _:
+            raise TypeError
+
+
+def _row_from_json(told: Json, _: Places) -> Row:
+    match told:
+        case [str(field), str(expected), str(got), bool(agrees)]:
+            return Row(field, expected, got, agrees)
+        case _:
+            raise TypeError
+
+
+def _bases_from_json(told: Json, _: Places) -> Bases:
+    match told:
+        case [int(kernel), int(peer)]:
+            return Bases(Seq(kernel), Seq(peer))
+        case _:
+            raise TypeError
+
+
+def _place_from_json(told: Json, places: Places) -> Place:
+    if told.__class__ is not int or told < 0:
+        raise TypeError
+    return places[told]
+
+
+_text = _exactly(str)
+_number = _exactly(int)
+_BY_TYPE: dict[str, tuple[ToJson | None, FromJson]] = {
+    "bool": (None, _exactly(bool)),
+    "int": (None, _number),
+    "float": (None, _exactly(float, int)),
+    "str": (None, _text),
+    "object": (_anything_to_json, _anything_from_json),
+    "bytes": (lambda value, _: value.hex(), lambda told, _: bytes.fromhex(told)),
+    "Path": (lambda value, _: str(value), lambda told, _: Path(told)),
+    "Seq": (lambda value, _: int(value), lambda told, _: Seq(told)),
+    "State": (lambda value, _: value.value, lambda told, _: State(told)),
+    "tuple[int, ...]": (lambda value, _: list(value), _each(_number, tuple)),
+    "tuple[str, ...]": (lambda value, _: list(value), _each(_text, tuple)),
+    "list[str]": (None, _each(_text, list)),
+    "dict[str, str]": (None, _by_name(_text)),
+    "Mapping[str, str]": (lambda value, _: dict(value), _by_name(_text)),
+    "dict[str, Any]": (None, _exactly(dict)),
+    "tuple[object, ...]": (
+        lambda value, places: [_anything_to_json(each, places) for each in value],
+        _each(_anything_from_json, tuple),
+    ),
+    "Options": (lambda value, _: [_option_to_json(each) for each in value], _each(_option_from_json, tuple)),
+    "Bases": (lambda value, _: [int(each) for each in value], _bases_from_json),
+    "Where": (lambda value, places: places.number_of(value), _place_from_json),
+    "tuple[Row, ...]": (lambda value, _: [list(each) for each in value], _each(_row_from_json, tuple)),
+}
+"""How a value of a type is written and read. A field of a type that is missing here cannot be saved."""
+
+_BY_TYPE["KernelState"] = _object_of(KernelState)
+_BY_TYPE["Segment"] = _object_of(Segment)
+_BY_TYPE["Difference"] = _object_of(Difference)
+_BY_TYPE["list[Connection]"] = _list_of(Connection)
+_BY_TYPE["list[Broken]"] = _list_of(Broken)

@@ -1,0 +1,142 @@
+"""Where runs are kept: a fresh folder for each, files that are whole or not there, and which one is meant."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+RUN_FILE = "run.json"
+DEFAULT_PARENT = Path("out")
+
+
+class NotWritable(Exception):
+    """A run cannot be kept there; the message names the path and says why in one line."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"cannot write {path}: {why}")
+
+
+class NoRun(Exception):
+    """There is no saved run where one was looked for; says where."""
+
+
+class RunFolder:
+    """A folder that is made for one run when there is something to put into it.
+
+    Use it as a context manager: what went into it is taken back when the block does not end well.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Without a path: a new folder below `out`, named by the time. NotWritable when that can be told already."""
+        self._owner = _owner_behind_sudo()
+        self._wanted = path
+        self._made: list[Path] = []
+        self._written: list[Path] = []
+        self.path = path if path is not None else DEFAULT_PARENT / datetime.now().astimezone().strftime(_BY_TIME)
+        if path is not None and (path.is_symlink() or path.exists()) and not _is_empty_folder(path):
+            raise NotWritable(path, "it is there already, and a saved run is never overwritten")
+        there = next(each for each in (self.path, *self.path.absolute().parents) if each.is_dir())
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise NotWritable(self.path, f"nothing may be written in {there.absolute()}")
+
+    def __enter__(self) -> Self:
+        self._make()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if raised is not None:
+            self._take_back()
+
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Write a file. It gets its name when it is whole; NotWritable when it cannot be."""
+        temporary = self.path / f".{name}.{secrets.token_hex(4)}"
+        try:
+            with temporary.open("xb") as file:
+                self._written.append(temporary)
+                self._give(file.fileno())
+                file.writelines(pieces)
+            temporary.rename(self.path / name)
+            self._written[-1] = self.path / name
+        except OSError as refused:
+            raise NotWritable(self.path / name, refused.strerror or str(refused)) from None
+
+    def _make(self) -> None:
+        try:
+            for parent in reversed(self.path.parents):
+                self._mkdir(parent, may_be_there=True)
+            if self._wanted is not None:
+                self._mkdir(self.path, may_be_there=_is_empty_folder(self.path))
+                return
+            first = self.path
+            for count in itertools.count(2):
+                with suppress(FileExistsError):
+                    self._mkdir(self.path, may_be_there=False)
+                    return
+                self.path = first.with_name(f"{first.name}-{count}")
+        except OSError as refused:
+            self._take_back()
+            raise NotWritable(self.path, refused.strerror or str(refused)) from None
+
+    def _take_back(self) -> None:
+        for path in self._written:
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else has put something there
+            for path in reversed(self._made):
+                path.rmdir()
+
+    def _mkdir(self, path: Path, *, may_be_there: bool) -> None:
+        try:
+            path.mkdir()
+        except FileExistsError:
+            if not may_be_there:
+                raise
+            return
+        self._made.append(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            self._give(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _give(self, descriptor: int) -> None:
+        if self._owner is not None:
+            with suppress(OSError):  # a file system without owners: it is its user's anyway
+                os.fchown(descriptor, *self._owner)
+
+
+_BY_TIME = "%Y-%m-%dT%H-%M-%S"
+
+
+def find(named: Path | None = None) -> Path:
+    """The file of the run that is meant: itself, or in a folder, or the newest below `out`; NoRun if there is none."""
+    if named is None:
+        runs = sorted(DEFAULT_PARENT.glob(f"*/{RUN_FILE}"), key=lambda file: (file.stat().st_mtime_ns, file))
+        if not runs:
+            raise NoRun(f"there is no saved run below {DEFAULT_PARENT.absolute()}; `lab run` saves one")
+        return runs[-1]
+    if named.is_dir():
+        if not (named / RUN_FILE).exists():
+            raise NoRun(f"there is no {RUN_FILE} in {named}")
+        return named / RUN_FILE
+    if not named.exists():
+        raise NoRun(f"there is no {named}")
+    return named
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _owner_behind_sudo() -> tuple[int, int] | None:
+    """User and group of who typed sudo; None when nobody did."""
+    user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    return (int(user), int(group)) if os.geteuid() == 0 and user.isdigit() and group.isdigit() else None

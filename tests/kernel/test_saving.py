@@ -1,0 +1,161 @@
+"""`lab run --out` and `lab show` as processes: where a run is saved, and what is said where it cannot be."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.helpers import COMMAND, environment, read_until, run_lab, scenario_file, started_lab
+
+PASSING = "lab.peer(to=81).send('R')"
+FAILING = "lab.peer(to=81).expect('S', within=0.0)"
+WAITING = """
+server = lab.kernel.listen(port=80)
+peer = lab.peer(to=server)
+peer.open()
+peer.expect('FA', within=600)
+"""
+FULL_DISK = """
+mount -t tmpfs -o size=64k tmpfs "$1" && cd "$1" && shift && head -c 60000 /dev/zero >filler && "$@"
+status=$?
+ls -A
+exit $status
+"""
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    return scenario_file(tmp_path, PASSING, "one")
+
+
+def listed(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix != ".py")
+
+
+def run_saved(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """`lab run` as a user types it."""
+    call = [*COMMAND, "run", *arguments]
+    return subprocess.run(call, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_run_is_saved_below_the_current_folder_and_shown_from_there(one: Path) -> None:
+    place = one.parent
+    for count in 1, 2:
+        done = run_saved(one, cwd=place)
+        assert done.returncode == 0
+        assert done.stdout.splitlines()[-1].startswith("saved in out/20")
+        assert len([each for each in listed(place / "out") if each.endswith("/run.json")]) == count
+    shown = run_lab("show", cwd=place)
+    lines = shown.stdout.splitlines()
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert lines[0].startswith("run of 20")
+    assert [line.split()[:5] for line in lines[1:3]] == [
+        ["pass", "one.one", family, "1", "checks"] for family in ("IPv4", "IPv6")
+    ]
+    assert lines[4].startswith("2 passed; ")
+
+
+def test_who_wants_nothing_saved_says_so(one: Path) -> None:
+    done = run_saved("--no-out", one, cwd=one.parent)
+    assert (done.returncode, listed(one.parent)) == (0, [])
+
+
+def test_a_run_of_nothing_is_not_saved(tmp_path: Path) -> None:
+    done = run_saved("no_such_scenario", cwd=tmp_path)
+    assert (done.returncode, listed(tmp_path)) == (2, [])
+
+
+def test_a_saved_run_is_not_overwritten_and_nothing_runs_in_vain(one: Path) -> None:
+    place = one.parent
+    assert run_saved("--out", "here", one, cwd=place).returncode == 0
+    before = (place / "here/run.json").read_bytes()
+    done = run_saved("--out", "here", one, cwd=place)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines() == [
+        "cannot write here: it is there already, and a saved run is never overwritten",
+        "name another folder: --out DIR, or save nothing: --no-out",
+    ]
+    assert (place / "here/run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("body", "code"), [(PASSING, 3), (FAILING, 1)], ids=["passing", "failing"])
+def test_on_a_full_disk_nothing_is_left_half_written(tmp_path: Path, body: str, code: int) -> None:
+    # With 4 KiB left, in a mount namespace that ends with the call.
+    file = scenario_file(tmp_path, body, "one")
+    (tmp_path / "full").mkdir()
+    call = ["unshare", "--mount", "sh", "-c", FULL_DISK, "sh", str(tmp_path / "full"), *COMMAND, "run", "-q", str(file)]
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code
+    assert done.stderr.startswith("the run is not saved: cannot write out/20")
+    assert done.stderr.endswith("/run.json: No space left on device\n")
+    assert done.stdout.splitlines()[-1] == "filler"
+
+
+def test_an_interrupted_run_saves_what_has_finished(tmp_path: Path) -> None:
+    scenario_file(tmp_path, PASSING, "a")
+    scenario_file(tmp_path, WAITING, "b")
+    with started_lab("run", "-4", "--out", tmp_path / "saved", tmp_path, mark="interrupted") as process:
+        read_until(process, "nothing else was sent")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out.splitlines()[-1] == f"saved in {tmp_path}/saved; `lab show` shows it again"
+    lines = run_lab("show", tmp_path / "saved").stdout.splitlines()
+    assert ", interrupted, by version" in lines[0]
+    assert [line.split()[1] for line in lines if line.startswith("pass")] == ["a.a"]
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_a_killed_run_leaves_nothing_that_looks_whole(tmp_path: Path, name: str) -> None:
+    scenario_file(tmp_path, PASSING, "a")
+    scenario_file(tmp_path, WAITING, "b")
+    with started_lab("run", "-4", "--out", tmp_path / "saved", tmp_path, mark="killed") as process:
+        read_until(process, "nothing else was sent")
+        process.send_signal(getattr(signal, name))
+        process.wait(timeout=30)
+    assert listed(tmp_path) == []
+
+
+def test_everything_belongs_to_who_typed_sudo(one: Path) -> None:
+    env = {**environment(), "SUDO_UID": "1000", "SUDO_GID": "1001"}
+    place = one.parent
+    done = subprocess.run([*COMMAND, "run", one], cwd=place, env=env, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in (place / "out").rglob("*")} == {(1000, 1001)}
+    assert ((place / "out").stat().st_uid, place.stat().st_uid) == (1000, os.getuid())
+
+
+def test_show_prints_the_scenarios_that_are_named(tmp_path: Path) -> None:
+    scenario_file(tmp_path, PASSING, "one")
+    scenario_file(tmp_path, FAILING, "two")
+    ran = run_lab("run", "--out", tmp_path / "saved", tmp_path)
+    shown = run_lab("show", tmp_path / "saved", "two", "-4")
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("FAIL two.two  IPv4  RFC 9293\n")
+    assert shown.stdout in ran.stdout
+    assert "    > lab.peer(to=81).expect('S', within=0.0)\n" in shown.stdout
+    told = json.loads(run_lab("show", "--json", tmp_path / "saved", "t*").stdout)
+    assert [(each["id"], each["family"]) for each in told["scenarios"]] == [("two.two", "IPv4"), ("two.two", "IPv6")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["no/such/run"], "there is no no/such/run"),
+        (["saved", "nothing"], "this run has no scenario 'nothing'; `lab show` lists them"),
+        (["cut.json"], "cut.json: its end is missing"),
+        (["saved/.."], "there is no run.json in saved/.."),
+    ],
+)
+def test_what_cannot_be_shown_is_exit_2_and_a_line(one: Path, arguments: list[str], why: str) -> None:
+    place = one.parent
+    run_lab("run", "--out", place / "saved", one)
+    (place / "cut.json").write_bytes((place / "saved/run.json").read_bytes()[:2000])
+    done = run_lab("show", *arguments, cwd=place)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [why]
