@@ -14,19 +14,22 @@ from lab.host.errors import MachineError
 KERNEL_MAC = "02:00:00:00:00:01"
 PEER_MAC = "02:00:00:00:00:02"
 
-_SLOTS = 128
+_SLOTS = 64
 _LABS_PER_SLOT = 256
+_IPV4_BLOCK = 8  # a /29: four hosts, and what is left over
 _IPV4_NETWORK = int(IPv4Address("198.18.0.0"))  # /15, set aside for tests between two networks (RFC 2544, RFC 5735)
 _IPV6_NETWORK = int(IPv6Address("2001:db8::"))  # /32, set aside for documentation (RFC 3849)
 
 
 class Pair(NamedTuple):
-    """The two ends in one address family."""
+    """The two ends in one address family. Each has a second address, so that two connections can differ in it alone."""
 
     family: int
     """4 or 6."""
     kernel: str
     peer: str
+    second_kernel: str
+    second_peer: str
     prefix_length: int
 
 
@@ -48,7 +51,7 @@ class AddressPool:
     """
 
     def __init__(self) -> None:
-        """MachineError when 128 runs hold all leases."""
+        """MachineError when 64 runs hold all leases."""
         self._lease = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._slot = self._take()
         self._lock = threading.Lock()
@@ -76,22 +79,24 @@ class AddressPool:
                 self._next = (self._next + 1) % _LABS_PER_SLOT
             number, self._next = self._next, (self._next + 1) % _LABS_PER_SLOT
             self._used.add(number)
-        low = _IPV4_NETWORK + (self._slot * _LABS_PER_SLOT + number) * 4
+        low = _IPV4_NETWORK + (self._slot * _LABS_PER_SLOT + number) * _IPV4_BLOCK
         high = _IPV6_NETWORK + (self._slot << 80) + (number << 64)
-        return Addresses(
-            Pair(4, str(IPv4Address(low + 1)), str(IPv4Address(low + 2)), 30),
-            Pair(6, str(IPv6Address(high + 1)), str(IPv6Address(high + 2)), 64),
-        )
+        return Addresses(_pair(4, IPv4Address(low), 29), _pair(6, IPv6Address(high), 64))
 
     def release(self, addresses: Addresses) -> None:
         """Give them back."""
-        number = (int(IPv4Address(addresses.ipv4.kernel)) - _IPV4_NETWORK) // 4 % _LABS_PER_SLOT
+        number = (int(IPv4Address(addresses.ipv4.kernel)) - _IPV4_NETWORK) // _IPV4_BLOCK % _LABS_PER_SLOT
         with self._lock:
             self._used.discard(number)
 
     def close(self) -> None:
         """End the lease."""
         self._lease.close()
+
+
+def _pair(family: int, network: IPv4Address | IPv6Address, prefix_length: int) -> Pair:
+    kernel, peer, second_kernel, second_peer = (str(network + host) for host in range(1, 5))
+    return Pair(family, kernel, peer, second_kernel, second_peer, prefix_length)
 
 
 def ipv6_is_available() -> bool:

@@ -27,6 +27,7 @@ KERNEL_INTERFACE = "kernel0"
 PEER_INTERFACE = "peer0"
 
 _NUD_PERMANENT = 0x80
+_FOR_EVER = 0xFFFF_FFFF
 _SIOCETHTOOL = 0x8946
 _OFFLOADS = {  # the ETHTOOL_S* commands of linux/ethtool.h
     "receive checksum": 0x15,
@@ -72,14 +73,17 @@ class Network:
                 switch_offloads_off(KERNEL_INTERFACE)
                 index = route.link_lookup(ifname=KERNEL_INTERFACE)[0]
                 for pair in pairs:
-                    route.addr("add", index=index, address=pair.kernel, prefixlen=pair.prefix_length)
+                    given = {"index": index, "prefixlen": pair.prefix_length}
+                    route.addr("add", address=pair.kernel, **given)
+                    # Deprecated: the kernel never takes it by itself (RFC 6724 5, rule 3).
+                    route.addr("add", address=pair.second_kernel, preferred_lft=0, valid_lft=_FOR_EVER, **given)
                 route.link("set", index=index, state="up")
-                for pair in pairs:
-                    route.neigh("replace", dst=pair.peer, lladdr=PEER_MAC, ifindex=index, state=_NUD_PERMANENT)
+                for address in (each for pair in pairs for each in (pair.peer, pair.second_peer)):
+                    route.neigh("replace", dst=address, lladdr=PEER_MAC, ifindex=index, state=_NUD_PERMANENT)
             with self.peer.entered(), IPRoute() as route:
                 switch_offloads_off(PEER_INTERFACE)
                 route.link("set", index=route.link_lookup(ifname=PEER_INTERFACE)[0], state="up")
-            readiness.wait(self.addresses.ipv6.kernel if ipv6 else None)
+            readiness.wait([self.addresses.ipv6.kernel, self.addresses.ipv6.second_kernel] if ipv6 else [])
 
     def _make_veth(self, route: IPRoute) -> None:
         from pyroute2.netlink.exceptions import NetlinkError

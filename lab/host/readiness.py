@@ -10,7 +10,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lab.host.errors import MachineError
 
@@ -28,11 +28,9 @@ class Readiness:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         self._socket.bind((0, _GROUP_LINK | _GROUP_IPV6_ROUTE))
 
-    def wait(self, ipv6_address: str | None) -> None:
-        """Return once the link is up and that address is usable; MachineError when that takes too long."""
-        wanted: set[object] = {"link"}
-        if ipv6_address is not None:
-            wanted.add(socket.inet_pton(socket.AF_INET6, ipv6_address))
+    def wait(self, ipv6_addresses: Iterable[str] = ()) -> None:
+        """Return once the link is up and these addresses are usable; MachineError when that takes too long."""
+        wanted: set[object] = {"link", *(socket.inet_pton(socket.AF_INET6, each) for each in ipv6_addresses)}
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         deadline = time.monotonic() + _DEADLINE_S

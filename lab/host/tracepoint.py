@@ -31,7 +31,14 @@ _LEAST_RING_PAGES = 64
 _ENABLE = 0x2400  # PERF_EVENT_IOC_ENABLE
 _SAMPLE, _LOST = 9, 2
 _HEAD, _TAIL = 1024, 1032  # data_head and data_tail in perf_event_mmap_page
-_FIELDS = (("oldstate", "i", 4), ("newstate", "i", 4), ("sport", "H", 2), ("dport", "H", 2), ("saddr_v6", "16s", 16))
+_FIELDS = (
+    ("oldstate", "i", 4),
+    ("newstate", "i", 4),
+    ("sport", "H", 2),
+    ("dport", "H", 2),
+    ("saddr_v6", "16s", 16),
+    ("daddr_v6", "16s", 16),
+)
 _TIME = itemgetter(0)
 _MAPPED_IPV4 = bytes(10) + b"\xff\xff"
 
@@ -41,7 +48,11 @@ class Transition(NamedTuple):
 
     time_ns: int
     """CLOCK_MONOTONIC."""
+    local: bytes
+    """The socket's own address as `mapped` gives it."""
     local_port: int
+    remote: bytes
+    """The other end's."""
     remote_port: int
     old: State
     new: State
@@ -69,15 +80,17 @@ class StateTracer:
                 ) from None
             self._undo = undo.pop_all()
 
-    def watch(self, address: str) -> None:
-        """From now on keep the changes of sockets whose own address is `address`."""
+    def watch(self, *addresses: str) -> None:
+        """From now on keep the changes of sockets whose own address is one of these; `take` with any gives all."""
+        kept: list[Transition] = []
         with self._lock:
-            self._watched[_key(address)] = []
+            self._watched.update({mapped(each): kept for each in addresses})
 
-    def forget(self, address: str) -> None:
+    def forget(self, *addresses: str) -> None:
         """Stop keeping them."""
         with self._lock:
-            self._watched.pop(_key(address), None)
+            for each in addresses:
+                self._watched.pop(mapped(each), None)
 
     def take(self, address: str) -> list[Transition]:
         """The changes since the last call, in order of time."""
@@ -85,11 +98,9 @@ class StateTracer:
             for ring in self._rings:
                 for record in ring.read():
                     self._sort_in(record)
-            key = _key(address)
-            taken = self._watched.get(key, [])
-            if taken:
-                self._watched[key] = []
-                taken.sort(key=_TIME)
+            kept = self._watched.get(mapped(address), [])
+            taken = sorted(kept, key=_TIME)
+            kept.clear()
         return taken
 
     def close(self) -> None:
@@ -102,10 +113,12 @@ class StateTracer:
             self.lost += int.from_bytes(record[16:24], "little")
         if kind != _SAMPLE:
             return
-        time_ns, old, new, local, remote, address = self._layout.unpack_from(record)
-        kept = self._watched.get(address)
+        time_ns, old, new, local_port, remote_port, local, remote = self._layout.unpack_from(record)
+        kept = self._watched.get(local)
         if kept is not None:
-            kept.append(make(Transition, (time_ns, local, remote, BY_NUMBER[old], BY_NUMBER[new])))
+            kept.append(
+                make(Transition, (time_ns, local, local_port, remote, remote_port, BY_NUMBER[old], BY_NUMBER[new]))
+            )
 
 
 class _Ring:
@@ -142,7 +155,7 @@ class _Ring:
 
 
 def _describe_event() -> tuple[int, struct.Struct]:
-    """The event's number, and how this kernel lays out a record: time, two states, two ports, own address."""
+    """The event's number, and how this kernel lays out a record: time, two states, two ports, two addresses."""
     root = mount_detached("tracefs")
     try:
         number = int(_read(root, f"{_EVENT}/id"))
@@ -186,7 +199,8 @@ def _attributes(event: int, wake_up_at: int) -> bytes:
     return bytes(attributes)
 
 
-def _key(address: str) -> bytes:
+def mapped(address: str) -> bytes:
+    """The address as an IPv6 one: IPv4 in its IPv4-mapped form (RFC 4291 2.5.5.2)."""
     if ":" in address:
         return socket.inet_pton(socket.AF_INET6, address)
     return _MAPPED_IPV4 + socket.inet_aton(address)

@@ -6,6 +6,7 @@ lab learned of it. It knows both sides' states before and after it, and what was
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -70,6 +71,8 @@ class Rung:
     """The segment's numbers, the call and its result, the paragraph's title."""
     event: int | None = None
     """Index into `Recording.events`, where one event stands behind it."""
+    packet: int | None = None
+    """Of a frame: its number in the recording and in the capture file, counted from 1."""
     connection: int | None = None
     before: Sides = NOBODY
     after: Sides = NOBODY
@@ -105,17 +108,23 @@ class Ladder:
 
     @property
     def names(self) -> list[str]:
-        """What to call each connection: the port that tells it from the others, "" where there is only one."""
+        """What to call each connection, "" where there is only one: the port that tells it from the others.
+
+        Where it takes more than that, both ports, and where even those are the same also the ends of the addresses.
+        """
         connections = self.recording.connections
         if len(connections) < 2:
             return [""] * len(connections)
-        peers = [each.peer_port for each in connections]
-        kernels = [each.kernel_port for each in connections]
-        if len(set(peers)) == len(peers):
-            return [str(port) for port in peers]
-        if len(set(kernels)) == len(kernels):
-            return [str(port) for port in kernels]
-        return [f"{peer}>{kernel}" for peer, kernel in zip(peers, kernels, strict=True)]
+        names = (
+            [str(each.peer_port) for each in connections],
+            [str(each.kernel_port) for each in connections],
+            [f"{each.peer_port}>{each.kernel_port}" for each in connections],
+        )
+        whole = [
+            f"{_host(each.peer_address)}.{each.peer_port}>{_host(each.kernel_address)}.{each.kernel_port}"
+            for each in connections
+        ]
+        return next((chosen for chosen in names if len(set(chosen)) == len(chosen)), whole)
 
     def seen(self, rung: Rung) -> tuple[FrameSeen, Segment] | None:
         """The frame behind a rung and its segment, None for a rung that is no segment."""
@@ -151,8 +160,11 @@ class _Builder:
         self._recording = recording
         self._rungs: list[Rung] = []
         self._sides: dict[int, Sides] = {}
+        self._met: set[int] = set()
+        """The connections that have had a segment."""
         self._rung_of: dict[int, int] = {}
         """By index of an event."""
+        self._packets = 0
         self._shown: int | None = None
         """The last rung that is more than a title."""
         self._last_ns = 0
@@ -180,6 +192,7 @@ class _Builder:
 
     def _event(self, index: int, event: Event, turn_ns: float) -> None:
         if isinstance(event, FrameSeen):
+            self._packets += 1
             if is_shown(event):
                 self._frame(index, event, turn_ns)
         elif isinstance(event, CheckMade):
@@ -194,9 +207,10 @@ class _Builder:
     def _frame(self, index: int, seen: FrameSeen, turn_ns: float) -> None:
         number, segment = seen.connection, seen.segment
         lost = seen.lost or (not seen.from_peer and number is not None and seen.peer_state is None)
-        rung = Rung(Kind.FRAME, seen.time_ns, "", index, number, from_peer=seen.from_peer, lost=lost)
+        rung = Rung(Kind.FRAME, seen.time_ns, "", index, self._packets, number, from_peer=seen.from_peer, lost=lost)
         if number is not None:
-            rung.before = self._sides.get(number) or self._at_first(number, seen.from_peer)
+            rung.before = self._sides[number] if number in self._met else self._at_first(number, seen.from_peer)
+            self._met.add(number)
             kernel = self._lane(number).until(seen.time_ns, turn_ns)
             rung.after = self._sides[number] = Sides(seen.peer_state or rung.before.peer, kernel)
         if segment is None:
@@ -211,17 +225,19 @@ class _Builder:
             self._pairing.add(len(self._rungs) - 1, segment)
 
     def _call(self, index: int, call: CallMade, turn_ns: float) -> None:
+        rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, connection=call.connection)
         if call.name == "bind" and not call.error and isinstance(call.arguments[0], int):
             self._bound = call.arguments[0]
         elif call.name == "listen" and not call.error:
             self._listening.add(self._bound)
-        rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, call.connection)
+            rung.before, rung.after = Sides(None, State.CLOSED), Sides(None, State.LISTEN)
         self._after_lab(rung, turn_ns)
 
     def _arrival(self, index: int, crossing: CrossingOver, turn_ns: float) -> None:
         held = [self._rung_of[at] for at in crossing.frames if at in self._rung_of]
         numbers = {self._rungs[at].connection for at in held}
-        rung = Rung(Kind.ARRIVAL, crossing.time_ns, "", index, numbers.pop() if len(numbers) == 1 else None)
+        number = numbers.pop() if len(numbers) == 1 else None
+        rung = Rung(Kind.ARRIVAL, crossing.time_ns, "", index, connection=number)
         self._after_lab(rung, turn_ns)
         for at in held:
             self._rungs[at].arrives = len(self._rungs) - 1
@@ -280,6 +296,11 @@ class _Builder:
         if peer_begins:
             return Sides(State.CLOSED, State.LISTEN if listens else State.CLOSED)
         return Sides(State.LISTEN, State.CLOSED)
+
+
+def _host(address: str) -> str:
+    """What comes last in an address."""
+    return re.split("[.:]", address)[-1]
 
 
 def is_shown(event: Event) -> bool:

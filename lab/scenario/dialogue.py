@@ -19,8 +19,7 @@ from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.tcp.values import make
 from lab.wire import crafting
-from lab.wire.frames import decode
-from lab.wire.stamps import Stamper
+from lab.wire.frames import Endpoints, decode, packed
 
 if TYPE_CHECKING:
     from lab.scenario.kernel import Kernel
@@ -38,19 +37,20 @@ class Dialogue:
     """What one user-space endpoint says and hears. Numbers are relative to each side's initial sequence number."""
 
     __slots__ = (
-        "_exchange", "_heard_ns", "_kernel_iss", "_last_copy", "_sent_ns", "_stamper", "bases", "endpoint", "flow",
-        "inbox", "kernel", "kernel_port", "listener", "number", "port", "socket",
+        "_exchange", "_heard_ns", "_kernel_iss", "_last_copy", "_sent_ns", "_stamper", "address", "bases", "endpoint",
+        "flow", "inbox", "kernel", "kernel_port", "listener", "number", "port", "socket",
     )  # fmt: skip
 
     def __init__(
         self,
         exchange: Exchange,
         kernel: Kernel,
-        stamper: Stamper,
+        address: str,
         port: int,
         to: Listener | int | None,
         config: Config,
     ) -> None:
+        self.address = address
         self.port = port
         self.kernel_port = 0
         """The other end's port, 0 until it is known."""
@@ -63,7 +63,6 @@ class Dialogue:
         self.number = -1
         self._sent_ns = self._heard_ns = 0
         self._exchange = exchange
-        self._stamper = stamper
         self.flow = Flow(config.default_mss)
         self._kernel_iss: Seq | None = None
         self._last_copy: dict[Seq, tuple[int, int]] = {}
@@ -71,9 +70,11 @@ class Dialogue:
         self.listener = None if isinstance(to, int) else to
         if to is None:
             self.endpoint.listen()
-            exchange.listen(self, port)
+            exchange.listen(self, packed(address), port)
+        elif isinstance(to, int):
+            self.meet(Endpoints.of(kernel.address, to, address, port))
         else:
-            self.meet(to if isinstance(to, int) else to.port)
+            self.meet(Endpoints.of(to.address, to.port, address, port))
 
     @property
     def state(self) -> State:
@@ -200,10 +201,11 @@ class Dialogue:
 
     # What the exchange needs.
 
-    def meet(self, kernel_port: int) -> None:
-        """Now the kernel's port is known."""
-        self.kernel_port = kernel_port
-        self.number = self._exchange.join(self, kernel_port, self.port)
+    def meet(self, ends: Endpoints) -> None:
+        """Now the kernel's end is known; `ends` are those of what it sends."""
+        self.number = self._exchange.join(self, ends)
+        self.kernel_port = ends.source_port
+        self._stamper = self._exchange.stamper(ends)
 
     def recognise(self, segment: Segment, time_ns: int) -> bool:
         """Whether this segment, which takes up sequence numbers, is a retransmission; to be asked before the rules."""

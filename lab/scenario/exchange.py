@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from lab.host.addresses import KERNEL_MAC, PEER_MAC
 from lab.scenario.errors import ScenarioError
 from lab.scenario.expectation import Row
 from lab.scenario.journal import Journal
@@ -18,8 +19,9 @@ from lab.tcp.segment import Segment
 from lab.tcp.values import make
 from lab.wire.echo import Echo
 from lab.wire.faults import Fault, FaultyLink
-from lab.wire.frames import Endpoints, decode
+from lab.wire.frames import Endpoints, decode, written
 from lab.wire.link import Frame, Link
+from lab.wire.stamps import Stamper
 from lab.wire.tap import TappedLink
 
 if TYPE_CHECKING:
@@ -41,33 +43,41 @@ class Exchange:
         self.timeline = timeline
         self._echo = echo
         self._events = journal.recording.events
-        self._peers: dict[tuple[int, int], Dialogue] = {}
-        self._listening: dict[int, Dialogue] = {}
+        self.peers: list[Dialogue] = []
+        """Those that have a connection, in the order of its number."""
+        self._by_ends: dict[Endpoints, Dialogue] = {}
+        """The same by the ends of what the kernel sends them."""
+        self._listening: dict[tuple[bytes, int], Dialogue] = {}
+        self._stampers: dict[tuple[bytes, bytes], Stamper] = {}
         self._fence_passed = True
         self._lossy: FaultyLink | None = None
         self._held: list[int] | None = None
         self._deviations: dict[str, str] = {}
         self._shown: set[str] = set()
 
-    @property
-    def peers(self) -> list[Dialogue]:
-        """Those that have a connection."""
-        return list(self._peers.values())
-
-    def listen(self, peer: Dialogue, port: int) -> None:
-        """From now on the kernel's first segment to `port` makes a connection to `peer`."""
-        if port in self._listening:
+    def listen(self, peer: Dialogue, address: bytes, port: int) -> None:
+        """From now on the kernel's first segment to `port` of that address makes a connection to `peer`."""
+        if (address, port) in self._listening:
             raise ScenarioError(f"a peer waits for the kernel on port {port} already")
-        self._listening[port] = peer
+        self._listening[address, port] = peer
 
-    def join(self, peer: Dialogue, kernel_port: int, peer_port: int) -> int:
-        """Register a connection; its number."""
-        if (kernel_port, peer_port) in self._peers:
-            raise ScenarioError(f"a peer on port {peer_port} already speaks with the kernel's port {kernel_port}")
-        self._peers[kernel_port, peer_port] = peer
-        connections = self.journal.recording.connections
-        connections.append(Connection(self.journal.recording.family, kernel_port, peer_port))
-        return len(connections) - 1
+    def join(self, peer: Dialogue, ends: Endpoints) -> int:
+        """Register a connection, given by the ends of what the kernel sends; its number."""
+        kernel, kernel_port, address, port = ends
+        if ends in self._by_ends:
+            raise ScenarioError(f"a peer on port {port} already speaks with the kernel's port {kernel_port}")
+        self._by_ends[ends] = peer
+        self.peers.append(peer)
+        recording = self.journal.recording
+        recording.connections.append(Connection(recording.family, kernel_port, port, written(kernel), written(address)))
+        return len(recording.connections) - 1
+
+    def stamper(self, ends: Endpoints) -> Stamper:
+        """What makes frames in the other direction between the same two addresses."""
+        kernel, _, peer, _ = ends
+        if (kernel, peer) not in self._stampers:
+            self._stampers[kernel, peer] = Stamper(peer, kernel, PEER_MAC, KERNEL_MAC)
+        return self._stampers[kernel, peer]
 
     def send(self, data: bytes, peer: Dialogue, segment: Segment | None) -> int:
         """Put a peer's frame on the wire; its time in ns of CLOCK_MONOTONIC."""
@@ -156,7 +166,7 @@ class Exchange:
             events.append(FrameSeen(time_ns, False, data))
             return at
         ends, segment = received
-        peer = self._peers.get((ends.source_port, ends.destination_port)) or self._welcome(ends)
+        peer = self._by_ends.get(ends) or self._welcome(ends)
         if peer is None:
             self._stray(time_ns, data, segment, ends)
         now, endpoint, state = time_ns / 1e9, peer.endpoint, None
@@ -182,8 +192,7 @@ class Exchange:
         assert isinstance(seen, FrameSeen)
         if seen.segment is None or seen.connection is None:
             return
-        connection = self.journal.recording.connections[seen.connection]
-        peer = self._peers[connection.kernel_port, connection.peer_port]
+        peer = self.peers[seen.connection]
         if seen.peer_state is None:
             peer.inbox.append(at)  # a second copy is the wire's doing: nobody has to expect it
         if not seen.segment.faults:
@@ -226,9 +235,9 @@ class Exchange:
         self.timeline.catch_up()
 
     def _welcome(self, ends: Endpoints) -> Dialogue | None:
-        peer = self._listening.pop(ends.destination_port, None)
+        peer = self._listening.pop((ends.destination, ends.destination_port), None)
         if peer is not None:
-            peer.meet(ends.source_port)
+            peer.meet(ends)
         return peer
 
     def _stray(self, time_ns: int, data: bytes, segment: Segment, ends: Endpoints) -> NoReturn:

@@ -39,6 +39,11 @@ class Kernel:
         self._open: list[Socket] = []
 
     @property
+    def address(self) -> str:
+        """Its first address, the one that it takes unless told otherwise."""
+        return self._pair.kernel
+
+    @property
     def mss(self) -> int:
         """The MSS that it announces: the interface's MTU less the IP and TCP headers (RFC 9293 3.7.1)."""
         return interface.mtu(self._namespace, KERNEL_INTERFACE) - (60 if self._pair.family == 6 else 40)
@@ -86,19 +91,28 @@ class Kernel:
             raise ScenarioError(f"this kernel has no counter {name}")
         return found[name]
 
-    def listen(self, port: int, backlog: int = 16, options: Mapping[str, int] | None = None) -> Listener:
+    def listen(
+        self, port: int, backlog: int = 16, options: Mapping[str, int] | None = None, *, second_address: bool = False
+    ) -> Listener:
         """A listening socket, with these socket options: {"TCP_DEFER_ACCEPT": 1}."""
         opened = self._socket()
-        listener = Listener(opened, self._journal, port)
+        address = self._pair.second_kernel if second_address else self._pair.kernel
+        listener = Listener(opened, self._journal, address, port)
         self._open.append(listener)
         for name, value in (options or {}).items():
             listener.set_option(name, value)
-        listener.call("bind", opened.bind(self._pair.kernel, port), port)
+        listener.call("bind", opened.bind(address, port), port)
         listener.call("listen", opened.listen(backlog), backlog)
         return listener
 
     def connect(
-        self, to: Dialogue, port: int = 0, options: Mapping[str, int] | None = None, error: str = "EINPROGRESS"
+        self,
+        to: Dialogue,
+        port: int = 0,
+        options: Mapping[str, int] | None = None,
+        error: str = "EINPROGRESS",
+        *,
+        second_address: bool = False,
     ) -> Connection:
         """Begin to connect to a peer, from a port of the kernel's choice unless one is given.
 
@@ -109,9 +123,10 @@ class Kernel:
         self._open.append(connection)
         for name, value in (options or {}).items():
             connection.set_option(name, value)
-        if port:
-            connection.call("bind", opened.bind(self._pair.kernel, port), port)
-        connection.call("connect", opened.connect(self._pair.peer, to.port), to.port, error=error)
+        if port or second_address:
+            address = self._pair.second_kernel if second_address else self._pair.kernel
+            connection.call("bind", opened.bind(address, port), port)
+        connection.call("connect", opened.connect(to.address, to.port), to.port, error=error)
         connection.belongs_to(to)
         to.socket = connection
         return connection
@@ -163,7 +178,7 @@ class Kernel:
     def _look(self, at: Dialogue | Listener) -> KernelState:
         number = at.number
         if number is None:
-            return self._timeline.look_at_listener(at.port)
+            return self._timeline.look_at_listener(at.address, at.port)
         if number < 0:
             raise ScenarioError(f"the peer on port {at.port} has no connection yet, so the kernel has no state for it")
         return self._timeline.look(number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
@@ -31,7 +30,6 @@ from lab.wire import crafting
 from lab.wire.echo import Echo
 from lab.wire.faults import Fault
 from lab.wire.link import PacketLink
-from lab.wire.stamps import Stamper
 
 _FIRST_PORT = 40001
 _cpus = itertools.count()
@@ -80,6 +78,7 @@ class Lab:
         to: Listener | int | None = None,
         *,
         port: int | None = None,
+        second_address: bool = False,
         iss: int = int(Config().iss),
         mss: int | None = 1460,
         window: int = 65535,
@@ -87,7 +86,10 @@ class Lab:
         timestamps: bool = False,
         sack_permitted: bool = False,
     ) -> Peer:
-        """A user-space endpoint: towards a listener (or any port number) of the kernel, or waiting on `port` for it."""
+        """A user-space endpoint: towards a listener (or any port number) of the kernel, or waiting on `port` for it.
+
+        It is at the peer's first address, or at its second.
+        """
         config = Config(
             iss=Seq(iss),
             mss=mss,
@@ -98,7 +100,8 @@ class Lab:
             sack_permitted=sack_permitted,
         )
         own = next(self._ports) if port is None else port
-        return Peer(self._exchange, self.kernel, self._stamper, own, to, config)
+        address = self._pair.second_peer if second_address else self._pair.peer
+        return Peer(self._exchange, self.kernel, address, own, to, config)
 
     def step(self, title: str, claims: str = "") -> None:
         """Begin a paragraph of the scenario. `claims` names the claims that it shows, by id: "C47 C50".
@@ -170,10 +173,10 @@ class Lab:
         undo.callback(_pin_to_one_cpu())
         addresses = self._pool.acquire()
         undo.callback(self._pool.release, addresses)
-        pair = addresses.of(self.family)
+        pair = self._pair = addresses.of(self.family)
         if self._tracer is not None:
-            self._tracer.watch(pair.kernel)
-            undo.callback(self._tracer.forget, pair.kernel)
+            self._tracer.watch(pair.kernel, pair.second_kernel)
+            undo.callback(self._tracer.forget, pair.kernel, pair.second_kernel)
         self._network = Network(addresses)
         undo.callback(self._network.close)
         self._set_sysctls()
@@ -182,11 +185,8 @@ class Lab:
         with self._network.peer.entered():
             link = PacketLink(PEER_INTERFACE)
         undo.callback(link.close)
-        kind = socket.AF_INET6 if self.family == 6 else socket.AF_INET
-        peer, kernel = (socket.inet_pton(kind, address) for address in (pair.peer, pair.kernel))
-        self._stamper = Stamper(peer, kernel, PEER_MAC, KERNEL_MAC)
         echo = Echo(self.family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
-        timeline = Timeline(self.recording, pair, lookup, self._tracer)
+        timeline = Timeline(self.recording, pair.kernel, lookup, self._tracer)
         self._exchange = Exchange(link, echo, self._journal, timeline)
         self.kernel = Kernel(self._network.kernel, pair, self._exchange)
         undo.callback(self.kernel.close)

@@ -210,6 +210,9 @@ class Connection:
     family: int
     kernel_port: int
     peer_port: int
+    kernel_address: str = ""
+    """As one writes it, "" where nobody noted it."""
+    peer_address: str = ""
 
 
 @dataclass(slots=True)

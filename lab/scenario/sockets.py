@@ -76,8 +76,9 @@ class Listener(Socket):
     number: None = None
     """A listener is none of the numbered connections."""
 
-    def __init__(self, opened: KernelSocket, journal: Journal, port: int) -> None:
+    def __init__(self, opened: KernelSocket, journal: Journal, address: str, port: int) -> None:
         super().__init__(opened, journal)
+        self.address = address
         self.port = port
         self._accepted: list[Connection] = []
 

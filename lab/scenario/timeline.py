@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 
-from lab.host.addresses import Pair
 from lab.host.inet_diag import StateLookup, question
 from lab.host.kernel_state import KernelState
-from lab.host.tracepoint import StateTracer
+from lab.host.tracepoint import StateTracer, Transition, mapped
 from lab.scenario.recording import Recording, StateSeen
 from lab.tcp.state import State
 from lab.tcp.values import make
@@ -18,16 +17,17 @@ _ANYBODY = {4: "0.0.0.0", 6: "::"}
 class Timeline:
     """Looks connections up by inet_diag, and takes over what the tracepoint saw in between (where there is one)."""
 
-    def __init__(self, recording: Recording, pair: Pair, lookup: StateLookup, tracer: StateTracer | None) -> None:
+    def __init__(self, recording: Recording, address: str, lookup: StateLookup, tracer: StateTracer | None) -> None:
+        """`address` is one of those that the tracer watches for this lab."""
         self._recording = recording
         self._append = recording.events.append
-        self._pair = pair
+        self._address = address
         self._lookup = lookup
         self._tracer = tracer
         self._lost_before = tracer.lost if tracer is not None else 0
         self._last: dict[int, State] = {}
-        self._numbers: dict[tuple[int, int], int] = {}
-        """Which connection has these ports (the kernel's, the peer's)."""
+        self._numbers: dict[tuple[bytes, int, bytes, int], int] = {}
+        """Which connection has these ends (the kernel's, the peer's), addresses as the tracepoint tells them."""
         self._questions: dict[int, bytes] = {}
         self.traced = tracer is not None
         """Whether there is a tracepoint to tell of states that nobody looked up."""
@@ -45,10 +45,10 @@ class Timeline:
         self._append(make(StateSeen, (time.monotonic_ns(), number, state, "inet_diag", found)))
         return found
 
-    def look_at_listener(self, port: int) -> KernelState:
-        """Look at the listener on a port and record what was seen."""
-        family, kernel, _, _ = self._pair
-        found = self._lookup.of(family, kernel, port, _ANYBODY[family], 0)
+    def look_at_listener(self, address: str, port: int) -> KernelState:
+        """Look at the listener at an address and port and record what was seen."""
+        family = self._recording.family
+        found = self._lookup.of(family, address, port, _ANYBODY[family], 0)
         self._add(time.monotonic_ns(), None, found.state, "inet_diag", found)
         return found
 
@@ -63,10 +63,10 @@ class Timeline:
         """
         if self._tracer is None:
             return
-        taken = self._tracer.take(self._pair.kernel)
+        taken = self._tracer.take(self._address)
         self._recording.transitions_lost = self._tracer.lost - self._lost_before
         for seen in taken:
-            number = self._connection(seen.local_port, seen.remote_port)
+            number = self._connection(seen)
             if number is None and seen.remote_port:
                 continue
             self._append(make(StateSeen, (seen.time_ns, number, seen.new, "tracepoint", None)))
@@ -78,9 +78,8 @@ class Timeline:
     def _look(self, number: int) -> KernelState:
         asked = self._questions.get(number)
         if asked is None:
-            connection = self._recording.connections[number]
-            family, kernel, peer, _ = self._pair
-            asked = question(family, kernel, connection.kernel_port, peer, connection.peer_port)
+            of = self._recording.connections[number]
+            asked = question(of.family, of.kernel_address, of.kernel_port, of.peer_address, of.peer_port)
             self._questions[number] = asked
         return self._lookup.ask(asked)
 
@@ -91,8 +90,9 @@ class Timeline:
             self._last[number] = state
         self._append(StateSeen(time_ns, number, state, witness, detail))
 
-    def _connection(self, kernel_port: int, peer_port: int) -> int | None:
+    def _connection(self, seen: Transition) -> int | None:
         for number in range(len(self._numbers), len(self._recording.connections)):
-            connection = self._recording.connections[number]
-            self._numbers[connection.kernel_port, connection.peer_port] = number
-        return self._numbers.get((kernel_port, peer_port))
+            of = self._recording.connections[number]
+            ends = mapped(of.kernel_address), of.kernel_port, mapped(of.peer_address), of.peer_port
+            self._numbers[ends] = number
+        return self._numbers.get(seen[1:5])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from lab.tcp import options
@@ -30,12 +31,18 @@ class Endpoints(NamedTuple):
     destination: bytes
     destination_port: int
 
+    @classmethod
+    def of(cls, source: str, source_port: int, destination: str, destination_port: int) -> Endpoints:
+        """From addresses as one writes them."""
+        return cls(packed(source), source_port, packed(destination), destination_port)
+
     def reversed(self) -> Endpoints:
         """The other direction."""
         return Endpoints(self.destination, self.destination_port, self.source, self.source_port)
 
     def __str__(self) -> str:
-        return f"{_text(self.source)} port {self.source_port} to {_text(self.destination)} port {self.destination_port}"
+        source, destination = written(self.source), written(self.destination)
+        return f"{source} port {self.source_port} to {destination} port {self.destination_port}"
 
 
 class Received(NamedTuple):
@@ -109,5 +116,12 @@ def _without_ip_options(frame: bytes) -> tuple[bytes, tuple[str, ...]]:
     return frame[:16] + total.to_bytes(2, "big") + frame[18:34] + frame[start:], faults
 
 
-def _text(address: bytes) -> str:
+@lru_cache(maxsize=1024)
+def packed(address: str) -> bytes:
+    """An address as it stands in a header."""
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def written(address: bytes) -> str:
+    """An address as one writes it."""
     return socket.inet_ntop(socket.AF_INET6 if len(address) == 16 else socket.AF_INET, address)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
@@ -18,7 +17,7 @@ from lab.tcp.rules import Breach, Flow
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire.faults import Fault, FaultyLink
-from lab.wire.frames import decode
+from lab.wire.frames import decode, packed
 from lab.wire.link import Frame, Link, PacketLink
 from lab.wire.stamps import Stamper
 
@@ -72,9 +71,7 @@ class Conversation:
             link = self.undo.enter_context(closing(PacketLink(PEER_INTERFACE)))
         self.judge = Judge(link, Flow(default_mss))
         self._link = FaultyLink(self.judge, seed, chosen, chosen)
-        kind = socket.AF_INET6 if family == 6 else socket.AF_INET
-        kernel, peer = (socket.inet_pton(kind, address) for address in (self._pair.kernel, self._pair.peer))
-        self._stamper = Stamper(peer, kernel, PEER_MAC, KERNEL_MAC)
+        self._stamper = Stamper(packed(self._pair.peer), packed(self._pair.kernel), PEER_MAC, KERNEL_MAC)
         self._lookup = self.undo.enter_context(closing(StateLookup(network.kernel)))
         self._socket = self.undo.enter_context(closing(KernelSocket.open(network.kernel, family)))
         self._socket.bind(self._pair.kernel, KERNEL_PORT).unwrap()
@@ -83,8 +80,8 @@ class Conversation:
 
     @property
     def kernel_state(self) -> State:
-        family, kernel, peer, _ = self._pair
-        return self._lookup.of(family, kernel, KERNEL_PORT, peer, PEER_PORT).state
+        pair = self._pair
+        return self._lookup.of(pair.family, pair.kernel, KERNEL_PORT, pair.peer, PEER_PORT).state
 
     def run(self, from_peer: bytes, from_kernel: bytes, *, peer_opens: bool, peer_closes_first: bool) -> None:
         until = time.monotonic() + DEADLINE_S

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 
@@ -112,8 +111,8 @@ def test_a_peer_opens_from_the_kernels_side_too(lab: Lab) -> None:
 def test_the_lookup_is_exact(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     peer.open()
-    _, kernel, address, _ = pair = lab._network.addresses.of(lab.family)
-    other = str(ip_address(address) + 1)
+    pair = lab._network.addresses.of(lab.family)
+    kernel, address, other = pair.kernel, pair.peer, pair.second_peer
     with closing(StateLookup(lab._network.kernel)) as lookup:
         assert lookup.of(lab.family, kernel, 80, address, peer.port).state is State.ESTABLISHED
         assert lookup.of(lab.family, kernel, 80, address, peer.port + 1) == CLOSED

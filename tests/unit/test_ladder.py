@@ -162,7 +162,7 @@ def test_a_frame_that_is_no_segment_is_shown_when_a_peer_sent_it_and_an_echo_req
     assert (rung.kind, rung.letters, rung.text) == (Kind.FRAME, "?", "an IPv4 fragment")
 
 
-def test_connections_are_told_apart_by_the_port_that_differs() -> None:
+def test_connections_are_told_apart_by_what_differs() -> None:
     ladder = Ladder([], Story().recording)
     assert ladder.names == [""]
     ladder.recording.connections.append(Connection(4, 80, 40002))
@@ -171,6 +171,11 @@ def test_connections_are_told_apart_by_the_port_that_differs() -> None:
     assert ladder.names == ["5000", "5001"]
     ladder.recording.connections.append(Connection(4, 5000, 81))
     assert ladder.names == ["80>5000", "80>5001", "81>5000"]
+    ladder.recording.connections[1:] = [
+        Connection(6, 5000, 80, "2001:db8::3", "2001:db8::2"), Connection(4, 5000, 80, "198.18.0.1", "198.18.0.12"),
+    ]  # fmt: skip
+    ladder.recording.connections[0] = Connection(6, 5000, 80, "2001:db8::1", "2001:db8::2")
+    assert ladder.names == ["2.80>1.5000", "2.80>3.5000", "12.80>1.5000"]
 
 
 def test_a_long_ladder_is_shortened_in_the_middle_and_keeps_its_pairs() -> None:

@@ -27,7 +27,7 @@ def test_a_handshake_in_english() -> None:
     story.handshake()
     assert told(story) == [
         "At 0.0 ms the kernel's application calls bind(80), which gives 0.",
-        "At 0.1 ms the kernel's application calls listen(16), which gives 0.",
+        "At 0.1 ms the kernel's application calls listen(16), which gives 0. The kernel is now in LISTEN.",
         f"At 0.2 ms the peer sends SYN, sequence 0, {OFFER}. The peer is now in SYN-SENT, the kernel in SYN-RECEIVED.",
         f"At 0.4 ms the kernel sends SYN+ACK, sequence 0, acknowledging 1, {OFFER}. The peer is now in ESTABLISHED.",
         "At 0.5 ms the peer sends ACK, sequence 1, acknowledging 1, window 64240. The kernel is now in ESTABLISHED.",
