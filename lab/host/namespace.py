@@ -14,7 +14,7 @@ _OWN = "/proc/thread-self/ns/net"
 
 
 class Namespace:
-    """A network namespace without a name. Sockets made inside `entered()` stay in it wherever they are used."""
+    """A new network namespace without a name. Sockets made inside `entered()` stay in it wherever they are used."""
 
     __slots__ = ("_descriptor",)
 
@@ -30,6 +30,18 @@ class Namespace:
             ) from None
         finally:
             os.close(home)
+
+    @classmethod
+    def named(cls, path: Path) -> Namespace:
+        """The one that `ip netns` shows under this path; OSError when there is none."""
+        namespace = cls.__new__(cls)
+        namespace._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with namespace.entered():
+                return namespace
+        except OSError:
+            namespace.close()
+            raise
 
     def fileno(self) -> int:
         """The descriptor that keeps the namespace alive."""

@@ -1,0 +1,114 @@
+"""The one place that makes namespaces with names: a lab that stays, to be entered with ip, tcpdump and ss.
+
+Both carry a tag, the alias of the interface in them, and only what carries it is ever removed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.host.addresses import Addresses, Pair
+from lab.host.errors import MachineError
+from lab.host.namespace import Namespace
+from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
+
+if TYPE_CHECKING:
+    from pyroute2 import IPRoute
+
+ADDRESSES = Addresses(  # set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes
+    Pair(4, "192.0.2.1", "192.0.2.2", 24),
+    Pair(6, "2001:db8:ffff::1", "2001:db8:ffff::2", 64),
+)
+KERNEL, PEER = "lab-kernel", "lab-peer"
+_INTERFACES = {KERNEL: KERNEL_INTERFACE, PEER: PEER_INTERFACE}
+_TAG = "tcp-packet-lab playground"
+_FOLDER = Path("/run/netns")
+
+
+def up() -> None:
+    """Make both namespaces, wired and with the pinned settings; MachineError when they, or others so named, exist."""
+    taken = [name for name in _INTERFACES if _is_there(name)]
+    if taken:
+        raise MachineError(f"there is a namespace {' and one '.join(taken)} already", _how_to_remove(taken))
+    made: list[str] = []
+    try:
+        for name in _INTERFACES:
+            _create(name)
+            made.append(name)
+        Network(ADDRESSES, _both()).close()
+        for name, interface in _INTERFACES.items():
+            with _inside(name) as route:
+                route.link("set", index=route.link_lookup(ifname=interface)[0], ifalias=_TAG)
+    except BaseException:
+        for name in made:
+            _remove(name)
+        raise
+
+
+def is_up() -> bool:
+    """Whether both namespaces are there, and ours."""
+    return all(_is_there(name) and _is_ours(name) for name in _INTERFACES)
+
+
+def attach() -> Network:
+    """The network of the playground that is up; closing it lets go, and leaves the playground as it is."""
+    return Network.of(ADDRESSES, _both())
+
+
+def down() -> tuple[list[str], list[str]]:
+    """Remove what `up` made; the names of what is gone, and of those that are not ours and stay."""
+    present = [name for name in _INTERFACES if _is_there(name)]
+    ours = [name for name in present if _is_ours(name)]
+    for name in ours:
+        _remove(name)
+    return ours, [name for name in present if name not in ours]
+
+
+def _how_to_remove(names: list[str]) -> str:
+    if all(_is_ours(name) for name in names):
+        return "it is the lab's own: use it, or type: sudo scripts/lab down"
+    return f"it is not the lab's: sudo ip netns delete {names[0]}, if nobody needs it"
+
+
+def _is_there(name: str) -> bool:
+    return (_FOLDER / name).exists()
+
+
+def _is_ours(name: str) -> bool:
+    try:
+        with _inside(name) as route:
+            return any(
+                link.get("ifname") == _INTERFACES[name] and link.get("ifalias") == _TAG for link in route.get_links()
+            )
+    except OSError:  # something of that name that is no namespace
+        return False
+
+
+def _both() -> tuple[Namespace, Namespace]:
+    return Namespace.named(_FOLDER / KERNEL), Namespace.named(_FOLDER / PEER)
+
+
+@contextmanager
+def _inside(name: str) -> Iterator[IPRoute]:
+    from pyroute2 import IPRoute
+
+    with closing(Namespace.named(_FOLDER / name)) as namespace, namespace.entered(), IPRoute() as route:
+        yield route
+
+
+def _create(name: str) -> None:
+    from pyroute2 import netns
+
+    if os.geteuid() != 0 or not os.access(_FOLDER.parent, os.W_OK):
+        raise MachineError("a namespace with a name needs root", "type: sudo scripts/lab up")
+    netns.create(name)
+
+
+def _remove(name: str) -> None:
+    from pyroute2 import netns
+
+    netns.remove(name)
