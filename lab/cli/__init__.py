@@ -13,7 +13,9 @@ import typer
 import lab
 from lab.cli.claims import claims
 from lab.cli.listing import doctor, list_scenarios
+from lab.cli.playground import down, up
 from lab.cli.run import run
+from lab.cli.shell import shell
 from lab.cli.show import show
 
 app = typer.Typer(
@@ -46,3 +48,6 @@ app.command()(show)
 app.command(name="list")(list_scenarios)
 app.command()(claims)
 app.command()(doctor)
+app.command()(up)
+app.command()(down)
+app.command()(shell)

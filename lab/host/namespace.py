@@ -1,4 +1,4 @@
-"""Anonymous network namespaces: held by a descriptor, gone with it, so a killed run leaves nothing behind."""
+"""Network namespaces held by a descriptor: without a name they are gone with it, so a killed run leaves nothing."""
 
 from __future__ import annotations
 
@@ -14,34 +14,13 @@ _OWN = "/proc/thread-self/ns/net"
 
 
 class Namespace:
-    """A new network namespace without a name. Sockets made inside `entered()` stay in it wherever they are used."""
+    """A network namespace. Sockets made inside `entered()` stay in it wherever they are used."""
 
     __slots__ = ("_descriptor",)
 
-    def __init__(self) -> None:
-        home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            unshare(CLONE_NEWNET)
-            self._descriptor = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
-            setns(home, CLONE_NEWNET)
-        except PermissionError:
-            raise MachineError(
-                "making a network namespace is not permitted", "run the lab as root: sudo scripts/lab"
-            ) from None
-        finally:
-            os.close(home)
-
-    @classmethod
-    def named(cls, path: Path) -> Namespace:
-        """The one that `ip netns` shows under this path; OSError when there is none."""
-        namespace = cls.__new__(cls)
-        namespace._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            with namespace.entered():
-                return namespace
-        except OSError:
-            namespace.close()
-            raise
+    def __init__(self, path: Path | None = None) -> None:
+        """A new one without a name, or the one that `ip netns` shows under `path` (OSError when there is none)."""
+        self._descriptor = _make() if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def fileno(self) -> int:
         """The descriptor that keeps the namespace alive."""
@@ -61,6 +40,21 @@ class Namespace:
     def close(self) -> None:
         """Let go; the kernel dismantles the namespace once no socket is left in it."""
         os.close(self._descriptor)
+
+
+def _make() -> int:
+    home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        unshare(CLONE_NEWNET)
+        descriptor = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+        setns(home, CLONE_NEWNET)
+    except PermissionError:
+        raise MachineError(
+            "making a network namespace is not permitted", "run the lab as root: sudo scripts/lab"
+        ) from None
+    finally:
+        os.close(home)
+    return descriptor
 
 
 def become_root_of_own_user_namespace() -> None:

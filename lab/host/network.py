@@ -42,31 +42,23 @@ _OFFLOADS = {  # the ETHTOOL_S* commands of linux/ethtool.h
 class Network:
     """The kernel's namespace and the peer's, joined by a veth, ready to use when the constructor returns."""
 
-    def __init__(self, addresses: Addresses, namespaces: tuple[Namespace, Namespace] | None = None) -> None:
+    def __init__(
+        self, addresses: Addresses, namespaces: tuple[Namespace, Namespace] | None = None, *, joined: bool = False
+    ) -> None:
         """Takes some 20 ms. MachineError when the machine lacks privileges or veth.
 
-        `namespaces` are the kernel's and the peer's, fresh ones unless given; they are this network's from now on.
+        `namespaces` are the kernel's and the peer's, fresh ones unless given, and this network's from now on. They are
+        taken as they are when they have been `joined` before.
         """
-        with ExitStack() as undo:
-            self._hold(addresses, namespaces or (Namespace(), Namespace()), undo)
-            sysctls.apply(self.kernel, sysctls.BASELINE, sysctls.OPTIONAL)
-            self._join()
-            self._undo = undo.pop_all()
-
-    @classmethod
-    def of(cls, addresses: Addresses, namespaces: tuple[Namespace, Namespace]) -> Network:
-        """The network that was made in these namespaces before."""
-        network = cls.__new__(cls)
-        with ExitStack() as undo:
-            network._hold(addresses, namespaces, undo)
-            network._undo = undo.pop_all()
-        return network
-
-    def _hold(self, addresses: Addresses, namespaces: tuple[Namespace, Namespace], undo: ExitStack) -> None:
         self.addresses = addresses
-        self.kernel, self.peer = namespaces
-        for namespace in namespaces:
-            undo.callback(namespace.close)
+        with ExitStack() as undo:
+            self.kernel, self.peer = namespaces or (Namespace(), Namespace())
+            undo.callback(self.kernel.close)
+            undo.callback(self.peer.close)
+            if not joined:
+                sysctls.apply(self.kernel, sysctls.BASELINE, sysctls.OPTIONAL)
+                self._join()
+            self._undo = undo.pop_all()
 
     def close(self) -> None:
         """Let both namespaces go."""

@@ -15,6 +15,7 @@ from lab.host.addresses import Addresses, Pair
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
+from lab.host.syscalls import unmount
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
@@ -26,6 +27,8 @@ ADDRESSES = Addresses(  # set aside for documentation (RFC 5737, RFC 3849), and 
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _INTERFACES = {KERNEL: KERNEL_INTERFACE, PEER: PEER_INTERFACE}
 _TAG = "tcp-packet-lab playground"
+_TAG_WITH_FOLDER = f"{_TAG}, with its folder"
+"""Of a playground for which the folder of all names had to be made."""
 _FOLDER = Path("/run/netns")
 
 
@@ -35,6 +38,7 @@ def up() -> None:
     if taken:
         raise MachineError(f"there is a namespace {' and one '.join(taken)} already", _how_to_remove(taken))
     made: list[str] = []
+    tag = _TAG if _FOLDER.exists() else _TAG_WITH_FOLDER
     try:
         for name in _INTERFACES:
             _create(name)
@@ -42,34 +46,32 @@ def up() -> None:
         Network(ADDRESSES, _both()).close()
         for name, interface in _INTERFACES.items():
             with _inside(name) as route:
-                route.link("set", index=route.link_lookup(ifname=interface)[0], ifalias=_TAG)
+                route.link("set", index=route.link_lookup(ifname=interface)[0], ifalias=tag)
     except BaseException:
-        for name in made:
-            _remove(name)
+        _remove(made, with_folder=tag == _TAG_WITH_FOLDER)
         raise
 
 
 def is_up() -> bool:
     """Whether both namespaces are there, and ours."""
-    return all(_is_there(name) and _is_ours(name) for name in _INTERFACES)
+    return all(_is_there(name) and _tag_of(name) for name in _INTERFACES)
 
 
 def attach() -> Network:
     """The network of the playground that is up; closing it lets go, and leaves the playground as it is."""
-    return Network.of(ADDRESSES, _both())
+    return Network(ADDRESSES, _both(), joined=True)
 
 
 def down() -> tuple[list[str], list[str]]:
     """Remove what `up` made; the names of what is gone, and of those that are not ours and stay."""
-    present = [name for name in _INTERFACES if _is_there(name)]
-    ours = [name for name in present if _is_ours(name)]
-    for name in ours:
-        _remove(name)
-    return ours, [name for name in present if name not in ours]
+    tags = {name: _tag_of(name) for name in _INTERFACES if _is_there(name)}
+    ours = [name for name, tag in tags.items() if tag]
+    _remove(ours, with_folder=_TAG_WITH_FOLDER in tags.values())
+    return ours, [name for name in tags if name not in ours]
 
 
 def _how_to_remove(names: list[str]) -> str:
-    if all(_is_ours(name) for name in names):
+    if all(_tag_of(name) for name in names):
         return "it is the lab's own: use it, or type: sudo scripts/lab down"
     return f"it is not the lab's: sudo ip netns delete {names[0]}, if nobody needs it"
 
@@ -78,25 +80,26 @@ def _is_there(name: str) -> bool:
     return (_FOLDER / name).exists()
 
 
-def _is_ours(name: str) -> bool:
+def _tag_of(name: str) -> str:
+    """The lab's tag in a namespace; "" where there is none."""
     try:
         with _inside(name) as route:
-            return any(
-                link.get("ifname") == _INTERFACES[name] and link.get("ifalias") == _TAG for link in route.get_links()
-            )
+            aliases = {link.get("ifname"): link.get("ifalias") for link in route.get_links()}
     except OSError:  # something of that name that is no namespace
-        return False
+        return ""
+    alias = aliases.get(_INTERFACES[name])
+    return alias if alias in (_TAG, _TAG_WITH_FOLDER) else ""
 
 
 def _both() -> tuple[Namespace, Namespace]:
-    return Namespace.named(_FOLDER / KERNEL), Namespace.named(_FOLDER / PEER)
+    return Namespace(_FOLDER / KERNEL), Namespace(_FOLDER / PEER)
 
 
 @contextmanager
 def _inside(name: str) -> Iterator[IPRoute]:
     from pyroute2 import IPRoute
 
-    with closing(Namespace.named(_FOLDER / name)) as namespace, namespace.entered(), IPRoute() as route:
+    with closing(Namespace(_FOLDER / name)) as namespace, namespace.entered(), IPRoute() as route:
         yield route
 
 
@@ -108,7 +111,11 @@ def _create(name: str) -> None:
     netns.create(name)
 
 
-def _remove(name: str) -> None:
+def _remove(names: list[str], *, with_folder: bool) -> None:
     from pyroute2 import netns
 
-    netns.remove(name)
+    for name in names:
+        netns.remove(name)
+    if with_folder and not any(_FOLDER.iterdir()):
+        unmount(str(_FOLDER))  # `ip netns` binds it to itself
+        _FOLDER.rmdir()

@@ -41,6 +41,12 @@ def mount_detached(filesystem: str) -> int:
         os.close(context)
 
 
+def unmount(path: str) -> None:
+    """Take away what is mounted on `path` (umount(2))."""
+    if _libc.umount(path.encode()) != 0:
+        _fail(f"umount {path}")
+
+
 def perf_event_open(attributes: bytes, cpu: int) -> int:
     """A descriptor for the event on one CPU, for all tasks (perf_event_open(2))."""
     number = _PERF_EVENT_OPEN.get(platform.machine())

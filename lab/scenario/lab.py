@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from lab.host import sysctls
-from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool, ipv6_is_available
+from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, AddressPool, ipv6_is_available
 from lab.host.inet_diag import StateLookup
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
@@ -49,14 +49,19 @@ class Lab:
         tracer: StateTracer | None = None,
         sysctls: Mapping[str, str] | None = None,
         full: bool = False,
+        network: Network | None = None,
     ) -> None:
-        """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline."""
+        """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline.
+
+        `network` is one that is there already; it is let go in the end.
+        """
         if family not in (4, 6):
             raise ValueError(f"family is 4 or 6, not {family}")
         self.family = family
         self.full = full
         """Timers run their whole length: a scenario may wait for minutes."""
         self._pool = pool
+        self._given = network
         self._tracer = tracer
         self._settings = dict(sysctls or {})
         self._undo = ExitStack()
@@ -156,6 +161,12 @@ class Lab:
         """Take over what the witnesses of the kernel's state still have to say."""
         self._exchange.timeline.catch_up()
 
+    def look_around(self) -> None:
+        """Take what has arrived meanwhile and what the witnesses saw, without waiting."""
+        while self._exchange.receive(0):
+            pass
+        self.catch_up()
+
     def finish(self) -> None:
         """The scenario is over: the kernel must not have sent anything that nobody expected."""
         self._journal.over = True
@@ -168,16 +179,13 @@ class Lab:
         if self.family == 6 and not ipv6_is_available():
             raise NotApplicable("this kernel has no IPv6")
         crafting.warm_up()
-        if self._pool is None:
-            self._pool = undo.enter_context(closing(AddressPool()))
         undo.callback(_pin_to_one_cpu())
-        addresses = self._pool.acquire()
-        undo.callback(self._pool.release, addresses)
+        addresses = self._given.addresses if self._given is not None else self._leased(undo)
         pair = self._pair = addresses.of(self.family)
         if self._tracer is not None:
             self._tracer.watch(pair.kernel, pair.second_kernel)
             undo.callback(self._tracer.forget, pair.kernel, pair.second_kernel)
-        self._network = Network(addresses)
+        self._network = self._given or Network(addresses)
         undo.callback(self._network.close)
         self._set_sysctls()
         lookup = StateLookup(self._network.kernel)
@@ -190,6 +198,13 @@ class Lab:
         self._exchange = Exchange(link, echo, self._journal, timeline)
         self.kernel = Kernel(self._network.kernel, pair, self._exchange)
         undo.callback(self.kernel.close)
+
+    def _leased(self, undo: ExitStack) -> Addresses:
+        if self._pool is None:
+            self._pool = undo.enter_context(closing(AddressPool()))
+        addresses = self._pool.acquire()
+        undo.callback(self._pool.release, addresses)
+        return addresses
 
     def _set_sysctls(self) -> None:
         witnesses = ("inet_diag", "tracepoint") if self._tracer is not None else ("inet_diag",)

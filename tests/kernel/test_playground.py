@@ -1,0 +1,96 @@
+"""`lab up`, `lab shell` and `lab down`: what they make, what they leave alone, and that nothing stays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.host import playground
+from lab.host.errors import MachineError
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path("/run/netns")
+
+
+def lab(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *arguments],
+        cwd=ROOT,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def up() -> Iterator[None]:
+    there_before = FOLDER.exists()
+    playground.up()
+    yield
+    playground.down()
+    assert not playground.is_up()
+    assert FOLDER.exists() == there_before
+
+
+@pytest.mark.usefixtures("up")
+def test_a_playground_can_be_entered_by_name() -> None:
+    inside = ["nsenter", f"--net={FOLDER / playground.KERNEL}", "cat", "/proc/net/dev"]
+    assert "kernel0" in subprocess.run(inside, capture_output=True, text=True, check=True).stdout
+    with pytest.raises(MachineError, match="there is a namespace lab-kernel and one lab-peer already"):
+        playground.up()
+    assert playground.is_up(), "the second attempt must not remove the first one's"
+
+
+@pytest.mark.usefixtures("up")
+@pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
+def test_two_shells_one_after_the_other_talk_to_the_same_kernel(family: int) -> None:
+    typed = 'peer.open().close()\npeer.expect("FA")\npeer.expect("RA")\nnonsense\n'
+    for _ in range(2):
+        done = lab("shell", *(["-6"] if family == 6 else []), typed=typed)
+        assert done.returncode == 0, done.stderr
+        assert "In the namespaces of `lab up`:" in done.stdout
+        assert "FIN-WAIT-1" in done.stdout
+        assert "DIFFERS: the kernel sent no such segment within 0.1 s" in done.stdout
+        assert "NameError: name 'nonsense' is not defined" in done.stderr
+
+
+def test_without_a_playground_a_shell_makes_its_own_lab() -> None:
+    done = lab("shell", typed='peer.open()\npeer.state.value\npeer.send("XY")\n')
+    assert "In two new namespaces:" in done.stdout
+    assert "'ESTABLISHED'" in done.stdout
+    assert "ValueError" in done.stdout
+    assert not FOLDER.exists() or not any(FOLDER.glob("lab-*"))
+
+
+def test_down_removes_only_what_carries_the_tag() -> None:
+    there_before = FOLDER.exists()
+    from pyroute2 import netns
+
+    netns.create(playground.PEER)  # somebody else's, though it has our name
+    try:
+        done = lab("up")
+        assert done.returncode == 3
+        assert "it is not the lab's" in done.stderr
+        done = lab("down")
+        assert done.returncode == 3
+        assert "lab-peer was not made by the lab, and stays" in done.stdout
+        assert (FOLDER / playground.PEER).exists()
+    finally:
+        netns.remove(playground.PEER)
+        if not there_before:
+            playground._remove([], with_folder=True)
+    assert "there is no playground" in lab("down").stdout
+
+
+def test_the_commands_say_what_they_did() -> None:
+    made = lab("up")
+    assert made.returncode == 0, made.stderr
+    assert f"ip netns exec {playground.KERNEL} ss -tano" in made.stdout
+    gone = lab("down")
+    assert gone.stdout.splitlines() == ["removed lab-kernel", "removed lab-peer"]
