@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
 ADDRESSES = Addresses(  # set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes
-    Pair(4, "192.0.2.1", "192.0.2.2", 24),
-    Pair(6, "2001:db8:ffff::1", "2001:db8:ffff::2", 64),
+    Pair(4, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", 24),
+    Pair(6, "2001:db8:ffff::1", "2001:db8:ffff::2", "2001:db8:ffff::3", "2001:db8:ffff::4", 64),
 )
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _INTERFACES = {KERNEL: KERNEL_INTERFACE, PEER: PEER_INTERFACE}
