@@ -165,6 +165,8 @@ class Lab:
         """Take what has arrived meanwhile and what the witnesses saw, without waiting."""
         while self._exchange.receive(0):
             pass
+        for peer in self._exchange.peers:
+            self._exchange.timeline.glance(peer.number)
         self.catch_up()
 
     def finish(self) -> None:
