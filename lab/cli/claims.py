@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
-from lab.cli.options import AsJson, Full, IPv4, IPv6, families
+from lab.cli.options import AsJson, Full, InLanguage, IPv4, IPv6, Language, families
 from lab.cli.screens import screen_of
 
 if TYPE_CHECKING:
@@ -21,17 +20,10 @@ if TYPE_CHECKING:
     from lab.scenario.result import Run
 
 
-class Language(Enum):
-    """What the texts are shown in."""
-
-    EN = "en"
-    ZH = "zh"
-
-
 def claims(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="C50 and so on; without one, all.")] = None,
     *,
-    language: Annotated[Language, typer.Option("--lang", help="English or Chinese.")] = Language.EN,
+    language: InLanguage = Language.EN,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     full: Full = False,

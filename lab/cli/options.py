@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Language(Enum):
+    """What texts are shown in."""
+
+    EN = "en"
+    ZH = "zh"
+
 
 Patterns = Annotated[
     list[str] | None,
@@ -27,6 +36,7 @@ NewFolder = Annotated[
     typer.Option("--out", metavar="DIR", help="Save the run in this new folder, instead of one below out/."),
 ]
 Unsaved = Annotated[bool, typer.Option("--no-out", help="Do not save the run.")]
+InLanguage = Annotated[Language, typer.Option("--lang", help="English or Chinese.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

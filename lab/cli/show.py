@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from lab.cli.drawing import Format, draw
 from lab.cli.exits import USAGE, leave
-from lab.cli.options import AsJson, IPv4, IPv6, Plain, Saved, families
+from lab.cli.options import AsJson, InLanguage, IPv4, IPv6, Language, Plain, Saved, families
 
 
 def show(
@@ -22,6 +23,13 @@ def show(
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     plain: Plain = False,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="Only the ladder: text, a drawing, or a diagram for Markdown.")
+    ] = None,
+    language: InLanguage = Language.EN,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the ladder there; each in DIR/.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a saved run: the list of its results, or ladders and checks of the scenarios that are named."""
@@ -32,7 +40,9 @@ def show(
     printer = Printer(sys.stdout, quiet, verbose, plain)
     with reading():
         run, patterns, unknown = choose(what or [], families(ipv4, ipv6))
-        if as_json:
+        if form is not None or output is not None:
+            draw(run.results, form or Format.TEXT, language.value, plain=plain, output=output)
+        elif as_json:
             print(json.dumps(summary.as_json(run), indent=2, ensure_ascii=False))
         elif patterns:
             for result in run.results:

@@ -1,0 +1,81 @@
+"""Ladders as files: text, SVG, mermaid."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.cli.exits import CANNOT_RUN, READER_GONE, leave, wrong_usage
+from lab.cli.screens import screen_of
+
+if TYPE_CHECKING:
+    from lab.scenario.recording import Recording
+    from lab.scenario.result import Result
+
+
+class Format(Enum):
+    """What a ladder is drawn as."""
+
+    TEXT = "text"
+    SVG = "svg"
+    MERMAID = "mermaid"
+
+
+def draw(results: Sequence[Result], form: Format, language: str, *, plain: bool, output: str | None) -> None:
+    """Draw the ladders to standard output, to a file, or each to a file of its own in a folder."""
+    screen_of(sys.stdout)  # what its encoding lacks is not refused
+    drawing = _drawing(form, language, plain)
+    drawn = [(result, drawing(result.recording)) for result in results if result.recording is not None]
+    if not drawn:
+        wrong_usage("nothing was recorded there")
+    if output is not None and (Path(output).is_dir() or output.endswith("/")):
+        for result, text in drawn:
+            _write(Path(output) / f"{result.scenario.id}-IPv{result.family}.{_SUFFIXES[form]}", text)
+        return
+    if form is Format.SVG and len(drawn) > 1:
+        wrong_usage(
+            f"{len(drawn)} ladders were named and an SVG file holds one: add -4 or -6, more of the scenario's id, or a"
+            " folder for all of them: -o DIR/"
+        )
+    text = "\n".join(text for _, text in drawn)
+    if output is not None:
+        _write(Path(output), text)
+        return
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        os._exit(READER_GONE)
+
+
+_SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
+
+
+def _drawing(form: Format, language: str, plain: bool) -> Callable[[Recording], str]:
+    from lab.report import mermaid, svg, text
+    from lab.report import plain as sentences
+    from lab.report.ladder import ladder_of, shortened
+    from lab.report.screen import Screen
+    from lab.report.words import words
+
+    say = words(language)
+    if form is Format.SVG:
+        return lambda recording: svg.svg(shortened(ladder_of(recording), svg.MOST_RUNGS), say)
+    if form is Format.MERMAID:
+        return lambda recording: mermaid.mermaid(shortened(ladder_of(recording), mermaid.MOST_RUNGS), say)
+    if plain:
+        return lambda recording: "".join(f"{line}\n" for line in sentences.sentences(ladder_of(recording), say))
+    return lambda recording: "".join(f"{line}\n" for line in text.ladder_lines(ladder_of(recording), Screen()))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as refused:
+        print(f"cannot write {file}: {refused.strerror}", file=sys.stderr)
+        leave(CANNOT_RUN)
+    print(file)
