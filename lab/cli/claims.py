@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
-from lab.cli.options import AsJson, Full, InLanguage, IPv4, IPv6, Language, families
+from lab.cli.options import AsJson, From, Full, InLanguage, IPv4, IPv6, Language, families
 from lab.cli.screens import screen_of
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ def claims(
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     full: Full = False,
+    saved: From = None,
     as_json: AsJson = False,
 ) -> None:
     """Hold what the article says beside the RFC and this kernel, with the packet that shows it."""
+    from lab.cli.loading import load_run, reading
     from lab.cli.running import is_whole, whole_run
     from lab.scenario import registry
     from lab.scenario.catalogue import CatalogueError, catalogue
@@ -40,9 +42,13 @@ def claims(
     except CatalogueError as wrong:
         wrong_usage(str(wrong))
     wanted = _wanted(ids or [], known)
-    found = registry.find()
-    made = whole_run(found, showing(found.scenarios, wanted), families(ipv4, ipv6), full=full)
-    differs = _print(made, known, wanted, language.value, as_json=as_json)
+    with reading():
+        if saved is not None:
+            made = load_run(saved, families(ipv4, ipv6))
+        else:
+            found = registry.find()
+            made = whole_run(found, showing(found.scenarios, wanted), families(ipv4, ipv6), full=full)
+        differs = _print(made, known, wanted, language.value, as_json=as_json)
     leave(DIFFERS if differs else 0 if is_whole(made) else CANNOT_RUN)
 
 

@@ -25,12 +25,14 @@ def reading() -> Iterator[None]:
         wrong_usage(str(why))
 
 
-def load_run(named: Path | None) -> Run:
-    """The run in that folder or file, the newest below `out` when none is named."""
+def load_run(named: Path | None, families: list[int]) -> Run:
+    """The run in that folder or file, the newest below `out` when none is named, with its results in these families."""
     from lab.saved.document import load
     from lab.saved.folder import find
 
-    return load(find(named))
+    run = load(find(named))
+    run.results = [result for result in run.results if result.family in families]
+    return run
 
 
 class Chosen(NamedTuple):
@@ -48,13 +50,11 @@ def choose(words: list[str], families: list[int]) -> Chosen:
     from lab.scenario.registry import matches
 
     named = bool(words) and (Path(words[0]).exists() or "/" in words[0] or words[0].endswith(".json"))
-    run = load_run(Path(words[0]) if named else None)
+    run = load_run(Path(words[0]) if named else None, families)
     patterns = words[named:]
     known = [result.scenario.id for result in run.results]
     run.results = [
-        result
-        for result in run.results
-        if result.family in families and (not patterns or any(matches(each, result.scenario.id) for each in patterns))
+        result for result in run.results if not patterns or any(matches(each, result.scenario.id) for each in patterns)
     ]
     unknown = [each for each in patterns if not any(matches(each, name) for name in known)]
     return Chosen(run, patterns, unknown)

@@ -31,6 +31,10 @@ Saved = Annotated[
         help="A saved run, by folder or file (else the newest below out/), and scenarios of it, by part of the id.",
     ),
 ]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="RUN", help="Look at a saved run (its folder or file), instead of running now."),
+]
 NewFolder = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Save the run in this new folder, instead of one below out/."),

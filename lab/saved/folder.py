@@ -117,19 +117,21 @@ _BY_TIME = "%Y-%m-%dT%H-%M-%S"
 
 
 def find(named: Path | None = None) -> Path:
-    """The file of the run that is meant: itself, or in a folder, or the newest below `out`; NoRun if there is none."""
-    if named is None:
-        runs = sorted(DEFAULT_PARENT.glob(f"*/{RUN_FILE}"), key=lambda file: (file.stat().st_mtime_ns, file))
-        if not runs:
-            raise NoRun(f"there is no saved run below {DEFAULT_PARENT.absolute()}; `lab run` saves one")
-        return runs[-1]
-    if named.is_dir():
-        if not (named / RUN_FILE).exists():
-            raise NoRun(f"there is no {RUN_FILE} in {named}")
-        return named / RUN_FILE
-    if not named.exists():
+    """The file of the run that is meant: itself, or in a folder, or the newest below it; NoRun if there is none.
+
+    Without a name: the newest below `out`.
+    """
+    place = DEFAULT_PARENT if named is None else named
+    if named is not None and not named.exists():
         raise NoRun(f"there is no {named}")
-    return named
+    if place.is_file():
+        return place
+    if (place / RUN_FILE).exists():
+        return place / RUN_FILE
+    runs = sorted(place.glob(f"*/{RUN_FILE}"), key=lambda file: (file.stat().st_mtime_ns, file))
+    if not runs:
+        raise NoRun(f"there is no saved run below {place.absolute()}; `lab run` saves one")
+    return runs[-1]
 
 
 def _is_empty_folder(path: Path) -> bool:

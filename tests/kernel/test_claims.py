@@ -104,3 +104,18 @@ def test_a_scenario_that_breaks_off_is_exit_3_and_shows_what_came_before(tmp_pat
     assert [each["verdict"] for each in json.loads(done.stdout)] == ["shown", "not run"]
     assert done.returncode == 3
     assert "ValueError: mine" in done.stderr
+
+
+def test_a_saved_run_tells_the_same_as_a_run(tmp_path: Path) -> None:
+    scenario_file(tmp_path, STEP.format(ack=1, end=""))
+    assert run_lab("run", "-4", "--out", tmp_path / "saved", tmp_path).returncode == 0
+    live = json.loads(run_claims_of(tmp_path, "C50", "C62", "-4", "--json").stdout)
+    saved = run_lab("claims", "C50", "C62", "--from", tmp_path / "saved", "--json")
+    assert (saved.returncode, saved.stderr) == (0, "")
+    assert [(each["id"], each["verdict"]) for each in json.loads(saved.stdout)] == [("C50", "shown"), ("C62", "shown")]
+    assert json.loads(saved.stdout) == live
+
+
+def test_a_run_that_is_not_there_is_wrong_usage() -> None:
+    done = run_lab("claims", "--from", "no/such/run")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "there is no no/such/run\n")

@@ -149,7 +149,7 @@ def test_show_prints_the_scenarios_that_are_named(tmp_path: Path) -> None:
         (["no/such/run"], "there is no no/such/run"),
         (["saved", "nothing"], "this run has no scenario 'nothing'; `lab show` lists them"),
         (["cut.json"], "cut.json: its end is missing"),
-        (["saved/.."], "there is no run.json in saved/.."),
+        (["saved/nothing/"], "there is no saved/nothing"),
     ],
 )
 def test_what_cannot_be_shown_is_exit_2_and_a_line(one: Path, arguments: list[str], why: str) -> None:

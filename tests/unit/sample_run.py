@@ -57,7 +57,7 @@ def recording() -> Recording:
         6, START, segments_judged=3, sysctls={"net.ipv4.tcp_sack": "0"}, transitions_lost=2,
         witnesses=("inet_diag", "tracepoint"),
     )  # fmt: skip
-    made.connections = [Connection(6, 80, 40001)]
+    made.connections = [Connection(6, 80, 40001, "2001:db8::1", "2001:db8::2")]
     detail = KernelState(State.FIN_WAIT_2, 3, 60_000, 1, 2, 3, 4711)
     expected = Expected(flags.SYN, seq=0, options=(("Timestamp", ANY),))
     made.events = [

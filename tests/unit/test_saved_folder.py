@@ -158,6 +158,7 @@ def test_a_run_is_found_by_its_file_by_its_folder_or_as_the_newest(here: Path) -
     (here / "out/unfinished").mkdir()
     assert find() == Path("out/a/run.json")
     assert find(Path("out/c")) == Path("out/c/run.json")
+    assert find(Path("out")) == Path("out/a/run.json")
     assert find(Path("out/c/run.json")) == Path("out/c/run.json")
 
 
@@ -165,7 +166,7 @@ def test_a_run_is_found_by_its_file_by_its_folder_or_as_the_newest(here: Path) -
     ("named", "why"),
     [
         (None, "there is no saved run below {here}/out; `lab run` saves one"),
-        (Path("empty"), "there is no run.json in empty"),
+        (Path("empty"), "there is no saved run below {here}/empty; `lab run` saves one"),
         (Path("gone"), "there is no gone"),
     ],
 )

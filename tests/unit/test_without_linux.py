@@ -14,10 +14,10 @@ import select, socket, sys
 
 class Absent:
     "What there is only on Linux, and what is heavy."
-    NAMES = {"scapy", "pyroute2", "fcntl", "ctypes", "mmap", "pwd", "grp", "resource"}
+    NAMES = {"scapy", "pyroute2", "fcntl", "mmap", "pwd", "grp", "resource", "lab.host.syscalls"}
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.NAMES:
+        if name in self.NAMES:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 for name in Absent.NAMES:
