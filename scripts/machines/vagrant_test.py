@@ -25,7 +25,8 @@ _HOST_PACKAGES = (
     "vagrant,vagrant-libvirt,libvirt-daemon-system,libvirt-clients,qemu-system-x86,qemu-utils,dnsmasq-base,iptables,"
     "rsync,openssh-client,kmod,iproute2,ca-certificates,ebtables,procps"
 )
-_BOX_PACKAGES = "systemd-sysv,udev,dbus,openssh-server,sudo,rsync,iproute2,iputils-ping,ifupdown,isc-dhcp-client,kmod,ca-certificates,procps"
+_BOX_PACKAGES = "systemd-sysv,udev,dbus,openssh-server,sudo,rsync,iproute2,iputils-ping,ifupdown,isc-dhcp-client,kmod,"
+    "ca-certificates,procps"
 _BOX_VAGRANTFILE = """
 Vagrant.configure("2") do |config|
   config.vm.boot_timeout = 1200
@@ -82,9 +83,7 @@ def main() -> int:
     parser.add_argument("--kernel", default="6.1", help="the series of the box's kernel (default: %(default)s)")
     asked = parser.parse_args()
     try:
-        need_host()
-        if not shutil.which("slirp4netns"):
-            raise Missing("a program is missing; type: sudo apt-get install slirp4netns")
+        need_host("slirp4netns")
         return _try(asked.kernel, Phases())
     except Missing as missing:
         print(f"vagrant-test cannot run here: {missing}", file=sys.stderr)
