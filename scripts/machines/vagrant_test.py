@@ -25,8 +25,10 @@ _HOST_PACKAGES = (
     "vagrant,vagrant-libvirt,libvirt-daemon-system,libvirt-clients,qemu-system-x86,qemu-utils,dnsmasq-base,iptables,"
     "rsync,openssh-client,kmod,iproute2,ca-certificates,ebtables,procps"
 )
-_BOX_PACKAGES = "systemd-sysv,udev,dbus,openssh-server,sudo,rsync,iproute2,iputils-ping,ifupdown,isc-dhcp-client,kmod,"
+_BOX_PACKAGES = (
+    "systemd-sysv,udev,dbus,openssh-server,sudo,rsync,iproute2,iputils-ping,ifupdown,isc-dhcp-client,kmod,"
     "ca-certificates,procps"
+)
 _BOX_VAGRANTFILE = """
 Vagrant.configure("2") do |config|
   config.vm.boot_timeout = 1200
