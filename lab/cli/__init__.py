@@ -12,6 +12,7 @@ import typer
 
 import lab
 from lab.cli.claims import claims
+from lab.cli.coverage import coverage
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.playground import down, up
 from lab.cli.run import run
@@ -47,6 +48,7 @@ app.command()(run)
 app.command()(show)
 app.command(name="list")(list_scenarios)
 app.command()(claims)
+app.command()(coverage)
 app.command()(doctor)
 app.command()(up)
 app.command()(down)

@@ -47,14 +47,18 @@ class Chosen(NamedTuple):
 
 def choose(words: list[str], families: list[int]) -> Chosen:
     """The run that the first of the words names, or the newest if it names none, and what matches the others."""
-    from lab.scenario.registry import matches
-
     named = bool(words) and (Path(words[0]).exists() or "/" in words[0] or words[0].endswith(".json"))
     run = load_run(Path(words[0]) if named else None, families)
     patterns = words[named:]
+    return Chosen(run, patterns, narrow(run, patterns))
+
+
+def narrow(run: Run, patterns: list[str]) -> list[str]:
+    """Leave the results that match any of the patterns (all without one); the patterns that match nothing."""
+    from lab.scenario.registry import matches
+
     known = [result.scenario.id for result in run.results]
     run.results = [
         result for result in run.results if not patterns or any(matches(each, result.scenario.id) for each in patterns)
     ]
-    unknown = [each for each in patterns if not any(matches(each, name) for name in known)]
-    return Chosen(run, patterns, unknown)
+    return [each for each in patterns if not any(matches(each, name) for name in known)]

@@ -30,7 +30,7 @@ def whole_run(found: Found, scenarios: Sequence[Runnable], families: list[int], 
     try:
         for result in results_of(scenarios, families, lambda _: False, printer.note, full=full):
             made.results.append(result)
-            if result.outcome is Outcome.ERROR:
+            if result.outcome in (Outcome.FAIL, Outcome.ERROR):
                 printer.result(result)
     except KeyboardInterrupt:
         leave(INTERRUPTED, at_once=True)

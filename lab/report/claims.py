@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
-from lab.report.segments import segment_text
+from lab.report.evidence import Evidence, packet_text, segment_with_flags
 from lab.report.verdicts import told
 from lab.scenario.catalogue import Catalogue, Claim
 from lab.scenario.expectation import Row
@@ -31,18 +31,6 @@ class Verdict(Enum):
     """The kernel does something else."""
     NOT_RUN = "not run"
     """No step that names it ran to its end."""
-
-
-class Evidence(NamedTuple):
-    """One step that shows a claim, or shows that it differs."""
-
-    scenario: str
-    family: int
-    step: str
-    packet: int | None
-    """The number of the frame in the recording, counted from 1; None when no segment is behind it."""
-    text: str
-    """The segment in tcpdump's notation, or what the check found where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +62,7 @@ def as_json(reports: Sequence[ClaimReport]) -> list[dict[str, Any]]:
             "kind": report.claim.kind.value,
             "verdict": report.verdict.value,
             "measured": report.measured,
-            "evidence": [{**each._asdict(), "family": f"IPv{each.family}"} for each in report.evidence],
+            "evidence": [each.as_json() for each in report.evidence],
         }
         for report in reports
     ]
@@ -107,7 +95,7 @@ class _Step:
         if not check.passed:
             text = told(self.recording, check)
         else:
-            text = _packet(seen) if isinstance(seen, FrameSeen) else _value(self.recording, check)
+            text = packet_text(seen) if isinstance(seen, FrameSeen) else _value(self.recording, check)
         return Evidence(self.result.scenario.id, self.result.family, self.begun.title, packet, text)
 
     def values(self) -> list[str]:
@@ -173,7 +161,7 @@ def _least_telling(check: CheckMade) -> int:
 def _value(recording: Recording, check: CheckMade) -> str:
     seen = recording.events[check.frame] if check.frame is not None else None
     if isinstance(seen, FrameSeen):
-        return _segment(seen)
+        return segment_with_flags(seen)
     match check.rows:
         case (Row(field="segment"),) | (Row(field="state"),):
             return check.rows[0].got if check.subject == "state" else check.subject
@@ -182,13 +170,3 @@ def _value(recording: Recording, check: CheckMade) -> str:
         case (Row(got=value),):
             return f"{check.subject}: {value or 'none'}"
     return told(recording, check)
-
-
-def _packet(seen: FrameSeen) -> str:
-    return f"{'peer > kernel' if seen.from_peer else 'kernel > peer'}  {_segment(seen)}"
-
-
-def _segment(seen: FrameSeen) -> str:
-    if seen.segment is None:
-        return "no TCP segment"
-    return f"{seen.segment.letters or 'no flags'} {segment_text(seen.segment, seen.bases, seen.from_peer)}"

@@ -31,6 +31,11 @@ class Socket:
         """close(2)."""
         self.call("close", self._socket.close(), error=error)
 
+    def send(self, data: bytes | str, error: str = "", more: bool = False) -> int:
+        """send(2), with MSG_MORE if more is to come; the number of bytes taken."""
+        octets = data.encode() if isinstance(data, str) else data
+        return self.call("send", self._socket.send(octets, socket.MSG_MORE if more else 0), octets, error=error) or 0
+
     def set_option(self, name: str, value: int, error: str = "") -> None:
         """setsockopt(2) by its C name: `set_option("TCP_NODELAY", 1)`."""
         level, option = _option(name)
@@ -91,6 +96,10 @@ class Listener(Socket):
             self._accepted.append(connection)
         return connection
 
+    def connect(self, to: Dialogue, error: str) -> None:
+        """connect(2) to a peer, which a listener is not made for."""
+        self.call("connect", self._socket.connect(to.address, to.port), to.port, error=error)
+
     def release(self) -> None:
         """Close it and what it accepted."""
         for each in self._accepted:
@@ -110,11 +119,6 @@ class Connection(Socket):
     def expect_connected(self, error: str = "", within: float = DEADLINE_S) -> None:
         """connect(2) ends well, or with this errno: "ECONNREFUSED"."""
         self.call("connect", self._socket.connected(time.monotonic() + within), error=error or "success")
-
-    def send(self, data: bytes | str, error: str = "", more: bool = False) -> int:
-        """send(2), with MSG_MORE if more is to come; the number of bytes taken."""
-        octets = data.encode() if isinstance(data, str) else data
-        return self.call("send", self._socket.send(octets, socket.MSG_MORE if more else 0), octets, error=error) or 0
 
     def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
         """recv(2): what is there, waiting up to `within` seconds for something; b"" is the end of the stream."""

@@ -8,8 +8,9 @@ import pytest
 from rich.cells import cell_len
 
 from lab.report.claim_lines import claim_lines, total_line
-from lab.report.claims import ClaimReport, Evidence, Verdict, as_json, claim_reports
+from lab.report.claims import ClaimReport, Verdict, as_json, claim_reports
 from lab.report.columns import behind, side_by_side
+from lab.report.evidence import Evidence
 from lab.report.screen import wrapped
 from lab.scenario.catalogue import Catalogue, Claim, Erratum, Kind, Since, Text, catalogue
 from lab.scenario.expectation import Expected, Row

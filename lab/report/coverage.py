@@ -1,0 +1,169 @@
+"""Which states and which arrows of figure 5 (RFC 9293 3.3.2) a run has seen, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lab.report.evidence import Evidence, packet_text
+from lab.report.walk import FIGURE_5, Sight, Walked, kernel_walks, peer_walks, sights
+from lab.scenario.recording import CallMade, FrameSeen, Recording, StepBegun
+from lab.scenario.result import Result, Run
+from lab.tcp import flags
+from lab.tcp.diagram import LISTEN, TIME_WAIT, Edge, Event
+from lab.tcp.state import State
+
+NOT_OFFERED = {
+    (
+        LISTEN,
+        Event.SEND,
+    ): "send() on a listener fails with EPIPE, connect() with EISCONN (states.a_listener_cannot_open)",
+}
+"""Arrows that no program on Linux can make the kernel walk, and why."""
+
+TAKES_LONG = {
+    (TIME_WAIT, Event.TIME_WAIT_TIMEOUT): "no setting shortens these 60 seconds: --full waits for them",
+}
+"""Arrows that a run with short timers does not come to."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateReport:
+    """One of the eleven states, and where the kernel was in it first."""
+
+    state: State
+    kernel: tuple[Evidence, ...]
+    """One for each scenario."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeReport:
+    """One arrow of figure 5, and where it was walked."""
+
+    edge: Edge
+    kernel: tuple[Evidence, ...]
+    """One for each scenario in which the kernel walked it."""
+    peer: tuple[Evidence, ...]
+    """One for each scenario in which a user-space endpoint walked it."""
+
+    @property
+    def offered(self) -> bool:
+        """Whether Linux can walk it at all."""
+        return (self.edge.source, self.edge.event) not in NOT_OFFERED
+
+    @property
+    def reason(self) -> str:
+        """Why the kernel did not walk it; "" when it did, or when the run had no scenario for it."""
+        if self.kernel:
+            return ""
+        arrow = self.edge.source, self.edge.event
+        return NOT_OFFERED.get(arrow) or TAKES_LONG.get(arrow, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The whole diagram in the light of a run."""
+
+    states: tuple[StateReport, ...]
+    edges: tuple[EdgeReport, ...]
+
+
+def coverage(run: Run) -> Coverage:
+    """What the recordings of a run show."""
+    states: dict[State, dict[str, Evidence]] = {state: {} for state in State}
+    kernel: dict[Edge, dict[str, Evidence]] = {edge: {} for edge in FIGURE_5}
+    peer: dict[Edge, dict[str, Evidence]] = {edge: {} for edge in FIGURE_5}
+    for result in run.results:
+        recording = result.recording
+        if recording is None:
+            continue
+        name = result.scenario.id
+        for state, where in _first_seen(result, recording):
+            states[state].setdefault(name, where)
+        for who, walks in (kernel, kernel_walks(recording)), (peer, peer_walks(recording)):
+            for walked in walks:
+                if name not in who[walked.edge]:
+                    who[walked.edge][name] = _walked(result, recording, walked)
+    return Coverage(
+        tuple(StateReport(state, tuple(found.values())) for state, found in states.items()),
+        tuple(EdgeReport(edge, tuple(kernel[edge].values()), tuple(peer[edge].values())) for edge in FIGURE_5),
+    )
+
+
+def as_json(found: Coverage) -> dict[str, Any]:
+    """The coverage for programs."""
+    return {
+        "states": [{"state": each.state.value, "kernel": _listed(each.kernel)} for each in found.states],
+        "edges": [
+            {
+                "source": each.edge.source.value,
+                "event": each.edge.event.value,
+                "sends": each.edge.sends,
+                "target": each.edge.target.value,
+                "section": f"RFC 9293 {each.edge.section}",
+                "offered": each.offered,
+                "reason": each.reason,
+                "kernel": _listed(each.kernel),
+                "peer": _listed(each.peer),
+            }
+            for each in found.edges
+        ],
+    }
+
+
+def _listed(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
+    return [each.as_json() for each in evidence]
+
+
+def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, Evidence]]:
+    """Each state that the kernel was seen in, with the last segment before, if it is the state of a connection."""
+    first: dict[State, tuple[Sight, int | None]] = {}
+    for number in (None, *range(len(recording.connections))):
+        for sight in sights(recording, number):
+            if sight.state not in first or sight.time_ns < first[sight.state][0].time_ns:
+                first[sight.state] = sight, number
+    for state, (sight, number) in first.items():
+        last = _last_frame(recording, number, sight.time_ns)
+        yield state, _evidence(result, recording, sight.time_ns, last, f"seen by {sight.witness}")
+
+
+def _walked(result: Result, recording: Recording, walked: Walked) -> Evidence:
+    """An arrow: with the segment behind it, or the one that the system call behind it sent."""
+    if walked.cause is None:
+        last = _last_frame(recording, walked.connection, walked.time_ns)
+        waited_ns = walked.time_ns - (recording.events[last].time_ns if last is not None else recording.started_ns)
+        return _evidence(result, recording, walked.time_ns, None, f"a timer: {waited_ns / 1e9:.1f} s without a segment")
+    cause = recording.events[walked.cause]
+    if isinstance(cause, FrameSeen):
+        return _evidence(result, recording, cause.time_ns, walked.cause, packet_text(cause))
+    called = f"{cause} = {cause.result}" if isinstance(cause, CallMade) else ""
+    for at in _frames(recording, walked.connection):
+        sent = recording.events[at]
+        assert isinstance(sent, FrameSeen)  # so says _frames
+        if not sent.from_peer and sent.time_ns >= cause.time_ns and _is_what(walked.edge.sends, sent):
+            return _evidence(result, recording, cause.time_ns, at, f"{called}, {packet_text(sent)}")
+    return _evidence(result, recording, cause.time_ns, None, called)
+
+
+def _is_what(letters: str | None, sent: FrameSeen) -> bool:
+    """Whether a segment has the SYN or the FIN that an arrow sends."""
+    control = flags.bits(letters or "") & (flags.SYN | flags.FIN)
+    return sent.segment is not None and bool(sent.segment.flags & control)
+
+
+def _evidence(result: Result, recording: Recording, time_ns: int, frame: int | None, text: str) -> Evidence:
+    steps = [event for event in recording.events if isinstance(event, StepBegun) and event.time_ns <= time_ns]
+    packet = None if frame is None else recording.packet(frame)
+    return Evidence(result.scenario.id, result.family, steps[-1].title if steps else "", packet, text)
+
+
+def _frames(recording: Recording, connection: int | None) -> Iterator[int]:
+    """The segments of a connection, as indices; a listener has none."""
+    for at, event in enumerate(recording.events):
+        if isinstance(event, FrameSeen) and event.segment is not None and event.connection == connection is not None:
+            yield at
+
+
+def _last_frame(recording: Recording, connection: int | None, time_ns: int) -> int | None:
+    return max((at for at in _frames(recording, connection) if recording.events[at].time_ns <= time_ns), default=None)
