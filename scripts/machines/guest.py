@@ -19,13 +19,12 @@ _EMULATED_CPU = "Nehalem,-cx16"
 """QEMU 7.2 emulates cmpxchg16b so that one boot of 6.12 in five ends in a double fault; newer models are slower."""
 
 _DRIVERS = ("virtio_pci", "virtio_blk", "virtio_net", "ext4", "crc32c_generic", "crc32c-cryptoapi")
-_APPLETS = ("sh", "mount", "insmod", "ip", "switch_root", "cat", "mkdir")
+_APPLETS = ("sh", "mount", "insmod", "ip", "switch_root", "cat", "mkdir", "sleep")
 _INIT = """#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 for module in $(cat /modules/order); do insmod /modules/$module; done
-[ -e /probe ] && { echo GUEST-UP; echo o >/proc/sysrq-trigger; cat; }
 ip link set lo up
 ip link set eth0 up
 ip addr add 10.0.2.15/24 dev eth0
@@ -33,6 +32,12 @@ ip route add default via 10.0.2.2
 mount -t ext4 /dev/vda /root || echo "no disk"
 for each in proc sys dev; do mount --move /$each /root/$each; done
 exec switch_root /root /init-guest
+"""
+_PROBE = """#!/bin/sh
+mount -t proc proc /proc
+echo GUEST-UP
+echo o >/proc/sysrq-trigger
+cat
 """
 
 
@@ -72,7 +77,7 @@ class Guest:
             "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
         ]  # fmt: skip
         began = time.monotonic()
-        up, status = self._boot(self._initrd(), drives, deadline_s * factor, cpus, tell=tell)
+        up, status = self._boot(self.initrd(_INIT), drives, deadline_s * factor, cpus, tell=tell)
         seconds = time.monotonic() - began
         if status is None:
             raise Failed(f"the guest ended without a word; its console is in {self.console}")
@@ -83,7 +88,7 @@ class Guest:
     def comes_up(self, deadline_s: float = 60.0) -> bool:
         """Whether this kernel gets as far as its first process under this accelerator."""
         try:
-            up, _ = self._boot(self._initrd(probe=True), [], deadline_s, 1, tell=False)
+            up, _ = self._boot(self.initrd(_PROBE), [], deadline_s, 1, tell=False)
         except Failed:
             return False
         return up > 0
@@ -126,8 +131,8 @@ class Guest:
             raise Failed(f"the guest did not end within {deadline_s:.0f} s; its console is in {self.console}")
         return up, status
 
-    def _initrd(self, *, probe: bool = False) -> Path:
-        """Busybox, the drivers that lead to the disk and the network, and an init."""
+    def initrd(self, init: str) -> Path:
+        """An initial file system: Busybox, the drivers that lead to the disk and the network, and this init."""
         tree = self.folder / "initrd"
         shutil.rmtree(tree, ignore_errors=True)
         for name in ("bin", "proc", "sys", "dev", "root", "modules"):
@@ -135,10 +140,8 @@ class Guest:
         shutil.copy(shutil.which("busybox") or "busybox", tree / "bin/busybox")
         for applet in _APPLETS:
             (tree / "bin" / applet).symlink_to("busybox")
-        (tree / "init").write_text(_INIT)
+        (tree / "init").write_text(init)
         (tree / "init").chmod(0o755)
-        if probe:
-            (tree / "probe").touch()
         order = []
         for path in _with_dependencies(self.kernel.modules, _DRIVERS):
             name = path.name.split(".ko")[0] + ".ko"

@@ -46,7 +46,7 @@ def bootstrap(folder: Path, suite: str, log: Path) -> None:
     (folder / "etc/resolv.conf").write_text("nameserver 10.0.2.3\n")
     (folder / "etc/hosts").write_text("127.0.0.1 localhost guest\n::1 localhost\n")
     _add_user(folder)
-    _hand_over_settings(folder)
+    hand_over_settings(folder)
 
 
 def add_checkout(folder: Path, log: Path) -> None:
@@ -88,7 +88,7 @@ def _add_user(folder: Path) -> None:
     (sudoers / USER).chmod(0o440)
 
 
-def _hand_over_settings(folder: Path) -> None:
+def hand_over_settings(folder: Path) -> None:
     """What this machine needs to reach its package registries, the guest needs too: certificates, pip's settings."""
     lines = []
     if _CERTIFICATES.exists():

@@ -35,15 +35,16 @@ class Failed(Exception):
     """A step did not work; says which, and where its output is."""
 
 
-def need_host() -> None:
-    """Missing unless this is root on an x86-64 Debian or Ubuntu with all programs."""
+def need_host(*more: str) -> None:
+    """Missing unless this is root on an x86-64 Debian or Ubuntu with all programs, and these too."""
     if os.geteuid() != 0:
         raise Missing("making a root file system needs root; call this with sudo")
     if os.uname().machine != "x86_64":
         raise Missing(f"only x86-64 guests are made here, this is {os.uname().machine}")
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     os.environ["PATH"] = path
-    packages = sorted({package for program, package in _PACKAGES.items() if not shutil.which(program)})
+    wanted = {**_PACKAGES, **{program: program for program in more}}
+    packages = sorted({package for program, package in wanted.items() if not shutil.which(program)})
     if packages:
         raise Missing(f"programs are missing; type: sudo apt-get install {' '.join(packages)}")
 
