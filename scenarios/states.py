@@ -87,3 +87,25 @@ def closed_before_it_was_open(lab: Lab) -> None:
     peer.send("FA")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
+
+
+@scenario(section="RFC 9293 3.10.7.4 fifth check")
+def open_only_with_data(lab: Lab) -> None:
+    """A server can ask not to hear of a connection before its first data: a bare ACK then changes nothing.
+
+    TCP_DEFER_ACCEPT is for protocols in which the client speaks first. The RFC has no such choice.
+    """
+    server = lab.kernel.listen(port=80, options={"TCP_DEFER_ACCEPT": 5})
+    peer = lab.peer(to=server).syn_received()
+
+    lab.step("The third segment without data: the client is ESTABLISHED, the server is not", claims="C74")
+    peer.send("A")
+    peer.expect_silence()
+    lab.kernel.expect_state(peer, "SYN-RECEIVED")
+    server.accept(error="EAGAIN")
+
+    lab.step("The first data makes it a connection, and can be read at once", claims="C68 C74")
+    peer.send("PA", payload="GET /")
+    peer.expect("A", seq=1, ack=6)
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    server.accept().expect_data("GET /")
