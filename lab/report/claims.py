@@ -21,6 +21,9 @@ from lab.scenario.result import Outcome, Result, Run
 _MOST_VALUES, _MOST_SEGMENTS = 3, 2
 """So many of a step's checks are named as what was measured, where the author names no value."""
 
+_LONGEST_VALUE = 40
+"""In characters; what is longer, such as the data that was read, is cut."""
+
 
 class Verdict(Enum):
     """What a run comes to for one claim."""
@@ -168,5 +171,6 @@ def _value(recording: Recording, check: CheckMade) -> str:
         case (Row(field="result", got=result),):
             return f"{check.subject} = {result}"
         case (Row(got=value),):
-            return f"{check.subject}: {value or 'none'}"
+            shown = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}..."
+            return f"{check.subject}: {shown or 'none'}"
     return told(recording, check)

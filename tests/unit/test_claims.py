@@ -159,6 +159,14 @@ def test_evidence_without_any_segment_says_what_was_found() -> None:
     assert shown.evidence == (Evidence("file.one", 4, "A call", None, "send(b'?') = EPIPE"),)
 
 
+def test_long_values_are_cut() -> None:
+    story = Story()
+    story.step("Reading", "C1")
+    data = repr(bytes(1000))
+    story.agrees("data read", None, None, Row("data", data, data, True))
+    assert reports(result(story))["C1"].measured == "data read: " + data[:40] + "..."
+
+
 def test_the_authors_value_is_what_was_measured_and_each_scenarios_first_family_counts() -> None:
     def measuring(value: str) -> Story:
         story = opened("C1")
