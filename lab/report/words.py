@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,8 @@ Words = Callable[..., str]
 @cache
 def table() -> Mapping[str, Mapping[str, str]]:
     """Every text by its key and language."""
+    import tomllib  # `lab run` without `--plain` has no use for it
+
     return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
