@@ -12,14 +12,15 @@ def kernel_closes_second(lab: Lab) -> None:
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("First segment: the peer has nothing more to send")
+    lab.step("First segment: the peer has nothing more to send, and the kernel's application is told", claims="C97")
     peer.send("FA")
-
-    lab.step("Second segment: the kernel acknowledges, and tells its application", claims="C93 C94 C95 C96 C97")
-    peer.expect("A", seq=1, ack=2)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
     connection.expect_poll("POLLIN POLLOUT POLLRDHUP")
     connection.expect_end()
+
+    lab.step("Second segment: the kernel acknowledges", claims="C93 C94 C95")
+    peer.expect("A", seq=1, ack=2)
+    lab.kernel.expect_state(peer, "CLOSE-WAIT")
 
     lab.step("Third segment: the application closes too", claims="C102 C103")
     connection.close()
@@ -31,6 +32,8 @@ def kernel_closes_second(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "CLOSED")
     peer.expect_silence()
     lab.verify("the state of the peer, which closed first", "TIME-WAIT", str(peer.state))
+    lab.measured("C120", "LAST-ACK to CLOSED")
+    lab.measured("C122", "four segments")
 
 
 @scenario(section="RFC 9293 3.6 case 1, figure 12")
@@ -53,9 +56,10 @@ def kernel_closes_first(lab: Lab) -> None:
     lab.step("Third segment: the peer closes too")
     peer.send("FA")
 
-    lab.step("Fourth segment: the kernel acknowledges and keeps the connection in TIME-WAIT", claims="C109 C122 C128")
+    lab.step("Fourth segment: the kernel acknowledges and keeps the connection in TIME-WAIT", claims="C109 C120 C128")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
+    lab.measured("C120", "FIN-WAIT-2 to TIME-WAIT")
 
     lab.step("If the last ACK is lost the FIN comes again, and TIME-WAIT is what still answers it", claims="C114 C115")
     peer.send("FA", seq=1)
@@ -83,6 +87,8 @@ def both_close_at_once(lab: Lab) -> None:
     peer.send("A")
     lab.kernel.expect_state(peer, "TIME-WAIT")
     peer.expect_silence()
+    lab.measured("C120", "FIN-WAIT-1 to CLOSING to TIME-WAIT")
+    lab.measured("C122", "two FINs that cross, each acknowledged")
 
 
 @scenario(section="RFC 9293 3.6")
@@ -119,6 +125,8 @@ def either_side_closes_first(lab: Lab) -> None:
     peer.close()
     lab.kernel.expect_state(peer, "CLOSED")
     lab.verify("the state of the peer", "TIME-WAIT", str(peer.state))
+    lab.measured("C90", "client or server, whoever closes first is in TIME-WAIT")
+    lab.measured("C128", "TIME-WAIT on one side only")
 
 
 @scenario(section="RFC 9293 3.1, 3.4")
@@ -129,27 +137,28 @@ def the_numbers_of_a_fin(lab: Lab) -> None:
     connection = peer.open()
 
     lab.step("A packet of 100 bytes from the peer, and ten bytes from the kernel", claims="C81 C82")
-    peer.send("PA", payload=bytes(100))
+    peer.send("PA", payload="x" * 100)
     peer.expect("A", seq=1, ack=101)
-    connection.expect_data(bytes(100))
+    connection.expect_data("x" * 100)
     connection.send("0123456789")
     peer.expect("PA", seq=1, ack=101, payload="0123456789")
     peer.send("A")
 
     lab.step("The last packet that the kernel receives lies behind a gap: it asks for the missing bytes", claims="C81")
-    peer.send("PA", seq=121, payload=bytes(30))
+    peer.send("PA", seq=121, payload="z" * 30)
     peer.expect("A", seq=11, ack=101)
 
     lab.step("The FIN stands behind ten bytes, and acknowledges a hundred", claims="C81 C82 C83")
     connection.shutdown("write")
     peer.expect("FA", seq=11, ack=101)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
+    lab.measured("C83", "ack=101, the last packet began at 121")
 
-    lab.step("The gap is filled: one ACK for the bytes of both packets", claims="C81 C83")
-    peer.send("PA", seq=101, ack=12, payload=bytes(20))
+    lab.step("The gap is filled: one ACK for the bytes of both packets", claims="C81")
+    peer.send("PA", seq=101, ack=12, payload="y" * 20)
     peer.expect("A", seq=12, ack=151)
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
-    connection.expect_data(bytes(50))
+    connection.expect_data("y" * 20 + "z" * 30)
 
 
 @scenario(section="RFC 9293 3.10.7.4 fifth; 3.3.2 figure 5")
@@ -186,6 +195,7 @@ def only_the_ack_of_the_fin_counts(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "LAST-ACK")
     peer.send("A", ack=7)
     lab.kernel.expect_state(peer, "CLOSED")
+    lab.measured("C105", "an ACK up to the data: LAST-ACK; of the FIN: CLOSED")
 
     lab.step("CLOSING: the same", claims="C120")
     peer = lab.peer(to=server)
@@ -211,7 +221,7 @@ def the_second_fin_waits_for_the_application(lab: Lab) -> None:
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("The peer has closed, the application has not: no timer runs, and nothing is sent", claims="C96 C125")
+    lab.step("The peer has closed, the application has not: no timer runs, and nothing is sent", claims="C125")
     peer.close_wait()
     lab.verify("the timer of the connection", "", lab.kernel.details(peer).timer)
     patience_s = 30.0 if lab.full else 0.5

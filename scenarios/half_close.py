@@ -32,6 +32,7 @@ def shutdown_keeps_reading(lab: Lab) -> None:
     peer.expect("A", seq=9, ack=14)
     client.expect_data("a long answer")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
+    lab.measured("C85", "after shutdown() data is acknowledged and read")
 
     lab.step("Then the peer closes as well", claims="C77 C109")
     peer.send("FA")
@@ -47,7 +48,7 @@ def answering_a_half_close(lab: Lab) -> None:
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("A whole request and its end: the server's application reads both", claims="C89 C97")
+    lab.step("A whole request and its end: the server's application reads both", claims="C89")
     peer.send("PA", payload="request")
     peer.expect("A", seq=1, ack=8)
     peer.send("FA")
@@ -99,6 +100,7 @@ def close_ends_both_directions(lab: Lab) -> None:
     late.send("PA", payload="one more thing")
     late.expect("R", seq=2)
     lab.kernel.expect_state(late, "CLOSED")
+    lab.measured("C85", "after close() it is answered with R")
 
     lab.step("What needs no reader is welcome all the same: the peer's FIN is acknowledged", claims="C85 C109")
     polite = lab.peer(to=server)

@@ -8,7 +8,7 @@ def unread_data(lab: Lab) -> None:
     """close() before everything was read: a FIN would say that all is well, so a reset says that data was lost."""
     server = lab.kernel.listen(port=80)
 
-    lab.step("Five bytes are here, acknowledged but not read, when the application closes", claims="C79 C122")
+    lab.step("Five bytes are here, acknowledged but not read, when the application closes", claims="C79")
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.send("PA", payload="hello")
@@ -36,6 +36,7 @@ def unread_data(lab: Lab) -> None:
     connection.close()
     peer.expect("RA", seq=1, ack=7)
     lab.kernel.expect_state(peer, "CLOSED")
+    lab.measured("C79", "unread data: RA")
 
     lab.step("shutdown() does not ask: the data can still be read behind the FIN", claims="C77 C79")
     peer = lab.peer(to=server)
@@ -62,6 +63,8 @@ def a_linger_time_of_zero(lab: Lab) -> None:
     connection.abort()
     peer.expect("RA", seq=1, ack=1)
     lab.kernel.expect_state(peer, "CLOSED")
+    lab.measured("C79", "a linger time of zero: RA")
+    lab.measured("C122", "one reset")
 
     lab.step("What the peer still sends belongs to no connection", claims="C79")
     peer.send("PA", seq=1, ack=1, payload="still there?")
@@ -98,7 +101,7 @@ def a_listener_with_connections_in_its_queue(lab: Lab) -> None:
     """A connection is open before its application takes it. If the listener closes first, nobody ever will."""
     server = lab.kernel.listen(port=80)
 
-    lab.step("One connection is open and waits for accept(); of another only the SYN has come", claims="C79")
+    lab.step("One connection is open and waits for accept(); of another only the SYN has come")
     waiting = lab.peer(to=server)
     waiting.syn_received().send("A")
     lab.kernel.expect_state(waiting, "ESTABLISHED")
@@ -110,6 +113,7 @@ def a_listener_with_connections_in_its_queue(lab: Lab) -> None:
     waiting.expect("RA", seq=1, ack=1)
     lab.kernel.expect_state(waiting, "CLOSED")
     opening.expect_silence()
+    lab.measured("C79", "a listener that closes: RA to the connection that waited")
 
     lab.step("The third segment of that handshake finds nobody", claims="C79")
     opening.send("A")

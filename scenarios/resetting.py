@@ -10,12 +10,12 @@ def the_peer_resets(lab: Lab) -> None:
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("The reset: no FIN, no acknowledgement, the kernel has no connection any more", claims="C17")
+    lab.step("The reset: no FIN, no acknowledgement, the kernel has no connection any more")
     peer.send("R")
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("The application learns that this was no ordinary end: an error, once", claims="C97")
+    lab.step("The application learns that this was no ordinary end: an error, once")
     connection.expect_poll("POLLIN POLLOUT POLLRDHUP POLLERR POLLHUP")
     connection.recv(error="ECONNRESET")
     connection.expect_end()
@@ -56,11 +56,9 @@ def a_reset_after_the_peers_fin(lab: Lab) -> None:
     connection = peer.open()
     peer.close_wait()
 
-    lab.step("The connection is gone as in any other state", claims="C100")
+    lab.step("The connection is gone. Reading tells of the FIN only, writing of the reset", claims="C100")
     peer.send("R")
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
-
-    lab.step("Reading tells of the FIN only, writing of the reset", claims="C100")
     connection.expect_end()
     connection.send("anyone?", error="EPIPE")
