@@ -77,12 +77,21 @@ need_python() {
     cannot "this python3 lacks ensurepip and there is no apt-get; install what this system calls $package"
   ((EUID == 0)) || cannot "this python3 lacks ensurepip; type: sudo apt-get install $package, or call this with sudo"
   say "installing the system package $package, which python3 needs for virtual environments"
-  log=$({ apt_get install "$package" || { apt_get update && apt_get install "$package"; }; } 2>&1) ||
+  log=$(add_package "$package") ||
     cannot "apt-get could not install $package; it says: $log"
   has_venv || cannot "this python3 still lacks ensurepip; is it the system's? $(type -p python3)"
 }
 
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+need_program() { # need_program PROGRAM PACKAGE WHAT-FOR: a tool of the tests, which say themselves what they miss
+  local log
+  ((EUID == 0)) && ! type -P "$1" >/dev/null && type -P apt-get >/dev/null || return 0
+  say "installing the system package $2, $3"
+  log=$(add_package "$2") || say "apt-get could not install $2; it says: $log"
+}
+
+add_package() { { apt_get install "$1" || { apt_get update && apt_get install "$1"; }; } 2>&1; }
 
 apt_get() {
   DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"

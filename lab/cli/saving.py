@@ -27,6 +27,7 @@ def wanted_folder(path: Path | None) -> RunFolder:
 
 def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
     """Write the run and its captures; says where, or why not. Whether it is there now: if not, nothing of it is."""
+    from lab.report.captures import captures
     from lab.saved.document import lines_of
     from lab.saved.folder import RUN_FILE, NotWritable
 
@@ -34,6 +35,8 @@ def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
         return True
     try:
         with folder:
+            for name, blocks in captures(run):
+                folder.write(name, blocks)
             folder.write(RUN_FILE, (line.encode() for line in lines_of(run)))
     except NotWritable as why:
         print(f"the run is not saved: {why}", file=sys.stderr)

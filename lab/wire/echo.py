@@ -13,6 +13,8 @@ from lab.wire.frames import ETHERNET
 
 _FIELDS = struct.Struct("!HH")  # identifier and sequence number, the same place in ICMP and ICMPv6
 _IDENTIFIER = 0x7CB
+_REPLIES = {4: (b"\x08\x00", 23, 1, 0), 6: (b"\x86\xdd", 20, 58, 129)}
+"""By family: EtherType, where the protocol stands, the protocol, and the type of a reply."""
 
 
 class Echo:
@@ -23,7 +25,7 @@ class Echo:
     def __init__(self, family: int, source: str, destination: str, macs: tuple[str, str]) -> None:
         self._frame = bytearray(crafting.build_echo_request(family, source, destination, macs))
         self._at = ETHERNET + (40 if family == 6 else 20)
-        self._reply = (b"\x86\xdd", 20, 58, 129) if family == 6 else (b"\x08\x00", 23, 1, 0)
+        self._reply = _REPLIES[family]
         self._number = 0
 
     def request(self) -> bytes:
@@ -49,3 +51,14 @@ class Echo:
             and frame[at] == reply
             and _FIELDS.unpack_from(frame, at + 4) == (_IDENTIFIER, self._number)
         )
+
+
+def is_reply(frame: bytes) -> bool:
+    """Whether it is the reply to any of our requests."""
+    return any(
+        frame[12:14] == kind
+        and frame[protocol_at : protocol_at + 1] == bytes([protocol])
+        and frame[at : at + 1] == bytes([reply])
+        and frame[at + 4 : at + 6] == _IDENTIFIER.to_bytes(2, "big")
+        for (kind, protocol_at, protocol, reply), at in ((_REPLIES[4], ETHERNET + 20), (_REPLIES[6], ETHERNET + 40))
+    )

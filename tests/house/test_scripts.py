@@ -35,7 +35,8 @@ APT_GET = """#!/bin/bash
 echo "apt-get $*" >>{place}/calls
 case "$*" in
   *update*) touch {place}/lists ;;
-  *install*) [[ -e {place}/lists ]] && rm -f {place}/no-ensurepip ;;
+  *install*) if [[ -e {place}/offline ]]; then echo "no network" >&2; exit 1; fi
+    [[ -e {place}/lists ]] && rm -f {place}/no-ensurepip ;;
 esac
 """
 
@@ -69,6 +70,11 @@ class Machine:
         process = self.start(script, *args, cwd=cwd, root=root)
         out, err = process.communicate(timeout=20)
         return process.returncode, out, err
+
+    def write_script(self, name: str, text: str) -> None:
+        script = self.checkout / "scripts" / name
+        script.write_text(text)
+        script.chmod(0o755)
 
     def has(self, what: str) -> None:
         (self.place / what).touch()
@@ -242,6 +248,33 @@ def test_root_installs_a_missing_ensurepip_and_says_so(machine: Machine) -> None
     assert err.splitlines()[0] == (
         "set-up: installing the system package python3.11-venv, which python3 needs for virtual environments"
     )
+
+
+NEEDING = """#!/bin/bash
+source "${0%/*}/setup.sh"
+need_program no-such-program some-package "for this test"
+need_program bash bash "which is there"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may install a system package")
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_missing_tool_of_the_tests_is_installed_or_told(machine: Machine, fails: bool) -> None:
+    machine.write_script("needing", NEEDING)
+    if fails:
+        machine.has("offline")
+    status, _, err = machine.run("needing", root=True)
+    first, *others = err.splitlines()
+    assert (status, first) == (0, "set-up: installing the system package some-package, for this test")
+    assert machine.count("install some-package") == 2
+    assert machine.count("install bash") == 0
+    assert others[:1] == (["set-up: apt-get could not install some-package; it says: no network"] if fails else [])
+
+
+def test_without_root_a_missing_tool_is_left_to_the_tests(machine: Machine) -> None:
+    machine.write_script("needing", NEEDING)
+    assert machine.run("needing") == (0, "", "")
+    assert machine.count("apt-get") == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave an environment that others may not write")

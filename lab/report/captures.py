@@ -1,0 +1,101 @@
+"""A recording as a capture that Wireshark opens: each frame with what was expected of it, and the verdict.
+
+The frames stand in the order of the recording, so that their numbers are those of `lab claims` and `lab show -v`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.scenario.recording import CheckMade, FrameSeen, Recording, StepBegun
+from lab.scenario.result import Outcome, Result, Run
+from lab.wire import pcapng
+from lab.wire.echo import is_reply
+from lab.wire.notes import why_no_segment
+
+_KERNEL, _PEER = 0, 1
+_LONGEST_NAME = 150
+_UNUSUAL = re.compile(r"[^\w.+-]+", re.ASCII)
+_VERDICTS = {
+    Outcome.PASS: "the kernel did as documented",
+    Outcome.FAIL: "the kernel did something else",
+    Outcome.ERROR: "the scenario could not do its part",
+    Outcome.SKIP: "not applicable here",
+}
+_REQUEST = "the lab asks for an echo: when the answer is there, the kernel has nothing more to say to what came before"
+_REPLY = "the echo that the lab has asked for: all that the kernel had to say stands before it"
+
+
+def captures(run: Run) -> Iterator[tuple[str, list[bytes]]]:
+    """The capture of each recording with frames: a file's name, `closing.half_close-IPv4.pcapng`, and its blocks."""
+    used: Counter[str] = Counter()
+    for result in run.results:
+        blocks = list(capture(run, result))
+        if blocks:
+            name = _UNUSUAL.sub("_", result.scenario.id).lstrip(".")[:_LONGEST_NAME] + f"-IPv{result.family}"
+            used[name] += 1
+            yield f"{name}-{used[name]}.pcapng" if used[name] > 1 else f"{name}.pcapng", blocks
+
+
+def capture(run: Run, result: Result) -> Iterator[bytes]:
+    """The blocks of one capture; none when there is no frame in the recording."""
+    recording = result.recording
+    if recording is None or not any(isinstance(event, FrameSeen) for event in recording.events):
+        return
+    scenario = result.scenario
+    about = f"{scenario.id} over IPv{result.family}: {_VERDICTS[result.outcome]}\n{scenario.title}\n{scenario.section}"
+    environment = run.environment
+    yield pcapng.section(f"TCP packet lab {run.version}", f"Linux {environment.get('kernel', '')}".rstrip(), about)
+    yield pcapng.interface("kernel", "what the kernel under test sent")
+    yield pcapng.interface("peer", "what the user-space endpoint sent")
+    comments = _comments(recording)
+    for at, event in enumerate(recording.events):
+        if isinstance(event, FrameSeen):
+            sender = _PEER if event.from_peer else _KERNEL
+            wall_ns = max(0, event.time_ns + run.wall_clock_offset_ns)
+            yield pcapng.packet(sender, wall_ns, event.data, "\n".join(comments[at]))
+
+
+def _comments(recording: Recording) -> dict[int, list[str]]:
+    """By the index of a frame: what there is to say about it. A check of no frame is about the one before it."""
+    comments: dict[int, list[str]] = {}
+    step, last = "before the first step", None
+    for at, event in enumerate(recording.events):
+        if isinstance(event, StepBegun):
+            step = f"step: {event.title}"
+        elif isinstance(event, FrameSeen):
+            last = at
+            comments[at] = [step, *_notes(event)]
+        elif isinstance(event, CheckMade) and event.where is not None:
+            about = event.frame if event.frame is not None else last
+            if about is not None:
+                comments[about].append(_verdict(recording, event))
+    return comments
+
+
+def _notes(seen: FrameSeen) -> list[str]:
+    if seen.segment is None:
+        if seen.from_peer and seen.connection is None:
+            return [_REQUEST]
+        return [_REPLY if is_reply(seen.data) else f"it carries no segment: {why_no_segment(seen.data)}"]
+    notes = ["a retransmission"] * seen.retransmission
+    if seen.lost or (seen.connection is not None and seen.peer_state is None):
+        notes.append("the wire lost it")
+    how = "wrong on purpose" if seen.from_peer else "wrong"
+    return notes + [f"{how}: {fault}" for fault in seen.segment.faults]
+
+
+def _verdict(recording: Recording, check: CheckMade) -> str:
+    """What was expected, and whether it came."""
+    rows = recording.rows(check)
+    # What was expected to be absent, and was, needs no mention; nor does a subject that a field names too.
+    named = [row for row in rows if not (row.agrees and row.expected == "none")]
+    parts = [row.expected if row.field == "flags" else f"{row.field} {row.expected}" for row in named]
+    is_named = any(check.subject in {row.field, row.expected} for row in named)
+    told = f"expected {': '.join([check.subject] * (not is_named) + [', '.join(parts)] * bool(parts))}"
+    at = f"   {Path(check.where.file).name}:{check.where.line}" if check.where else ""
+    got = ", ".join(f"{row.field} {row.got}" for row in rows if not row.agrees)
+    return f"ok: {told}{at}" if check.passed else f"FAIL: {told}; got {got}{at}"
