@@ -119,8 +119,8 @@ def _listed(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
 def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, Evidence]]:
     """Each state that the kernel was seen in, with the last segment before, if it is the state of a connection."""
     first: dict[State, tuple[Sight, int | None]] = {}
-    for number in (None, *range(len(recording.connections))):
-        for sight in sights(recording, number):
+    for number, told in sights(recording).items():
+        for sight in told:
             if sight.state not in first or sight.time_ns < first[sight.state][0].time_ns:
                 first[sight.state] = sight, number
     for state, (sight, number) in first.items():

@@ -10,8 +10,10 @@ on in FIN-WAIT-2 or TIME-WAIT, which nothing but a look-up sees.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import zip_longest
+from operator import itemgetter
 from typing import NamedTuple
 
 from lab.scenario.recording import CallMade, CrossingOver, FrameSeen, Recording, StateSeen
@@ -25,7 +27,14 @@ FIGURE_5 = tuple(edge for edge in EDGES if edge.in_figure)
 
 _BY_ENDS = {(edge.source, edge.target): edge for edge in FIGURE_5}
 _MINI_SOCKETS = (FIN_WAIT_2, TIME_WAIT)
-_CLOSING_CALLS = {"close", "shutdown", "kill"}
+_CALLS = {
+    Event.PASSIVE_OPEN: {"listen"},
+    Event.ACTIVE_OPEN: {"connect"},
+    Event.CLOSE: {"close", "shutdown", "kill"},
+    Event.SEND: {"send"},
+}
+"""What an application calls for each event that comes from it."""
+_TIME = itemgetter(0)
 _SHORTEST_TIMER_NS = 1_000_000_000
 """Nothing happened for at least so long: TIME-WAIT has ended by its timer."""
 
@@ -42,12 +51,21 @@ class Walked(NamedTuple):
     """The event behind it, an index into `Recording.events`: a frame or a system call. None is a timer."""
 
 
-class _Happening(NamedTuple):
-    """Something that may have changed the state of a connection."""
+class _Arrival(NamedTuple):
+    """A segment that the kernel got."""
 
     time_ns: int
     at: int
-    event: FrameSeen | CallMade
+    frame: FrameSeen
+    segment: Segment
+
+
+class _Call(NamedTuple):
+    """A system call."""
+
+    time_ns: int
+    at: int
+    call: CallMade
 
 
 class Sight(NamedTuple):
@@ -67,8 +85,9 @@ class Sight(NamedTuple):
 
 def kernel_walks(recording: Recording) -> Iterator[Walked]:
     """What the kernel walked: listeners first, then connection by connection."""
-    for number in (None, *range(len(recording.connections))):
-        yield from _Kernel(recording, number).walks()
+    told = _Told(recording)
+    for number in sorted(told.sights, key=lambda number: -1 if number is None else number):
+        yield from _Kernel(told, number).walks()
 
 
 def peer_walks(recording: Recording) -> Iterator[Walked]:
@@ -91,18 +110,51 @@ def peer_walks(recording: Recording) -> Iterator[Walked]:
             yield Walked(edge, event.time_ns, event.connection, at)
 
 
+class _Told:
+    """What a recording tells, sorted by connection and by time."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.sights = sights(recording)
+        self.arrivals: dict[int, list[_Arrival]] = {}
+        self.calls: dict[int | None, list[_Call]] = {}
+        """Those of None are of a listener, or of a socket of which the lab did not know whose it was."""
+        self.fin_ends: dict[int, set[Seq]] = {}
+        """What acknowledges a FIN of the kernel."""
+        events = recording.events
+        crossed = {at: event.time_ns for event in events if isinstance(event, CrossingOver) for at in event.frames}
+        for at, event in enumerate(events):
+            if isinstance(event, CallMade):
+                self.calls.setdefault(event.connection, []).append(_Call(event.time_ns, at, event))
+            elif isinstance(event, FrameSeen) and event.connection is not None and event.segment is not None:
+                segment = event.segment
+                if not event.from_peer and segment.flags & flags.FIN:
+                    self.fin_ends.setdefault(event.connection, set()).add(segment.end)
+                elif event.from_peer and not event.lost and not segment.faults:
+                    arrival = _Arrival(crossed.get(at, event.time_ns), at, event, segment)
+                    self.arrivals.setdefault(event.connection, []).append(arrival)
+        for arrivals in self.arrivals.values():
+            arrivals.sort(key=_TIME)
+        for calls in self.calls.values():
+            calls.sort(key=_TIME)
+
+
 class _Kernel:
     """One connection of the kernel, or its listeners."""
 
-    def __init__(self, recording: Recording, number: int | None) -> None:
-        self._recording = recording
+    def __init__(self, told: _Told, number: int | None) -> None:
         self._number = number
-        self._happenings = _happenings(recording, number)
-        self._fin_ends = _fin_ends(recording, number)
+        self._sights = told.sights[number]
+        self._arrivals = told.arrivals.get(number, []) if number is not None else []
+        self._calls = [told.calls.get(number, [])]
+        if number is not None:
+            self._calls.append(told.calls.get(None, []))
+        self._fin_ends = told.fin_ends.get(number, set()) if number is not None else set()
+        self._peer_port = None if number is None else told.recording.connections[number].peer_port
 
     def walks(self) -> Iterator[Walked]:
         before, passive, since_ns = CLOSED, False, 0
-        for sight in sights(self._recording, self._number):
+        for sight in self._sights:
             source, target = before, sight.state
             if source is target:
                 continue
@@ -125,47 +177,49 @@ class _Kernel:
                 since_ns = cause.time_ns
                 yield Walked(edge, sight.time_ns, self._number, cause.at)
 
-    def _cause(self, event: Event, since_ns: int, sight: Sight) -> _Happening | None:
-        """The last thing that fits before the change; the first one where only a look-up afterwards tells of it."""
-        fitting = [each for each in self._before(since_ns, sight) if self._fits(event, each.event)]
+    def _cause(self, event: Event, since_ns: int, sight: Sight) -> _Arrival | _Call | None:
+        """The last thing that fits before the change; the first segment where only a look-up afterwards tells of it."""
+        if event in _CALLS:
+            calls = (self._last_call(event, calls, since_ns, sight) for calls in self._calls)
+            return max((call for call in calls if call is not None), key=_TIME, default=None)
+        fitting = [each for each in self._arrived(since_ns, sight) if self._fits(event, each)]
         if not fitting:
             return None
-        return fitting[-1] if sight.exact or isinstance(fitting[-1].event, CallMade) else fitting[0]
+        return fitting[-1] if sight.exact else fitting[0]
+
+    def _last_call(self, event: Event, calls: list[_Call], since_ns: int, sight: Sight) -> _Call | None:
+        for at in range(bisect_right(calls, sight.time_ns, key=_TIME) - 1, -1, -1):
+            call = calls[at]
+            if call.time_ns < since_ns:
+                return None
+            if call.at < sight.at and self._fits_call(event, call.call):
+                return call
+        return None
 
     def _nothing_happened(self, since_ns: int, sight: Sight) -> bool:
         last_ns = since_ns
-        for each in self._before(since_ns, sight):
-            if isinstance(each.event, FrameSeen):
-                last_ns = each.time_ns
-                if each.event.segment is not None and each.event.segment.flags & (flags.RST | flags.SYN):
-                    return False
+        for each in self._arrived(since_ns, sight):
+            last_ns = each.time_ns
+            if each.segment.flags & (flags.RST | flags.SYN):
+                return False
         return sight.time_ns - last_ns >= _SHORTEST_TIMER_NS
 
-    def _before(self, since_ns: int, sight: Sight) -> Iterator[_Happening]:
-        for each in self._happenings:
+    def _arrived(self, since_ns: int, sight: Sight) -> Iterator[_Arrival]:
+        for each in self._arrivals:
             if since_ns <= each.time_ns and each.at < sight.at and (not sight.exact or each.time_ns <= sight.time_ns):
                 yield each
 
-    def _fits(self, event: Event, happening: FrameSeen | CallMade) -> bool:
-        if isinstance(happening, CallMade):
-            match event:
-                case Event.PASSIVE_OPEN:
-                    return happening.name == "listen"
-                case Event.ACTIVE_OPEN:
-                    return happening.name == "connect" and happening.arguments[:1] == (self._peer_port,)
-                case Event.CLOSE:
-                    return happening.name in _CLOSING_CALLS
+    def _fits_call(self, event: Event, call: CallMade) -> bool:
+        if event is Event.ACTIVE_OPEN and call.arguments[:1] != (self._peer_port,):
             return False
-        segment = happening.segment
-        if segment is None or not _fits_segment(event, segment):
+        return call.name in _CALLS[event]
+
+    def _fits(self, event: Event, arrival: _Arrival) -> bool:
+        if not _fits_segment(event, arrival.segment):
             return False
         if event is Event.ACK_OF_SYN:
-            return segment.ack - happening.bases.kernel >= 1
-        return event is not Event.ACK_OF_FIN or segment.ack in self._fin_ends
-
-    @property
-    def _peer_port(self) -> int | None:
-        return None if self._number is None else self._recording.connections[self._number].peer_port
+            return arrival.segment.ack - arrival.frame.bases.kernel >= 1
+        return event is not Event.ACK_OF_FIN or arrival.segment.ack in self._fin_ends
 
 
 def _fits_peer(event: Event, segment: Segment, from_peer: bool) -> bool:
@@ -195,46 +249,20 @@ def _fits_segment(event: Event, segment: Segment) -> bool:
     return False
 
 
-def _happenings(recording: Recording, number: int | None) -> list[_Happening]:
-    """What arrived for a connection and which calls were made, in order of time."""
-    arrivals = {
-        at: event.time_ns for event in recording.events if isinstance(event, CrossingOver) for at in event.frames
-    }
-    found = []
+def sights(recording: Recording) -> dict[int | None, list[Sight]]:
+    """What the witnesses said of each connection (None: listeners) in order of time.
+
+    Without the CLOSED that hands over to a mini-socket.
+    """
+    found: dict[int | None, list[Sight]] = {}
     for at, event in enumerate(recording.events):
-        if isinstance(event, CallMade):
-            if event.connection in (number, None):
-                found.append(_Happening(event.time_ns, at, event))
-        elif number is not None and isinstance(event, FrameSeen) and event.connection == number and _arrives(event):
-            found.append(_Happening(arrivals.get(at, event.time_ns), at, event))
-    return sorted(found, key=lambda each: each.time_ns)
-
-
-def _arrives(frame: FrameSeen) -> bool:
-    """Whether the kernel gets it, and can read it."""
-    return frame.from_peer and not frame.lost and frame.segment is not None and not frame.segment.faults
-
-
-def _fin_ends(recording: Recording, number: int | None) -> set[Seq]:
-    """What acknowledges a FIN of the kernel."""
-    return {
-        event.segment.end
-        for event in recording.events
-        if isinstance(event, FrameSeen) and not event.from_peer and event.connection == number
-        if event.segment is not None and event.segment.flags & flags.FIN
-    }
-
-
-def sights(recording: Recording, number: int | None) -> list[Sight]:
-    """What the witnesses said of a connection in order of time, without the CLOSED that hands over to a mini-socket."""
-    found = [
-        Sight(event.time_ns, at, event.state, event.witness)
-        for at, event in enumerate(recording.events)
-        if isinstance(event, StateSeen) and event.connection == number
-    ]
-    found.sort(key=lambda each: each.time_ns)
-    return [
-        sight
-        for sight, following in zip_longest(found, found[1:])
-        if sight.state is not CLOSED or following is None or following.state not in _MINI_SOCKETS
-    ]
+        if isinstance(event, StateSeen):
+            found.setdefault(event.connection, []).append(Sight(event.time_ns, at, event.state, event.witness))
+    for number, told in found.items():
+        told.sort(key=_TIME)
+        found[number] = [
+            sight
+            for sight, following in zip_longest(told, told[1:])
+            if sight.state is not CLOSED or following is None or following.state not in _MINI_SOCKETS
+        ]
+    return found
