@@ -93,7 +93,7 @@ def test_a_difference_is_exit_1_and_names_the_claims_of_its_step_alone(tmp_path:
     first, second = json.loads(done.stdout)
     assert done.returncode == 1
     assert (first["id"], first["verdict"]) == ("C50", "differs")
-    assert first["evidence"][0]["packet"] == 2
+    assert first["evidence"][0]["packet"] >= 2  # behind the SYN, and whatever else the kernel says on a new wire
     assert "instead of 2" in first["measured"]
     assert (second["id"], second["verdict"], second["evidence"]) == ("C62", "not run", [])
 
