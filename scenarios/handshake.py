@@ -13,24 +13,28 @@ def kernel_as_server(lab: Lab) -> None:
     lab.kernel.expect_state(server, "LISTEN")
     peer = lab.peer(to=server)
 
-    lab.step("First segment: the peer sends SYN")
+    lab.step("First segment: the peer sends SYN", claims="C11 C29")
     peer.send("S", options=[("MSS", 1460)])
 
-    lab.step("Second segment: the kernel answers with SYN+ACK")
+    lab.step("Second segment: the kernel answers with SYN+ACK", claims="C11 C29 C48 C50")
     peer.expect("SA", seq=0, ack=1, options=[("MSS", lab.kernel.mss)])
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
     lab.kernel.expect_state(server, "LISTEN")
 
-    lab.step("Third segment: the peer acknowledges, and both are ESTABLISHED")
+    lab.step("Third segment: the peer acknowledges, and both are ESTABLISHED", claims="C29 C72 C76")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
     peer.expect_silence()
 
-    lab.step("Only now does the application take the connection, and read what comes over it")
+    lab.step("Only now does the application take the connection, and read what comes over it", claims="C22 C47")
     connection = server.accept()
-    peer.send("PA", payload="hello")
+    peer.send("PA", seq=1, ack=1, payload="hello")
     peer.expect("A", seq=1, ack=6)
     connection.expect_data("hello")
+
+    lab.step("Each direction counts on from its own SYN", claims="C22")
+    connection.send("good morning")
+    peer.expect("PA", seq=1, ack=6, payload="good morning")
 
 
 @scenario(section="RFC 9293 3.5 figure 6")
@@ -39,7 +43,7 @@ def kernel_as_client(lab: Lab) -> None:
     peer = lab.peer(port=80, timestamps=True)
     client = lab.kernel.connect(to=peer)
 
-    lab.step("First segment: the kernel's SYN, with its options")
+    lab.step("First segment: the kernel's SYN, with its options", claims="C11 C30 C34 C35 C36 C37")
     peer.expect(
         "S",
         seq=0,
@@ -53,10 +57,10 @@ def kernel_as_client(lab: Lab) -> None:
     )
     lab.kernel.expect_state(peer, "SYN-SENT")
 
-    lab.step("Second segment: the peer answers with SYN+ACK, and wants timestamps but no window scale")
+    lab.step("Second segment: the peer answers with SYN+ACK, and wants timestamps but no window scale", claims="C29")
     peer.send("SA")
 
-    lab.step("Third segment: a bare ACK, with the timestamps that both sides asked for")
+    lab.step("Third segment: a bare ACK, with the timestamps that both sides asked for", claims="C62 C63 C64 C65 C66")
     peer.expect("A", seq=1, ack=1, options=[("NOP", None), ("NOP", None), ("Timestamp", (ANY, ANY))])
     client.expect_connected()
     lab.kernel.expect_state(peer, "ESTABLISHED")

@@ -157,6 +157,10 @@ class Lab:
         """
         self._exchange.disturb(seed, to_kernel, from_kernel, lies)
 
+    def settle(self) -> None:
+        """Return once the kernel has dealt with everything that was sent so far: what it is in now is its answer."""
+        self._exchange.fence()
+
     def catch_up(self) -> None:
         """Take over what the witnesses of the kernel's state still have to say."""
         self._exchange.timeline.catch_up()

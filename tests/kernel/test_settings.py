@@ -9,6 +9,7 @@ import pytest
 from lab.scenario.errors import ScenarioError
 from lab.scenario.lab import Lab
 from lab.tcp.options import value_of
+from lab.tcp.state import State
 
 HEADERS = {4: 40, 6: 60}
 
@@ -78,6 +79,14 @@ def test_an_icmp_error_reaches_the_connection_that_it_quotes(lab: Lab) -> None:
     peer.send_icmp("port unreachable")
     client.expect_connected(error="ECONNREFUSED")
     lab.finish()
+
+
+def test_settled_means_answered(lab: Lab) -> None:
+    peer = lab.peer(to=lab.kernel.listen(port=80))
+    peer.send("S")
+    lab.settle()
+    assert lab.kernel.look(peer) is State.SYN_RECEIVED
+    peer.expect("SA", within=0.0)
 
 
 def test_what_the_kernel_sent_comes_as_scapy_packets(lab: Lab) -> None:

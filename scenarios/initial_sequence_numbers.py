@@ -1,0 +1,96 @@
+"""Where the numbers of a connection begin: a clock, hidden behind a secret that differs for each pair of endpoints."""
+
+import itertools
+import time
+from typing import NamedTuple
+
+from lab import Lab, scenario
+from lab.scenario.peer import Peer
+
+CIRCLE = 2**32
+TICK_NS = 64  # of Linux's clock; RFC 9293 wants 4 microseconds or less
+NEAR = CIRCLE // 64
+"""On either side of a number; eight numbers at random are all that near with a probability of (1 / 32) ** 8."""
+
+
+class Number(NamedTuple):
+    """An initial sequence number, and the machine's clock in ns before and after it was chosen."""
+
+    value: int
+    before: int
+    after: int
+
+
+@scenario(section="RFC 9293 3.4.1 MUST-8, SHLD-1, RFC 6528 3")
+def a_clock_for_each_pair_of_endpoints(lab: Lab) -> None:
+    """Initial sequence numbers are not random: for the same addresses and ports they follow a clock, so they only rise.
+
+    An old segment of an earlier connection then has numbers that the new one has not reached. For other ports the clock
+    is shifted by a secret, so that nobody can guess their numbers from his own.
+    """
+    lab.step("The same ports five times: each number is as far beyond the last as time has passed", claims="C32")
+    peer = lab.peer(port=80)
+    numbers = [of_a_client(lab, peer) for _ in range(5)]
+    verify_on_the_clock(lab, numbers)
+    first, last = numbers[0], numbers[-1]
+    rate = (last.value - first.value) % CIRCLE / (last.before - first.before) * 1000
+    lab.measured("C32", f"{rate:.1f} per microsecond for the same ports")
+
+    lab.step("Eight other ports: they do not stand where this clock stands", claims="C32")
+    others = [of_a_client(lab, lab.peer(port=81 + at)) for at in range(8)]
+    shifts = [(other.value - first.value - (other.before - first.before) // TICK_NS) % CIRCLE for other in others]
+    nearby = [shift for shift in shifts if min(shift, CIRCLE - shift) < NEAR]
+    lab.verify("all of them near it (by chance once in 10**12 runs)", False, nearby == shifts)
+
+
+@scenario(section="RFC 9293 3.4.1, 3.5")
+def each_direction_has_its_own(lab: Lab) -> None:
+    """Data flow both ways, so there are two rows of numbers, and where one begins says nothing about the other."""
+    server = lab.kernel.listen(port=80)
+
+    lab.step("Whatever number the same client begins with, the server's follows its own clock", claims="C27 C49")
+    peer = lab.peer(to=server)
+    numbers = [of_a_server(peer, fifth * CIRCLE // 5) for fifth in range(5)]
+    verify_on_the_clock(lab, numbers)
+
+    lab.step("A hundred clients that all begin with the same number: answers all around the circle", claims="C27 C49")
+    answers = [of_a_server(lab.peer(to=server), 0).value for _ in range(100)]
+    widest = widest_gap(answers)
+    lab.verify("different numbers", 100, len(set(answers)))
+    lab.verify_between("widest gap between them (more by chance once in 10**27 runs)", 0, widest, CIRCLE // 2)
+    lab.measured("C27", f"100 numbers, the widest gap between two of them is {widest / CIRCLE:.0%} of the circle")
+
+
+def verify_on_the_clock(lab: Lab, numbers: list[Number]) -> None:
+    """Each number is as far beyond the one before as the time between them, as far as we know that, says."""
+    for earlier, later in itertools.pairwise(numbers):
+        least, most = (later.before - earlier.after) / TICK_NS, (later.after - earlier.before) / TICK_NS
+        lab.verify_between("numbers passed", least - 1, (later.value - earlier.value) % CIRCLE, most + 1)
+
+
+def widest_gap(numbers: list[int]) -> int:
+    """The longest stretch of the circle without any of them; above one half they all lie in the other."""
+    ordered = sorted(numbers)
+    return max((later - earlier) % CIRCLE for earlier, later in itertools.pairwise([*ordered, ordered[0]]))
+
+
+def of_a_client(lab: Lab, peer: Peer) -> Number:
+    """The number of the kernel's SYN to this peer, which refuses it."""
+    before = time.time_ns()  # the clock that the kernel's is made of, also when somebody sets it
+    client = lab.kernel.connect(to=peer, port=5000)
+    after = time.time_ns()
+    syn = peer.expect("S", seq=0)
+    peer.send("RA", seq=0, ack=1)
+    client.expect_connected(error="ECONNREFUSED")
+    client.close()
+    return Number(int(syn.seq), before, after)
+
+
+def of_a_server(peer: Peer, iss: int) -> Number:
+    """The number of the kernel's SYN+ACK to a SYN with this number, which the peer takes back."""
+    before = time.time_ns()
+    peer.send("S", seq=iss)
+    answer = peer.expect("SA", ack=iss + 1)
+    after = time.time_ns()
+    peer.send("R", seq=iss + 1)
+    return Number(int(answer.seq), before, after)

@@ -1,0 +1,51 @@
+"""What the two SYNs agree on about sizes: nothing. Each side says what it can take, and the other keeps to it."""
+
+from lab import ANY, Lab, scenario
+from lab.scenario.peer import Peer
+
+DEFAULT_MSS = {4: 536, 6: 1220}  # RFC 9293 MUST-15
+
+
+@scenario(section="RFC 9293 3.7.1 MUST-15, MUST-16, SHLD-5")
+def each_side_says_its_own_mss(lab: Lab) -> None:
+    """MSS and window are not negotiated: the SYN+ACK says the server's own, whatever the client's SYN said.
+
+    What the kernel sends is as large as both allow: the peer's MSS, but no more than its own interface takes. A peer
+    that says nothing gets the default of RFC 9293, and one that says too little gets Linux's least.
+    """
+    server = lab.kernel.listen(port=80)
+    own, least = lab.kernel.mss, int(lab.kernel.sysctl("net.ipv4.tcp_min_snd_mss"))
+    first = lab.peer(to=server)
+    first.send("S")
+    window = first.expect("SA", options=[("MSS", own)]).window
+
+    for said, used in ((900, 900), (own, own), (9000, own), (10, least), (None, DEFAULT_MSS[lab.family])):
+        lab.step(f"The peer says {said or 'nothing'}: the kernel answers {own}, as to everybody", claims="C26 C51")
+        peer = lab.peer(to=server, mss=said)
+        peer.send("S")
+        peer.expect("SA", seq=0, ack=1, options=[("MSS", own)], window=window)
+        peer.send("A")
+
+        lab.step(f"... and sends {used} bytes at a time", claims="C26")
+        server.accept().send("a" * used + "b")
+        peer.skip_until("PA", seq=1 + used, payload="b")
+        lab.verify("bytes in each of its segments", [used, 1], sizes(peer)[1:])
+        peer.send("A")
+
+
+@scenario(section="RFC 9293 3.7.1 MUST-16")
+def options_take_room_from_the_data(lab: Lab) -> None:
+    """MSS counts the data of a segment without options, so a segment with timestamps carries twelve bytes less."""
+    peer = lab.peer(to=lab.kernel.listen(port=80), mss=1000, timestamps=True)
+    connection = peer.open()
+
+    lab.step("1000 bytes do not fit into one segment any more", claims="C34")
+    connection.send("a" * 988 + "b" * 12)
+    stamps = [("NOP", None), ("NOP", None), ("Timestamp", (ANY, ANY))]
+    peer.skip_until("PA", seq=989, payload="b" * 12, options=stamps)
+    lab.verify("bytes in each of its segments", [988, 12], sizes(peer)[1:])
+
+
+def sizes(peer: Peer) -> list[int]:
+    """How many bytes of data the kernel's segments carry, in order."""
+    return [len(packet["TCP"].payload) for packet in peer.packets()]

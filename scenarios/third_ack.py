@@ -1,0 +1,209 @@
+"""The third segment: the client's ACK. It may be bare or carry data, get lost, or be wrong."""
+
+from lab import ANY, Lab, scenario
+from lab.scenario.errors import NotApplicable
+from lab.scenario.peer import Peer
+from lab.scenario.sockets import Connection
+from lab.tcp.options import timestamp
+from lab.wire.faults import Action, Fault
+
+NOP, SACK = ("NOP", None), ("SAckOK", b"")
+DELAY_S = 0.2
+"""How long Linux holds back an ACK at most (TCP_DELACK_MAX); RFC 9293 MUST-40 allows half a second."""
+DEADLINE_S = 10.0
+DELAYED = "TcpExtDelayedACKs"
+ATTEMPTS = 50
+TICK_S = 0.01
+"""The coarsest clock that Linux's timers may have: so much early they may seem to be."""
+
+
+@scenario(section="RFC 9293 3.5 figure 6, RFC 7323 2.3, 3.2")
+def it_confirms_nothing(lab: Lab) -> None:
+    """A bare ACK. What both SYNs had is used from now on, the rest is never mentioned again."""
+    scale = lab.kernel.window_scale
+    peer = lab.peer(port=80)
+    lab.kernel.connect(to=peer)
+    syn = peer.expect("S", seq=0)
+    stamp = timestamp(syn.options)
+    assert stamp is not None
+
+    lab.step("The SYN+ACK agrees to all that the SYN offered", claims="C62 C63")
+    peer.send("SA", options=[("MSS", 900), SACK, ("Timestamp", (777, stamp[0])), NOP, ("WScale", 3)])
+    ack = peer.expect("A", seq=1, ack=1, urgent=0)
+
+    lab.step("Timestamps are left, with the peer's TSval; all the others belong into SYNs", claims="C64 C65 C66")
+    lab.verify("options", [NOP, NOP, ("Timestamp", (ANY, 777))], list(ack.options))
+
+    lab.step("The window is what it was, but counted in larger units", claims="C67")
+    lab.verify("units that hold the window of the SYN", -(-syn.window // 2**scale), ack.window)
+    lab.measured("C67", f"{syn.window} in the SYN, {ack.window} << {scale} in the third segment")
+
+    lab.step("A SYN+ACK that agrees to nothing: no option is left, and the window counts bytes", claims="C64 C65 C67")
+    peer = lab.peer(port=81)
+    lab.kernel.connect(to=peer)
+    syn = peer.expect("S", seq=0)
+    peer.send("SA")
+    peer.expect("A", seq=1, ack=1, options=[], window=syn.window)
+
+
+@scenario(section="RFC 9293 3.10.7.4 fifth check, 3.4")
+def it_may_carry_data(lab: Lab) -> None:
+    """The third segment is an ordinary one, so it may bring data. That saves a packet, but no time."""
+    server = lab.kernel.listen(port=80)
+
+    lab.step("Data in the third segment: taken, and to be read as soon as the connection is accepted", claims="C68")
+    peer = lab.peer(to=server).syn_received()
+    peer.send("PA", seq=1, ack=1, payload="GET /")
+    peer.expect("A", seq=1, ack=6)
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    server.accept().expect_data("GET /")
+
+    lab.step("A bare ACK, and the data right behind it: the client has waited for nothing in between", claims="C69")
+    peer = lab.peer(to=server).syn_received()
+    peer.send("A", seq=1, ack=1)
+    peer.send("PA", seq=1, ack=1, payload="GET /")
+    peer.expect("A", seq=1, ack=6)
+    server.accept().expect_data("GET /")
+
+
+@scenario(section="RFC 9293 3.10.7.3 fourth check")
+def linux_sends_it_bare(lab: Lab) -> None:
+    """A client that has something to say at once: Linux sends the ACK alone, and the data in the next segment.
+
+    Neither waits for the server. A socket that has promised to answer soon holds the ACK back, and then it is one.
+    """
+    lab.step("By default: two segments, one behind the other", claims="C69 C70")
+    peer = lab.peer(port=80)
+    client = lab.kernel.connect(to=peer)
+    peer.expect("S", seq=0)
+    peer.send("SA")
+    client.expect_connected()
+    client.send("GET /")
+    peer.expect("A", seq=1, ack=1)
+    peer.expect("PA", seq=1, ack=1, payload="GET /")
+
+    for option, value in {"TCP_QUICKACK": 0, "TCP_DEFER_ACCEPT": 5}.items():
+        lab.step(
+            f"With {option} {value} on the client the ACK waits for the data, and leaves with them", claims="C69 C70"
+        )
+        peer, client = _sent_before_the_ack(lab, option, value)
+        peer.expect("PA", seq=1, ack=1, payload="GET /")
+        client.expect_connected()
+
+
+@scenario(section="RFC 9293 3.8.6.3 MUST-40")
+def a_held_back_ack_leaves_alone(lab: Lab) -> None:
+    """If the application has nothing to say after all, the ACK that was held back leaves alone a little later.
+
+    A fifth of a second is Linux's limit, half a second that of RFC 9293. The client is ESTABLISHED all the while.
+    """
+    peer = lab.peer(port=80)
+    client = lab.kernel.connect(to=peer, options={"TCP_QUICKACK": 0})
+    peer.expect("S", seq=0)
+
+    lab.step("The SYN+ACK makes the connection, not the answer to it", claims="C70 C71")
+    peer.send("SA")
+    client.expect_connected()
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+
+    lab.step("A timer sends the answer", claims="C70")
+    peer.expect("A", seq=1, ack=1)
+    waited = peer.heard_at - peer.sent_at
+    lab.verify("delayed ACKs", 1, lab.kernel.counter(DELAYED))
+    lab.verify_between("seconds that it was held back", DELAY_S - TICK_S, waited, DEADLINE_S)
+    lab.measured("C70", f"a bare ACK that is held back leaves after {waited:.2f} s")
+
+
+@scenario(section="RFC 9293 3.3.2 figure 5")
+def each_side_at_its_own_time(lab: Lab) -> None:
+    """The client is ESTABLISHED when it sends the third segment, the server when it gets it: never at the same time."""
+    lab.step("The kernel as client: its ACK is lost, and it is ESTABLISHED all the same", claims="C71")
+    peer = lab.peer(port=80)
+    client = lab.kernel.connect(to=peer)
+    peer.expect("S", seq=0)
+    lab.kernel.expect_state(peer, "SYN-SENT")
+    lab.disturb(1, from_kernel=[Fault(Action.DROP, nth=1)])
+    peer.send("SA")
+    peer.expect_silence()
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    client.expect_connected()
+    lab.verify("state of the peer", "SYN-RECEIVED", peer.state.value)
+
+    lab.step("The peer asks again, and is told again", claims="C73")
+    peer.send("SA", seq=0)
+    peer.expect("A", seq=1, ack=1)
+    lab.verify("state of the peer", "ESTABLISHED", peer.state.value)
+
+    lab.step("The kernel as server: nothing to accept before the third segment has come", claims="C72")
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    lab.disturb(1, to_kernel=[Fault(Action.DROP, nth=2)])
+    peer.send("S")
+    peer.expect("SA", seq=0, ack=1)
+    peer.send("A")
+    lab.kernel.expect_state(peer, "SYN-RECEIVED")
+    server.accept(error="EAGAIN")
+
+    lab.step("It was lost; the next segment says the same, and brings data as well", claims="C72 C73")
+    peer.send("PA", seq=1, ack=1, payload="hello")
+    peer.expect("A", seq=1, ack=6)
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    server.accept().expect_data("hello")
+
+
+@scenario(section="RFC 9293 3.5.2 group 2, 3.10.7.4 fifth check")
+def it_may_be_wrong(lab: Lab) -> None:
+    """A third segment must acknowledge the very number that the SYN+ACK had: who has not seen that cannot guess it."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server).syn_received()
+
+    lab.step(
+        "One less, one more, far off: a reset in the segment's own numbers, and the request waits on", claims="C75"
+    )
+    for wrong in (0, 2, 100_000, -100_000):
+        peer.send("A", seq=1, ack=wrong)
+        peer.expect("R", seq=wrong)
+        lab.kernel.expect_state(peer, "SYN-RECEIVED")
+
+    lab.step("The right number still opens the connection", claims="C72 C75")
+    peer.send("A", seq=1, ack=1)
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+
+
+@scenario(section="RFC 9293 3.5, RFC 7323 2.2, 3.2, RFC 2018 2")
+def everything_is_settled(lab: Lab) -> None:
+    """After three segments the kernel knows what the peer can take and may use; the application can look it up."""
+    server = lab.kernel.listen(port=80)
+    settled = "timestamps", "sack", "wscale", "snd_wscale", "rcv_wscale", "snd_mss"
+
+    lab.step("Everything was offered: timestamps cost twelve bytes of each segment", claims="C76")
+    peer = lab.peer(to=server, mss=1000, window_scale=5, timestamps=True, sack_permitted=True)
+    info = peer.open().info()
+    lab.verify("settled", [1, 1, 1, 5, lab.kernel.window_scale, 988], [info[name] for name in settled])
+
+    lab.step("Nothing but the MSS was", claims="C76")
+    peer = lab.peer(to=server, mss=1000)
+    info = peer.open().info()
+    lab.verify("settled", [0, 0, 0, 0, 0, 1000], [info[name] for name in settled])
+
+    lab.step("The kernel as client knows the same", claims="C76")
+    peer = lab.peer(port=80, mss=1000, window_scale=5, timestamps=True, sack_permitted=True)
+    lab.kernel.connect(to=peer)
+    info = peer.open().info()
+    lab.verify("settled", [1, 1, 1, 5, lab.kernel.window_scale, 988], [info[name] for name in settled])
+
+
+def _sent_before_the_ack(lab: Lab, option: str, value: int) -> tuple[Peer, Connection]:
+    """A client that sends before its held back ACK leaves; the kernel's count of delayed ACKs says whether it did."""
+    for _ in range(ATTEMPTS):
+        before = lab.kernel.counter(DELAYED)
+        peer = lab.peer(port=81)
+        client = lab.kernel.connect(to=peer, options={option: value})
+        peer.expect("S", seq=0)
+        peer.send("SA")
+        client.send("GET /")
+        if lab.kernel.counter(DELAYED) == before:
+            return peer, client
+        peer.expect("A", seq=1, ack=1)
+        peer.expect("PA", seq=1, ack=1, payload="GET /")
+    raise NotApplicable(f"this machine is too busy: {ATTEMPTS} times our process had to wait longer than the kernel")
