@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.saved.events import recording_from_json, recording_to_json
-from lab.saved.fields import Damaged, Json, Places, fields_of, from_object, to_object
+from lab.saved.fields import Damaged, Json, Places, fields_of
 from lab.saved.versions import CURRENT, FORMAT, Upgrade, upgrades_from
 from lab.scenario.recording import CheckMade, Place, Recording
 from lab.scenario.registry import Scenario
@@ -55,12 +55,14 @@ class SavedResult(Result):
         self.outcome = Outcome(told["outcome"])
         self.seconds = float(told["seconds"])
         self.message = str(told.get("message", ""))
-        self.where = Place(*from_object(told["where"], _PLACE, _NOWHERE)) if "where" in told else None
+        self.where = Place(*_PLACE.from_object(told["where"], _NOWHERE)) if "where" in told else None
         self._differing: int | None = told.get("difference")
+        if self._differing is None:
+            self.difference = None
         if "recording" in told:
             self._line = lines[told["recording"]]
         else:
-            self.recording = self.difference = None
+            self.recording = None
 
     def __getattr__(self, name: str) -> Any:
         """Called for what is not there yet. Unreadable when that part of the file is damaged."""
@@ -68,7 +70,8 @@ class SavedResult(Result):
             raise AttributeError(name)
         try:
             self.recording = _recording(self._line, self._upgrades)
-            self.difference = None if self._differing is None else _check(self.recording, self._differing)
+            if self._differing is not None:
+                self.difference = _check(self.recording, self._differing)
         except _OF_WRONG_JSON as why:
             whose = f"{self.scenario.id} over IPv{self.family}"
             raise Unreadable(self._file, f"the recording of {whose} is damaged ({_said(why)})") from None
@@ -100,8 +103,8 @@ def lines_of(run: Run) -> Iterator[str]:
         results.append(_result_to_json(result, numbers[result.scenario.id], len(recordings)))
         recordings += [result.recording] if result.recording is not None else []
     yield f'{{"format": "{FORMAT}", "version": {CURRENT},\n'
-    yield f'"run": {json.dumps(to_object(run, _RUN, _NOWHERE))},\n"scenarios": [\n'
-    yield from _listed(json.dumps(to_object(each, _SCENARIO, _NOWHERE)) for each in scenarios)
+    yield f'"run": {json.dumps(_RUN.to_object(run, _NOWHERE))},\n"scenarios": [\n'
+    yield from _listed(json.dumps(_SCENARIO.to_object(each, _NOWHERE)) for each in scenarios)
     yield '],\n"results": [\n'
     yield from _listed(json.dumps(each) for each in results)
     yield f"],{_RECORDINGS.decode()}"
@@ -140,9 +143,9 @@ def parse(data: bytes, file: Path) -> Run:
 
 
 def _run(head: Json, file: Path, lines: list[bytes], upgrades: tuple[Upgrade, ...]) -> Run:
-    values = from_object(head["run"], _RUN, _NOWHERE)
-    run = Run(**dict(zip((field.name for field in _RUN), values, strict=True)))
-    scenarios = [Scenario(*from_object(each, _SCENARIO, _NOWHERE)) for each in head["scenarios"]]
+    values = _RUN.from_object(head["run"], _NOWHERE)
+    run = Run(**dict(zip((field.name for field in _RUN.listed), values, strict=True)))
+    scenarios = [Scenario(*_SCENARIO.from_object(each, _NOWHERE)) for each in head["scenarios"]]
     run.results = [SavedResult(each, scenarios, file, lines, upgrades) for each in head["results"]]
     return run
 

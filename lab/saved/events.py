@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from lab.saved.fields import Damaged, Field, Json, Places, fields_of, from_object, short, to_object
+from lab.saved.fields import Damaged, Json, Places, fields_of, short
 from lab.scenario.recording import (
     CallMade,
     CheckMade,
@@ -44,37 +43,32 @@ def recording_to_json(recording: Recording) -> dict[str, Json]:
     places = Places()
     events = [_event_to_json(recording, event, places) for event in recording.events]
     return {
-        **to_object(recording, _RECORDING, places),
-        "places": [to_object(place, _PLACE, places) for place in places.listed],
+        **_RECORDING.to_object(recording, places),
+        "places": [_PLACE.to_object(place, places) for place in places.listed],
         "events": events,
     }
 
 
 def recording_from_json(told: Json) -> Recording:
     """The recording; Damaged if that is none."""
-    held = dict(zip((field.name for field in _RECORDING), from_object(told, _RECORDING, Places()), strict=True))
-    recording = Recording(**held)
-    places = Places(Place(*from_object(each, _PLACE, Places())) for each in _list(told, "places"))
+    held = zip((field.name for field in _RECORDING.listed), _RECORDING.from_object(told, Places()), strict=True)
+    recording = Recording(**dict(held))
+    places = Places(Place(*_PLACE.from_object(each, Places())) for each in _list(told, "places"))
+    events = _list(told, "events")
+    ends = len(recording.connections), len(events)
     started_ns = recording.started_ns
-    for number, each in enumerate(_list(told, "events")):
-        try:
-            recording.events.append(_event_from_json(each, started_ns, places))
-        except Damaged as why:
-            raise Damaged(f"event {number}: {why}") from None
-    for number, event in enumerate(recording.events):
-        for what, least, index, end in _indices(recording, event):
-            if not least <= index < end:
-                raise Damaged(f"event {number}: there is no {what} {index}")
+    number = 0
+    try:
+        for number, each in enumerate(events):  # noqa: B007  # the number is for the message
+            recording.events.append(_event_from_json(each, started_ns, places, ends))
+    except Damaged as why:
+        raise Damaged(f"event {number}: {why}") from None
     return recording
 
 
 def _event_to_json(recording: Recording, event: Event, places: Places) -> dict[str, Json]:
     kind = event.__class__
-    told = {
-        "event": _NAMES[kind],
-        "ns": event.time_ns - recording.started_ns,
-        **to_object(event, _FIELDS[kind], places),
-    }
+    told = {"event": _NAMES[kind], "ns": event.time_ns - recording.started_ns, **_FIELDS[kind].to_object(event, places)}
     if isinstance(event, FrameSeen):
         found = decode(event.data)
         if event.segment == (found.segment if found else None):
@@ -86,7 +80,8 @@ def _event_to_json(recording: Recording, event: Event, places: Places) -> dict[s
     return told
 
 
-def _event_from_json(told: Json, started_ns: int, places: Places) -> Event:
+def _event_from_json(told: Json, started_ns: int, places: Places, ends: tuple[int, int]) -> Event:
+    """`ends` is how many connections and events there are: nothing may refer to others."""
     name = told.get("event") if told.__class__ is dict else None
     if name.__class__ is not str or name not in _KINDS:
         raise Damaged(f"{short(told)} is no event")
@@ -94,26 +89,21 @@ def _event_from_json(told: Json, started_ns: int, places: Places) -> Event:
     ns = told.get("ns")
     if ns.__class__ is not int:
         raise Damaged(f"ns cannot be {short(ns)}")
-    values = from_object(told, fields, places)
-    if kind is FrameSeen and "segment" not in told:
-        found = decode(values[_DATA])
-        values[_SEGMENT] = found.segment if found else None
+    values = fields.from_object(told, places)
+    connection = told.get("connection")
+    if connection is not None and not -1 <= connection < ends[0]:  # -1: of a peer that has none
+        raise Damaged(f"there is no connection {connection}")
+    if kind is FrameSeen:
+        if "segment" not in told:
+            found = decode(values[_DATA])
+            values[_SEGMENT] = found.segment if found else None
     elif kind is CheckMade:
         values.insert(_EXPECTED, None)
+    for frame in (told.get("frame"), *told.get("frames", ())):
+        if frame is not None and not 0 <= frame < ends[1]:
+            raise Damaged(f"there is no frame {frame}")
     event: Event = make(kind, (started_ns + ns, *values))
     return event
-
-
-def _indices(recording: Recording, event: Event) -> Iterator[tuple[str, int, int, int]]:
-    """What an event refers to by number: of what kind, the least number there can be, the number, and the end."""
-    match event:
-        case CheckMade(frame=int(frame)):
-            yield "frame", 0, frame, len(recording.events)
-        case CrossingOver(frames=frames):
-            yield from (("frame", 0, frame, len(recording.events)) for frame in frames)
-    connection = getattr(event, "connection", None)
-    if connection is not None:
-        yield "connection", -1, connection, len(recording.connections)  # -1: of a peer that has none
 
 
 def _list(told: Json, name: str) -> list[Json]:
@@ -124,10 +114,6 @@ def _list(told: Json, name: str) -> list[Json]:
     return listed
 
 
-def _position(fields: tuple[Field, ...], name: str) -> int:
-    return [field.name for field in fields].index(name)
-
-
-_DATA = _position(_FIELDS[FrameSeen], "data")
-_SEGMENT = _position(_FIELDS[FrameSeen], "segment")
+_DATA = _FIELDS[FrameSeen].position("data")
+_SEGMENT = _FIELDS[FrameSeen].position("segment")
 _EXPECTED = list(CheckMade._fields).index("expected") - 1  # without the time

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from lab.tcp.options import Option
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
+from lab.tcp.values import make
 
 Json = Any
 _NONE_GIVEN = object()
@@ -66,7 +68,49 @@ class Field(NamedTuple):
     from_json: FromJson
 
 
-def fields_of(kind: type, leaving_out: Iterable[str] = ()) -> tuple[Field, ...]:
+class Fields:
+    """The fields of a class that are kept, in order."""
+
+    __slots__ = ("_as_usual", "_by_name", "listed")
+
+    def __init__(self, listed: Iterable[Field]) -> None:
+        self.listed = tuple(listed)
+        self._as_usual = [field.default for field in self.listed]
+        self._by_name = {field.name: (at, field.from_json) for at, field in enumerate(self.listed)}
+
+    def position(self, name: str) -> int:
+        """Where a field stands."""
+        return self._by_name[name][0]
+
+    def to_object(self, value: Any, places: Places) -> dict[str, Json]:
+        """The JSON object of a value with these fields."""
+        told: dict[str, Json] = {}
+        for name, default, to_json, _ in self.listed:
+            held = getattr(value, name)
+            if held is not default and held != default:
+                told[name] = held if to_json is None or held is None else to_json(held, places)
+        return told
+
+    def from_object(self, told: Json, places: Places) -> list[Any]:
+        """The values of the fields, in order; Damaged if they are not there."""
+        if told.__class__ is not dict:
+            raise Damaged(f"{short(told)} is not an object")
+        values = self._as_usual.copy()
+        known = self._by_name
+        name, held = "", None
+        try:
+            for name, held in told.items():
+                if name in known:
+                    at, from_json = known[name]
+                    values[at] = from_json(held, places)
+        except (TypeError, ValueError, LookupError):
+            raise Damaged(f"{name} cannot be {short(held)}") from None
+        if _NONE_GIVEN in values:
+            raise Damaged(f"{self.listed[values.index(_NONE_GIVEN)].name} is missing")
+        return values
+
+
+def fields_of(kind: type, leaving_out: Iterable[str] = ()) -> Fields:
     """The fields of a dataclass or NamedTuple, in order."""
     if dataclasses.is_dataclass(kind):
         types = {each.name: str(each.type) for each in dataclasses.fields(kind)}
@@ -75,36 +119,7 @@ def fields_of(kind: type, leaving_out: Iterable[str] = ()) -> tuple[Field, ...]:
         types = {name: each.__forward_arg__ for name, each in kind.__annotations__.items()}
         defaults = kind._field_defaults  # type: ignore[attr-defined]  # a NamedTuple's
     left_out = set(leaving_out)
-    return tuple(_field(name, types[name], defaults.get(name, _NONE_GIVEN)) for name in types if name not in left_out)
-
-
-def to_object(value: Any, fields: tuple[Field, ...], places: Places) -> dict[str, Json]:
-    """The JSON object of a value with these fields."""
-    told: dict[str, Json] = {}
-    for name, default, to_json, _ in fields:
-        held = getattr(value, name)
-        if held is not default and held != default:
-            told[name] = held if to_json is None or held is None else to_json(held, places)
-    return told
-
-
-def from_object(told: Json, fields: tuple[Field, ...], places: Places) -> list[Any]:
-    """The values of these fields, in order; Damaged if they are not there."""
-    if told.__class__ is not dict:
-        raise Damaged(f"{short(told)} is not an object")
-    values = []
-    for name, default, _, from_json in fields:
-        held = told.get(name, _NONE_GIVEN)
-        if held is not _NONE_GIVEN:
-            try:
-                values.append(from_json(held, places))
-            except (TypeError, ValueError, IndexError):
-                raise Damaged(f"{name} cannot be {short(held)}") from None
-        elif default is _NONE_GIVEN:
-            raise Damaged(f"{name} is missing")
-        else:
-            values.append(default)
-    return values
+    return Fields(_field(name, types[name], defaults.get(name, _NONE_GIVEN)) for name in types if name not in left_out)
 
 
 def short(told: Json) -> str:
@@ -161,8 +176,8 @@ def _by_name(one: FromJson) -> FromJson:
 def _object_of(kind: type) -> tuple[ToJson, FromJson]:
     fields = fields_of(kind)
     return (
-        lambda value, places: to_object(value, fields, places),
-        lambda told, places: kind(*from_object(told, fields, places)),
+        fields.to_object,
+        lambda told, places: kind(*fields.from_object(told, places)),
     )
 
 
@@ -208,19 +223,22 @@ def _option_from_json(told: Json, _: Places) -> Option:
 
 
 def _row_from_json(told: Json, _: Places) -> Row:
-    match told:
-        case [str(field), str(expected), str(got), bool(agrees)]:
-            return Row(field, expected, got, agrees)
-        case _:
-            raise TypeError
+    field, expected, got, agrees = told
+    if not field.__class__ is expected.__class__ is got.__class__ is str or agrees.__class__ is not bool:
+        raise TypeError
+    return make(Row, (field, expected, got, agrees))
 
 
 def _bases_from_json(told: Json, _: Places) -> Bases:
-    match told:
-        case [int(kernel), int(peer)]:
-            return Bases(Seq(kernel), Seq(peer))
-        case _:
-            raise TypeError
+    return _bases(*told)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _bases(kernel: int, peer: int) -> Bases:
+    """Hardly any two frames of a connection differ in them."""
+    if not kernel.__class__ is peer.__class__ is int:
+        raise TypeError
+    return Bases(Seq(kernel), Seq(peer))
 
 
 def _place_from_json(told: Json, places: Places) -> Place:
@@ -229,6 +247,7 @@ def _place_from_json(told: Json, places: Places) -> Place:
     return places[told]
 
 
+_STATES = {state.value: state for state in State}
 _text = _exactly(str)
 _number = _exactly(int)
 _BY_TYPE: dict[str, tuple[ToJson | None, FromJson]] = {
@@ -240,7 +259,7 @@ _BY_TYPE: dict[str, tuple[ToJson | None, FromJson]] = {
     "bytes": (lambda value, _: value.hex(), lambda told, _: bytes.fromhex(told)),
     "Path": (lambda value, _: str(value), lambda told, _: Path(told)),
     "Seq": (lambda value, _: int(value), lambda told, _: Seq(told)),
-    "State": (lambda value, _: value.value, lambda told, _: State(told)),
+    "State": (lambda value, _: value.value, lambda told, _: _STATES[told]),
     "tuple[int, ...]": (lambda value, _: list(value), _each(_number, tuple)),
     "tuple[str, ...]": (lambda value, _: list(value), _each(_text, tuple)),
     "list[str]": (None, _each(_text, list)),
