@@ -99,9 +99,9 @@ class WholeRun(NamedTuple):
     peak_rss_bytes: int
 
 
-def whole_run(*patterns: str) -> WholeRun:
-    """`lab run`, of everything unless patterns are given."""
-    finished = succeeded(sys.executable, "-S", "-c", _TELL_PEAK, LAB, "run", "--no-out", "--json", "-", *patterns)
+def whole_run(folder: str, *patterns: str) -> WholeRun:
+    """`lab run` saved in a folder, of everything unless patterns are given."""
+    finished = succeeded(sys.executable, "-S", "-c", _TELL_PEAK, LAB, "run", "--out", folder, "--json", "-", *patterns)
     listed: list[dict[str, Any]] = json.loads(finished.out)["scenarios"]
     peak_rss_kib = int(finished.messages.split()[-1])
     return WholeRun(finished.seconds, max(each["seconds"] for each in listed), len(listed), peak_rss_kib * 1024)
