@@ -42,6 +42,8 @@ class Exchange:
         self.journal = journal
         self.timeline = timeline
         self._echo = echo
+        self.judges = True
+        """Whether a broken standing rule is a difference."""
         self._events = journal.recording.events
         self.peers: list[Dialogue] = []
         """Those that have a connection, in the order of its number."""
@@ -182,7 +184,7 @@ class Exchange:
         if breaches:
             self._shown.update(breach.rule.id for breach in breaches)
             broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
-            if broken:
+            if broken and self.judges:
                 self._breach(peer, at, broken)
         return at
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from time import monotonic_ns
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from lab.host.sockets import Result
 from lab.scenario.errors import KernelDiffers
@@ -27,6 +27,10 @@ from lab.scenario.recording import (
 from lab.tcp.state import State
 from lab.tcp.values import make
 
+if TYPE_CHECKING:
+    from lab.scenario.lying import Liar
+
+T = TypeVar("T")
 _OWN_FOLDER = str(Path(__file__).resolve().parent) + os.sep
 _own_code: set[str] = set()
 """Files of this package seen so far."""
@@ -35,13 +39,18 @@ _own_code: set[str] = set()
 class Journal:
     """The one that appends checks, calls and steps to a recording."""
 
-    __slots__ = ("_append", "over", "recording")
+    __slots__ = ("_append", "liar", "over", "recording")
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, liar: Liar | None = None) -> None:
         self.recording = recording
+        self.liar = liar
         self.over = False
         """The author's last line is behind us: what is verified now belongs to no line."""
         self._append = recording.events.append
+
+    def hear(self, kind: str, value: T) -> T:
+        """What the kernel has told, as the lab gets to hear it: the same, unless the lab is lied to on purpose."""
+        return value if self.liar is None else self.liar.hear(kind, value)
 
     def step(self, title: str, claims: tuple[str, ...]) -> None:
         """The author begins a paragraph."""

@@ -89,7 +89,7 @@ class Kernel:
         found = counters.read(self._namespace)
         if name not in found:
             raise ScenarioError(f"this kernel has no counter {name}")
-        return found[name]
+        return self._journal.hear("counter", found[name])
 
     def listen(
         self, port: int, backlog: int = 16, options: Mapping[str, int] | None = None, *, second_address: bool = False

@@ -50,10 +50,12 @@ class Lab:
         sysctls: Mapping[str, str] | None = None,
         full: bool = False,
         network: Network | None = None,
+        liar: Liar | None = None,
     ) -> None:
         """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline.
 
-        `network` is one that is there already; it is let go in the end.
+        `network` is one that is there already; it is let go in the end. What the kernel tells comes by way of a
+        `liar`, if there is one; the standing rules are then no judges, so that each check has to see for itself.
         """
         if family not in (4, 6):
             raise ValueError(f"family is 4 or 6, not {family}")
@@ -62,6 +64,7 @@ class Lab:
         """Timers run their whole length: a scenario may wait for minutes."""
         self._pool = pool
         self._given = network
+        self._liar = liar
         self._tracer = tracer
         self._settings = dict(sysctls or {})
         self._undo = ExitStack()
@@ -201,6 +204,9 @@ class Lab:
         undo.callback(link.close)
         echo = Echo(self.family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
         timeline = Timeline(self.recording, pair.kernel, lookup, self._tracer)
+        if self._liar is not None:
+            self._liar.events = self.recording.events
+            link, lookup = LyingLink(link, self._liar), LyingLookup(lookup, self._liar)
         self._exchange = Exchange(link, echo, self._journal, timeline)
         self.kernel = Kernel(self._network.kernel, pair, self._exchange)
         undo.callback(self.kernel.close)

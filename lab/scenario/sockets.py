@@ -47,10 +47,11 @@ class Socket:
 
     def info(self) -> dict[str, int]:
         """TCP_INFO by the kernel's names, without `tcpi_`."""
-        return self._socket.tcp_info()
+        return self._journal.hear("info", self._socket.tcp_info())
 
     def call(self, name: str, result: Result[Any], *arguments: object, error: str = "") -> Any:
         """Record a system call; a check when the author named how it ends, or when it did not end well."""
+        result = self._journal.hear("call", result)
         made = self._journal.call(name, arguments, result, self._connection)
         if error or result.error:
             wanted, got = error or "success", result.error or "success"
@@ -161,7 +162,7 @@ class Connection(Socket):
             "poll",
             "events",
             " ".join(sorted(events.split())),
-            " ".join(sorted(self._socket.events().split())),
+            " ".join(sorted(self._journal.hear("poll", self._socket.events()).split())),
             summary="poll(2) tells the application something else",
             connection=self._connection,
         )

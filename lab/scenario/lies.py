@@ -1,0 +1,210 @@
+"""The lies there are: for each kind of reading, what a kernel might tell instead, each wrong in exactly one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from lab.host.addresses import KERNEL_MAC, PEER_MAC
+from lab.host.kernel_state import KernelState
+from lab.host.sockets import Result
+from lab.tcp.flags import ACK, ECE, FIN, PSH, RST, SYN, URG
+from lab.tcp.options import Options
+from lab.tcp.segment import Segment
+from lab.tcp.state import State
+from lab.wire.frames import decode
+from lab.wire.link import Frame
+from lab.wire.stamps import Stamper
+
+Change = Callable[[Any], Any]
+_LATE_NS = 1_000_000_000_000
+_FAR = 1_000_000
+
+
+def _segments(change: Callable[[Segment], Segment]) -> Change:
+    """A change of a frame's segment, with a right checksum; a segment that it leaves as it is says so by staying."""
+
+    def changed(frames: list[Frame]) -> list[Frame]:
+        (frame,) = frames
+        received = decode(frame.data)
+        if received is None:
+            return frames
+        ends, segment = received
+        other = change(segment)
+        if other == segment:
+            return frames
+        stamper = Stamper(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
+        data = stamper.frame(ends.source_port, ends.destination_port, other._replace(faults=()))
+        return [frame._replace(data=data)]
+
+    return changed
+
+
+def _toggled(bit: int) -> Change:
+    return _segments(lambda segment: segment._replace(flags=segment.flags ^ bit))
+
+
+def _options(change: Callable[[Options], Options]) -> Change:
+    return _segments(lambda segment: segment._replace(options=change(segment.options)))
+
+
+def _other_value(option: Any) -> Any:
+    name, value = option
+    if isinstance(value, int):
+        return name, value ^ 1
+    if isinstance(value, tuple):
+        return name, (value[0] ^ 1, *value[1:])
+    return name, value + b"\0" if isinstance(value, bytes) and name not in {"SAckOK"} else value
+
+
+def _with_other_values(options: Options) -> Options:
+    return tuple(_other_value(option) if option[0] not in {"NOP", "EOL", "SAckOK"} else option for option in options)
+
+
+def _other_echo(options: Options) -> Options:
+    return tuple(
+        (name, (value[0], value[1] + _FAR & 0xFFFF_FFFF)) if name == "Timestamp" else (name, value)  # type: ignore[index,operator]
+        for name, value in options
+    )
+
+
+def _other_clock(options: Options) -> Options:
+    return tuple(
+        (name, (value[0] - _FAR & 0xFFFF_FFFF, value[1])) if name == "Timestamp" else (name, value)  # type: ignore[index,operator]
+        for name, value in options
+    )
+
+
+def _one_more(options: Options) -> Options:
+    present = {name for name, _ in options}
+    return (*options, ("NOP", None), ("NOP", None), ("SAckOK", b"")) if "SAckOK" not in present else (
+        *options, ("NOP", None),
+    )  # fmt: skip
+
+
+def _checksum(frames: list[Frame]) -> list[Frame]:
+    (frame,) = frames
+    return [frame._replace(data=frame.data[:-1] + bytes([frame.data[-1] ^ 1]))]
+
+
+def _other_port(frames: list[Frame]) -> list[Frame]:
+    (frame,) = frames
+    received = decode(frame.data)
+    if received is None:
+        return frames
+    ends, segment = received
+    stamper = Stamper(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
+    return [frame._replace(data=stamper.frame(ends.source_port ^ 1, ends.destination_port, segment))]
+
+
+def _shifted(by_ns: int) -> Change:
+    return lambda frames: [frame._replace(time_ns=frame.time_ns + by_ns) for frame in frames]
+
+
+def _looks(**changes: Callable[[Any], Any]) -> Change:
+    def changed(seen: KernelState) -> KernelState:
+        return seen._replace(**{name: change(getattr(seen, name)) for name, change in changes.items()})
+
+    return changed
+
+
+def _another_state(state: State) -> State:
+    states = list(State)
+    return states[(states.index(state) + 1) % len(states)]
+
+
+def _ends_with(error: str) -> Change:
+    return lambda result: Result(result.value, "" if result.error == error else error, result.began_ns)
+
+
+def _another_result(result: Result[Any]) -> Result[Any]:
+    value = result.value
+    if isinstance(value, bytes):
+        value = bytes([value[0] ^ 1]) + value[1:] if value else b"?"
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value += 1
+    return Result(value, result.error, result.began_ns)
+
+
+def _numbers(change: Callable[[int], int]) -> Change:
+    """Every number in a value, whatever it is made of."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, bool):
+            return not value
+        if isinstance(value, int):
+            return change(value)
+        if isinstance(value, dict):
+            return {name: changed(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [*value, *value[:1]] if value else [None]
+        if hasattr(value, "_replace"):
+            return value._replace(**{name: changed(getattr(value, name)) for name in value._fields})
+        if hasattr(value, "__dataclass_fields__"):
+            return type(value)(**{each.name: changed(getattr(value, each.name)) for each in fields(value)})
+        return value
+
+    return changed
+
+
+LIES: dict[str, dict[str, Change]] = {
+    "frame": {
+        "without ACK, or with it": _toggled(ACK),
+        "with FIN, or without it": _toggled(FIN),
+        "with SYN, or without it": _toggled(SYN),
+        "with RST, or without it": _toggled(RST),
+        "with PSH, or without it": _toggled(PSH),
+        "with URG, or without it": _toggled(URG),
+        "with ECE, or without it": _toggled(ECE),
+        "seq + 1": _segments(lambda segment: segment._replace(seq=segment.seq + 1)),
+        "ack + 1": _segments(lambda segment: segment._replace(ack=segment.ack + 1)),
+        "seq far off": _segments(lambda segment: segment._replace(seq=segment.seq + 0x4000_0001)),
+        "ack far off": _segments(lambda segment: segment._replace(ack=segment.ack + 0x4000_0001)),
+        "another window": _segments(lambda segment: segment._replace(window=segment.window ^ 1)),
+        "no window": _segments(lambda segment: segment._replace(window=0)),
+        "an urgent pointer": _segments(lambda segment: segment._replace(urgent=segment.urgent ^ 1)),
+        "other values of options": _options(_with_other_values),
+        "an option missing": _options(lambda options: options[1:]),
+        "an option more": _options(_one_more),
+        "options in another order": _options(lambda options: options[::-1]),
+        "another TSecr": _options(_other_echo),
+        "an older TSval": _options(_other_clock),
+        "another payload": _segments(
+            lambda segment: segment._replace(
+                payload=bytes([segment.payload[0] ^ 1]) + segment.payload[1:] if segment.payload else b"?"
+            )
+        ),
+        "a byte less": _segments(lambda segment: segment._replace(payload=segment.payload[:-1])),
+        "a wrong checksum": _checksum,
+        "from another port": _other_port,
+        "twice": lambda frames: frames * 2,
+        "never": lambda frames: [],  # noqa: ARG005  # that is the lie
+        "late": _shifted(_LATE_NS),
+        "early": _shifted(-_LATE_NS),
+    },
+    "fence": {"one segment more": lambda _: b"more"},
+    "look": {
+        "another state": _looks(state=_another_state),
+        "another timer": _looks(timer_number=lambda number: (number + 1) % 5),
+        "a timer that ends sooner": _looks(expires_ms=lambda _: 0),
+        "a timer that ends later": _looks(expires_ms=lambda ms: ms + _FAR),
+        "one retransmission more": _looks(retransmits=lambda count: count + 1),
+        "a longer receive queue": _looks(receive_queue=lambda size: size + 1),
+        "a longer send queue": _looks(send_queue=lambda size: size + 1),
+        "another owner": _looks(inode=lambda inode: 0 if inode else 1),
+    },
+    "count": {"one more": _numbers(lambda number: number + 1)},
+    "call": {"another errno": _ends_with("EIO"), "another value": _another_result, "no errno": _ends_with("")},
+    "poll": {"other events": lambda events: "POLLPRI" if events != "POLLPRI" else ""},
+    "info": {
+        "numbers + 1": _numbers(lambda number: number + 1),
+        "far larger numbers": _numbers(lambda number: number + _FAR),
+        "nothing but zeros": _numbers(lambda _: 0),
+    },
+    "counter": {
+        "one more": _numbers(lambda number: number + 1),
+        "many more": _numbers(lambda number: number + _FAR),
+        "none": _numbers(lambda _: 0),
+    },
+}

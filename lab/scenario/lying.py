@@ -1,0 +1,142 @@
+"""A kernel that lies: one thing that the lab hears from it is not as it was.
+
+Everything that the lab learns of the kernel passes here as a reading: frames, look-ups, results of system calls,
+counters. They are numbered by kind in the order in which they come, so that a second run of the same scenario can be
+told another value at the same place. That a check turns red then is what shows that it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from lab.host.inet_diag import StateLookup
+from lab.host.kernel_state import KernelState
+from lab.tcp.state import State
+from lab.wire.faults import carries_tcp
+from lab.wire.link import Frame, Link
+
+T = TypeVar("T")
+
+
+class Reading(NamedTuple):
+    """Something that the kernel has told."""
+
+    kind: str
+    """"frame", "fence", "look", "count", "call", "poll", "info" or "counter"."""
+    number: int
+    """How many of its kind came before."""
+    after: int
+    """How many events the recording had by then."""
+    value: object
+
+
+class Lie(NamedTuple):
+    """What the kernel tells instead at one place: `name` is a key of `lies.LIES[kind]`."""
+
+    kind: str
+    number: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.kind} {self.number + 1})"
+
+
+@dataclass(slots=True)
+class Liar:
+    """Passes on what the kernel tells, except at one place; without a lie it only keeps account."""
+
+    change: Callable[[Any], Any] | None = None
+    kind: str = ""
+    number: int = -1
+    told: bool = False
+    """The lie has been told."""
+    readings: list[Reading] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
+    """Those of the recording; set when there is one."""
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def hear(self, kind: str, value: T) -> T:
+        """What the lab gets to hear of this value."""
+        number = self._counts.get(kind, 0)
+        self._counts[kind] = number + 1
+        if self.change is None:
+            self.readings.append(Reading(kind, number, len(self.events), value))
+        elif kind == self.kind and number == self.number:
+            self.told = True
+            value = self.change(value)
+        return value
+
+
+class LyingLink:
+    """A link whose received frames, TCP's alone, pass by a liar; and which a liar can make deliver one more."""
+
+    def __init__(self, link: Link, liar: Liar) -> None:
+        self._link = link
+        self._liar = liar
+        self._waiting: list[Frame] = []
+        self._last_sent = b""
+
+    def send(self, data: bytes) -> int:
+        """Send a frame as it is. One that is not TCP is a fence: a liar may have said something before the answer."""
+        if carries_tcp(data):
+            self._last_sent = data
+        else:
+            forged: bytes = self._liar.hear("fence", b"")
+            if forged:
+                self._waiting.append(Frame(0, _answer_to(self._last_sent) if self._last_sent else b""))
+        time_ns = self._link.send(data)
+        self._waiting = [Frame(time_ns, each.data) if not each.time_ns else each for each in self._waiting if each.data]
+        return time_ns
+
+    def receive(self, deadline_ns: int) -> Frame | None:
+        """The next frame that the kernel says it has sent."""
+        while not self._waiting:
+            frame = self._link.receive(deadline_ns)
+            if frame is None:
+                return None
+            if not carries_tcp(frame.data):
+                return frame
+            self._waiting = self._liar.hear("frame", [frame])
+        return self._waiting.pop(0)
+
+    def close(self) -> None:
+        """Close the link underneath."""
+        self._link.close()
+
+
+class LyingLookup:
+    """inet_diag's answers by way of a liar."""
+
+    def __init__(self, lookup: StateLookup, liar: Liar) -> None:
+        self._lookup = lookup
+        self._liar = liar
+
+    def of(self, family: int, local: str, local_port: int, remote: str, remote_port: int) -> KernelState:
+        """See `StateLookup.of`."""
+        return self._liar.hear("look", self._lookup.of(family, local, local_port, remote, remote_port))
+
+    def ask(self, request: bytes) -> KernelState:
+        """See `StateLookup.ask`."""
+        return self._liar.hear("look", self._lookup.ask(request))
+
+    def all_in(self, family: int, state: State) -> list[Any]:
+        """See `StateLookup.all_in`."""
+        return self._liar.hear("count", list(self._lookup.all_in(family, state)))
+
+    def close(self) -> None:
+        """See `StateLookup.close`."""
+        self._lookup.close()
+
+
+def _answer_to(frame: bytes) -> bytes:
+    """The same frame back: addresses and ports change places, which leaves every checksum right."""
+    size, at = (16, 22) if frame[12:14] == b"\x86\xdd" else (4, 26)
+    ports = at + 2 * size
+    ports = ports if size == 16 else 14 + (frame[14] & 15) * 4
+    return (
+        frame[6:12] + frame[:6] + frame[12:at]
+        + frame[at + size : at + 2 * size] + frame[at : at + size] + frame[at + 2 * size : ports]
+        + frame[ports + 2 : ports + 4] + frame[ports : ports + 2] + frame[ports + 4 :]
+    )  # fmt: skip
