@@ -14,6 +14,7 @@ import lab
 from lab.cli.claims import claims
 from lab.cli.coverage import coverage
 from lab.cli.listing import doctor, list_scenarios
+from lab.cli.mutate import mutate
 from lab.cli.playground import down, up
 from lab.cli.run import run
 from lab.cli.shell import shell
@@ -53,3 +54,4 @@ app.command()(doctor)
 app.command()(up)
 app.command()(down)
 app.command()(shell)
+app.command()(mutate)

@@ -79,7 +79,7 @@ class Dialogue:
     @property
     def state(self) -> State:
         """The state that this side is in, by the model."""
-        return self.endpoint.state
+        return self._exchange.journal.hear("peer", self.endpoint.state)
 
     @property
     def received(self) -> bytes:

@@ -20,6 +20,7 @@ from lab.scenario.exchange import Exchange
 from lab.scenario.expectation import Row
 from lab.scenario.journal import Journal
 from lab.scenario.kernel import Kernel
+from lab.scenario.lying import Liar, LyingLink, LyingLookup
 from lab.scenario.peer import Peer
 from lab.scenario.recording import Recording
 from lab.scenario.sockets import Listener
@@ -29,7 +30,7 @@ from lab.tcp.sequence import Seq
 from lab.wire import crafting
 from lab.wire.echo import Echo
 from lab.wire.faults import Fault
-from lab.wire.link import PacketLink
+from lab.wire.link import Link, PacketLink
 
 _FIRST_PORT = 40001
 _cpus = itertools.count()
@@ -55,7 +56,7 @@ class Lab:
         """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline.
 
         `network` is one that is there already; it is let go in the end. What the kernel tells comes by way of a
-        `liar`, if there is one; the standing rules are then no judges, so that each check has to see for itself.
+        `liar`, if there is one.
         """
         if family not in (4, 6):
             raise ValueError(f"family is 4 or 6, not {family}")
@@ -197,17 +198,19 @@ class Lab:
         self._network = self._given or Network(addresses)
         undo.callback(self._network.close)
         self._set_sysctls()
-        lookup = StateLookup(self._network.kernel)
-        undo.callback(lookup.close)
+        true = StateLookup(self._network.kernel)
+        undo.callback(true.close)
         with self._network.peer.entered():
-            link = PacketLink(PEER_INTERFACE)
+            link: Link = PacketLink(PEER_INTERFACE)
         undo.callback(link.close)
-        echo = Echo(self.family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
-        timeline = Timeline(self.recording, pair.kernel, lookup, self._tracer)
+        lookup: StateLookup | LyingLookup = true
         if self._liar is not None:
             self._liar.events = self.recording.events
-            link, lookup = LyingLink(link, self._liar), LyingLookup(lookup, self._liar)
+            link, lookup = LyingLink(link, self._liar), LyingLookup(true, self._liar)
+        echo = Echo(self.family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
+        timeline = Timeline(self.recording, pair.kernel, lookup, self._tracer)
         self._exchange = Exchange(link, echo, self._journal, timeline)
+        self._exchange.judges = self._liar is None or self._liar.judged
         self.kernel = Kernel(self._network.kernel, pair, self._exchange)
         undo.callback(self.kernel.close)
 
@@ -221,7 +224,7 @@ class Lab:
     def _set_sysctls(self) -> None:
         witnesses = ("inet_diag", "tracepoint") if self._tracer is not None else ("inet_diag",)
         self.recording = Recording(self.family, time.monotonic_ns(), witnesses=witnesses)
-        self._journal = Journal(self.recording)
+        self._journal = Journal(self.recording, self._liar)
         try:
             sysctls.apply(self._network.kernel, self._settings)
         except FileNotFoundError as missing:

@@ -20,6 +20,8 @@ from lab.wire.stamps import Stamper
 Change = Callable[[Any], Any]
 _LATE_NS = 1_000_000_000_000
 _FAR = 1_000_000
+_BACK = 12
+"""No scenario speaks on more connections at a time."""
 
 
 def _segments(change: Callable[[Segment], Segment]) -> Change:
@@ -55,7 +57,7 @@ def _other_value(option: Any) -> Any:
         return name, value ^ 1
     if isinstance(value, tuple):
         return name, (value[0] ^ 1, *value[1:])
-    return name, value + b"\0" if isinstance(value, bytes) and name not in {"SAckOK"} else value
+    return name, value + b"\0" if isinstance(value, bytes) and name != "SAckOK" else value
 
 
 def _with_other_values(options: Options) -> Options:
@@ -64,14 +66,14 @@ def _with_other_values(options: Options) -> Options:
 
 def _other_echo(options: Options) -> Options:
     return tuple(
-        (name, (value[0], value[1] + _FAR & 0xFFFF_FFFF)) if name == "Timestamp" else (name, value)  # type: ignore[index,operator]
+        (name, (value[0], value[1] + _FAR & 0xFFFF_FFFF)) if name == "Timestamp" else (name, value)  # type: ignore[index]
         for name, value in options
     )
 
 
 def _other_clock(options: Options) -> Options:
     return tuple(
-        (name, (value[0] - _FAR & 0xFFFF_FFFF, value[1])) if name == "Timestamp" else (name, value)  # type: ignore[index,operator]
+        (name, (value[0] - _FAR & 0xFFFF_FFFF, value[1])) if name == "Timestamp" else (name, value)  # type: ignore[index]
         for name, value in options
     )
 
@@ -100,6 +102,10 @@ def _other_port(frames: list[Frame]) -> list[Frame]:
 
 def _shifted(by_ns: int) -> Change:
     return lambda frames: [frame._replace(time_ns=frame.time_ns + by_ns) for frame in frames]
+
+
+def _constant(value: int) -> Change:
+    return lambda _: value
 
 
 def _looks(**changes: Callable[[Any], Any]) -> Change:
@@ -162,6 +168,8 @@ LIES: dict[str, dict[str, Change]] = {
         "seq far off": _segments(lambda segment: segment._replace(seq=segment.seq + 0x4000_0001)),
         "ack far off": _segments(lambda segment: segment._replace(ack=segment.ack + 0x4000_0001)),
         "another window": _segments(lambda segment: segment._replace(window=segment.window ^ 1)),
+        "the whole window": _segments(lambda segment: segment._replace(window=0xFFFF)),
+        "a reserved bit": _segments(lambda segment: segment._replace(reserved=segment.reserved ^ 1)),
         "no window": _segments(lambda segment: segment._replace(window=0)),
         "an urgent pointer": _segments(lambda segment: segment._replace(urgent=segment.urgent ^ 1)),
         "other values of options": _options(_with_other_values),
@@ -175,6 +183,8 @@ LIES: dict[str, dict[str, Change]] = {
                 payload=bytes([segment.payload[0] ^ 1]) + segment.payload[1:] if segment.payload else b"?"
             )
         ),
+        "a byte more": _segments(lambda segment: segment._replace(payload=segment.payload + b"?")),
+        "the same option again": _options(lambda options: (*options, *options[:1])),
         "a byte less": _segments(lambda segment: segment._replace(payload=segment.payload[:-1])),
         "a wrong checksum": _checksum,
         "from another port": _other_port,
@@ -183,7 +193,12 @@ LIES: dict[str, dict[str, Change]] = {
         "late": _shifted(_LATE_NS),
         "early": _shifted(-_LATE_NS),
     },
-    "fence": {"one segment more": lambda _: b"more"},
+    # Which connection speaks once more: the one that the lab spoke on last, the one before that, ...
+    "fence": {
+        "one segment more": lambda _: 1,
+        **{f"one segment more, on the connection {back} before": _constant(back + 1) for back in range(1, _BACK)},
+    },
+    "peer": {"another state of the peer": _another_state},
     "look": {
         "another state": _looks(state=_another_state),
         "another timer": _looks(timer_number=lambda number: (number + 1) % 5),

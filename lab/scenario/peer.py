@@ -40,7 +40,7 @@ class Peer(Dialogue):
 
     def close(self) -> None:
         """Four segments: this side closes first, the kernel's application follows, or the other way round."""
-        if self.state is State.ESTABLISHED:
+        if self.endpoint.state is State.ESTABLISHED:
             self.close_wait()
             self.last_ack()
             self.send("A")
@@ -70,7 +70,7 @@ class Peer(Dialogue):
 
     def last_ack(self) -> Self:
         """The peer has closed, then the kernel's application; its FIN is not acknowledged yet."""
-        if self.state is State.ESTABLISHED:
+        if self.endpoint.state is State.ESTABLISHED:
             self.close_wait()
         self._own_socket().close()
         self.expect("FA", ack=self._after_own_fin())
@@ -102,7 +102,7 @@ class Peer(Dialogue):
 
     def time_wait(self) -> Self:
         """The kernel has closed first, the peer second, and everything is acknowledged."""
-        if self.state is State.ESTABLISHED:
+        if self.endpoint.state is State.ESTABLISHED:
             self.fin_wait_2()
         self.send("FA")
         self.expect("A", ack=self._after_own_fin())
@@ -124,9 +124,9 @@ class Peer(Dialogue):
         return [crafting.packet_of(frame) for frame in self._exchange.heard(self.number)]
 
     def _need_established(self, movement: str) -> None:
-        if self.state is not State.ESTABLISHED:
+        if self.endpoint.state is not State.ESTABLISHED:
             raise ScenarioError(
-                f"{movement} starts from an open connection, and this peer is in {self.state}; open() it"
+                f"{movement} starts from an open connection, and this peer is in {self.endpoint.state}; open() it"
             )
 
     def _own_socket(self) -> Connection:

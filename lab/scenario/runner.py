@@ -14,6 +14,7 @@ from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
 from lab.scenario.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.scenario.lab import Lab
+from lab.scenario.lying import Liar
 from lab.scenario.recording import Executed
 from lab.scenario.registry import Runnable
 from lab.scenario.result import Outcome, Result
@@ -73,8 +74,11 @@ class Runner:
             for pool in (working, waiting):
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def run(self, scenario: Runnable, family: int) -> Result:
-        """Run one scenario. Whatever it does wrong becomes a result; MachineError alone ends the run."""
+    def run(self, scenario: Runnable, family: int, liar: Liar | None = None) -> Result:
+        """Run one scenario, with a kernel that lies if there is a `liar`.
+
+        Whatever the scenario does wrong becomes a result; MachineError alone ends the run.
+        """
         if family not in scenario.families:
             return Result(scenario, family, Outcome.SKIP, 0.0, None, message="it is about the other address family")
         began = time.monotonic()
@@ -84,6 +88,7 @@ class Runner:
             tracer=self._tracer,
             sysctls=scenario.sysctls if self._full else {**scenario.sysctls, **scenario.short},
             full=self._full,
+            liar=liar,
         )
         result = Result(scenario, family, Outcome.PASS, 0.0, None)
         try:

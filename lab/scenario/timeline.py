@@ -7,6 +7,7 @@ import time
 from lab.host.inet_diag import StateLookup, question
 from lab.host.kernel_state import KernelState
 from lab.host.tracepoint import StateTracer, Transition, mapped
+from lab.scenario.lying import LyingLookup
 from lab.scenario.recording import Recording, StateSeen
 from lab.tcp.state import State
 from lab.tcp.values import make
@@ -17,7 +18,9 @@ _ANYBODY = {4: "0.0.0.0", 6: "::"}
 class Timeline:
     """Looks connections up by inet_diag, and takes over what the tracepoint saw in between (where there is one)."""
 
-    def __init__(self, recording: Recording, address: str, lookup: StateLookup, tracer: StateTracer | None) -> None:
+    def __init__(
+        self, recording: Recording, address: str, lookup: StateLookup | LyingLookup, tracer: StateTracer | None
+    ) -> None:
         """`address` is one of those that the tracer watches for this lab."""
         self._recording = recording
         self._append = recording.events.append

@@ -1,0 +1,181 @@
+"""`lab mutate`: a kernel that lies, once for every check; a check that does not notice is a defect of the check."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, cannot_run, leave, wrong_usage
+from lab.cli.options import IPv6, Patterns
+from lab.tcp.rules import RULES
+
+if TYPE_CHECKING:
+    from lab.scenario.mutation import Tried
+
+
+_PER_CPU = 3
+"""Processes: much of their time goes by while a scenario waits for what the kernel is made not to say."""
+
+
+def mutate(
+    patterns: Patterns = None,
+    *,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what survives, and the figures.")] = False,
+    ipv6: IPv6 = False,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - is standard output.")
+    ] = None,
+) -> None:
+    """Show for every check which lie of the kernel turns it red; exit code 1 when one survives them all."""
+    from lab.host.errors import MachineError
+    from lab.scenario import registry
+    from lab.scenario.doctor import ensure_privileges
+
+    began = time.monotonic()
+    found = registry.find(patterns or [])
+    if found.unknown or found.broken:
+        for pattern in found.unknown:
+            print(f"no scenario matches {pattern!r}; `lab list` shows them all", file=sys.stderr)
+        for broken in found.broken:
+            print(f"ERROR {broken.file}:{broken.line}: {broken.why}", file=sys.stderr)
+        leave(CANNOT_RUN if found.broken else USAGE)
+    try:
+        ensure_privileges()
+        reports, rules = _in_processes([each.id for each in found.scenarios], patterns or [], 6 if ipv6 else 4)
+    except MachineError as missing:
+        cannot_run(missing.why, missing.remedy)
+    stream = sys.stderr if json_file == "-" else sys.stdout
+    survivors = _tell_checks(reports, stream, quiet=quiet)
+    survivors += _tell_rules_and_claims(rules, _claims(reports), stream, whole=not patterns)
+    print(f"in {time.monotonic() - began:.0f} s", file=stream)
+    if json_file:
+        _write(json_file, {"scenarios": reports, "rules": rules})
+    leave(DIFFERS if survivors else 0)
+
+
+def _write(name: str, everything: dict[str, Any]) -> None:
+    text = json.dumps(everything, indent=1, ensure_ascii=False)
+    if name == "-":
+        print(text)
+        return
+    try:
+        Path(name).write_text(text + "\n", encoding="utf-8")
+    except OSError as refused:
+        wrong_usage(f"cannot write {name}: {refused.strerror}")
+
+
+def _in_processes(names: list[str], patterns: list[str], family: int) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """What each scenario's checks noticed, and what broke the rules; processes, as threads would take turns."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(_PER_CPU * (os.cpu_count() or 1), _begin, (patterns, family)) as pool:
+        reports = sorted(pool.imap_unordered(_attack, names), key=lambda each: names.index(each["scenario"]))
+        firsts: dict[str, tuple[str, int]] = {}
+        for each in reports:
+            for shape, frame in each.pop("shapes").items():
+                firsts.setdefault(shape, (each["scenario"], frame))
+        jobs = [(name, [frame for scenario, frame in firsts.values() if scenario == name]) for name in names]
+        broken: dict[str, str] = {}
+        for found in pool.imap_unordered(_attack_rules, [job for job in jobs if job[1]]):
+            broken = {**found, **broken}
+    return reports, {rule.id: broken.get(rule.id, "") for rule in RULES}
+
+
+_worker: dict[str, Any] = {}
+
+
+def _begin(patterns: list[str], family: int) -> None:
+    from lab.scenario import registry
+    from lab.scenario.runner import Runner, settle_garbage_collector
+
+    _worker["scenarios"] = {each.id: each for each in registry.find(patterns).scenarios}
+    _worker["family"] = family
+    _worker["runner"] = Runner()
+    settle_garbage_collector()
+
+
+def _attack(name: str) -> dict[str, Any]:
+    from lab.scenario import mutation
+
+    scenario, runner = _worker["scenarios"][name], _worker["runner"]
+    family = _worker["family"] if _worker["family"] in scenario.families else scenario.families[0]
+    surveyed = mutation.survey(runner, scenario, family)
+    return {
+        "scenario": name,
+        "family": f"IPv{family}",
+        "outcome": surveyed.result.outcome.value,
+        "message": surveyed.result.message,
+        "checks": [_as_json(tried) for tried in mutation.attack(runner, scenario, surveyed.targets)],
+        "shapes": surveyed.shapes,
+    }
+
+
+def _attack_rules(job: tuple[str, list[int]]) -> dict[str, str]:
+    from lab.scenario import mutation
+
+    name, frames = job
+    scenario = _worker["scenarios"][name]
+    family = _worker["family"] if _worker["family"] in scenario.families else scenario.families[0]
+    return mutation.attack_rules(_worker["runner"], scenario, family, frames)
+
+
+def _as_json(tried: Tried) -> dict[str, Any]:
+    return {
+        "check": tried.target.ordinal + 1,
+        "line": tried.target.line,
+        "subject": tried.target.subject,
+        "claims": list(tried.target.claims),
+        "killed_by": str(tried.killed_by) if tried.killed_by else None,
+        "tried": tried.tried,
+    }
+
+
+def _tell_checks(reports: list[dict[str, Any]], stream: TextIO, *, quiet: bool) -> int:
+    """Each check with what killed it; how many survived, or could not be tried because their scenario does not pass."""
+    checks = killed = failed = 0
+    for each in reports:
+        shown = [check for check in each["checks"] if not (quiet and check["killed_by"])]
+        checks += len(each["checks"])
+        killed += sum(bool(check["killed_by"]) for check in each["checks"])
+        if each["outcome"] != "pass":
+            failed += each["outcome"] != "skip"
+            print(f"{each['scenario']}  {each['family']}  not tried: {each['outcome']} {each['message']}", file=stream)
+        elif shown:
+            print(f"{each['scenario']}  {each['family']}", file=stream)
+        for check in shown:
+            place = f":{check['line']}" if check["line"] else ""
+            told = check["killed_by"] or f"SURVIVED {check['tried']} lies"
+            print(f"  {place:>5}  {check['subject'][:44]:<44}  {told}", file=stream)
+    print(f"\n{checks} checks, {killed} killed", end="", file=stream)
+    return checks - killed + failed
+
+
+def _tell_rules_and_claims(rules: dict[str, str], claims: dict[str, bool], stream: TextIO, *, whole: bool) -> int:
+    """How many standing rules no lie broke, and of how many claims no lie changed the verdict."""
+    unbroken = [name for name, lie in rules.items() if not lie]
+    unchanged = [name for name, changes in claims.items() if not changes]
+    print(f"; {len(rules)} standing rules, {len(rules) - len(unbroken)} killed", end="", file=stream)
+    print(f"; {len(claims)} claims, {len(claims) - len(unchanged)} change their verdict", file=stream)
+    if not whole:
+        return len(unchanged)
+    for name in unbroken:
+        print(f"no lie broke the rule {name}", file=stream)
+    for name in unchanged:
+        print(f"no lie changed the verdict on {name}", file=stream)
+    return len(unbroken) + len(unchanged)
+
+
+def _claims(reports: list[dict[str, Any]]) -> dict[str, bool]:
+    """Whether the verdict on each claim changes with a lie: whether a check of a step that names it was killed."""
+    changes: dict[str, bool] = {}
+    for each in reports:
+        for check in each["checks"]:
+            for claim in check["claims"]:
+                changes[claim] = changes.get(claim, False) or bool(check["killed_by"])
+    return changes
