@@ -10,6 +10,7 @@ from lab.host.addresses import KERNEL_MAC, PEER_MAC
 from lab.scenario.errors import ScenarioError
 from lab.scenario.exchange import Exchange
 from lab.scenario.expectation import Bases, Expected, Row, agrees, as_options
+from lab.scenario.patience import DEADLINE_S
 from lab.tcp import flags
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.options import Option
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from lab.scenario.kernel import Kernel
     from lab.scenario.sockets import Connection, Listener
 
-
-DEADLINE_S = 10.0
-"""How long to wait for a segment that the kernel has a reason to send; far above any delay of an ACK."""
 
 _SOONEST_TIMER_NS = 1_000_000
 """No retransmission timer of Linux is shorter (tail loss probes take 2 jiffies): a copy sooner than that is none."""
@@ -225,7 +223,7 @@ class Dialogue:
         if not self.kernel_port and self.socket is None:
             self._not_connected()
         exchange = self._exchange
-        deadline_ns = time.monotonic_ns() + int(within * 1e9)
+        deadline_ns = time.monotonic_ns() + int(exchange.journal.patience(within) * 1e9)
         while True:
             while not self.inbox:
                 if not exchange.receive(deadline_ns):

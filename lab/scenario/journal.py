@@ -52,6 +52,10 @@ class Journal:
         """What the kernel has told, as the lab gets to hear it: the same, unless the lab is lied to on purpose."""
         return value if self.liar is None else self.liar.hear(kind, value)
 
+    def patience(self, within: float) -> float:
+        """How long to wait for what is on its way; a kernel that lies is not waited for as long as an honest one."""
+        return within if self.liar is None else self.liar.patience(within)
+
     def step(self, title: str, claims: tuple[str, ...]) -> None:
         """The author begins a paragraph."""
         self._append(StepBegun(monotonic_ns(), title, claims, self._where()))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lab.host.inet_diag import StateLookup
 from lab.host.kernel_state import KernelState
+from lab.scenario.patience import DEADLINE_S, OF_A_LIAR_S
 from lab.tcp.state import State
 from lab.wire.faults import carries_tcp
 from lab.wire.link import Frame, Link
@@ -61,6 +62,10 @@ class Liar:
     events: list[Any] = field(default_factory=list)
     """Those of the recording; set when there is one."""
     _counts: dict[str, int] = field(default_factory=dict)
+
+    def patience(self, within: float) -> float:
+        """What the lie takes away does not come; what a timer brings is waited for as long as its author says."""
+        return within if self.change is None or within != DEADLINE_S else OF_A_LIAR_S
 
     def hear(self, kind: str, value: T) -> T:
         """What the lab gets to hear of this value."""

@@ -10,12 +10,10 @@ from lab.host.processes import Owner
 from lab.host.sockets import KernelSocket, Result
 from lab.scenario.errors import ScenarioError
 from lab.scenario.journal import Journal
+from lab.scenario.patience import DEADLINE_S
 
 if TYPE_CHECKING:
     from lab.scenario.dialogue import Dialogue
-
-DEADLINE_S = 10.0
-"""How long a system call may wait for something that is on its way."""
 
 
 class Socket:
@@ -90,7 +88,7 @@ class Listener(Socket):
 
     def accept(self, error: str = "", within: float = DEADLINE_S) -> Connection:
         """The next connection that is established; waits for one up to `within` seconds."""
-        result = self._socket.accept(time.monotonic() + (0.0 if error == "EAGAIN" else within))
+        result = self._socket.accept(time.monotonic() + (0.0 if error == "EAGAIN" else self._journal.patience(within)))
         accepted = self.call("accept", result, error=error)
         connection = Connection(accepted, self._journal)
         if accepted is not None:
@@ -119,18 +117,22 @@ class Connection(Socket):
 
     def expect_connected(self, error: str = "", within: float = DEADLINE_S) -> None:
         """connect(2) ends well, or with this errno: "ECONNREFUSED"."""
-        self.call("connect", self._socket.connected(time.monotonic() + within), error=error or "success")
+        self.call(
+            "connect",
+            self._socket.connected(time.monotonic() + self._journal.patience(within)),
+            error=error or "success",
+        )
 
     def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
         """recv(2): what is there, waiting up to `within` seconds for something; b"" is the end of the stream."""
-        deadline = time.monotonic() + (0.0 if error == "EAGAIN" else within)
+        deadline = time.monotonic() + (0.0 if error == "EAGAIN" else self._journal.patience(within))
         return self.call("recv", self._socket.recv(size, deadline), size, error=error) or b""
 
     def expect_data(self, data: bytes | str, within: float = DEADLINE_S) -> None:
         """The application reads exactly these bytes next."""
         wanted = data.encode() if isinstance(data, str) else data
         got = b""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + self._journal.patience(within)
         while len(got) < len(wanted):
             part = self.recv(len(wanted) - len(got), within=max(0.0, deadline - time.monotonic()))
             if not part:

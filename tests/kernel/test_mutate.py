@@ -1,0 +1,112 @@
+"""A kernel that lies once: every check notices, the rules notice, and a check that does not look is found out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from textwrap import dedent
+
+from lab.scenario import mutation, registry
+from lab.scenario.lies import LIES
+from lab.scenario.lying import Liar
+from lab.scenario.result import Outcome
+from lab.scenario.runner import Runner
+from tests.kernel.helpers import scenario_file
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def surviving(file: Path, family: int) -> list[str]:
+    scenario = registry.find([str(file)]).scenarios[0]
+    with closing(Runner()) as runner:
+        surveyed = mutation.survey(runner, scenario, family)
+        assert surveyed.result.outcome is Outcome.PASS, surveyed.result
+        tried = list(mutation.attack(runner, scenario, surveyed.targets))
+    assert len(tried) == len(surveyed.targets) > 0
+    return [each.target.subject for each in tried if each.killed_by is None]
+
+
+def test_every_kind_of_check_notices(tmp_path: Path, family: int) -> None:
+    file = scenario_file(
+        tmp_path,
+        """
+        server = lab.kernel.listen(port=80)
+        peer, other = lab.peer(to=server), lab.peer(to=server)
+        connection = peer.open()
+        other.open()
+        peer.send("PA", payload="hello")
+        peer.expect("A", seq=1, ack=6, window=None, options=[])
+        connection.expect_poll("POLLIN POLLOUT")
+        connection.expect_data("hello")
+        lab.verify("connections", 2, lab.kernel.count("ESTABLISHED"))
+        lab.verify("what TCP_INFO says", 0, connection.info()["unacked"])
+        lab.verify("the queue", 0, lab.kernel.details(peer).receive_queue)
+        lab.verify("resets sent", 0, lab.kernel.counter("TcpOutRsts"))
+        peer.expect_silence()
+        connection.close()
+        peer.expect("FA", seq=1, ack=6)
+        lab.verify("the peer", "CLOSE-WAIT", peer.state.value)
+        lab.kernel.expect_state(peer, "FIN-WAIT-1")
+        """,
+    )
+    assert surviving(file, family) == []
+
+
+def test_a_check_that_does_not_look_survives(tmp_path: Path) -> None:
+    file = scenario_file(tmp_path, 'lab.kernel.counter("TcpOutRsts")\nlab.verify("nothing", 1, 1)')
+    assert surviving(file, 4) == ["nothing"]
+
+
+def test_each_lie_about_a_frame_is_told(tmp_path: Path) -> None:
+    scenario = registry.find([str(scenario_file(tmp_path, _EXCHANGE))]).scenarios[0]
+    with closing(Runner()) as runner:
+        assert runner.run(scenario, 4, Liar()).outcome is Outcome.PASS
+
+        def tell(name: str) -> bool:
+            liar = Liar(LIES["frame"][name], "frame", 1)
+            runner.run(scenario, 4, liar)
+            return liar.told
+
+        with ThreadPoolExecutor(8) as pool:
+            told = dict(zip(LIES["frame"], pool.map(tell, LIES["frame"]), strict=True))
+    assert [name for name, was in told.items() if not was] == []
+
+
+_EXCHANGE = dedent(
+    """
+    peer = lab.peer(to=lab.kernel.listen(port=80), timestamps=True, sack_permitted=True)
+    connection = peer.open()
+    connection.send("hello")
+    peer.expect("PA", payload="hello")
+    """
+)
+
+
+def test_the_command_tells_check_by_check() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "mutate", "handshake.kernel_as_server", "--json", "-"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    (scenario,) = report["scenarios"]
+    assert all(check["killed_by"] for check in scenario["checks"])
+    assert f"{len(scenario['checks'])} checks, {len(scenario['checks'])} killed" in done.stderr
+    assert report["rules"]["well-formed"].startswith("a wrong checksum")
+
+
+def test_a_pattern_that_matches_nothing_is_wrong_usage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "mutate", "nowhere"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no scenario matches 'nowhere'" in done.stderr
