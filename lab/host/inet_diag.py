@@ -59,12 +59,12 @@ class StateLookup:
             return CLOSED  # the kernel fell back to the listener: the connection itself does not exist
         return _told(reply, 0)
 
-    def all_in(self, family: int, state: State) -> list[KernelState]:
-        """Everything in that state, in no particular order, some microseconds each.
+    def all_in(self, family: int, *states: State) -> list[KernelState]:
+        """Everything in one of these states, in no particular order, some microseconds each.
 
         What changes its state meanwhile may be left out or told twice.
         """
-        bits = sum(1 << number for number, each in BY_NUMBER.items() if each is state)
+        bits = sum(1 << number for number, each in BY_NUMBER.items() if each in states)
         self._socket.send(_message(family, _NLM_F_DUMP, bits, bytes(40)))
         found: list[KernelState] = []
         while True:

@@ -51,6 +51,8 @@ class Exchange:
         """The same by the ends of what the kernel sends them."""
         self._listening: dict[tuple[bytes, int], Dialogue] = {}
         self._stampers: dict[tuple[bytes, bytes], Stamper] = {}
+        self.cut = False
+        """Nothing gets through: there is no router. What the peers send is lost."""
         self._fence_passed = True
         self._lossy: FaultyLink | None = None
         self._held: list[int] | None = None
@@ -96,7 +98,7 @@ class Exchange:
         self._events.append(
             make(FrameSeen, (time_ns, True, data, segment, peer.number, endpoint.state, False, peer.bases, False))
         )
-        if self._lossy is not None and self._held is None:
+        if (self._lossy is not None or self.cut) and self._held is None:
             self._note_loss(len(self._events) - 1)
         if not self.timeline.traced:
             self.timeline.glance(peer.number)
@@ -115,8 +117,7 @@ class Exchange:
         self._events.append(CrossingOver(time.monotonic_ns(), tuple(held)))
         for at in held:
             self.link.send(self._frame(at).data)
-            if self._lossy is not None:
-                self._note_loss(at)
+            self._note_loss(at)
         for peer in self.peers:
             self.timeline.glance(peer.number)
 
@@ -156,6 +157,10 @@ class Exchange:
         else:
             self._deliver(frame.seen_as)
         return True
+
+    def see_lost(self, frame: Frame) -> None:
+        """Judge and record a frame of the kernel that no peer will get."""
+        self._see(frame)
 
     def _see(self, frame: Frame, *, delivered: bool = False) -> int:
         """Judge and record a frame of the kernel; its number among the events."""
@@ -222,11 +227,13 @@ class Exchange:
 
     def _note_loss(self, at: int) -> None:
         """Record whether the wire lost the frame that was sent last."""
-        if self._lossy is not None and self._lossy.lost_the_last:
+        if self.cut or (self._lossy is not None and self._lossy.lost_the_last):
             self._events[at] = self._frame(at)._replace(lost=True)
 
     def fence(self) -> None:
         """Return once the kernel has dealt with everything sent so far, and all its immediate answers are here."""
+        if self.cut:
+            raise ScenarioError("without a router no answer can come: rebuild() it first")
         self._fence_passed = False
         request = self._echo.request()
         self._events.append(FrameSeen(self.link.send(request), True, request))

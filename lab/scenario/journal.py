@@ -67,7 +67,7 @@ class Journal:
     def call(self, name: str, arguments: tuple[object, ...], result: Result[Any], connection: int | None) -> CallMade:
         """A system call returned."""
         value = result.value if isinstance(result.value, int | bytes | None) else A_SOCKET
-        made = CallMade(result.began_ns, name, arguments, value, result.error, connection, self._where(4))
+        made = CallMade(result.began_ns, name, arguments, value, result.error, connection, self._where())
         self._append(made)
         return made
 

@@ -127,8 +127,9 @@ class Kernel:
             address = self._pair.second_kernel if second_address else self._pair.kernel
             connection.call("bind", opened.bind(address, port), port)
         connection.call("connect", opened.connect(to.address, to.port), to.port, error=error)
-        connection.belongs_to(to)
-        to.socket = connection
+        if error in {"", "EINPROGRESS"}:
+            connection.belongs_to(to)
+            to.socket = connection
         return connection
 
     def expect_state(self, of: Dialogue | Listener, state: State | str, within: float = 0.0) -> None:
@@ -156,10 +157,13 @@ class Kernel:
         """Everything that inet_diag says of the connection to this peer: state, timer, queues."""
         return self._look(at)
 
-    def count(self, state: State | str) -> int:
-        """How many connections are in that state, once the kernel has dealt with everything sent so far."""
+    def count(self, state: State | str | None = None) -> int:
+        """How many connections are in that state, once the kernel has dealt with everything sent so far.
+
+        Without a state all connections, requests and what waits in TIME-WAIT included; a listener is none.
+        """
         self._exchange.fence()
-        return self._timeline.count(_state(state))
+        return self._timeline.count(*([_state(state)] if state is not None else _OF_CONNECTIONS))
 
     def close(self) -> None:
         """Close whatever the scenario left open, without a word on the record."""
@@ -167,7 +171,8 @@ class Kernel:
             each.release()
 
     def _look_again(self, at: Dialogue | Listener, wanted: State, within: float) -> State:
-        self._exchange.fence()
+        if not self._exchange.cut:
+            self._exchange.fence()
         seen = self._look(at).state
         deadline_ns = time.monotonic_ns() + int(within * 1e9)
         while seen is not wanted and time.monotonic_ns() < deadline_ns:
@@ -199,6 +204,7 @@ class Kernel:
         return KernelSocket.open(self._namespace, self._pair.family)
 
 
+_OF_CONNECTIONS = tuple(state for state in State if state is not State.LISTEN)
 _AGREEING = {state: (Row("state", state.value, state.value, True),) for state in State}
 _STATES: dict[State | str, State] = {**{state.value: state for state in State}, **{state: state for state in State}}
 

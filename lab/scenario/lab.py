@@ -23,6 +23,7 @@ from lab.scenario.kernel import Kernel
 from lab.scenario.lying import Liar, LyingLink, LyingLookup
 from lab.scenario.peer import Peer
 from lab.scenario.recording import Recording
+from lab.scenario.router import Router
 from lab.scenario.sockets import Listener
 from lab.scenario.timeline import Timeline
 from lab.tcp.endpoint import Config
@@ -52,11 +53,12 @@ class Lab:
         full: bool = False,
         network: Network | None = None,
         liar: Liar | None = None,
+        router: bool = False,
     ) -> None:
         """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline.
 
         `network` is one that is there already; it is let go in the end. What the kernel tells comes by way of a
-        `liar`, if there is one.
+        `liar`, if there is one. With `router` a third namespace forwards between the kernel and the peers.
         """
         if family not in (4, 6):
             raise ValueError(f"family is 4 or 6, not {family}")
@@ -66,6 +68,8 @@ class Lab:
         self._pool = pool
         self._given = network
         self._liar = liar
+        self._routed = router
+        self._router: Router | None = None
         self._tracer = tracer
         self._settings = dict(sysctls or {})
         self._undo = ExitStack()
@@ -111,6 +115,13 @@ class Lab:
         own = next(self._ports) if port is None else port
         address = self._pair.second_peer if second_address else self._pair.peer
         return Peer(self._exchange, self.kernel, address, own, to, config)
+
+    @property
+    def router(self) -> Router:
+        """What forwards between the kernel and the peers, in a scenario that is marked with `router=True`."""
+        if self._router is None:
+            raise ScenarioError("this lab has no router: mark its scenario with @scenario(router=True)")
+        return self._router
 
     def step(self, title: str, claims: str = "") -> None:
         """Begin a paragraph of the scenario. `claims` names the claims that it shows, by id: "C47 C50".
@@ -195,7 +206,7 @@ class Lab:
         if self._tracer is not None:
             self._tracer.watch(pair.kernel, pair.second_kernel)
             undo.callback(self._tracer.forget, pair.kernel, pair.second_kernel)
-        self._network = self._given or Network(addresses)
+        self._network = self._given or Network(addresses, routed=self._routed)
         undo.callback(self._network.close)
         self._set_sysctls()
         true = StateLookup(self._network.kernel)
@@ -213,6 +224,9 @@ class Lab:
         self._exchange.judges = self._liar is None or self._liar.judged
         self.kernel = Kernel(self._network.kernel, pair, self._exchange)
         undo.callback(self.kernel.close)
+        if self._network.router is not None:
+            self._router = Router(self._network.router, self._exchange)
+            undo.callback(self._router.close)
 
     def _leased(self, undo: ExitStack) -> Addresses:
         if self._pool is None:

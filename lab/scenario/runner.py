@@ -89,6 +89,7 @@ class Runner:
             sysctls=scenario.sysctls if self._full else {**scenario.sysctls, **scenario.short},
             full=self._full,
             liar=liar,
+            router=scenario.router,
         )
         result = Result(scenario, family, Outcome.PASS, 0.0, None)
         try:

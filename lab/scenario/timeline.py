@@ -55,9 +55,9 @@ class Timeline:
         self._add(time.monotonic_ns(), None, found.state, "inet_diag", found)
         return found
 
-    def count(self, state: State) -> int:
-        """How many connections of this kernel are in that state, whoever is at their other end."""
-        return len(self._lookup.all_in(self._recording.family, state))
+    def count(self, *states: State) -> int:
+        """How many connections of this kernel are in one of these states, whoever is at their other end."""
+        return len(self._lookup.all_in(self._recording.family, *states))
 
     def catch_up(self) -> None:
         """Take over what the tracepoint has seen since the last time.

@@ -49,10 +49,11 @@ class PacketLink:
 
     __slots__ = ("_offset_ns", "_poll", "_socket")
 
-    def __init__(self, interface: str) -> None:
+    def __init__(self, interface: str, *, both_ways: bool = False) -> None:
+        """With `both_ways` it also receives what others send out of the interface."""
         # Protocol 0 until bound: a socket for all protocols would take frames of every interface for a moment.
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-        self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+        self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, not both_ways)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)  # a veth has no queue to pass through
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)

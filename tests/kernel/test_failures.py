@@ -34,7 +34,7 @@ WINDOW = 65535 // 1460 * 1460  # the most that fits 16 bits, in whole segments
 CALLS = """\
          ms  peer                  kernel        seq:end(len) ack, window, options
 T                        bind(80) = 0
-T                        listen(16) = 0"""
+T                        listen(16) = 0, now LISTEN"""
 SYN = f"""{CALLS}
 T  SYN-SENT     S────►   SYN-RECEIVED  0:0(0) win 65535 <mss 1460>"""
 SYN_ACK = f"""{SYN}

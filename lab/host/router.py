@@ -1,0 +1,133 @@
+"""A third namespace in the middle, which forwards between the kernel and the peer.
+
+Its interface towards the kernel has the peer's MAC address and the one towards the peer the kernel's, so neither side
+is told otherwise than without it: the same neighbour entry, the same frames. It has no address of its own, only a route
+and a permanent neighbour entry for each address of either side.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+
+from lab.host import sysctls
+from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, ipv6_is_available
+from lab.host.cables import End, plug
+from lab.host.namespace import Namespace
+from lab.host.readiness import Ending, Readiness
+
+TO_KERNEL = "to-kernel"
+TO_PEER = "to-peer"
+
+_BARE = {  # a namespace takes over some of the host's settings, so both ways are said
+    "net.ipv4.ip_forward": "0",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv4.conf.all.send_redirects": "0",
+    "net.ipv4.conf.default.send_redirects": "0",
+    "net.ipv6.conf.default.accept_dad": "0",
+    "net.ipv6.conf.default.dad_transmits": "0",
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv6.conf.default.router_solicitations": "0",
+    "net.ipv6.conf.default.addr_gen_mode": "1",
+}
+_FORWARDING = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
+_SCOPE_LINK = 253
+_NUD_PERMANENT = 0x80
+
+
+class Router:
+    """A machine that both cables are plugged into. It forwards once it is told to; another may take its place."""
+
+    def __init__(self, addresses: Addresses, kernel: End, peer: End) -> None:
+        """Plugs in the cables, whose far ends are these; they are still down."""
+        self._addresses = addresses
+        self._kernel, self._peer = kernel, peer
+        self.namespace = _bare_namespace()
+        """The present one: `replace_by_bare` brings another."""
+        try:
+            plug(End(self.namespace, TO_KERNEL, PEER_MAC), kernel)
+            plug(End(self.namespace, TO_PEER, KERNEL_MAC), peer)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the namespace go, and both cables with it."""
+        self.namespace.close()
+
+    def bring_up(self) -> None:
+        """Let its own ends of the cables come up, now that the far ends are. MachineError when it takes too long."""
+        from pyroute2 import IPRoute
+
+        with self.namespace.entered(), closing(Readiness()) as readiness:
+            with IPRoute() as route:
+                for interface in TO_KERNEL, TO_PEER:
+                    route.link("set", index=route.link_lookup(ifname=interface)[0], state="up")
+            readiness.wait([TO_KERNEL, TO_PEER])
+
+    def forward(self) -> None:
+        """From now on it is a router."""
+        from pyroute2 import IPRoute
+
+        pairs = [self._addresses.ipv4, *([self._addresses.ipv6] if ipv6_is_available() else [])]
+        with self.namespace.entered(), IPRoute() as route:
+            to_kernel, to_peer = (route.link_lookup(ifname=interface)[0] for interface in (TO_KERNEL, TO_PEER))
+            for pair in pairs:
+                ways = (
+                    (pair.kernel, to_kernel, KERNEL_MAC),
+                    (pair.second_kernel, to_kernel, KERNEL_MAC),
+                    (pair.peer, to_peer, PEER_MAC),
+                    (pair.second_peer, to_peer, PEER_MAC),
+                )
+                scope = {"scope": _SCOPE_LINK} if pair.family == 4 else {}
+                length = 32 if pair.family == 4 else 128
+                for address, index, mac in ways:
+                    route.route("add", dst=f"{address}/{length}", oif=index, **scope)
+                    route.neigh("replace", dst=address, lladdr=mac, ifindex=index, state=_NUD_PERMANENT)
+        sysctls.apply(self.namespace, _FORWARDING)
+
+    def replace_by_bare(self) -> None:
+        """Plug both cables into a new machine that knows no way and forwards nothing; the old one is gone for good.
+
+        Returns once the old namespace is dismantled and the cables carry frames again, to nowhere. Whoever has a socket
+        in the old namespace must close it first. MachineError when it takes too long.
+        """
+        with ExitStack() as undo:
+            with self._kernel.namespace.entered():
+                ending = undo.enter_context(closing(Ending(_number_at_the_other_end(self._kernel.interface))))
+            old, self.namespace = self.namespace, _bare_namespace()
+            with closing(old):
+                _move_cables(old, self.namespace)
+            with self._kernel.namespace.entered():
+                readiness = undo.enter_context(closing(Readiness()))
+            self.bring_up()
+            readiness.wait([self._kernel.interface])
+            ending.wait()
+
+
+def _number_at_the_other_end(interface: str) -> int:
+    """By which number the calling thread's namespace knows the one that the cable in `interface` leads to."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as route:
+        (link,) = route.link("get", ifname=interface)
+        return int(link.get_attr("IFLA_LINK_NETNSID"))
+
+
+def _move_cables(old: Namespace, new: Namespace) -> None:
+    """A namespace that ends takes the cables in it along, so they leave it first."""
+    from pyroute2 import IPRoute
+
+    with old.entered(), IPRoute() as route:
+        for interface in TO_KERNEL, TO_PEER:
+            route.link("set", index=route.link_lookup(ifname=interface)[0], net_ns_fd=new.fileno())
+
+
+def _bare_namespace() -> Namespace:
+    made = Namespace()
+    try:
+        sysctls.apply(made, _BARE)
+    except BaseException:
+        made.close()
+        raise
+    return made
