@@ -133,9 +133,9 @@ class LyingLookup:
         """See `StateLookup.ask`."""
         return self._liar.hear("look", self._lookup.ask(request))
 
-    def all_in(self, family: int, state: State) -> list[Any]:
+    def all_in(self, family: int, *states: State) -> list[Any]:
         """See `StateLookup.all_in`."""
-        return self._liar.hear("count", list(self._lookup.all_in(family, state)))
+        return self._liar.hear("count", list(self._lookup.all_in(family, *states)))
 
     def close(self) -> None:
         """See `StateLookup.close`."""

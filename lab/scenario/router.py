@@ -14,6 +14,7 @@ from lab.host.router import TO_KERNEL
 from lab.host.sockets import Result
 from lab.scenario.errors import ScenarioError
 from lab.scenario.expectation import Row, options_text, payload_text
+from lab.scenario.patience import DEADLINE_S
 from lab.scenario.recording import FrameSeen
 from lab.tcp.state import State
 from lab.wire.faults import carries_tcp
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from lab.host import router as machine
     from lab.scenario.exchange import Exchange
 
-_DEADLINE_NS = 10_000_000_000
 _BETWEEN_LOOKS_NS = 2_000_000
 _SLACK_NS = 1_000_000
 """How far apart the two clocks may be by which the kernel stamps a frame and the lab tells the time."""
@@ -74,7 +74,8 @@ class Router:
         self._need()
         lookup = StateLookup(self._machine.namespace)
         try:
-            return sum(len(lookup.all_in(family, *State)) for family in (4, 6))
+            known = [each for family in (4, 6) for each in lookup.all_in(family, *State)]
+            return len(self._journal.hear("count", known))
         finally:
             lookup.close()
 
@@ -85,7 +86,7 @@ class Router:
         """
         self._need()
         self._exchange.fence()
-        deadline_ns = time.monotonic_ns() + _DEADLINE_NS
+        deadline_ns = time.monotonic_ns() + int(self._journal.patience(DEADLINE_S) * 1e9)
         while True:
             self._passed += [frame for frame in self._drain() if carries_tcp(frame.data)]
             ways = self._from_kernel(), self._to_kernel()

@@ -257,7 +257,7 @@ def test_a_router_that_changes_something_else_is_found_out(routed: Lab, lie: Lie
 
 
 def test_a_router_that_loses_or_doubles_a_segment_is_found_out(routed4: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.scenario.router._DEADLINE_NS", 100_000_000)
+    monkeypatch.setattr("lab.scenario.router.DEADLINE_S", 0.1)
     peer = opened(routed4)
     routed4.disturb(1, lies=[Fault(Action.DROP, nth=1), Fault(Action.DUPLICATE, nth=2)])
     for _ in range(2):
