@@ -5,6 +5,7 @@ from lab.tcp.options import timestamp
 
 CLIENTS = 14
 BACKLOG = 8
+FLOOD = 10_000
 NO_COOKIES, COOKIES_WHEN_FULL, COOKIES_ALWAYS = ({"net.ipv4.tcp_syncookies": value} for value in (0, 1, 2))
 
 
@@ -253,3 +254,51 @@ def what_timestamps_keep_for_a_cookie(lab: Lab) -> None:
     info = server.accept().info()
     lab.verify("the client's window scale", shift, info["snd_wscale"])
     lab.verify("window scale and SACK agreed on", (1, 1), (info["wscale"], info["sack"]))
+
+
+@scenario(section="RFC 4987 3.6", sysctls=COOKIES_WHEN_FULL)
+def ten_thousand_cookies(lab: Lab) -> None:
+    """A SYN flood: one segment each is all it takes. With cookies all are answered, and whoever is honest gets in."""
+    backlog = 256
+    server = lab.kernel.listen(port=80, backlog=backlog)
+    first = lab.peer(to=server).syn_received()
+
+    lab.step("The first few hundred fill the queue", claims="C6 C60")
+    lab.crowd(like=first, count=backlog)
+    waiting = lab.kernel.count("SYN-RECEIVED")
+    lab.verify_between("SYN-RECEIVED", backlog, waiting, backlog + 1)
+    lab.verify("TcpExtSyncookiesSent", backlog + 1 - waiting, lab.kernel.counter("TcpExtSyncookiesSent"))
+
+    lab.step("All others are answered too, with cookies", claims="C6 C60")
+    lab.crowd(like=first, count=FLOOD - backlog - 1)
+    cookies = lab.kernel.counter("TcpExtSyncookiesSent")
+    # After seven seconds a full queue gives up its first requests, and takes new ones in their place.
+    lab.verify_between("TcpExtSyncookiesSent", FLOOD - 2 * waiting, cookies, FLOOD - waiting)
+    lab.measured("C60", f"{FLOOD:,} SYNs: {FLOOD - cookies:,} remembered, {cookies:,} cookies, all answered")
+
+    lab.step("In the middle of it an honest client connects", claims="C6 C60")
+    honest = lab.peer(to=server)
+    honest.send("S")
+    honest.expect("SA", seq=0, ack=1)
+    honest.send("A")
+    lab.kernel.expect_state(honest, "ESTABLISHED")
+
+
+@scenario(section="RFC 4987 2.2", sysctls={**NO_COOKIES, "net.ipv4.tcp_max_syn_backlog": 256})
+def ten_thousand_without_cookies(lab: Lab) -> None:
+    """The same flood without cookies: a few hundred are answered, all others are not, and nor is the honest client."""
+    server = lab.kernel.listen(port=80, backlog=4096)
+    most = int(lab.kernel.sysctl("net.ipv4.tcp_max_syn_backlog"))
+    room = most - most // 4 + 1
+    first = lab.peer(to=server).syn_received()
+
+    lab.step("Three quarters of tcp_max_syn_backlog are answered, and one more", claims="C6 C60")
+    lab.crowd(like=first, count=FLOOD - 1, answered=room - 1)
+    lab.verify("SYN-RECEIVED", room, lab.kernel.count("SYN-RECEIVED"))
+    lab.verify("TcpExtListenDrops", FLOOD - room, lab.kernel.counter("TcpExtListenDrops"))
+    lab.measured("C6", f"{room:,} half-open connections keep {FLOOD - room:,} others out")
+
+    lab.step("The honest client is kept out", claims="C6 C60")
+    honest = lab.peer(to=server)
+    honest.send("S")
+    honest.expect_silence()

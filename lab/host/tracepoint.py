@@ -13,7 +13,8 @@ import re
 import socket
 import struct
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fcntl import ioctl
 from operator import itemgetter
 from pathlib import Path
@@ -96,29 +97,50 @@ class StateTracer:
         """The changes since the last call, in order of time."""
         with self._lock:
             for ring in self._rings:
-                for record in ring.read():
-                    self._sort_in(record)
+                self._sort_in(ring.read())
             kept = self._watched.get(mapped(address), [])
             taken = sorted(kept, key=_TIME)
             kept.clear()
         return taken
 
+    @contextmanager
+    def looking_away(self, address: str) -> Iterator[None]:
+        """For the length of the block the changes on this address, and those watched with it, are not kept."""
+        with self._lock:
+            kept = self._watched.get(mapped(address))
+            paused = {key: each for key, each in self._watched.items() if each is kept}
+            for key in paused:
+                del self._watched[key]
+        try:
+            yield
+        finally:
+            self.take(address)  # what is in the rings was in the block
+            with self._lock:
+                self._watched.update(paused)
+
     def close(self) -> None:
         """Stop tracing."""
         self._undo.close()
 
-    def _sort_in(self, record: bytes) -> None:
-        kind = record[0]
-        if kind == _LOST:
-            self.lost += int.from_bytes(record[16:24], "little")
-        if kind != _SAMPLE:
-            return
-        time_ns, old, new, local_port, remote_port, local, remote = self._layout.unpack_from(record)
-        kept = self._watched.get(local)
-        if kept is not None:
-            kept.append(
-                make(Transition, (time_ns, local, local_port, remote, remote_port, BY_NUMBER[old], BY_NUMBER[new]))
-            )
+    def _sort_in(self, data: bytes) -> None:
+        """Each record begins with its kind, and tells its size."""
+        read, watched, at, end = self._layout.unpack_from, self._watched, 0, len(data)
+        while at < end:
+            if data[at] == _SAMPLE:
+                size, time_ns, old, new, local_port, remote_port, local, remote = read(data, at)
+                kept = watched.get(local)
+                if kept is not None:
+                    kept.append(
+                        make(
+                            Transition,
+                            (time_ns, local, local_port, remote, remote_port, BY_NUMBER[old], BY_NUMBER[new]),
+                        )
+                    )
+            else:
+                size = int.from_bytes(data[at + 6 : at + 8], "little")
+                if data[at] == _LOST:
+                    self.lost += int.from_bytes(data[at + 16 : at + 24], "little")
+            at += size
 
 
 class _Ring:
@@ -133,19 +155,15 @@ class _Ring:
         self._memory = undo.enter_context(mmap.mmap(self.descriptor, self._size + mmap.PAGESIZE))
         ioctl(self.descriptor, _ENABLE, 0)
 
-    def read(self) -> list[bytes]:
+    def read(self) -> bytes:
+        """The records since the last time, one behind the other."""
         memory = self._memory
         head, tail = struct.unpack_from("=QQ", memory, _HEAD)
         if head == tail:
-            return []
+            return b""
         data = self._copy(tail, head - tail)
         struct.pack_into("=Q", memory, _TAIL, head)
-        records, at = [], 0
-        while at < len(data):
-            size = int.from_bytes(data[at + 6 : at + 8], "little")
-            records.append(data[at : at + size])
-            at += size
-        return records
+        return data
 
     def _copy(self, position: int, count: int) -> bytes:
         start = position % self._size
@@ -155,7 +173,7 @@ class _Ring:
 
 
 def _describe_event() -> tuple[int, struct.Struct]:
-    """The event's number, and how this kernel lays out a record: time, two states, two ports, two addresses."""
+    """The event's number, and how this kernel lays out a record: size, time, two states, two ports, two addresses."""
     root = mount_detached("tracefs")
     try:
         number = int(_read(root, f"{_EVENT}/id"))
@@ -163,7 +181,7 @@ def _describe_event() -> tuple[int, struct.Struct]:
     finally:
         os.close(root)
     offsets = {name: int(offset) for name, offset in re.findall(r"(\w+)(?:\[\d+\])?;\s*offset:(\d+);", layout)}
-    pattern, at = "=8xQ4x", 0  # a header and the time stand before the fields, and their size
+    pattern, at = "=6xHQ4x", 0  # a header and the time stand before the fields, and their size
     for name, code, size in _FIELDS:
         pattern += f"{offsets[name] - at}x{code}"
         at = offsets[name] + size

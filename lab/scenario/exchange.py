@@ -16,6 +16,7 @@ from lab.scenario.timeline import Timeline
 from lab.tcp.flags import FIN, SYN
 from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
+from lab.tcp.state import State
 from lab.tcp.values import make
 from lab.wire.echo import Echo
 from lab.wire.faults import Fault, FaultyLink
@@ -25,6 +26,7 @@ from lab.wire.stamps import Stamper
 from lab.wire.tap import TappedLink
 
 if TYPE_CHECKING:
+    from lab.scenario.crowd import Crowd
     from lab.scenario.dialogue import Dialogue
 
 _FENCE_DEADLINE_NS = 30_000_000_000
@@ -46,15 +48,18 @@ class Exchange:
         """Whether a broken standing rule is a difference."""
         self._events = journal.recording.events
         self.peers: list[Dialogue] = []
-        """Those that have a connection, in the order of its number."""
+        """Those that have a connection."""
         self._by_ends: dict[Endpoints, Dialogue] = {}
         """The same by the ends of what the kernel sends them."""
         self._listening: dict[tuple[bytes, int], Dialogue] = {}
         self._stampers: dict[tuple[bytes, bytes], Stamper] = {}
         self.cut = False
         """Nothing gets through: there is no router. What the peers send is lost."""
-        self._fence_passed = True
+        self.fence_passed = True
+        """The kernel has answered the echo request that was sent last."""
+        self.crowds: list[Crowd] = []
         self._lossy: FaultyLink | None = None
+        self._loses_answers = False
         self._held: list[int] | None = None
         self._deviations: dict[str, str] = {}
         self._shown: set[str] = set()
@@ -144,8 +149,14 @@ class Exchange:
     ) -> None:
         """From now on the wire has these faults and no others; what the kernel sends is judged before they strike."""
         self._lossy = FaultyLink(self._wire, seed, to_kernel, lies) if to_kernel or lies else None
+        self._loses_answers = bool(from_kernel)
         wire = self._lossy or self._wire
         self.link = FaultyLink(TappedLink(wire, self._see), seed, (), from_kernel) if from_kernel else wire
+
+    def ensure_plain(self) -> None:
+        """ScenarioError when what is sent or heard now goes through more than a wire."""
+        if self._held is not None or self._loses_answers or self.cut:
+            raise ScenarioError("a crowd is on a plain wire: outside of crossing(), and without from_kernel faults")
 
     def receive(self, deadline_ns: int) -> bool:
         """Take one frame off the wire and give it to its peer; whether there was one by the deadline."""
@@ -153,7 +164,7 @@ class Exchange:
         if frame is None:
             return False
         if frame.seen_as is None:
-            self._see(frame, delivered=True)
+            self.take(frame)
         else:
             self._deliver(frame.seen_as)
         return True
@@ -162,6 +173,10 @@ class Exchange:
         """Judge and record a frame of the kernel that no peer will get."""
         self._see(frame)
 
+    def take(self, frame: Frame) -> None:
+        """Judge a frame of the kernel, and give it to its peer."""
+        self._see(frame, delivered=True)
+
     def _see(self, frame: Frame, *, delivered: bool = False) -> int:
         """Judge and record a frame of the kernel; its number among the events."""
         time_ns, data, _ = frame
@@ -169,11 +184,15 @@ class Exchange:
         at = len(events)
         received = decode(data)
         if received is None:
-            self._fence_passed |= self._echo.answered_by(data)
+            self.fence_passed |= self._echo.answered_by(data)
             events.append(FrameSeen(time_ns, False, data))
             return at
         ends, segment = received
-        peer = self._by_ends.get(ends) or self._welcome(ends)
+        peer = self._by_ends.get(ends)
+        if peer is None and any(crowd.takes(ends, segment, data, time_ns) for crowd in self.crowds):
+            return at
+        if peer is None or (segment.flags & SYN and peer.endpoint.state is State.CLOSED):
+            peer = self._welcome(ends) or peer
         if peer is None:
             self._stray(time_ns, data, segment, ends)
         now, endpoint, state = time_ns / 1e9, peer.endpoint, None
@@ -199,7 +218,7 @@ class Exchange:
         assert isinstance(seen, FrameSeen)
         if seen.segment is None or seen.connection is None:
             return
-        peer = self.peers[seen.connection]
+        peer = next(each for each in self.peers if each.number == seen.connection)
         if seen.peer_state is None:
             peer.inbox.append(at)  # a second copy is the wire's doing: nobody has to expect it
         if not seen.segment.faults:
@@ -230,15 +249,19 @@ class Exchange:
         if self.cut or (self._lossy is not None and self._lossy.lost_the_last):
             self._events[at] = self._frame(at)._replace(lost=True)
 
-    def fence(self) -> None:
-        """Return once the kernel has dealt with everything sent so far, and all its immediate answers are here."""
+    def begin_fence(self) -> None:
+        """Ask the kernel for the echo that stands behind its answers to everything sent so far: then `fence_passed`."""
         if self.cut:
             raise ScenarioError("without a router no answer can come: rebuild() it first")
-        self._fence_passed = False
+        self.fence_passed = False
         request = self._echo.request()
         self._events.append(FrameSeen(self.link.send(request), True, request))
+
+    def fence(self) -> None:
+        """Return once the kernel has dealt with everything sent so far, and all its immediate answers are here."""
+        self.begin_fence()
         deadline_ns = time.monotonic_ns() + _FENCE_DEADLINE_NS
-        while not self._fence_passed:
+        while not self.fence_passed:
             if not self.receive(deadline_ns):
                 raise ScenarioError("the kernel did not answer the echo request that marks the end of its answers")
         self.timeline.catch_up()
@@ -246,6 +269,7 @@ class Exchange:
     def _welcome(self, ends: Endpoints) -> Dialogue | None:
         peer = self._listening.pop((ends.destination, ends.destination_port), None)
         if peer is not None:
+            self._by_ends.pop(ends, None)  # a closed connection makes way for the next one of the same four elements
             peer.meet(ends)
         return peer
 

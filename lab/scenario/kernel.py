@@ -71,8 +71,11 @@ class Kernel:
         shown = tuple(part for item in metrics.items() for part in item)
         self._set("set_route", shown, interface.set_route_metrics, KERNEL_INTERFACE, self._pair, metrics)
 
-    def sysctl(self, name: str, value: str | int | None = None) -> str:
-        """A setting of this kernel's namespace; given a value, sets it for the rest of this scenario."""
+    def sysctl(self, name: str, value: str | int | None = None, *, missing: str = "") -> str:
+        """A setting of this kernel's namespace; given a value, sets it for the rest of this scenario.
+
+        `missing` is what a kernel does that does not have this setting.
+        """
         if value is not None:
             try:
                 self._set("sysctl", (name, value), sysctls.apply, {name: str(value)})
@@ -80,6 +83,8 @@ class Kernel:
                 raise ScenarioError(f"this kernel has no sysctl {name}") from None
         found = sysctls.read(self._namespace, [name])
         if name not in found:
+            if missing:
+                return missing
             raise ScenarioError(f"this kernel has no sysctl {name}")
         self._journal.recording.sysctls[name] = found[name]
         return found[name]
@@ -92,17 +97,27 @@ class Kernel:
         return self._journal.hear("counter", found[name])
 
     def listen(
-        self, port: int, backlog: int = 16, options: Mapping[str, int] | None = None, *, second_address: bool = False
+        self,
+        port: int,
+        backlog: int = 16,
+        options: Mapping[str, int] | None = None,
+        error: str = "",
+        *,
+        second_address: bool = False,
     ) -> Listener:
-        """A listening socket, with these socket options: {"TCP_DEFER_ACCEPT": 1}."""
+        """A listening socket, with these socket options: {"TCP_DEFER_ACCEPT": 1}.
+
+        `error` is the errno with which bind(2) fails, where it should; then there is no listener.
+        """
         opened = self._socket()
         address = self._pair.second_kernel if second_address else self._pair.kernel
         listener = Listener(opened, self._journal, address, port)
         self._open.append(listener)
         for name, value in (options or {}).items():
             listener.set_option(name, value)
-        listener.call("bind", opened.bind(address, port), port)
-        listener.call("listen", opened.listen(backlog), backlog)
+        listener.call("bind", opened.bind(address, port), port, error=error)
+        if not error:
+            listener.call("listen", opened.listen(backlog), backlog)
         return listener
 
     def connect(
@@ -163,7 +178,12 @@ class Kernel:
         Without a state all connections, requests and what waits in TIME-WAIT included; a listener is none.
         """
         self._exchange.fence()
-        return self._timeline.count(*([_state(state)] if state is not None else _OF_CONNECTIONS))
+        return len(self._timeline.all_in(*([_state(state)] if state is not None else _OF_CONNECTIONS)))
+
+    def timers(self, state: State | str) -> set[str]:
+        """The timers that run for connections in that state, "" where one has none."""
+        self._exchange.fence()
+        return {each.timer for each in self._timeline.all_in(_state(state))}
 
     def close(self) -> None:
         """Close whatever the scenario left open, without a word on the record."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,7 @@ from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, AddressPool, ipv
 from lab.host.inet_diag import StateLookup
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
+from lab.scenario.crowd import Crowd, Group
 from lab.scenario.errors import NotApplicable, ScenarioError
 from lab.scenario.exchange import Exchange
 from lab.scenario.expectation import Row
@@ -23,6 +24,7 @@ from lab.scenario.kernel import Kernel
 from lab.scenario.lying import Liar, LyingLink, LyingLookup
 from lab.scenario.peer import Peer
 from lab.scenario.recording import Recording
+from lab.scenario.recruiting import Recruiter, one_at_a_time
 from lab.scenario.router import Router
 from lab.scenario.sockets import Listener
 from lab.scenario.timeline import Timeline
@@ -122,6 +124,23 @@ class Lab:
         if self._router is None:
             raise ScenarioError("this lab has no router: mark its scenario with @scenario(router=True)")
         return self._router
+
+    def crowd(self, like: Peer, count: int, answered: int | None = None) -> None:
+        """So many more connections do what the one to this peer has done, on other ports and with other numbers.
+
+        Every segment of the kernel must be like the one that the peer got. `answered` says to how many SYNs the kernel
+        answers, where that is not all; the others are left alone.
+        """
+        self._exchange.ensure_plain()
+        sockets = self._recruiter.sockets()
+        crowd = Crowd(self._exchange, like, sockets)
+        self._exchange.crowds.append(crowd)
+        if crowd.kernel_opens:
+            groups: Generator[Group] = self._recruiter.connections(crowd, sockets, like.address, like.port, count)
+        else:
+            groups = self._recruiter.clients(count)
+        with one_at_a_time, closing(groups):  # however it ends, the kernel's range of ports is whole again
+            crowd.run(count, answered, groups)
 
     def step(self, title: str, claims: str = "") -> None:
         """Begin a paragraph of the scenario. `claims` names the claims that it shows, by id: "C47 C50".
@@ -227,6 +246,8 @@ class Lab:
         if self._network.router is not None:
             self._router = Router(self._network.router, self._exchange)
             undo.callback(self._router.close)
+        self._recruiter = Recruiter(self._network.kernel, self.family)
+        undo.callback(self._recruiter.close)
 
     def _leased(self, undo: ExitStack) -> Addresses:
         if self._pool is None:

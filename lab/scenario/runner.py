@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+from lab.host import descriptors
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
@@ -41,6 +42,7 @@ class Runner:
     def __init__(self, *, full: bool = False) -> None:
         """`full`: timers run their whole length. MachineError when no lab can be made at all."""
         crafting.warm_up()
+        descriptors.allow_all()
         self._full = full
         with ExitStack() as undo:
             self._pool = AddressPool()

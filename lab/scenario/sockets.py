@@ -64,6 +64,11 @@ class Socket:
         return result.value
 
     @property
+    def descriptor(self) -> int:
+        """The number of the file descriptor, -1 once closed."""
+        return self._socket.fileno()
+
+    @property
     def _connection(self) -> int | None:
         """The number of its connection, None as long as it has none."""
         return self._peer.number if self._peer is not None and self._peer.number >= 0 else None

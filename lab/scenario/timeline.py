@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from lab.host.inet_diag import StateLookup, question
 from lab.host.kernel_state import KernelState
@@ -55,15 +57,14 @@ class Timeline:
         self._add(time.monotonic_ns(), None, found.state, "inet_diag", found)
         return found
 
-    def count(self, *states: State) -> int:
-        """How many connections of this kernel are in one of these states, whoever is at their other end."""
-        return len(self._lookup.all_in(self._recording.family, *states))
+    def all_in(self, *states: State) -> list[KernelState]:
+        """The connections of this kernel in one of these states, whoever is at their other end."""
+        return self._lookup.all_in(self._recording.family, *states)
 
     def catch_up(self) -> None:
         """Take over what the tracepoint has seen since the last time.
 
-        It reports CLOSED when a mini-socket takes over from the full one, so what is left then is looked up. What was
-        before the recording began is of somebody who had the same addresses.
+        It reports CLOSED when a mini-socket takes over from the full one, so what is left then is looked up.
         """
         if self._tracer is None:
             return
@@ -71,13 +72,20 @@ class Timeline:
         self._recording.transitions_lost = self._tracer.lost - self._lost_before
         for seen in taken:
             number = self._connection(seen)
-            if (number is None and seen.remote_port) or seen.time_ns < self._recording.started_ns:
+            if number is None and seen.remote_port:
                 continue
             self._append(make(StateSeen, (seen.time_ns, number, seen.new, "tracepoint", None)))
             if seen.new is State.CLOSED and number is not None and self._last.get(number) is not State.TIME_WAIT:
                 left = self._look(number)
                 if left.state is not State.CLOSED:
                     self._add(seen.time_ns, number, left.state, "inet_diag", left)
+
+    @contextmanager
+    def looking_away(self) -> Iterator[None]:
+        """For the length of the block the tracepoint's changes are not kept: more than one wants to go through."""
+        self.catch_up()
+        with self._tracer.looking_away(self._address) if self._tracer is not None else nullcontext():
+            yield
 
     def _look(self, number: int) -> KernelState:
         asked = self._questions.get(number)

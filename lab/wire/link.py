@@ -6,18 +6,23 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from lab.tcp.values import make
+from lab.wire.bursts import Bursts
 
 _SOL_PACKET = 263
 _PACKET_IGNORE_OUTGOING = 23
 _PACKET_QDISC_BYPASS = 20
 _SO_TIMESTAMPNS = 35
+_SO_RCVBUFFORCE = 33
 _ETH_P_ALL = 0x0300  # in network byte order
 _ANCILLARY = socket.CMSG_SPACE(16)
 _TIMESPEC = struct.Struct("=qq")
-_RECEIVE_BUFFER = 4 << 20
+_RECEIVE_BUFFER = 8 << 20
 _PLAUSIBLE_DELAY_NS = 60_000_000_000
 
 
@@ -47,8 +52,6 @@ class Link(Protocol):
 class PacketLink:
     """A link by AF_PACKET on an interface of the namespace that the calling thread is in when it is made."""
 
-    __slots__ = ("_offset_ns", "_poll", "_socket")
-
     def __init__(self, interface: str, *, both_ways: bool = False) -> None:
         """With `both_ways` it also receives what others send out of the interface."""
         # Protocol 0 until bound: a socket for all protocols would take frames of every interface for a moment.
@@ -57,11 +60,17 @@ class PacketLink:
         self._socket.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)  # a veth has no queue to pass through
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        with suppress(PermissionError):  # net.core.rmem_max bounds ordinary users
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         self._socket.setblocking(False)
         self._socket.bind((interface, socket.ntohs(_ETH_P_ALL)))
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._offset_ns = _wall_clock_offset_ns()
+
+    @cached_property
+    def _bursts(self) -> Bursts:
+        return Bursts(self._socket.fileno())
 
     def send(self, data: bytes) -> int:
         """Put a frame on the wire. On a veth the other side has usually dealt with it when this returns."""
@@ -75,10 +84,8 @@ class PacketLink:
             try:
                 data, ancillary, _, _ = self._socket.recvmsg(65536, _ANCILLARY)
             except BlockingIOError:
-                left_ns = deadline_ns - time.monotonic_ns()
-                if deadline_ns == 0 or left_ns <= 0:
+                if not self._wait(deadline_ns):
                     return None
-                self._poll.poll(-(-left_ns // 1_000_000))  # rounded up: never wake before the deadline
                 continue
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
             time_ns = seconds * 1_000_000_000 + nanoseconds - self._offset_ns
@@ -87,14 +94,59 @@ class PacketLink:
                 time_ns = self._after_a_step_of_the_clock(time_ns + self._offset_ns, now_ns)
             return make(Frame, (time_ns, data, None))
 
+    def send_all(self, frames: Sequence[bytes]) -> int:
+        """Put many frames on the wire, one behind the other; the time of the first."""
+        now = time.monotonic_ns()
+        self._bursts.send(frames)
+        return now
+
+    def receive_all(self, deadline_ns: int) -> list[Frame]:
+        """The next frames from the other side, as many as are there; none when there is none by the deadline."""
+        while True:
+            try:
+                stamped = self._bursts.receive()
+            except BlockingIOError:
+                if not self._wait(deadline_ns):
+                    return []
+                continue
+            now_ns, offset_ns = time.monotonic_ns(), self._offset_ns
+            if not now_ns - _PLAUSIBLE_DELAY_NS < stamped[-1][0] - offset_ns <= now_ns:
+                self._after_a_step_of_the_clock(stamped[-1][0], now_ns)
+                offset_ns = self._offset_ns
+            return [make(Frame, (wall_ns - offset_ns, data, None)) for wall_ns, data in stamped]
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+    def _wait(self, deadline_ns: int) -> bool:
+        """Whether there is time left until the deadline; if so, returns when a frame has come or it is over."""
+        left_ns = deadline_ns - time.monotonic_ns()
+        if deadline_ns == 0 or left_ns <= 0:
+            return False
+        self._poll.poll(-(-left_ns // 1_000_000))  # rounded up: never wake before the deadline
+        return True
 
     def _after_a_step_of_the_clock(self, wall_ns: int, now_ns: int) -> int:
         """The kernel stamps frames by the wall clock; the two clocks run alike until somebody sets the wall clock."""
         self._offset_ns = _wall_clock_offset_ns()
         return min(wall_ns - self._offset_ns, now_ns)
+
+
+def send_all(link: Link, frames: Sequence[bytes]) -> int:
+    """Put many frames on the wire, one behind the other; the time of the first. A wrapped link sends one by one."""
+    if isinstance(link, PacketLink):
+        return link.send_all(frames)
+    first, *_ = [link.send(data) for data in frames]
+    return first
+
+
+def receive_all(link: Link, deadline_ns: int) -> list[Frame]:
+    """The next frames, as many as are there; none when there is none by the deadline. A wrapped link gives one."""
+    if isinstance(link, PacketLink):
+        return link.receive_all(deadline_ns)
+    frame = link.receive(deadline_ns)
+    return [] if frame is None else [frame]
 
 
 def _wall_clock_offset_ns() -> int:

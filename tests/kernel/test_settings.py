@@ -99,3 +99,10 @@ def test_what_the_kernel_sent_comes_as_scapy_packets(lab: Lab) -> None:
     syn, ack = peer.packets()
     assert (str(syn["TCP"].flags), syn["TCP"].dport, syn["TCP"].dataofs) == ("S", 80, 10)
     assert (str(ack["TCP"].flags), ack["TCP"].dport, ack["TCP"].dataofs) == ("A", 80, 5)
+
+
+def test_a_setting_that_a_kernel_lacks(lab4: Lab) -> None:
+    assert lab4.kernel.sysctl("net.ipv4.tcp_from_the_future", missing="7") == "7"
+    assert lab4.kernel.sysctl("net.ipv4.tcp_sack", missing="7") == "1"
+    with pytest.raises(ScenarioError, match="this kernel has no sysctl"):
+        lab4.kernel.sysctl("net.ipv4.tcp_from_the_future")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from lab.host import processes, sockets
 from lab.host.addresses import AddressPool, Pair
 from lab.host.network import Network
 from lab.host.sockets import KernelSocket, Result
+from lab.scenario.errors import KernelDiffers
+from lab.scenario.lab import Lab
 
 LONG_S = 10.0
 
@@ -250,3 +253,12 @@ def test_a_thread_elsewhere_still_has_the_namespace_of_its_sockets(host: Host) -
     thread.start()
     thread.join()
     assert found == ["EADDRINUSE"], "opened inside, whatever thread asks"
+
+
+def test_a_listener_that_cannot_be(lab4: Lab) -> None:
+    lab4.kernel.listen(port=80)
+    lab4.kernel.listen(port=80, error="EADDRINUSE")
+    with pytest.raises(KernelDiffers, match=re.escape("bind(80) ended with EADDRINUSE")):
+        lab4.kernel.listen(port=80)
+    with pytest.raises(KernelDiffers, match=re.escape("bind(81) ended with success")):
+        lab4.kernel.listen(port=81, error="EADDRINUSE")

@@ -77,6 +77,7 @@ WRONG: dict[str, tuple[Words, str]] = {
         lambda lab, peer: lab.kernel.expect_state(peer, "SYN-RECV"),
         "'SYN-RECV' is not a state, use one of CLOSED, LISTEN, SYN-SENT, SYN-RECEIVED, ESTABLISHED, FIN-WAIT-1,",
     ),
+    "read timers of an unknown state": (lambda lab, peer: lab.kernel.timers(""), "'' is not a state, use one of "),
     "count an unknown state": (
         lambda lab, peer: lab.kernel.count("TIMEWAIT"),
         "'TIMEWAIT' is not a state, use one of ",
