@@ -141,8 +141,9 @@ class Kernel:
         if port or second_address:
             address = self._pair.second_kernel if second_address else self._pair.kernel
             connection.call("bind", opened.bind(address, port), port)
-        connection.call("connect", opened.connect(to.address, to.port), to.port, error=error)
-        if error in {"", "EINPROGRESS"}:
+        result = opened.connect(to.address, to.port)
+        connection.call("connect", result, to.port, error=error)
+        if result.error in {"", "EINPROGRESS"}:
             connection.belongs_to(to)
             to.socket = connection
         return connection
