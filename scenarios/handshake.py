@@ -16,7 +16,7 @@ def kernel_as_server(lab: Lab) -> None:
     lab.step("First segment: the peer sends SYN", claims="C11 C29")
     peer.send("S", options=[("MSS", 1460)])
 
-    lab.step("Second segment: the kernel answers with SYN+ACK", claims="C11 C29 C48 C50")
+    lab.step("Second segment: the kernel answers with SYN+ACK", claims="C11 C29 C48 C50 C55")
     peer.expect("SA", seq=0, ack=1, options=[("MSS", lab.kernel.mss)])
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
     lab.kernel.expect_state(server, "LISTEN")

@@ -42,6 +42,7 @@ def one_header_for_all(lab: Lab) -> None:
 
     lab.step("SYN is set in the first of the five alone", claims="C11")
     lab.verify("flags", ["S", "A", "PA", "FA", "A"], [str(packet.flags) for packet in packets])
+    lab.measured("C11", f"five segments of the kernel: {', '.join(str(packet.flags) for packet in packets)}")
 
     lab.step("... and ACK in all but the first", claims="C15")
     lab.verify("segments without ACK", ["S"], [str(packet.flags) for packet in packets if "A" not in packet.flags])
@@ -72,6 +73,8 @@ def the_ack_bit_makes_the_ack_number_valid(lab: Lab) -> None:
     peer.expect_silence()
     connection.recv(error="EAGAIN")
     lab.kernel.expect_state(peer, "ESTABLISHED")
+
+    lab.measured("C14", "data or FIN without it: silence")
 
     lab.step("With the bit the same bytes are taken", claims="C14")
     peer.send("PA", seq=1, ack=1, payload="data")
@@ -111,7 +114,7 @@ def syn_belongs_to_the_handshake(lab: Lab) -> None:
         peer.send("S", seq=1000)
         peer.expect("A", seq=1, ack=1)
     lab.kernel.expect_state(peer, "ESTABLISHED")
-    lab.measured("C12", "one challenge ACK per connection and tcp_invalid_ratelimit, whatever the number of SYNs")
+    lab.measured("C12", "one challenge ACK, then silence until tcp_invalid_ratelimit is over")
 
 
 @scenario(section="RFC 9293 3.6, 3.4")
@@ -153,6 +156,7 @@ def push_marks_the_end_of_a_write(lab: Lab) -> None:
     lab.step("A long one needs three: the third has it", claims="C17")
     connection.send("b" * 2500)
     peer.skip_until("PA", seq=2011, payload="b" * 500)
+    lab.measured("C17", "PSH on the last segment of each write")
 
 
 @scenario(section="RFC 9293 3.10.7.2")
@@ -166,6 +170,8 @@ def senseless_flags(lab: Lab) -> None:
         peer.send(bits, seq=0)
         peer.expect_silence()
         lab.kernel.expect_state(peer, "CLOSED")
+
+    lab.measured("C18", "SYN with FIN, SYN with RST, no flag, FIN alone: silence")
 
     lab.step("SYN with PSH and URG: unusual, but a SYN", claims="C18")
     peer = lab.peer(to=server)

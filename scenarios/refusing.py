@@ -12,7 +12,7 @@ def nobody_listens_at_the_kernel(lab: Lab) -> None:
     """
     peer = lab.peer(to=81)
 
-    lab.step("A SYN alone, one with data, and a FIN: the reset acknowledges all of it", claims="C17 C19")
+    lab.step("A SYN alone, one with data, and a FIN: the reset acknowledges all of it", claims="C17")
     peer.send("S", seq=0)
     peer.expect("RA", seq=0, ack=1)
     lab.kernel.expect_state(peer, "CLOSED")
@@ -20,11 +20,13 @@ def nobody_listens_at_the_kernel(lab: Lab) -> None:
     peer.expect("RA", seq=0, ack=6)
     peer.send("F", seq=9)
     peer.expect("RA", seq=0, ack=10)
+    lab.measured("C17", "reset to SYN: x+1, to SYN with five bytes: x+6")
 
     lab.step("What has an ACK is answered without one: not every segment after the first carries ACK", claims="C14 C17")
     for bits in ("A", "SA", "FA", "PA"):
         peer.send(bits, seq=0, ack=777)
         peer.expect("R", seq=777)
+    lab.measured("C14", "a reset that answers an ACK has none")
 
     lab.step("A reset is never answered, or two sides without a connection would talk for ever", claims="C17")
     peer.send("R", seq=0)
@@ -83,6 +85,7 @@ def an_icmp_error_ends_an_attempt(lab: Lab) -> None:
         peer.send_icmp(error)
         client.expect_connected(error=errno)
         lab.kernel.expect_state(peer, "CLOSED")
+        lab.measured("C44", f"while it connects, {error}: {errno}")
 
     lab.step("The same errors about an open connection change nothing, soft or hard", claims="C44")
     peer = lab.peer(port=80)
@@ -115,4 +118,4 @@ def an_icmp_error_ends_a_request(lab: Lab) -> None:
         peer.expect_silence()
         lab.kernel.expect_state(peer, "CLOSED" if ends else "SYN-RECEIVED")
     lab.kernel.expect_state(server, "LISTEN")
-    lab.measured("C44", f"IPv{lab.family}: a request is removed by {', '.join(removes)}")
+    lab.measured("C44", f"over IPv{lab.family} a request is removed by {', '.join(removes)}")

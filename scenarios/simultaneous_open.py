@@ -25,12 +25,12 @@ def syns_cross(lab: Lab) -> None:
     peer.expect("SA", seq=0, ack=1)
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
-    lab.step("The peer acknowledges with ACK alone, which kernels before 6.12 understand too", claims="C61")
+    lab.step("The peer acknowledges with ACK alone, which kernels before 6.12 understand too", claims="C28 C61")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
     client.expect_connected()
 
-    lab.step("It is a connection like any other", claims="C61")
+    lab.step("It is a connection like any other", claims="C28 C61")
     peer.send("PA", payload="hello")
     peer.expect("A", seq=1, ack=6)
     client.expect_data("hello")
@@ -61,6 +61,7 @@ def four_segments_with_syn(lab: Lab) -> None:
 
     lab.step("Two segments with SYN from each side", claims="C11 C28")
     lab.verify("the kernel's", ["S", "SA"], [str(packet["TCP"].flags) for packet in peer.packets()[:2]])
+    lab.measured("C28", "SYN, SYN, SYN+ACK, SYN+ACK")
 
 
 @scenario(section="RFC 7323 1.3, 2.2, 2.3")

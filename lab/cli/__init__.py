@@ -16,6 +16,7 @@ from lab.cli.coverage import coverage
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, up
+from lab.cli.report import report
 from lab.cli.run import run
 from lab.cli.shell import shell
 from lab.cli.show import show
@@ -47,6 +48,7 @@ def version(
 
 app.command()(run)
 app.command()(show)
+app.command()(report)
 app.command(name="list")(list_scenarios)
 app.command()(claims)
 app.command()(coverage)

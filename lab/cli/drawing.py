@@ -33,8 +33,9 @@ def draw(results: Sequence[Result], form: Format, language: str, *, plain: bool,
     if not drawn:
         wrong_usage("nothing was recorded there")
     if output is not None and (Path(output).is_dir() or output.endswith("/")):
+        Path(output).mkdir(parents=True, exist_ok=True)
         for result, text in drawn:
-            _write(Path(output) / f"{result.scenario.id}-IPv{result.family}.{_SUFFIXES[form]}", text)
+            write(Path(output) / f"{result.scenario.id}-IPv{result.family}.{_SUFFIXES[form]}", text)
         return
     if form is Format.SVG and len(drawn) > 1:
         wrong_usage(
@@ -43,7 +44,7 @@ def draw(results: Sequence[Result], form: Format, language: str, *, plain: bool,
         )
     text = "\n".join(text for _, text in drawn)
     if output is not None:
-        _write(Path(output), text)
+        write(Path(output), text)
         return
     try:
         print(text, end="", flush=True)
@@ -71,11 +72,13 @@ def _drawing(form: Format, language: str, plain: bool) -> Callable[[Recording], 
     return lambda recording: "".join(f"{line}\n" for line in text.ladder_lines(ladder_of(recording), Screen()))
 
 
-def _write(file: Path, text: str) -> None:
+def write(file: Path, text: str) -> None:
+    """Write a file and say where it is; ends the command when it cannot be."""
+    from lab.saved.folder import NotWritable, put
+
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as refused:
-        print(f"cannot write {file}: {refused.strerror}", file=sys.stderr)
+        put(file, [text.encode("utf-8", "backslashreplace")])
+    except NotWritable as why:
+        print(why, file=sys.stderr)
         leave(CANNOT_RUN)
     print(file)

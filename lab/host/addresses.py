@@ -59,7 +59,10 @@ class AddressPool:
         self._used: set[int] = set()
 
     def _take(self) -> int:
-        for slot in range(_SLOTS):
+        # Each network namespace has abstract names of its own, but the trace is the whole machine's: so runs begin to
+        # look where no run in another namespace does.
+        first = Path("/proc/thread-self/ns/net").stat().st_ino
+        for slot in (each % _SLOTS for each in range(first, first + _SLOTS)):
             try:
                 self._lease.bind(f"\0tcp-packet-lab/{slot}")
             except OSError as taken:

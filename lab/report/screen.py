@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+from unicodedata import category
 
 from rich.cells import cell_len
 
@@ -46,7 +47,7 @@ class Screen(NamedTuple):
 
 def printable(text: str) -> str:
     """The text without anything that a terminal would obey or that turns the direction of writing."""
-    return text if text.isprintable() else "".join(each if each.isprintable() else _escaped(each) for each in text)
+    return text if text.isprintable() else "".join(each if _is_harmless(each) else _escaped(each) for each in text)
 
 
 def wrapped(text: str, width: int) -> Iterator[str]:
@@ -88,6 +89,10 @@ def _cut(word: str, width: int) -> list[str]:
             piece, used = "", 0
         piece, used = piece + each, used + wide
     return [*pieces, piece]
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or category(character) == "Zs"  # spaces of other widths
 
 
 def _escaped(character: str) -> str:

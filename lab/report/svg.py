@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import NamedTuple
 
 from lab.report.ladder import NOBODY, Kind, Ladder, Rung
+from lab.report.palette import file_style
 from lab.report.plain import sentences
 from lab.report.screen import printable, wrapped
 from lab.report.text import duration
@@ -49,12 +49,11 @@ def svg(ladder: Ladder, say: Words, sheet: Sheet = WIDE) -> str:
     """A file of its own: with its style, its name, and all of it in sentences for who cannot see it."""
     drawn = _Drawing(ladder, say, sheet)
     body = drawn.body()
-    style = Path(__file__).with_name("ladder.css").read_text(encoding="utf-8")
     told = escape("\n".join(sentences(ladder, say)))
     size = f'width="{sheet.width}" height="{drawn.y}" viewBox="0 0 {sheet.width} {drawn.y}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" role="img" aria-labelledby="t d" {size}>\n'
-        f"<title id='t'>{escape(say('ladder'))}</title>\n<desc id='d'>{told}</desc>\n<style>\n{style}</style>\n"
+        f"<title id='t'>{escape(say('ladder'))}</title>\n<desc id='d'>{told}</desc>\n<style>\n{file_style()}</style>\n"
         f'<rect class="paper" width="100%" height="100%"/>\n{body}\n</svg>\n'
     )
 

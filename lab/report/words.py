@@ -1,4 +1,4 @@
-"""What pictures and pages say in more than one language; the texts are in `words.toml`."""
+"""What pictures and pages say in more than one language; the texts are in `words.toml`, here and beside the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ def table() -> Mapping[str, Mapping[str, str]]:
     """Every text by its key and language."""
     import tomllib  # `lab run` without `--plain` has no use for it
 
-    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    folder = Path(__file__).parent
+    read = [
+        tomllib.loads(file.read_text(encoding="utf-8")) for file in (folder / "words.toml", folder / "html/words.toml")
+    ]
+    return {key: texts for each in read for key, texts in each.items()}
 
 
 def words(language: str) -> Words:

@@ -35,7 +35,6 @@ class RunFolder:
 
     def __init__(self, path: Path | None = None) -> None:
         """Without a path: a new folder below `out`, named by the time. NotWritable when that can be told already."""
-        self._owner = _owner_behind_sudo()
         self._wanted = path
         self._made: list[Path] = []
         self._written: list[Path] = []
@@ -58,16 +57,8 @@ class RunFolder:
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write a file. It gets its name when it is whole; NotWritable when it cannot be."""
-        temporary = self.path / f".{name}.{secrets.token_hex(4)}"
-        try:
-            with temporary.open("xb") as file:
-                self._written.append(temporary)
-                self._give(file.fileno())
-                file.writelines(pieces)
-            temporary.rename(self.path / name)
-            self._written[-1] = self.path / name
-        except OSError as refused:
-            raise NotWritable(self.path / name, refused.strerror or str(refused)) from None
+        put(self.path / name, pieces)
+        self._written.append(self.path / name)
 
     def _make(self) -> None:
         try:
@@ -103,14 +94,25 @@ class RunFolder:
         self._made.append(path)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            self._give(descriptor)
+            _give(descriptor)
         finally:
             os.close(descriptor)
 
-    def _give(self, descriptor: int) -> None:
-        if self._owner is not None:
-            with suppress(OSError):  # a file system without owners: it is its user's anyway
-                os.fchown(descriptor, *self._owner)
+
+def put(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file, of whoever typed sudo. It gets its name when it is whole; NotWritable when it cannot be."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                _give(file.fileno())
+                file.writelines(pieces)
+            temporary.rename(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as refused:
+        raise NotWritable(path, refused.strerror or str(refused)) from None
 
 
 _BY_TIME = "%Y-%m-%dT%H-%M-%S"
@@ -136,6 +138,13 @@ def find(named: Path | None = None) -> Path:
 
 def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
+
+
+def _give(descriptor: int) -> None:
+    owner = _owner_behind_sudo()
+    if owner is not None:
+        with suppress(OSError):  # a file system without owners: it is its user's anyway
+            os.fchown(descriptor, *owner)
 
 
 def _owner_behind_sudo() -> tuple[int, int] | None:

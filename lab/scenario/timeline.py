@@ -64,7 +64,8 @@ class Timeline:
     def catch_up(self) -> None:
         """Take over what the tracepoint has seen since the last time.
 
-        It reports CLOSED when a mini-socket takes over from the full one, so what is left then is looked up.
+        It reports CLOSED when a mini-socket takes over from the full one, so what is left then is looked up. What was
+        before the recording began is of somebody who had the same addresses.
         """
         if self._tracer is None:
             return
@@ -72,7 +73,7 @@ class Timeline:
         self._recording.transitions_lost = self._tracer.lost - self._lost_before
         for seen in taken:
             number = self._connection(seen)
-            if number is None and seen.remote_port:
+            if (number is None and seen.remote_port) or seen.time_ns < self._recording.started_ns:
                 continue
             self._append(make(StateSeen, (seen.time_ns, number, seen.new, "tracepoint", None)))
             if seen.new is State.CLOSED and number is not None and self._last.get(number) is not State.TIME_WAIT:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,13 @@ def test_a_scenario_that_breaks_off_is_exit_3_and_shows_what_came_before(tmp_pat
     assert "ValueError: mine" in done.stderr
 
 
+def without_packets(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of two runs: each has housekeeping frames of its own between the segments."""
+    for each in told:
+        each["evidence"] = [{**seen, "packet": None} for seen in each["evidence"]]
+    return told
+
+
 def test_a_saved_run_tells_the_same_as_a_run(tmp_path: Path) -> None:
     scenario_file(tmp_path, STEP.format(ack=1, end=""))
     assert run_lab("run", "-4", "--out", tmp_path / "saved", tmp_path).returncode == 0
@@ -113,7 +121,7 @@ def test_a_saved_run_tells_the_same_as_a_run(tmp_path: Path) -> None:
     saved = run_lab("claims", "C50", "C62", "--from", tmp_path / "saved", "--json")
     assert (saved.returncode, saved.stderr) == (0, "")
     assert [(each["id"], each["verdict"]) for each in json.loads(saved.stdout)] == [("C50", "shown"), ("C62", "shown")]
-    assert json.loads(saved.stdout) == live
+    assert without_packets(json.loads(saved.stdout)) == without_packets(live)
 
 
 def test_a_run_that_is_not_there_is_wrong_usage() -> None:

@@ -35,6 +35,15 @@ def own_namespace() -> str:
     return str(Path("/proc/thread-self/ns/net").readlink())
 
 
+def test_runs_in_two_network_namespaces_have_addresses_of_their_own() -> None:
+    # As root and as an ordinary user, whose lab has a network namespace: neither sees the other's lease.
+    with closing(AddressPool()) as one, closing(Namespace()) as elsewhere:
+        with elsewhere.entered():
+            other = AddressPool()
+        with closing(other):
+            assert one.acquire().ipv4.kernel != other.acquire().ipv4.kernel
+
+
 def rows(namespace: Namespace, kind: str) -> list[dict[str, object]]:
     """What pyroute2 lists inside: attributes without their prefix."""
     from pyroute2 import IPRoute

@@ -36,7 +36,7 @@ def elsewhere(source: str) -> subprocess.CompletedProcess[str]:
 
 
 def modules_of(folder: str) -> list[str]:
-    files = sorted((ROOT / folder).glob("*.py"))
+    files = sorted((ROOT / folder).rglob("*.py"))
     return [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
 
 
@@ -57,3 +57,11 @@ def test_a_saved_run_can_be_shown_elsewhere() -> None:
     done = elsewhere(command)
     assert (done.returncode, done.stderr) == (0, "")
     assert "SYN-SENT     S────►" in done.stdout
+
+
+def test_the_report_of_a_saved_run_can_be_written_elsewhere(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    command = f"sys.argv = ['lab', 'report', 'tests/unit/version_1.json', '-o', {str(page)!r}]\n"
+    done = elsewhere(command + "from lab.cli import main\nmain()")
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{page}\n")
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

@@ -1,0 +1,119 @@
+// What everything else builds on: elements, texts in two languages, settings, and the packed data.
+
+const LANGUAGES = ['en', 'zh'];
+const SVG = 'http://www.w3.org/2000/svg';
+let index = null; // texts, scenarios, rules and sentences of the run
+
+// An element. Attributes that are functions listen to events; children are nodes or strings, and never markup.
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false || value === null) continue;
+    if (typeof value === 'function') element.addEventListener(name, value);
+    else element.setAttribute(name, value === true ? '' : value);
+  }
+  element.append(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== ''));
+  return element;
+}
+
+function filled(text, values) {
+  return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? values[name] : all));
+}
+
+function language() {
+  return document.documentElement.dataset.lang;
+}
+
+// A text of the page in the language that is shown now.
+function say(key, values = {}) {
+  return filled(index.words[key][language()], values);
+}
+
+// The same in each language, of which the style shows one.
+function t(key, values = {}) {
+  return LANGUAGES.map((each) => h('span', { lang: each }, filled(index.words[key][each], values)));
+}
+
+// A sentence that comes in both languages already.
+function both(texts) {
+  return LANGUAGES.map((each, at) => h('span', { lang: each }, texts[at]));
+}
+
+// An element with a name for who cannot see it, which changes with the language.
+function named(key, element) {
+  element.dataset.label = key;
+  element.setAttribute('aria-label', say(key));
+  return element;
+}
+
+function remember(name, value) {
+  try {
+    localStorage.setItem(`tcp-packet-lab.${name}`, value);
+  } catch {
+    // a page from disk may not be allowed to
+  }
+}
+
+function remembered(name) {
+  try {
+    return localStorage.getItem(`tcp-packet-lab.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+async function unpacked(element) {
+  const octets = Uint8Array.from(atob(element.textContent), (each) => each.charCodeAt(0));
+  const stream = new Blob([octets]).stream().pipeThrough(new DecompressionStream('deflate'));
+  return JSON.parse(await new Response(stream).text());
+}
+
+const detailsOf = new Map();
+
+// Everything about one scenario, by address family.
+async function details(id) {
+  if (!detailsOf.has(id)) {
+    const elements = [...document.querySelectorAll('script[data-scenario]')];
+    const element = elements.find((each) => each.dataset.scenario === id);
+    detailsOf.set(id, element ? unpacked(element) : Promise.resolve(null));
+  }
+  return detailsOf.get(id);
+}
+
+function speak(language_) {
+  const root = document.documentElement;
+  root.lang = language_ === 'zh' ? 'zh-Hans' : 'en';
+  root.dataset.lang = language_;
+  for (const button of document.querySelectorAll('[data-language]')) {
+    button.setAttribute('aria-pressed', String(button.dataset.language === language_));
+  }
+  translate(document);
+  document.title = `${say('page_title')}: ${document.title.split(': ').pop()}`;
+  remember('language', language_);
+}
+
+// What cannot hold both languages: attributes, options of a menu, texts inside of a drawing.
+function translate(root) {
+  for (const each of root.querySelectorAll('[data-label]')) each.setAttribute('aria-label', say(each.dataset.label));
+  for (const each of root.querySelectorAll('[data-placeholder]')) each.placeholder = say(each.dataset.placeholder);
+  for (const each of root.querySelectorAll('[data-w]')) each.textContent = say(each.dataset.w);
+  for (const each of root.querySelectorAll('[data-said]')) {
+    each.setAttribute('aria-label', JSON.parse(each.dataset.said)[LANGUAGES.indexOf(language())]);
+  }
+}
+
+function wear(theme) {
+  const root = document.documentElement;
+  if (theme === 'auto') delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  document.getElementById('theme').value = theme;
+  remember('theme', theme);
+}
+
+function announce(text) {
+  document.getElementById('announcer').textContent = text;
+}
+
+function link(id, family, packet) {
+  return `#/${encodeURIComponent(id)}/${family}${packet ? `/p${packet}` : ''}`;
+}

@@ -1,0 +1,172 @@
+"""What the page's script works with: a small index of the run, and the details of each scenario, packed one by one.
+
+Both are JSON, deflated and in base64. So nothing that somebody put into a payload, a title or a file name is ever part
+of the page's markup, and two hundred runs take a megabyte.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from lab.report.html.sentences import Sentences
+from lab.report.ladder import Kind, Ladder, Rung, Sides, ladder_of, shortened
+from lab.report.plain import sentence
+from lab.report.screen import printable
+from lab.report.svg import MOST_RUNGS, NARROW, WIDE, figure
+from lab.report.words import LANGUAGES, words
+from lab.scenario.expectation import relative
+from lab.scenario.reasons import reason
+from lab.scenario.recording import CheckMade, Recording
+from lab.scenario.result import Result, Run
+from lab.tcp.diagram import EDGES
+from lab.tcp.flags import ACK
+from lab.tcp.rulebook import rules_for
+from lab.tcp.rules import RULES
+from lab.tcp.state import State
+
+Json = dict[str, Any]
+
+_RULE_NUMBERS = {rule.id: number for number, rule in enumerate(RULES)}
+_EDGES: dict[tuple[State, State], list[str]] = {}
+for _edge in EDGES:
+    _EDGES.setdefault((_edge.source, _edge.target), []).append(f"{_edge.event.value}   RFC 9293 {_edge.section}")
+
+
+def packed(value: Any) -> str:
+    """A value as JSON, deflated, in base64; `DecompressionStream("deflate")` takes it apart in a browser."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 9)).decode("ascii")
+
+
+class Details:
+    """A run as the page's script takes it: the index, and the details of each scenario."""
+
+    def __init__(self, run: Run) -> None:
+        self.packets = 0
+        """How many there are in the whole run."""
+        self.packed: list[tuple[str, str]] = []
+        """By scenario, all its families together: they are much alike."""
+        self._sentences = Sentences()
+        self._say = {language: words(language) for language in LANGUAGES}
+        listed = []
+        for _, results in groupby(run.results, lambda each: each.scenario.id):
+            listed.append(self._scenario(list(results)))
+        rules = [[rule.id, self._sentences.number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
+        self.index = {"scenarios": listed, "rules": rules, "sentences": self._sentences.listed}
+
+    def _scenario(self, results: Sequence[Result]) -> Json:
+        described = results[0].scenario
+        told = {"id": described.id, "title": printable(described.title), "section": described.section}
+        runs, families = [], {}
+        for result in results:
+            details, searchable = self._of(result)
+            families[result.family] = details
+            self.packets += len(searchable)
+            runs.append(
+                {
+                    "family": result.family,
+                    "outcome": result.outcome.value,
+                    "checks": result.checks,
+                    "message": printable(result.message),
+                    "packets": searchable,
+                }
+            )
+        self.packed.append((described.id, packed(families)))
+        return {**told, "file": described.file.name, "runs": runs}
+
+    def _of(self, result: Result) -> tuple[Json, list[list[Any]]]:
+        """One result: all there is to show, and of each packet what can be searched for."""
+        recording = result.recording
+        if recording is None:
+            return {}, []
+        ladder = shortened(ladder_of(recording), MOST_RUNGS)
+        say = self._say["en"]
+        rungs = [self._rung(ladder, rung) for rung in ladder.rungs]
+        told = {
+            "rungs": rungs,
+            "omitted": ladder.omitted,
+            "names": ladder.names,
+            "judged": recording.segments_judged,
+            "lost": recording.transitions_lost,
+            "wide": figure(ladder, say, WIDE),
+            "narrow": figure(ladder, say, NARROW),
+        }
+        return told, [_searchable(at, rung) for at, rung in enumerate(ladder.rungs) if rung.packet is not None]
+
+    def _rung(self, ladder: Ladder, rung: Rung) -> Json:
+        told: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": printable(rung.text)}
+        told["s"] = [sentence(ladder, rung, ladder.names, self._say[language]) for language in LANGUAGES]
+        if rung.kind is Kind.STEP:
+            told["claims"] = rung.claims
+            return told
+        told |= {"b": _states(rung.before), "a": _states(rung.after)}
+        if rung.packet is not None:
+            told |= {"n": rung.packet, "l": rung.letters, "p": rung.from_peer, "c": rung.connection}
+            told |= _marks(rung)
+        seen = ladder.seen(rung)
+        if seen is not None:
+            frame, segment = seen
+            own = frame.bases.peer if frame.from_peer else frame.bases.kernel
+            other = frame.bases.kernel if frame.from_peer else frame.bases.peer
+            told["seq"] = [
+                relative(segment.seq, own),
+                len(segment.payload),
+                *(segment.flags >> bit & 1 for bit in (1, 0)),
+            ]
+            if segment.flags & ACK:
+                told["ack"] = relative(segment.ack, other)
+            told["q"], told["r"] = rung.acknowledges, rung.acknowledged
+            if not frame.from_peer:
+                told["rules"] = [_RULE_NUMBERS[rule.id] for rule in rules_for(segment)]
+        if rung.event is not None and rung.packet is not None:
+            event: Any = ladder.recording.events[rung.event]
+            told["d"] = base64.b64encode(event.data).decode("ascii")
+        told["checks"] = [self._check(ladder.recording, check, rung) for check in rung.checks]
+        return told
+
+    def _check(self, recording: Recording, check: CheckMade, rung: Rung) -> Json:
+        why = check.difference.why if check.difference else ""
+        rows = [
+            [row.field, printable(row.expected), printable(row.got), row.agrees, self._why(check, row.field, rung)]
+            for row in recording.rows(check)
+        ]
+        told: Json = {
+            "o": check.passed,
+            "u": printable(check.subject),
+            "rows": rows,
+            "why": self._sentences.number(why),
+        }
+        if check.where is not None:
+            told |= {"line": check.where.line, "source": printable(check.where.source)}
+        if check.difference is not None:
+            told["summary"] = printable(check.difference.summary)
+        return told
+
+    def _why(self, check: CheckMade, field: str, rung: Rung) -> int:
+        """The number of the sentence behind a compared field."""
+        if check.expected is not None:
+            return self._sentences.number(reason(field, check.expected.flags))
+        before, after = rung.before.kernel, rung.after.kernel
+        if check.subject == "state" and check.passed and before and after and before is not after:
+            known = _EDGES.get((before, after), [])
+            return self._sentences.number(known[0] if len(known) == 1 else "")
+        return self._sentences.number("")
+
+
+def _states(sides: Sides) -> list[str]:
+    return [state.value if state else "" for state in sides]
+
+
+def _marks(rung: Rung) -> Json:
+    marks = {"again": rung.retransmission, "lost": rung.lost, "broke": rung.broke, "crosses": rung.arrives is not None}
+    return {name: True for name, holds in marks.items() if holds}
+
+
+def _searchable(at: int, rung: Rung) -> list[Any]:
+    marks = " ".join(_marks(rung))
+    return [at, rung.packet, rung.letters, rung.text, rung.from_peer, marks]

@@ -1,0 +1,110 @@
+// What is told of one rung of a ladder: states before and after, numbers that belong together, checks, the packet.
+
+const KIND_NAMES = { call: 'call', wait: 'wait', arrival: 'arrival', state: 'change' };
+
+function inspected(run, at, go) {
+  const rung = run.rungs[at];
+  const parts = [head(rung), h('p', { class: 'told' }, both(rung.s))];
+  if (rung.b.some(Boolean) || rung.a.some(Boolean)) parts.push(states(rung));
+  if (rung.seq) parts.push(numbers(run, rung, go));
+  parts.push(checks(run, rung));
+  if (rung.d) {
+    const octets = Uint8Array.from(atob(rung.d), (each) => each.charCodeAt(0));
+    parts.push(new Packet(octets, rung).view());
+  }
+  return parts;
+}
+
+function head(rung) {
+  if (rung.n === undefined) return h('h2', {}, t(KIND_NAMES[rung.k]));
+  const ends = rung.p ? ['peer', 'kernel'] : ['kernel', 'peer'];
+  const way = LANGUAGES.map((lang) => h('span', { lang }, filled(index.words.from_to[lang], {
+    source: index.words[`${ends[0]}_head`][lang], target: index.words[`${ends[1]}_head`][lang],
+  })));
+  return h('h2', {}, h('span', { class: 'letters mono' }, rung.l), ' ', way, ' ', h('small', {}, t('packet', { number: rung.n })));
+}
+
+function states(rung) {
+  const row = (key, at) => {
+    const [before, after] = [rung.b[at], rung.a[at]];
+    const changed = after && before !== after;
+    return h('tr', { class: changed ? 'changed' : '' }, h('th', { scope: 'row' }, t(key)),
+      h('td', {}, before ? pill(before) : t('unknown')),
+      h('td', {}, changed ? [h('span', { class: 'arrow', 'aria-hidden': 'true' }, '→ '), pill(after)] : after ? t('unchanged') : t('unknown')));
+  };
+  return h('section', { class: 'states' }, h('h3', {}, t('states')), h('table', {},
+    h('thead', {}, h('tr', {}, ['side', 'before', 'after'].map((key) => h('th', { scope: 'col' }, t(key))))),
+    h('tbody', {}, row('peer_head', 0), row('kernel_head', 1))));
+}
+
+const PHASES = { CLOSED: 'closed', LISTEN: 'opening', 'SYN-SENT': 'opening', 'SYN-RECEIVED': 'opening', ESTABLISHED: 'open', 'TIME-WAIT': 'waiting' };
+
+function pill(state) {
+  return h('span', { class: `pill ${PHASES[state] || 'closing'}` }, state);
+}
+
+function numbers(run, rung, go) {
+  const [seq, data, syn, fin] = rung.seq;
+  const end = seq + data + syn + fin;
+  const items = [];
+  if (end > seq) {
+    const parts = LANGUAGES.map((lang) => {
+      const text = (key, values = {}) => filled(index.words[key][lang], values);
+      return (syn ? text('part_syn') : '') + (data ? text('part_data', { count: data }) : '') + (fin ? text('part_fin') : '');
+    });
+    items.push(h('li', { class: 'seq' }, LANGUAGES.map((lang, at) => h('span', { lang }, filled(index.words.takes[lang], { seq, parts: parts[at], end })))));
+    const by = rung.r === null || rung.r === undefined ? null : run.rungs[rung.r];
+    items.push(h('li', { class: 'seq' }, by
+      ? h('button', { type: 'button', class: 'jump', click: () => go(rung.r) }, t('acknowledged_by', { packet: by.n, ack: by.ack }))
+      : t('never_acknowledged')));
+  } else {
+    items.push(h('li', {}, t('takes_nothing')));
+  }
+  for (const other of rung.q || []) {
+    const sent = run.rungs[other];
+    const [first, ...rest] = sent.seq;
+    items.push(h('li', { class: 'ack' }, h('button', { type: 'button', class: 'jump', click: () => go(other) },
+      t('acknowledges', { ack: rung.ack, packet: sent.n, end: rest.reduce((sum, each) => sum + each, first) }))));
+  }
+  return h('section', { class: 'numbers' }, h('h3', {}, t('numbers')), h('ul', {}, items));
+}
+
+function sentence(number) {
+  if (!number) return null;
+  const [en, zh, section] = index.sentences[number];
+  return h('span', { class: 'why' }, both([en, zh]), section ? h('cite', {}, ` ${section}`) : '');
+}
+
+function checks(run, rung) {
+  const items = rung.checks.map((check) => {
+    const open = !check.o;
+    const rows = check.rows.map(([name, expected, got, agrees, why]) => h('tr', { class: agrees ? '' : 'wrong' },
+      h('th', { scope: 'row' }, name), h('td', { class: 'mono' }, expected), h('td', { class: 'mono' }, agrees ? '✓' : `✗ ${got}`),
+      h('td', {}, sentence(why))));
+    return h('li', { class: check.o ? 'ok' : 'wrong' }, h('details', { open },
+      h('summary', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, check.o ? '✓' : '✗'), ' ',
+        h('span', { class: 'hidden' }, t(check.o ? 'check_ok' : 'check_wrong'), ': '), h('span', { class: 'mono' }, brief(check)),
+        check.line ? h('small', {}, ' ', t('line', { line: check.line })) : ''),
+      check.summary ? h('p', {}, check.summary) : '',
+      check.source ? h('pre', {}, h('code', {}, check.source)) : '',
+      h('table', {}, h('thead', {}, h('tr', {}, ['field', 'expected', 'got', 'why'].map((key) => h('th', { scope: 'col' }, t(key))))), h('tbody', {}, rows)),
+      check.why ? h('p', {}, sentence(check.why)) : ''));
+  });
+  if (rung.rules) items.push(rules(rung));
+  return h('section', { class: 'checks' }, h('h3', {}, t('checks')), items.length ? h('ul', {}, items) : h('p', { class: 'lead' }, t('no_checks')));
+}
+
+function brief(check) {
+  const told = check.rows.filter(([name, , got]) => name !== 'flags' && got !== 'none');
+  const text = told.map(([name, , got]) => (name === check.u ? got : `${name} ${got}`)).join(', ');
+  return `${check.u} ${text}`.trim();
+}
+
+function rules(rung) {
+  const broke = rung.checks.some((check) => check.u.startsWith('standing rule'));
+  const items = rung.rules.map((number) => h('li', {}, h('code', {}, index.rules[number][0]), ' ', sentence(index.rules[number][1])));
+  return h('li', { class: broke ? '' : 'ok' }, h('details', {},
+    h('summary', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, broke ? '·' : '✓'), ' ',
+      t(broke ? 'rules_some' : 'rules_held', { count: rung.rules.length, total: index.rules.length })),
+    h('ul', { class: 'rules' }, items)));
+}

@@ -1,0 +1,184 @@
+// One scenario: its ladder, which arrow keys and buttons step through, and what there is to say about each step.
+
+const NARROW = matchMedia('(max-width: 60rem)');
+
+class Stage {
+  constructor(root) {
+    this.root = root;
+    this.told = null;
+    NARROW.addEventListener('change', () => this.told && this.draw());
+  }
+
+  // Whether there is such a scenario; `show` shows it.
+  open(id, family) {
+    const known = index.scenarios.find((each) => each.id === id);
+    const run = known && known.runs.find((each) => each.family === family);
+    if (run) Object.assign(this, { scenario: known, run, family });
+    return Boolean(run);
+  }
+
+  async show(packet) {
+    scrollTo(0, 0);
+    const { scenario, family } = this;
+    const all = await details(scenario.id);
+    if (scenario !== this.scenario || family !== this.family) return; // the reader was faster
+    this.told = all[family];
+    this.steps = (this.told.rungs || []).map((rung, at) => at).filter((at) => this.told.rungs[at].k !== 'step');
+    const wanted = this.steps.findIndex((at) => this.told.rungs[at].n === packet);
+    const broke = this.steps.findIndex((at) => this.told.rungs[at].broke);
+    this.at = wanted >= 0 ? wanted : Math.max(0, broke);
+    this.draw();
+    if (wanted > 0) this.groups.get(this.steps[wanted]).scrollIntoView({ block: 'center' });
+  }
+
+  draw() {
+    const { told, run } = this;
+    const rungs = told.rungs || [];
+    const parts = [this.heading()];
+    if (run.message) parts.push(h('p', { class: 'note' }, run.message));
+    if (told.omitted) parts.push(h('p', { class: 'note' }, t('omitted', { count: told.omitted })));
+    if (told.lost) parts.push(h('p', { class: 'note' }, t('lost_states', { count: told.lost })));
+    if (!rungs.length || !this.steps.length) {
+      this.root.replaceChildren(...parts, h('p', { class: 'lead' }, t('not_recorded')));
+      return;
+    }
+    this.inspector = named('details', h('section', { class: 'inspector', id: 'inspector', tabindex: '-1' }));
+    this.counter = h('span', { class: 'count' });
+    this.title = h('p', { class: 'step-title' });
+    this.brief = h('p', { class: 'brief', 'aria-hidden': 'true' });
+    this.root.replaceChildren(...parts, h('div', { class: 'stage' },
+      h('div', { class: 'ladder-side' }, this.controls(), h('p', { class: 'lead legend-text' }, t('ladder_legend')), this.ladder()),
+      this.inspector));
+    this.select(this.at, false);
+  }
+
+  heading() {
+    const { scenario, run } = this;
+    const at = index.scenarios.indexOf(scenario);
+    const neighbour = (step, key, sign) => {
+      const other = index.scenarios[at + step];
+      if (!other) return '';
+      const family = other.runs.some((each) => each.family === this.family) ? this.family : other.runs[0].family;
+      return named(key, h('a', { class: 'button', href: link(other.id, family), title: other.id }, sign));
+    };
+    const families = scenario.runs.map((each) => h('a', {
+      class: `family ${each.outcome}`, href: link(scenario.id, each.family), 'aria-current': each.family === this.family ? 'true' : undefined,
+    }, h('span', { 'aria-hidden': 'true' }, SIGNS[each.outcome]), ` IPv${each.family}`, h('span', { class: 'hidden' }, ', ', t(`outcome_${each.outcome}`))));
+    return h('div', { class: 'scenario-head' },
+      h('nav', { class: 'crumbs' }, h('a', { href: '#scenarios' }, '← ', t('back')), h('span', { class: 'neighbours' }, neighbour(-1, 'previous_scenario', '‹'), neighbour(1, 'next_scenario', '›'))),
+      h('h1', {}, scenario.id), h('p', { class: 'scenario-title' }, scenario.title),
+      h('p', { class: 'meta' }, h('span', {}, scenario.section), h('span', { class: `verdict ${run.outcome}` }, h('span', { 'aria-hidden': 'true' }, SIGNS[run.outcome]), ' ', t(`outcome_${run.outcome}`)),
+        h('span', {}, t('checks_count', { count: run.checks })), h('span', { class: 'families' }, families)));
+  }
+
+  controls() {
+    const button = (key, sign, act) => named(key, h('button', { type: 'button', click: act, 'data-go': key }, sign));
+    return h('div', { class: 'controls' }, this.brief,
+      button('first', '⇤', () => this.select(0)), button('previous', '←', () => this.select(this.at - 1)),
+      this.counter, button('next', '→', () => this.select(this.at + 1)), button('last', '⇥', () => this.select(this.steps.length - 1)),
+      h('button', { type: 'button', class: 'to-details', click: () => this.inspector.scrollIntoView({ block: 'start' }) }, t('details')),
+      this.title);
+  }
+
+  // The drawing comes as markup that the lab has made and escaped; it is parsed as XML, which runs no script.
+  ladder() {
+    const [height, body] = NARROW.matches ? this.told.narrow : this.told.wide;
+    const width = NARROW.matches ? 360 : 860;
+    const text = `<svg xmlns="${SVG}" class="ladder" viewBox="0 0 ${width} ${height}">${body}</svg>`;
+    const svg = document.importNode(new DOMParser().parseFromString(text, 'image/svg+xml').documentElement, true);
+    svg.setAttribute('role', 'listbox');
+    svg.setAttribute('tabindex', '0');
+    svg.setAttribute('aria-describedby', 'ladder-help');
+    named('ladder', svg);
+    this.groups = new Map();
+    for (const group of svg.querySelectorAll('g[data-at]')) {
+      const at = Number(group.dataset.at);
+      const rung = this.told.rungs[at];
+      this.groups.set(at, group);
+      group.id = `rung-${at}`;
+      if (rung.k === 'step') {
+        group.setAttribute('role', 'presentation');
+        continue;
+      }
+      group.setAttribute('role', 'option');
+      group.dataset.said = JSON.stringify(this.saidOf(at));
+      group.addEventListener('click', () => this.select(this.steps.indexOf(at), false));
+    }
+    svg.addEventListener('keydown', (event) => this.key(event));
+    this.links = document.createElementNS(SVG, 'g');
+    this.links.setAttribute('class', 'links');
+    svg.append(this.links);
+    this.svg = svg;
+    translate(svg);
+    return h('div', { class: 'drawing' }, h('p', { class: 'hidden', id: 'ladder-help' }, t('ladder_help')), svg);
+  }
+
+  // A step's sentence, behind the title of its paragraph where it is the first in it.
+  saidOf(at) {
+    const above = this.told.rungs[at - 1];
+    return this.told.rungs[at].s.map((text, lang) => (above && above.k === 'step' ? `${above.s[lang]} ${text}` : text));
+  }
+
+  key(event) {
+    const moves = {
+      ArrowDown: this.at + 1, ArrowRight: this.at + 1, j: this.at + 1, ArrowUp: this.at - 1, ArrowLeft: this.at - 1, k: this.at - 1,
+      Home: 0, End: this.steps.length - 1,
+    };
+    if (!(event.key in moves) || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    this.select(moves[event.key]);
+  }
+
+  select(step, aloud = true) {
+    if (step < 0 || step >= this.steps.length) return;
+    this.at = step;
+    const at = this.steps[step];
+    const rung = this.told.rungs[at];
+    for (const [number, group] of this.groups) {
+      const chosen = number === at;
+      group.classList.toggle('selected', chosen);
+      if (group.getAttribute('role') === 'option') group.setAttribute('aria-selected', String(chosen));
+      group.classList.toggle('takes', chosen && Boolean(rung.seq) && rung.seq.slice(1).some(Boolean));
+      group.classList.toggle('acks', chosen && Boolean(rung.q && rung.q.length));
+      group.classList.toggle('acker', number === rung.r && rung.r !== null);
+      group.classList.toggle('acked', (rung.q || []).includes(number));
+    }
+    this.svg.setAttribute('aria-activedescendant', `rung-${at}`);
+    this.counter.replaceChildren(...t('step_of', { at: step + 1, count: this.steps.length }));
+    const title = this.told.rungs.slice(0, at).reverse().find((each) => each.k === 'step');
+    this.title.textContent = title ? title.x : '';
+    this.brief.replaceChildren(...both(rung.s));
+    for (const [key, end] of [['first', 0], ['previous', 0], ['next', this.steps.length - 1], ['last', this.steps.length - 1]]) {
+      this.root.querySelector(`[data-go=${key}]`).setAttribute('aria-disabled', String(step === end));
+    }
+    this.inspector.replaceChildren(...inspected(this.told, at, (other) => this.select(this.steps.indexOf(other))));
+    const group = this.groups.get(at);
+    if (aloud) {
+      group.scrollIntoView({ block: 'nearest' });
+      announce(this.saidOf(at)[LANGUAGES.indexOf(language())]);
+    }
+    this.connect(at, rung);
+    if (rung.n) history.replaceState(null, '', link(this.scenario.id, this.family, rung.n));
+  }
+
+  // A curve from each number to the one that acknowledges it.
+  connect(at, rung) {
+    const pairs = (rung.q || []).map((other) => [other, at, 'ack']);
+    if (rung.r !== null && rung.r !== undefined) pairs.push([at, rung.r, 'seq']);
+    this.links.replaceChildren(...pairs.map(([from, to, kind]) => {
+      const [start, end] = [this.groups.get(from).querySelector('.seq'), this.groups.get(to).querySelector('.ack')];
+      if (!start || !end) return '';
+      const [x1, y1, x2, y2] = [middle(start), middle(end)].flat();
+      const path = document.createElementNS(SVG, 'path');
+      path.setAttribute('class', `link ${kind}`);
+      path.setAttribute('d', `M${x1} ${y1 + 4}C${x1} ${y1 + 22} ${x2} ${y2 - 28} ${x2} ${y2 - 11}`);
+      return path;
+    }));
+  }
+}
+
+// Where a part of a text stands, in the drawing's own coordinates: its middle, on the line that it is written on.
+function middle(part) {
+  const [first, last] = [part.getStartPositionOfChar(0), part.getEndPositionOfChar(part.getNumberOfChars() - 1)];
+  return [(first.x + last.x) / 2, first.y];
+}

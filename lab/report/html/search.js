@@ -1,0 +1,81 @@
+// Filters of the overview, and the search over scenarios, claims and packets.
+
+const MOST = 40;
+const CONTROL = { SYN: 'S', ACK: 'A', FIN: 'F', RST: 'R', PSH: 'P', URG: 'U', ECE: 'E', CWR: 'C' };
+
+function filters() {
+  for (const bar of document.querySelectorAll('.filters')) {
+    const section = bar.closest('section');
+    const apply = () => {
+      const chosen = {};
+      for (const chips of bar.querySelectorAll('.chips')) chosen[chips.dataset.filter] = chips.querySelector('[aria-pressed=true]').dataset.value;
+      const text = (bar.querySelector('input') || { value: '' }).value.trim().toLowerCase();
+      let left = 0;
+      for (const each of section.querySelectorAll('.scenario, .claim')) {
+        const { outcomes = '', verdict, kind } = each.dataset;
+        const fits = (!chosen.outcome || outcomes.split(' ').includes(chosen.outcome)) && (!chosen.verdict || verdict === chosen.verdict)
+          && (!chosen.kind || kind === chosen.kind) && (each.dataset.text || '').includes(text);
+        each.hidden = !fits;
+        left += fits;
+      }
+      for (const group of section.querySelectorAll('.file, .topic')) group.hidden = !group.querySelector('.scenario:not([hidden]), .claim:not([hidden])');
+      section.querySelector('[data-none]').hidden = left > 0;
+    };
+    for (const button of bar.querySelectorAll('.chips button')) {
+      button.addEventListener('click', () => {
+        for (const other of button.parentElement.querySelectorAll('button')) other.setAttribute('aria-pressed', String(other === button));
+        apply();
+      });
+    }
+    for (const input of bar.querySelectorAll('input')) input.addEventListener('input', apply);
+  }
+}
+
+// Every word has to be found. "SYN+ACK" is exactly these control bits, as "SA" is where it stands alone.
+function packetsFor(words) {
+  const found = [];
+  const bits = (word) => {
+    const names = word.toUpperCase().split('+');
+    return names.every((name) => name in CONTROL) ? [...names.map((name) => CONTROL[name])].sort().join('') : null;
+  };
+  for (const scenario of index.scenarios) {
+    for (const run of scenario.runs) {
+      for (const packet of run.packets) {
+        const [, , letters, text, , marks] = packet;
+        const sorted = [...letters].sort().join('');
+        const fits = words.every((word) => {
+          const wanted = bits(word) || (/^[fsrpauecn]{1,6}$/i.test(word) && word === word.toUpperCase() ? [...word].sort().join('') : null);
+          if (wanted !== null) return sorted === wanted;
+          return `${text} ${marks}`.toLowerCase().includes(word.toLowerCase());
+        });
+        if (fits) found.push([scenario, run, packet]);
+      }
+    }
+  }
+  return found;
+}
+
+function search(query) {
+  const words = query.trim().split(/\s+/).filter(Boolean);
+  const within = (text) => words.every((word) => text.toLowerCase().includes(word.toLowerCase()));
+  const scenarios = index.scenarios.filter((each) => within(`${each.id} ${each.title} ${each.section}`));
+  const claims = [...document.querySelectorAll('.claim')].filter((each) => within(each.textContent));
+  const packets = packetsFor(words);
+  const list = (items, view) => [h('ul', { class: 'found' }, items.slice(0, MOST).map(view)), items.length > MOST ? h('p', { class: 'lead' }, t('results_more', { count: items.length - MOST })) : ''];
+  const parts = [];
+  if (scenarios.length) parts.push(h('h2', {}, t('scenarios')), list(scenarios, (each) => h('li', {}, h('a', { href: link(each.id, each.runs[0].family) }, each.id), ' ', h('span', {}, each.title))));
+  if (claims.length) {
+    parts.push(h('h2', {}, t('claims')), list(claims, (each) => h('li', {}, h('a', { href: `#${each.id}` }, each.id), ' ', [...each.querySelector('.says').childNodes].map((node) => node.cloneNode(true)))));
+  }
+  if (packets.length) {
+    parts.push(h('h2', {}, t('packets')), list(packets, ([scenario, run, [, number, letters, text, fromPeer]]) => h('li', {},
+      h('a', { href: link(scenario.id, run.family, number) }, `${scenario.id} IPv${run.family}, ${number}`), ' ',
+      h('span', { class: 'mono' }, `${fromPeer ? '→' : '←'} ${letters} ${text}`))));
+  }
+  const total = { scenarios: scenarios.length, claims: claims.length, packets: packets.length };
+  const none = !scenarios.length && !claims.length && !packets.length;
+  announce(none ? say('results_none') : say('results_count', total));
+  return [h('div', { class: 'scenario-head' }, h('h1', {}, t('results_for'), ' ', h('q', {}, query)),
+    h('p', { class: 'lead' }, none ? t('results_none') : t('results_count', total)),
+    h('a', { class: 'button', href: '#', click: () => { document.getElementById('search').value = ''; } }, t('close_search'))), ...parts.flat()];
+}

@@ -1,0 +1,218 @@
+"""The report as a file: nothing in it but itself, every text in both languages, every colour legible."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.report.coverage import EdgeReport
+from lab.report.html.data import Details, packed
+from lab.report.html.diagram import _WAYS, diagram, label, status
+from lab.report.html.sentences import Sentences, translations
+from lab.report.palette import COLOURS, file_style, ladder_style
+from lab.report.walk import FIGURE_5
+from lab.report.words import LANGUAGES, table, words
+from lab.scenario.reasons import _REASONS
+from lab.scenario.result import Outcome, Run
+from lab.tcp.diagram import EDGES
+from lab.tcp.rules import RULES
+from tests.browser.pages import conversation, failing, result, written
+from tests.unit.stories import Story
+
+FOLDER = Path(__file__).resolve().parents[2] / "lab/report/html"
+SOURCES = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.iterdir() if file.is_file()}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    skipped = result(None, "made.elsewhere", Outcome.SKIP)
+    results = result(conversation()), result(conversation(6)), failing(), skipped
+    return written(tmp_path_factory.mktemp("page"), *results).read_text(encoding="utf-8")
+
+
+class Elements(HTMLParser):
+    """All elements of a page: name, attributes and, of scripts and styles, what they hold."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.found and self.found[-1][0] in {"script", "style"}:
+            self.texts.append((self.found[-1][0], data))
+
+
+def unpacked(text: str) -> Any:
+    return json.loads(zlib.decompress(base64.b64decode(text)))
+
+
+def test_the_policy_allows_this_script_and_this_style_and_nothing_else(text: str) -> None:
+    elements = Elements(text)
+    [policy] = [each["content"] for tag, each in elements.found if each.get("http-equiv") == "Content-Security-Policy"]
+    rules = dict(each.strip().split(" ", 1) for each in (policy or "").split(";"))
+    assert rules.keys() == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
+    assert rules["default-src"] == "'none'"
+    for tag, directive in (("script", "script-src"), ("style", "style-src")):
+        held = "".join(data for of, data in elements.texts if of == tag and "\n" in data.strip())
+        digest = base64.b64encode(hashlib.sha256(held.encode()).digest()).decode()
+        assert rules[directive] == f"'sha256-{digest}'"
+
+
+def test_nothing_is_fetched_and_no_markup_is_a_script(text: str) -> None:
+    for tag, attributes in Elements(text).found:
+        assert tag not in {"img", "iframe", "link", "object", "embed", "base"}
+        assert not any(name.startswith("on") or name in {"src", "style", "action"} for name in attributes), (
+            tag,
+            attributes,
+        )
+        assert (attributes.get("href") or "#").startswith("#")
+    assert set(re.findall(r"\bhttps?://[^\s'\"]+", text)) <= {"http://www.w3.org/2000/svg"}
+    assert "url(" not in text
+    assert "innerHTML" not in text
+
+
+def test_scenarios_with_all_their_families_are_packed_once(text: str) -> None:
+    elements = Elements(text)
+    names = [each["data-scenario"] for tag, each in elements.found if "data-scenario" in each]
+    assert names == ["made.up", "made.to_fail", "made.elsewhere"]
+    packs = [data for tag, data in elements.texts if tag == "script" and "\n" not in data]
+    index, first, *_ = map(unpacked, packs)
+    assert [each["id"] for each in index["scenarios"]] == names
+    assert set(first) == {"4", "6"}
+    assert [rung["k"] for rung in first["4"]["rungs"]][:4] == ["call", "call", "step", "segment"]
+
+
+def test_the_bytes_of_each_packet_are_there() -> None:
+    recording = conversation()
+    details = Details(Run([result(recording)]))
+    rungs = unpacked(details.packed[0][1])["4"]["rungs"]
+    events = [getattr(event, "data", b"") for event in recording.events]
+    frames = [base64.b64decode(rung["d"]) for rung in rungs if "d" in rung]
+    assert len(frames) == 5
+    assert all(frame in events for frame in frames)
+    assert details.packets == 5
+    assert [rung["n"] for rung in rungs if "n" in rung] == [1, 2, 3, 5, 6], "numbered as in the capture file"
+
+
+def test_what_is_packed_can_be_anything() -> None:
+    value = {"text": "</script>\0\u202e\"'&\ud800"}
+    assert re.fullmatch(r"[A-Za-z0-9+/=]+", packed(value))
+    assert unpacked(packed(value))["text"].startswith("</script>\0\u202e\"'&")
+
+
+def test_every_arrow_of_the_figure_is_drawn_and_named() -> None:
+    assert set(_WAYS) == {(edge.source, edge.event) for edge in FIGURE_5}
+    assert all(label(edge)[0] for edge in FIGURE_5)
+    reports = [EdgeReport(edge, (), ()) for edge in FIGURE_5]
+    drawn = diagram(reports, set(), words("en"), lambda report: "#/x" if report is reports[0] else "")
+    assert drawn.count('class="line"') == len(FIGURE_5)
+    assert drawn.count("<a ") == 1
+    assert {status(each) for each in reports} == {"open", "absent"}
+
+
+def test_every_sentence_of_the_documents_has_a_translation_and_no_other() -> None:
+    english = {rule.sentence for rule in RULES} | {each[2].rpartition("   ")[0] for each in _REASONS}
+    english |= {edge.event.value for edge in EDGES}
+    spoken_elsewhere = {
+        "the data offset counts 32-bit words up to the data, options included",
+        "behind the last byte before a FIN the application learns that the other side closed",
+    }
+    assert set(translations()) == english | spoken_elsewhere
+
+
+def test_a_sentence_is_kept_once_and_its_section_apart() -> None:
+    sentences = Sentences()
+    numbers = [
+        sentences.number(each) for each in ("", "The reserved bits are zero.   RFC 9293 3.1", "new words", "new words")
+    ]
+    assert numbers == [0, 1, 2, 2]
+    assert sentences.listed[1:] == [
+        ("The reserved bits are zero.", "保留位为零。", "RFC 9293 3.1"),
+        ("new words", "new words", ""),
+    ]
+
+
+def used_words() -> set[str]:
+    """The keys that template, scripts and drawings ask for by name."""
+    source = "\n".join(text for name, text in SOURCES.items() if name.endswith((".js", ".jinja", ".py")))
+    source += (FOLDER.parent / "svg.py").read_text(encoding="utf-8")
+    found = set(re.findall(r"""\b(?:t|say|named|filled|text|button)\(\s*["'](\w+)["']""", source))
+    found |= set(re.findall(r"""data-(?:label|w|placeholder)="(\w+)\"""", source)) | set(
+        re.findall(r"""key="(\w+)\"""", source)
+    )
+    return found | set(re.findall(r"words(?:\.en)?\.(\w+)\[", source))
+
+
+def test_every_text_that_is_asked_for_is_there() -> None:
+    missing = {key for key in used_words() if key not in table()}
+    assert missing <= {"theme_", "outcome_", "edge_", "verdict_", "kind_"}
+
+
+def test_no_text_of_the_page_is_left_over() -> None:
+    import tomllib
+
+    own = tomllib.loads(SOURCES["words.toml"])
+    source = "\n".join(text for name, text in SOURCES.items() if name.endswith((".js", ".jinja", ".py")))
+    families = ("f_", "h_", "outcome_", "theme_", "edge_", "layer_")
+    assert {key for key in own if not key.startswith(families) and not re.search(rf"\b{key}\b", source)} == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_fields_and_their_help_are_texts(language: str) -> None:
+    names = set(re.findall(r"\['(\w+)', \d+, \d+", SOURCES["fields.js"]))
+    assert len(names) > 40
+    assert all(table()[f"f_{name}"][language] for name in names)
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.2."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["paper", "page", "band", "pick"])
+def test_texts_stand_out(theme: int, ground: str) -> None:
+    """4.5 to 1 for texts, 3 to 1 for lines that say something (WCAG 2.2, 1.4.3 and 1.4.11)."""
+    below = COLOURS[ground][theme]
+    texts = ["ink", "soft", "accent", "good", "bad", "warn", "seq", "ack"]
+    assert {
+        name: contrast(COLOURS[name][theme], below) for name in texts if contrast(COLOURS[name][theme], below) < 4.5
+    } == {}
+    if ground == "paper":
+        lines = ["closed", "opening", "open", "closing", "waiting"]
+        assert {name for name in lines if contrast(COLOURS[name][theme], below) < 3} == set()
+
+
+def test_a_ladder_in_a_file_needs_no_variables() -> None:
+    assert "var(" in ladder_style()
+    assert "var(" not in file_style()
+    assert file_style().count("#") > ladder_style().count("var(")
+
+
+def test_a_run_of_nothing_has_a_page(tmp_path: Path) -> None:
+    page = written(tmp_path).read_text(encoding="utf-8")
+    assert "0 checks on 0 packets in 0 scenarios" in page
+
+
+def test_a_recording_without_any_event_has_a_page(tmp_path: Path) -> None:
+    assert "made.up" in written(tmp_path, result(Story().recording)).read_text(encoding="utf-8")

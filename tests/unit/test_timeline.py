@@ -1,0 +1,48 @@
+"""What the tracepoint tells is taken over as far as it is about this recording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.host.kernel_state import CLOSED, KernelState
+from lab.host.tracepoint import Transition, mapped
+from lab.scenario.recording import Connection, Recording, StateSeen
+from lab.scenario.timeline import Timeline
+from lab.tcp.state import State
+
+KERNEL, PEER = "198.18.0.1", "198.18.0.2"
+START = 1000
+
+
+class Tracer:
+    """Tells what it is given, once."""
+
+    lost = 0
+
+    def __init__(self, *told: tuple[int, State]) -> None:
+        ends = mapped(KERNEL), 80, mapped(PEER), 40001
+        self._told = [Transition(time_ns, *ends, State.CLOSED, new) for time_ns, new in told]
+
+    def take(self, address: str) -> list[Transition]:
+        told, self._told = self._told, []
+        return told if address == KERNEL else []
+
+
+class Lookup:
+    """Nothing is left of any connection."""
+
+    def ask(self, _: bytes) -> KernelState:
+        return CLOSED
+
+
+def states(tracer: Any) -> list[State]:
+    recording = Recording(4, START)
+    recording.connections.append(Connection(4, 80, 40001, KERNEL, PEER))
+    lookup: Any = Lookup()
+    Timeline(recording, KERNEL, lookup, tracer).catch_up()
+    return [event.state for event in recording.events if isinstance(event, StateSeen)]
+
+
+def test_what_was_before_the_recording_began_is_somebody_elses() -> None:
+    told = (START - 1, State.TIME_WAIT), (START, State.SYN_RECEIVED), (START + 1, State.ESTABLISHED)
+    assert states(Tracer(*told)) == [State.SYN_RECEIVED, State.ESTABLISHED]
