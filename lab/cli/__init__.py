@@ -13,6 +13,7 @@ import typer
 import lab
 from lab.cli.claims import claims
 from lab.cli.coverage import coverage
+from lab.cli.diff import diff
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, up
@@ -48,6 +49,7 @@ def version(
 
 app.command()(run)
 app.command()(show)
+app.command()(diff)
 app.command()(report)
 app.command(name="list")(list_scenarios)
 app.command()(claims)

@@ -35,6 +35,10 @@ From = Annotated[
     Path | None,
     typer.Option("--from", metavar="RUN", help="Look at a saved run (its folder or file), instead of running now."),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--sysctl", metavar="NAME=VALUE", help="A setting for every scenario without an own value for it."),
+]
 NewFolder = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Save the run in this new folder, instead of one below out/."),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, wrong_usage
-from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Unsaved, families
+from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settings, Unsaved, families
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lab.scenario.registry import Runnable
     from lab.scenario.result import Result, Run
@@ -32,6 +32,7 @@ def run(
     ipv6: IPv6 = False,
     full: Full = False,
     plain: Plain = False,
+    sysctl: Settings = None,
     out: NewFolder = None,
     no_out: Unsaved = False,
     json_file: Annotated[
@@ -49,13 +50,15 @@ def run(
     found = registry.find(patterns or [])
     printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
     made = new_run(full=full)
+    settings = _settings(sysctl or [])
     folder = None if no_out else wanted_folder(out)
 
     def is_enough(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
 
     try:
-        for result in results_of(found.scenarios, families(ipv4, ipv6), is_enough, printer.note, full=full):
+        wanted = families(ipv4, ipv6)
+        for result in results_of(found.scenarios, wanted, is_enough, printer.note, full=full, sysctls=settings):
             made.results.append(result)
             printer.result(result)
     except KeyboardInterrupt:
@@ -80,6 +83,7 @@ def results_of(
     note: Callable[[str], None],
     *,
     full: bool,
+    sysctls: Mapping[str, str] | None = None,
 ) -> Iterator[Result]:
     """Run these scenarios; the results in their order. Ends the command where no lab can be made."""
     from lab.host.errors import MachineError
@@ -90,12 +94,27 @@ def results_of(
         return
     try:
         ensure_privileges()
-        runner = Runner(full=full)
+        runner = Runner(full=full, sysctls=sysctls)
         settle_garbage_collector()
         note(runner.untraced)
         yield from runner.run_all(scenarios, wanted, stop)
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
+
+
+def _settings(given: Sequence[str]) -> dict[str, str]:
+    """What was asked for; ends the command where that is no setting of a network namespace of this kernel."""
+    from lab.host.sysctls import is_known
+
+    settings = {}
+    for each in given:
+        name, equals, value = (part.strip() for part in each.partition("="))
+        if not (equals and value):
+            wrong_usage(f"--sysctl takes NAME=VALUE, not {each!r}")
+        if not is_known(name):
+            wrong_usage(f"this kernel has no sysctl {name} for a network namespace")
+        settings[name] = value
+    return settings
 
 
 def _exit_code(made: Run) -> int:

@@ -102,6 +102,11 @@ def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
     return values
 
 
+def is_known(name: str) -> bool:
+    """Whether this kernel has such a setting for a network namespace."""
+    return name.startswith("net.") and _path(name).exists()
+
+
 def name_of(path: str) -> str:
     """/proc/sys/net/ipv4/tcp_sack -> `net.ipv4.tcp_sack`."""
     return path.removeprefix("/proc/sys/").replace("/", ".")

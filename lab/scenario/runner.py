@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,8 +39,12 @@ def settle_garbage_collector() -> None:
 class Runner:
     """What the scenarios of one run share: addresses, and the tracepoint where it can be had."""
 
-    def __init__(self, *, full: bool = False) -> None:
-        """`full`: timers run their whole length. MachineError when no lab can be made at all."""
+    def __init__(self, *, full: bool = False, sysctls: Mapping[str, str] | None = None) -> None:
+        """`full`: timers run their whole length. `sysctls` are for every scenario that has no own value for them.
+
+        MachineError when no lab can be made at all.
+        """
+        self._sysctls = dict(sysctls or {})
         crafting.warm_up()
         descriptors.allow_all()
         self._full = full
@@ -88,7 +92,7 @@ class Runner:
             family,
             pool=self._pool,
             tracer=self._tracer,
-            sysctls=scenario.sysctls if self._full else {**scenario.sysctls, **scenario.short},
+            sysctls={**self._sysctls, **scenario.sysctls, **({} if self._full else scenario.short)},
             full=self._full,
             liar=liar,
             router=scenario.router,

@@ -1,0 +1,227 @@
+"""What differs between two runs, of two kernels or of two settings of one: only that, and the first place of each.
+
+What differs between any two runs is left out: times, timestamps, cookies, the kernel's choice of ports and of initial
+sequence numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from lab.report.ladder import Kind, Rung, ladder_of
+from lab.scenario.recording import FrameSeen, Measured, Recording
+from lab.scenario.result import Result, Run
+from lab.tcp.flags import RST
+from lab.tcp.segment import Segment
+
+NOT_THERE = "-"
+_SHOWN_LINES = 3
+_COMPARED = {Kind.SEGMENT, Kind.FRAME, Kind.CALL, Kind.ARRIVAL}
+_BY_CHANCE = re.compile(r"(?<=TS) val \d+ ecr \d+|(?<=tfo) [0-9a-f]{8,}")
+_MEASURED = re.compile(r"\d+(?:\.\d+)?(?: ?[mu]s\b| ?%| ?s\b)?")
+_RATIOS = {"s": 1.3, "": 1.3, "ms": 2.0, "us": 2.0, "%": 2.0}
+"""By unit: so many times as large may one measured number be as the other."""
+_SHORT_MS = 10
+"""How long anything takes below that is the machine's doing."""
+
+
+class Change(NamedTuple):
+    """Something with a name, in the first run and in the second."""
+
+    name: str
+    first: str
+    second: str
+
+
+class Line(NamedTuple):
+    """A segment or a system call, and the two sides' states once it was dealt with."""
+
+    text: str
+    states: str
+
+    def __str__(self) -> str:
+        return f"{self.text}   {self.states}" if self.states else self.text
+
+
+@dataclass(slots=True)
+class ScenarioChange:
+    """What differs in one scenario: how it ended, its settings, the values found, the exchange."""
+
+    scenario: str
+    families: list[int] = field(compare=False)
+    """Those in which this differs in the same way."""
+    changes: list[Change] = field(default_factory=list)
+    step: str = ""
+    """The paragraph in which the exchanges part."""
+    first: list[Line] = field(default_factory=list)
+    """How the exchange goes on from there, a few lines."""
+    second: list[Line] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.first or self.second)
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Everything that differs."""
+
+    environment: list[Change]
+    sysctls: list[Change]
+    only_first: list[str]
+    """Scenarios that only the first run has."""
+    only_second: list[str]
+    scenarios: list[ScenarioChange]
+
+    def __bool__(self) -> bool:
+        return any((self.environment, self.sysctls, self.only_first, self.only_second, self.scenarios))
+
+
+def compare_runs(first: Run, second: Run) -> Comparison:
+    """Hold two runs side by side."""
+    before, after = ({(each.scenario.id, each.family): each for each in run.results} for run in (first, second))
+    environments = [{**run.environment, "timers": "full length" if run.full else "short"} for run in (first, second)]
+    sysctls = list(_changes(*(each.pop("sysctls", {}) for each in environments)))
+    scenarios: list[ScenarioChange] = []
+    for key, result in before.items():
+        change = _compare(result, after[key], sysctls) if key in after else None
+        if change and scenarios and scenarios[-1] == change:
+            scenarios[-1].families += change.families
+        elif change:
+            scenarios.append(change)
+    return Comparison(
+        list(_changes(*environments)), sysctls, _names(before.keys() - after), _names(after.keys() - before), scenarios
+    )
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison for programs."""
+    return {
+        "environment": [each._asdict() for each in comparison.environment],
+        "sysctls": [each._asdict() for each in comparison.sysctls],
+        "only_first": comparison.only_first,
+        "only_second": comparison.only_second,
+        "scenarios": [
+            {
+                "id": each.scenario,
+                "families": [f"IPv{family}" for family in each.families],
+                "changes": [change._asdict() for change in each.changes],
+                "step": each.step,
+                "first": [line._asdict() for line in each.first],
+                "second": [line._asdict() for line in each.second],
+            }
+            for each in comparison.scenarios
+        ],
+    }
+
+
+def _compare(before: Result, after: Result, run_wide: list[Change]) -> ScenarioChange:
+    change = ScenarioChange(before.scenario.id, [before.family])
+    change.changes += _changes({"outcome": before.outcome.value}, {"outcome": after.outcome.value})
+    change.changes += _changes({"because": _because(before)}, {"because": _because(after)})
+    if before.recording is not None and after.recording is not None:
+        own = _changes(before.recording.sysctls, after.recording.sysctls)
+        change.changes += [each for each in own if each not in run_wide]
+        change.changes += _measured(before.recording, after.recording)
+        _part(change, before.recording, after.recording)
+    return change
+
+
+def _because(result: Result) -> str:
+    if result.difference is not None and result.difference.difference is not None:
+        return f"{result.difference.subject}: {result.difference.difference.summary}"
+    return result.message
+
+
+def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Change]:
+    for name in dict.fromkeys([*first, *second]):
+        one, other = (_text(each.get(name, NOT_THERE)) for each in (first, second))
+        if one != other:
+            yield Change(name, one, other)
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) or NOT_THERE
+
+
+def _names(keys: Iterable[tuple[str, int]]) -> list[str]:
+    return [f"{name} IPv{family}" for name, family in sorted(keys)]
+
+
+def _measured(before: Recording, after: Recording) -> Iterator[Change]:
+    """The values that authors found for claims, where they are not the same but for the chance of a measurement."""
+    values = [
+        [(event.claim, event.value) for event in recording.events if isinstance(event, Measured)]
+        for recording in (before, after)
+    ]
+    for claim in dict.fromkeys(claim for each in values for claim, _ in each):
+        one, other = ([value for name, value in each if name == claim] for each in values)
+        if len(one) != len(other) or not all(map(_is_alike, one, other)):
+            yield Change(claim, "; ".join(one) or NOT_THERE, "; ".join(other) or NOT_THERE)
+
+
+def _is_alike(one: str, other: str) -> bool:
+    """Whether two texts say the same. What has a unit or a fraction was measured, and is never quite the same twice."""
+    pairs = zip_longest(_MEASURED.findall(one), _MEASURED.findall(other), fillvalue="")
+    return _MEASURED.split(one) == _MEASURED.split(other) and all(_is_like(*pair) for pair in pairs)
+
+
+def _is_like(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    (first, unit), (second, others_unit) = (_value(each) for each in (one, other))
+    if unit != others_unit or not (unit or "." in one + other):
+        return False
+    least, most = sorted((first, second))
+    return most <= least * _RATIOS[unit] or (unit in {"ms", "us"} and most < _SHORT_MS)
+
+
+def _value(text: str) -> tuple[float, str]:
+    number = text.rstrip("mus% ")
+    return float(number), text[len(number) :].strip()
+
+
+def _part(change: ScenarioChange, before: Recording, after: Recording) -> None:
+    """Note where the two exchanges part."""
+    with_states = before.witnesses == after.witnesses and not before.transitions_lost and not after.transitions_lost
+    one, other = _exchange(before, with_states), _exchange(after, with_states)
+    at = next((at for at, (a, b) in enumerate(zip_longest(one, other)) if a is None or b is None or a[1] != b[1]), None)
+    if at is not None:
+        change.step = next(each[at][0] for each in (one, other) if at < len(each))
+        change.first = [line for _, line in one[at : at + _SHOWN_LINES]]
+        change.second = [line for _, line in other[at : at + _SHOWN_LINES]]
+
+
+def _exchange(recording: Recording, with_states: bool) -> list[tuple[str, Line]]:
+    """Each segment and call, with the paragraph that it belongs to.
+
+    A retransmission that nobody expected is left out: on a busy machine there are more of them.
+    """
+    lines, step = [], ""
+    ladder = ladder_of(recording)
+    for rung in ladder.rungs:
+        if rung.kind is Kind.STEP:
+            step = rung.text
+        elif rung.kind in _COMPARED and (rung.checks or not rung.retransmission):
+            lines.append((step, Line(_line(rung, ladder.seen(rung)), _states(rung) if with_states else "")))
+    return lines
+
+
+def _line(rung: Rung, seen: tuple[FrameSeen, Segment] | None) -> str:
+    if rung.kind is Kind.ARRIVAL:
+        return "what was on its way to the kernel arrives"
+    text = _BY_CHANCE.sub("", rung.text)
+    if rung.kind is Kind.CALL:
+        return text
+    if seen is not None and seen[1].flags & RST and seen[1].seq == 0:  # which is no number of the connection
+        text = f"absolute 0 {text.partition(' ')[2]}"
+    way = "peer > kernel" if rung.from_peer else "kernel > peer"
+    return "  ".join([way, f"{rung.letters:<3}", text, *["lost on the way"] * rung.lost])
+
+
+def _states(rung: Rung) -> str:
+    told = [("peer", rung.after.peer), ("kernel", rung.after.kernel)]
+    return ", ".join(f"{side} {state}" for side, state in told if state is not None)
