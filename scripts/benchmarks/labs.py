@@ -146,6 +146,33 @@ def setup_seconds(of: Shared, count: int) -> float:
     return median(one() for _ in range(count))
 
 
+def exhaustion_seconds(of: Shared, family: int, ports: str) -> float:
+    """Time in which the kernel opens and closes a connection from each of these ports, and finds none for another."""
+    pool, tracer = of
+    with Lab(family, pool=pool, tracer=tracer, sysctls={"net.ipv4.ip_local_port_range": ports}) as lab:
+        first, last = map(int, ports.split())
+        began = time.perf_counter()
+        peer = lab.peer(port=cycles.PORT)
+        lab.kernel.connect(to=peer)
+        peer.open().close()
+        peer.expect("FA")
+        peer.send("FA")
+        peer.expect("A")
+        lab.crowd(like=peer, count=last - first)
+        lab.kernel.connect(to=lab.peer(port=cycles.PORT), error="EADDRNOTAVAIL")
+        return time.perf_counter() - began
+
+
+def half_open_seconds(of: Shared, count: int) -> float:
+    """Time in which so many SYNs are answered, most of them with cookies."""
+    pool, tracer = of
+    with Lab(pool=pool, tracer=tracer) as lab:
+        server = lab.kernel.listen(port=cycles.PORT, backlog=256)
+        began = time.perf_counter()
+        lab.crowd(like=lab.peer(to=server).syn_received(), count=count - 1)
+        return time.perf_counter() - began
+
+
 def fence_seconds(of: Shared, count: int) -> float:
     """Median time in which a scenario learns that the kernel has nothing to say to an open connection."""
     pool, tracer = of

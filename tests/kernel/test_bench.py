@@ -25,7 +25,7 @@ def bench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     folder = tmp_path_factory.mktemp("bench")
-    done = bench("--quick", "--repeats", "1", "--json", "result.json", cwd=folder)
+    done = bench("--quick", "--full", "--repeats", "1", "--json", "result.json", cwd=folder)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     return done, json.loads((folder / "result.json").read_text())
 
@@ -35,10 +35,13 @@ def test_the_json_has_every_documented_number(
 ) -> None:
     _, measured = quick
     assert set(measured) == {"environment", "ratios", "seconds", "peak_rss_bytes", "growth", "repeats", "bounds"}
-    assert {"api_over_struct", "scapy_over_api", "sr1_over_api", "api_over_kernel"} <= set(measured["ratios"])
+    assert {"api_over_struct", "scapy_over_api", "sr1_over_api", "api_over_kernel", "run_full_over_slowest"} <= set(
+        measured["ratios"]
+    )
     assert set(measured["seconds"]) >= {
         *("fence_p50", "setup", "help_cold", "run_one_cold", "run_all", "slowest_scenario"),
-        *("write_views", "show_large_cold"),
+        *("write_views", "show_large_cold", "port_exhaustion_whole_range", "half_open"),
+        *("run_full", "slowest_scenario_full"),
         *("cycle_api", "cycle_struct", "cycle_scapy", "cycle_sr1", "cycle_kernel"),
     }
     assert all(value > 0 for value in [*measured["ratios"].values(), *measured["seconds"].values()])
