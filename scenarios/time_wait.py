@@ -168,10 +168,14 @@ def without_time_wait(lab: Lab) -> None:
     peer.open()
     peer.fin_wait_2()
 
-    lab.step("The kernel may keep no connection in TIME-WAIT: with its last ACK it forgets this one", claims="C115")
+    lab.step(
+        "The kernel may keep no connection in TIME-WAIT: with its last ACK it forgets this one", claims="C113 C115"
+    )
     peer.send("FA")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "CLOSED")
+    lab.verify("connections that should have waited", 1, lab.kernel.counter("TcpExtTCPTimeWaitOverflow"))
+    lab.measured("C113", "with tcp_max_tw_buckets = 0 no TIME-WAIT")
 
     lab.step("Had that ACK been lost: an orderly close ends in an error for the peer's application", claims="C115")
     peer.send("FA", seq=1)

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 
+from lab.host import tcp_info
 from lab.host.kernel_state import BY_NUMBER, CLOSED, KernelState
 from lab.host.namespace import Namespace
 from lab.tcp.state import State
@@ -25,6 +26,10 @@ _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI")
 _MESSAGE = struct.Struct("=xBBB48xIII4xI")
 _ERROR = struct.Struct("=i")
+_ATTRIBUTE = struct.Struct("=HH")
+_MESSAGE_SIZE = 72  # struct inet_diag_msg of linux/inet_diag.h; attributes follow
+_TCP_INFO = 2  # INET_DIAG_INFO
+_EXTENSIONS_AT, _WANT_TCP_INFO = 18, 1 << _TCP_INFO - 1
 
 
 class StateLookup:
@@ -58,6 +63,18 @@ class StateLookup:
         if reply[22:24] == b"\0\0" != request[26:28]:
             return CLOSED  # the kernel fell back to the listener: the connection itself does not exist
         return _told(reply, 0)
+
+    def tcp_info(self, request: bytes) -> dict[str, int]:
+        """TCP_INFO by the names of `lab.host.tcp_info`; {} where there is no whole socket, so that it has none."""
+        self._socket.send(request[:_EXTENSIONS_AT] + bytes([_WANT_TCP_INFO]) + request[_EXTENSIONS_AT + 1 :])
+        reply = self._socket.recv(4096)
+        at = _HEADER.size + _MESSAGE_SIZE
+        while reply[4] != _NLMSG_ERROR and at < len(reply):
+            size, kind = _ATTRIBUTE.unpack_from(reply, at)
+            if kind == _TCP_INFO:
+                return tcp_info.decode(reply[at + _ATTRIBUTE.size : at + size])
+            at += size + 3 & ~3
+        return {}
 
     def all_in(self, family: int, *states: State) -> list[KernelState]:
         """Everything in one of these states, in no particular order, some microseconds each.

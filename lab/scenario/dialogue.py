@@ -173,9 +173,7 @@ class Dialogue:
         if self.socket is None and not self.kernel_port:
             self._not_connected()
         if during:
-            deadline_ns = time.monotonic_ns() + int(during * 1e9)
-            while not self.inbox and self._exchange.receive(deadline_ns):
-                pass
+            self.hears(time.monotonic_ns() + int(during * 1e9), "silence")
         self._exchange.fence()
         self.expect_nothing_left("silence")
 
@@ -205,6 +203,13 @@ class Dialogue:
         self.kernel_port = ends.source_port
         self._stamper = self._exchange.stamper(ends)
 
+    def hears(self, deadline_ns: int, what: str) -> bool:
+        """Wait until a segment is there that nobody has asked for; whether one was by the deadline."""
+        while not self.inbox:
+            if not self._exchange.wait(deadline_ns, what):
+                return False
+        return True
+
     def recognise(self, segment: Segment, time_ns: int) -> bool:
         """Whether this segment, which takes up sequence numbers, is a retransmission; to be asked before the rules."""
         syn = segment.flags & flags.SYN
@@ -225,9 +230,8 @@ class Dialogue:
         exchange = self._exchange
         deadline_ns = time.monotonic_ns() + int(exchange.journal.patience(within) * 1e9)
         while True:
-            while not self.inbox:
-                if not exchange.receive(deadline_ns):
-                    self._nothing_came(letters, within)
+            if not self.inbox and not self.hears(deadline_ns, letters):
+                self._nothing_came(letters, within)
             at = self.inbox.pop(0)
             frame, segment = exchange.arrival(at)
             if agrees(expected, segment, frame.bases):

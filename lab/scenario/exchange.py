@@ -13,6 +13,7 @@ from lab.scenario.expectation import Row
 from lab.scenario.journal import Journal
 from lab.scenario.recording import Connection, CrossingOver, FrameSeen
 from lab.scenario.timeline import Timeline
+from lab.scenario.waiting import Waiting
 from lab.tcp.flags import FIN, SYN
 from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from lab.scenario.dialogue import Dialogue
 
 _FENCE_DEADLINE_NS = 30_000_000_000
+_BETWEEN_READINGS_NS = 1_000_000_000
+"""The tracepoint's buffers are the machine's: they must be read also while a lab waits for a minute."""
 _OCCUPYING = SYN | FIN
 _RULE_IDS = frozenset(rule.id for rule in RULES)
 
@@ -61,6 +64,8 @@ class Exchange:
         self._lossy: FaultyLink | None = None
         self._loses_answers = False
         self._held: list[int] | None = None
+        self.waiting: Waiting | None = None
+        """What the scenario waits for, while it does."""
         self._deviations: dict[str, str] = {}
         self._shown: set[str] = set()
 
@@ -121,7 +126,7 @@ class Exchange:
             held, self._held = self._held, None
         self._events.append(CrossingOver(time.monotonic_ns(), tuple(held)))
         for at in held:
-            self.link.send(self._frame(at).data)
+            self.link.send(self.frame(at).data)
             self._note_loss(at)
         for peer in self.peers:
             self.timeline.glance(peer.number)
@@ -177,6 +182,29 @@ class Exchange:
         """Judge a frame of the kernel, and give it to its peer."""
         self._see(frame, delivered=True)
 
+    def wait(self, deadline_ns: int, what: str) -> bool:
+        """As `receive`, for what may take long: it says what it waits for, and hears the witnesses all the while."""
+        if self.receive(0):
+            return True
+        now_ns = time.monotonic_ns()
+        with self.waiting_for(what, now_ns, deadline_ns):
+            while now_ns < deadline_ns:
+                if self.receive(min(deadline_ns, now_ns + _BETWEEN_READINGS_NS)):
+                    return True
+                self.timeline.catch_up()
+                now_ns = time.monotonic_ns()
+        return False
+
+    @contextmanager
+    def waiting_for(self, what: str, since_ns: int, until_ns: int) -> Iterator[None]:
+        """Say so for the length of the block, unless a wider one has said something already."""
+        outer = self.waiting
+        self.waiting = outer or Waiting(what, since_ns, until_ns)
+        try:
+            yield
+        finally:
+            self.waiting = outer
+
     def _see(self, frame: Frame, *, delivered: bool = False) -> int:
         """Judge and record a frame of the kernel; its number among the events."""
         time_ns, data, _ = frame
@@ -227,19 +255,29 @@ class Exchange:
 
     def arrival(self, at: int) -> tuple[FrameSeen, Segment]:
         """The frame that an inbox names."""
-        frame = self._frame(at)
+        frame = self.frame(at)
         assert frame.segment is not None
         return frame, frame.segment
 
     def heard(self, number: int) -> list[bytes]:
         """The frames with which the kernel has spoken on a connection, in order."""
+        return [frame.data for frame in self._events if isinstance(frame, FrameSeen) and _is_of(frame, number)]
+
+    def last_segment_ns(self, number: int) -> int:
+        """When the last segment of a connection went over the wire, from whichever side."""
+        events = reversed(self._events)
+        return next(each.time_ns for each in events if isinstance(each, FrameSeen) and each.connection == number)
+
+    def segments_of(self, number: int) -> list[tuple[int, Segment]]:
+        """What the kernel has sent on a connection, the last first, each with the index of its frame."""
         return [
-            event.data
-            for event in self._events
-            if isinstance(event, FrameSeen) and event.connection == number and not event.from_peer
+            (at, event.segment)
+            for at, event in reversed(list(enumerate(self._events)))
+            if isinstance(event, FrameSeen) and _is_of(event, number) and event.segment is not None
         ]
 
-    def _frame(self, at: int) -> FrameSeen:
+    def frame(self, at: int) -> FrameSeen:
+        """The frame with this index among the events."""
         frame = self._events[at]
         assert frame.__class__ is FrameSeen  # whoever keeps an index keeps a frame's
         return frame
@@ -247,7 +285,7 @@ class Exchange:
     def _note_loss(self, at: int) -> None:
         """Record whether the wire lost the frame that was sent last."""
         if self.cut or (self._lossy is not None and self._lossy.lost_the_last):
-            self._events[at] = self._frame(at)._replace(lost=True)
+            self._events[at] = self.frame(at)._replace(lost=True)
 
     def begin_fence(self) -> None:
         """Ask the kernel for the echo that stands behind its answers to everything sent so far: then `fence_passed`."""
@@ -293,3 +331,7 @@ class Exchange:
             frame=at,
             state=self.timeline.look(peer.number).state,
         )
+
+
+def _is_of(frame: FrameSeen, number: int) -> bool:
+    return frame.connection == number and not frame.from_peer

@@ -71,10 +71,12 @@ class Journal:
         self._append(made)
         return made
 
-    def segment_agrees(self, subject: str, expected: Expected, connection: int, frame: int) -> None:
-        """The segment is the expected one."""
+    def segment_agrees(
+        self, subject: str, expected: Expected, connection: int, frame: int, rows: tuple[Row, ...] = ()
+    ) -> None:
+        """The segment is the expected one, and so is what else was compared of it."""
         self._append(
-            make(CheckMade, (monotonic_ns(), True, subject, self._where(4), connection, frame, expected, (), None))
+            make(CheckMade, (monotonic_ns(), True, subject, self._where(4), connection, frame, expected, rows, None))
         )
 
     def segment_differs(

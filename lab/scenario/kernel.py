@@ -1,41 +1,34 @@
-"""The kernel's side, in an author's words: what it is told to do, and the state it says it is in."""
+"""The kernel's side, in an author's words: what it is told to do."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from lab.host import counters, interface, sysctls
 from lab.host.addresses import Pair
-from lab.host.kernel_state import KernelState
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE
 from lab.host.sockets import KernelSocket, Result
 from lab.scenario.errors import ScenarioError
 from lab.scenario.exchange import Exchange
-from lab.scenario.expectation import Row
+from lab.scenario.observed import Observed
 from lab.scenario.sockets import Connection, Listener, Socket
-from lab.tcp.state import State
 
 if TYPE_CHECKING:
     from lab.scenario.dialogue import Dialogue
 
 P = ParamSpec("P")
 
-_BETWEEN_LOOKS_NS = 2_000_000
 
-
-class Kernel:
-    """The kernel under test. Every call returns at once or waits for what it is about, at most a few seconds."""
+class Kernel(Observed):
+    """The kernel under test. Every call returns at once, or waits for what it is about and until a deadline."""
 
     def __init__(self, namespace: Namespace, pair: Pair, exchange: Exchange) -> None:
+        super().__init__(exchange)
         self._namespace = namespace
         self._pair = pair
-        self._exchange = exchange
-        self._timeline = exchange.timeline
-        self._journal = exchange.journal
         self._open: list[Socket] = []
 
     @property
@@ -148,66 +141,10 @@ class Kernel:
             to.socket = connection
         return connection
 
-    def expect_state(self, of: Dialogue | Listener, state: State | str, within: float = 0.0) -> None:
-        """The kernel says that the connection to this peer (or this listener) is in that state.
-
-        If it is not, everything sent so far is fenced and the kernel asked once more; `within` waits that many seconds
-        for a state that a timer brings.
-        """
-        wanted = _state(state)
-        seen = self._look(of).state
-        if seen is not wanted:
-            seen = self._look_again(of, wanted, within)
-        if seen is wanted:
-            self._journal.agrees("state", _AGREEING[wanted], of.number)
-        else:
-            rows = (Row("state", wanted.value, seen.value, False),)
-            summary = f"the kernel is in state {seen.both_names}"
-            self._journal.differs("state", rows, summary=summary, connection=of.number, state=seen)
-
-    def look(self, at: Dialogue) -> State:
-        """The kernel's state of the connection to this peer, now."""
-        return self._look(at).state
-
-    def details(self, at: Dialogue) -> KernelState:
-        """Everything that inet_diag says of the connection to this peer: state, timer, queues."""
-        return self._look(at)
-
-    def count(self, state: State | str | None = None) -> int:
-        """How many connections are in that state, once the kernel has dealt with everything sent so far.
-
-        Without a state all connections, requests and what waits in TIME-WAIT included; a listener is none.
-        """
-        self._exchange.fence()
-        return len(self._timeline.all_in(*([_state(state)] if state is not None else _OF_CONNECTIONS)))
-
-    def timers(self, state: State | str) -> set[str]:
-        """The timers that run for connections in that state, "" where one has none."""
-        self._exchange.fence()
-        return {each.timer for each in self._timeline.all_in(_state(state))}
-
     def close(self) -> None:
         """Close whatever the scenario left open, without a word on the record."""
         for each in self._open:
             each.release()
-
-    def _look_again(self, at: Dialogue | Listener, wanted: State, within: float) -> State:
-        if not self._exchange.cut:
-            self._exchange.fence()
-        seen = self._look(at).state
-        deadline_ns = time.monotonic_ns() + int(within * 1e9)
-        while seen is not wanted and time.monotonic_ns() < deadline_ns:
-            self._exchange.receive(min(deadline_ns, time.monotonic_ns() + _BETWEEN_LOOKS_NS))
-            seen = self._look(at).state
-        return seen
-
-    def _look(self, at: Dialogue | Listener) -> KernelState:
-        number = at.number
-        if number is None:
-            return self._timeline.look_at_listener(at.address, at.port)
-        if number < 0:
-            raise ScenarioError(f"the peer on port {at.port} has no connection yet, so the kernel has no state for it")
-        return self._timeline.look(number)
 
     def _set(
         self, name: str, shown: tuple[object, ...], change: Callable[Concatenate[Namespace, P], None],
@@ -223,15 +160,3 @@ class Kernel:
 
     def _socket(self) -> KernelSocket:
         return KernelSocket.open(self._namespace, self._pair.family)
-
-
-_OF_CONNECTIONS = tuple(state for state in State if state is not State.LISTEN)
-_AGREEING = {state: (Row("state", state.value, state.value, True),) for state in State}
-_STATES: dict[State | str, State] = {**{state.value: state for state in State}, **{state: state for state in State}}
-
-
-def _state(named: State | str) -> State:
-    wanted = _STATES.get(named)
-    if wanted is None:
-        raise ScenarioError(f"{named!r} is not a state, use one of {', '.join(each.value for each in State)}")
-    return wanted

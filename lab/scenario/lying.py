@@ -133,6 +133,10 @@ class LyingLookup:
         """See `StateLookup.ask`."""
         return self._liar.hear("look", self._lookup.ask(request))
 
+    def tcp_info(self, request: bytes) -> dict[str, int]:
+        """See `StateLookup.tcp_info`."""
+        return self._liar.hear("info", self._lookup.tcp_info(request))
+
     def all_in(self, family: int, *states: State) -> list[Any]:
         """See `StateLookup.all_in`."""
         return self._liar.hear("count", list(self._lookup.all_in(family, *states)))

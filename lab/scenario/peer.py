@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from lab.scenario.copies import Copies, Watch
 from lab.scenario.dialogue import Dialogue
 from lab.scenario.errors import ScenarioError
 from lab.tcp.state import State
@@ -108,6 +109,15 @@ class Peer(Dialogue):
         self.expect("A", ack=self._after_own_fin())
         self.kernel.expect_state(self, State.TIME_WAIT)
         return self
+
+    def expect_copies(self, letters: str, count: int | None = None) -> Copies:
+        """The kernel sends its segment with these control bits again, unchanged and on time, since nobody answers it.
+
+        All its copies must come and then the connection be gone, as the kernel's settings say; or the first `count`.
+        The segment itself is one that was expected before, or one that the wire has lost. For a peer that permits SACK
+        the kernel's first copy is a tail loss probe, which has another schedule.
+        """
+        return Watch(self, self._exchange, letters).run(count)
 
     def send_icmp(self, error: str) -> None:
         """A router on the way tells the kernel, by ICMP, that its last segment could not be delivered.

@@ -33,15 +33,18 @@ class Timeline:
         self._last: dict[int, State] = {}
         self._numbers: dict[tuple[bytes, int, bytes, int], int] = {}
         """Which connection has these ends (the kernel's, the peer's), addresses as the tracepoint tells them."""
+        self._opening: dict[tuple[bytes, int, bytes, int], int | None] = {}
+        """The same without the kernel's port; None where that leaves more than one connection."""
         self._questions: dict[int, bytes] = {}
         self.traced = tracer is not None
         """Whether there is a tracepoint to tell of states that nobody looked up."""
 
-    def glance(self, number: int) -> None:
+    def glance(self, number: int) -> KernelState:
         """Look at a connection, and record its state if it is a new one."""
         found = self._look(number)
         if self._last.get(number, State.CLOSED) is not found.state:
             self._add(time.monotonic_ns(), number, found.state, "inet_diag", found)
+        return found
 
     def look(self, number: int) -> KernelState:
         """Look at a connection and record what was seen."""
@@ -60,6 +63,11 @@ class Timeline:
     def all_in(self, *states: State) -> list[KernelState]:
         """The connections of this kernel in one of these states, whoever is at their other end."""
         return self._lookup.all_in(self._recording.family, *states)
+
+    def tcp_info(self, number: int) -> dict[str, int]:
+        """TCP_INFO of a connection, whoever has it open; {} when it has none."""
+        self._look(number)  # puts the question together
+        return self._lookup.tcp_info(self._questions[number])
 
     def catch_up(self) -> None:
         """Take over what the tracepoint has seen since the last time.
@@ -108,4 +116,7 @@ class Timeline:
             of = self._recording.connections[number]
             ends = mapped(of.kernel_address), of.kernel_port, mapped(of.peer_address), of.peer_port
             self._numbers[ends] = number
-        return self._numbers.get(seen[1:5])
+            opening = ends[0], 0, *ends[2:]
+            self._opening[opening] = None if opening in self._opening else number
+        # connect(2) enters SYN-SENT before it has chosen a port.
+        return (self._numbers if seen.local_port else self._opening).get(seen[1:5])

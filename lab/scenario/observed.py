@@ -1,0 +1,178 @@
+"""What the kernel says of its connections, in an author's words: their states, their timers, and how they end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lab.host.kernel_state import KernelState
+from lab.scenario import timers
+from lab.scenario.errors import ScenarioError
+from lab.scenario.exchange import Exchange
+from lab.scenario.expectation import Row
+from lab.scenario.waiting import look_until_gone
+from lab.tcp.state import State
+
+if TYPE_CHECKING:
+    from lab.scenario.dialogue import Dialogue
+    from lab.scenario.sockets import Listener
+    from lab.scenario.timers import Schedule, Window
+
+_SHORTEST_PAUSE_NS, _LONGEST_PAUSE_NS = 2_000_000, 16_000_000
+
+
+class Observed:
+    """A kernel that is looked at: by inet_diag whenever somebody asks, by the tracepoint all the time."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._timeline = exchange.timeline
+        self._journal = exchange.journal
+
+    def expect_state(self, of: Dialogue | Listener, state: State | str, within: float = 0.0) -> None:
+        """The kernel says that the connection to this peer (or this listener) is in that state.
+
+        If it is not, everything sent so far is fenced and the kernel asked once more; `within` waits that many seconds
+        for a state that a timer brings.
+        """
+        wanted = _state(state)
+        seen = self._look(of).state
+        if seen is not wanted:
+            seen = self._look_again(of, wanted, within)
+        if seen is wanted:
+            self._journal.agrees("state", _AGREEING[wanted], of.number)
+        else:
+            rows = (Row("state", wanted.value, seen.value, False),)
+            summary = f"the kernel is in state {seen.both_names}"
+            self._journal.differs("state", rows, summary=summary, connection=of.number, state=seen)
+
+    def expect_timer(self, of: Dialogue, timer: str, seconds: float = 0.0) -> None:
+        """The kernel runs this timer for the connection to this peer ("" for none), set to so many seconds.
+
+        It was set by the last segment of the connection; what has gone by since then is taken into account.
+        """
+        seen, now_ns = self._look(of), time.monotonic_ns()
+        expected = f"{timer}, {seconds:g} s" if timer else "none"
+        got = f"{seen.timer}, {seen.expires_ms / 1000:g} s" if seen.timer else "none"
+        least = timers.window(seconds - (now_ns - self._last_segment_ns(of)) / 1e9).earliest
+        agrees = seen.timer == timer and (not timer or least <= seen.expires_ms / 1000 <= seconds + timers.EARLY_S)
+        self._journal.verify_row(
+            "timer", Row("timer", expected, got, agrees), connection=of.number, state=seen.state,
+            summary="the kernel runs another timer",
+        )  # fmt: skip
+
+    def expect_gone(self, of: Dialogue, after: float) -> float:
+        """Nothing is left of the connection to this peer so many seconds after its last segment, and not before.
+
+        Returns after how many seconds it was gone.
+        """
+        began_ns = self._last_segment_ns(of)
+        early, late = timers.window(after)
+        earliest_ns, latest_ns = began_ns + int(early * 1e9), began_ns + int(late * 1e9)
+        with self._exchange.waiting_for("the end of the connection", began_ns, latest_ns):
+            looks = look_until_gone(of, self._timeline, began_ns, earliest_ns, latest_ns)
+        of.expect_nothing_left("nothing until the end of the connection")
+        seconds = ((looks.gone_ns or time.monotonic_ns()) - began_ns) / 1e9
+        on_time = looks.gone_ns is not None and looks.gone_ns >= earliest_ns and looks.alive_ns <= latest_ns
+        got = f"{seconds:.2f} s" if looks.gone_ns else f"not after {seconds:.2f} s"
+        self._journal.verify_row(
+            "gone", Row("gone", f"{early:.2f} to {late:.2f} s", got, on_time), connection=of.number,
+            state=looks.alive.state if looks.alive and not looks.gone_ns else None,
+            summary="the connection does not end when it should",
+        )  # fmt: skip
+        return seconds
+
+    def schedule(self, of: Dialogue) -> Schedule:
+        """When the segment that the kernel has sent last to this peer will be sent again, by the kernel's settings."""
+        seen = self._look(of)
+        settings, info = self._journal.recording.sysctls, self.tcp_info(of)
+        if seen.state is State.SYN_SENT:
+            return timers.of_syn(settings)
+        if seen.state is State.SYN_RECEIVED:
+            return timers.of_crossed_syn_ack(settings) if info else timers.of_syn_ack(settings)
+        if not info:
+            raise ScenarioError(f"the kernel is in {seen.state} and has nothing that it would send again")
+        rto = info["rto"] / 1e6 * 2.0 ** -info["backoff"]
+        least, most = timers.bounds(settings)
+        self._journal.verify_row(
+            "RTO", Row("RTO", f"{least:g} to {most:g} s", f"{rto:g} s", least <= rto <= most), connection=of.number,
+            state=seen.state, summary="the kernel's retransmission timeout is out of its bounds",
+            why="the timeout has a least and a greatest value   RFC 6298 2.4, 2.5",
+        )  # fmt: skip
+        return timers.of_synchronized(settings, rto, orphan=not seen.inode)
+
+    def first_timeout(self, round_trip: float) -> Window:
+        """The RTO of a connection of which one round trip was measured, all in seconds; it is in whole jiffies."""
+        return timers.first_timeout(self._journal.recording.sysctls, round_trip)
+
+    def fin_wait_2_timers(self) -> tuple[float, ...]:
+        """How many seconds an orphan stays in FIN-WAIT-2 by the kernel's settings: its timers, one after the other."""
+        return timers.fin_wait_2(self._journal.recording.sysctls)
+
+    def look(self, at: Dialogue) -> State:
+        """The kernel's state of the connection to this peer, now."""
+        return self._look(at).state
+
+    def details(self, at: Dialogue) -> KernelState:
+        """Everything that inet_diag says of the connection to this peer: state, timer, queues."""
+        return self._look(at)
+
+    def tcp_info(self, of: Dialogue) -> dict[str, int]:
+        """TCP_INFO of the connection to this peer, also when no program has it open any more.
+
+        {} for what is no whole socket: a connection request, TIME-WAIT, nothing at all.
+        """
+        return self._timeline.tcp_info(of.number)
+
+    def count(self, state: State | str | None = None) -> int:
+        """How many connections are in that state, once the kernel has dealt with everything sent so far.
+
+        Without a state all connections, requests and what waits in TIME-WAIT included; a listener is none.
+        """
+        self._exchange.fence()
+        return len(self._timeline.all_in(*([_state(state)] if state is not None else _OF_CONNECTIONS)))
+
+    def timers(self, state: State | str) -> set[str]:
+        """The timers that run for connections in that state, "" where one has none."""
+        self._exchange.fence()
+        return {each.timer for each in self._timeline.all_in(_state(state))}
+
+    def _last_segment_ns(self, of: Dialogue) -> int:
+        """When the last segment went over the wire, from whichever side."""
+        return self._exchange.last_segment_ns(of.number)
+
+    def _look_again(self, at: Dialogue | Listener, wanted: State, within: float) -> State:
+        if not self._exchange.cut:
+            self._exchange.fence()
+        seen = self._look(at)
+        now_ns = time.monotonic_ns()
+        deadline_ns, pause_ns = now_ns + int(within * 1e9), _SHORTEST_PAUSE_NS
+        with self._exchange.waiting_for(wanted.value, now_ns, deadline_ns):
+            while seen.state is not wanted and now_ns < deadline_ns:
+                # Until its timer fires nothing but a segment changes the state, and a segment ends the wait.
+                wake_ns = now_ns + max(pause_ns, seen.expires_ms * 1_000_000)
+                if not self._exchange.wait(min(wake_ns, deadline_ns), ""):
+                    pause_ns = min(2 * pause_ns, _LONGEST_PAUSE_NS)
+                seen = self._look(at) if at.number is None else self._timeline.glance(at.number)
+                now_ns = time.monotonic_ns()
+        return seen.state
+
+    def _look(self, at: Dialogue | Listener) -> KernelState:
+        number = at.number
+        if number is None:
+            return self._timeline.look_at_listener(at.address, at.port)
+        if number < 0:
+            raise ScenarioError(f"the peer on port {at.port} has no connection yet, so the kernel has no state for it")
+        return self._timeline.look(number)
+
+
+_OF_CONNECTIONS = tuple(state for state in State if state is not State.LISTEN)
+_AGREEING = {state: (Row("state", state.value, state.value, True),) for state in State}
+_STATES: dict[State | str, State] = {**{state.value: state for state in State}, **{state: state for state in State}}
+
+
+def _state(named: State | str) -> State:
+    wanted = _STATES.get(named)
+    if wanted is None:
+        raise ScenarioError(f"{named!r} is not a state, use one of {', '.join(each.value for each in State)}")
+    return wanted

@@ -1,0 +1,169 @@
+"""Nobody answers: how often the kernel tries again, ever more slowly, and when it gives up."""
+
+from lab import Lab, scenario
+
+SYN_RETRIES, LINEAR = "net.ipv4.tcp_syn_retries", "net.ipv4.tcp_syn_linear_timeouts"
+SYN_ACK_RETRIES = "net.ipv4.tcp_synack_retries"
+ORPHAN_RETRIES, RETRIES = "net.ipv4.tcp_orphan_retries", "net.ipv4.tcp_retries2"
+
+
+@scenario(section="RFC 9293 3.8.1, 3.8.3; RFC 6298 2.1, 5.5", short={SYN_RETRIES: 2})
+def a_syn_that_nobody_answers(lab: Lab) -> None:
+    """connect() to a host that is silent: the same SYN again and again, then an error, after two minutes by default.
+
+    Linux sends the first copies a second apart (since 6.5), and doubles the time between them only then.
+    """
+    peer = lab.peer(port=80)
+    client = lab.kernel.connect(to=peer)
+
+    lab.step("The kernel sends its SYN, and a timer of one second begins to run", claims="C21 C39 C41")
+    peer.expect("S", seq=0)
+    lab.kernel.expect_state(peer, "SYN-SENT")
+    lab.kernel.expect_timer(peer, "retransmission", seconds=1)
+
+    lab.step("Each copy is the same SYN, only its timestamp is newer", claims="C40 C41 C42")
+    copies = peer.expect_copies("S")
+    lab.measured("C40", copies)
+    lab.measured("C41", f"{copies.times[0]:.2f} s until the first copy")
+
+    lab.step("The application learns that there was no answer", claims="C21 C40")
+    client.expect_connected(error="ETIMEDOUT")
+    lab.kernel.expect_state(peer, "CLOSED")
+
+
+@scenario(section="RFC 9293 3.8.1; RFC 6298 5.5", sysctls={LINEAR: 0}, short={SYN_RETRIES: 2})
+def a_syn_as_the_textbooks_have_it(lab: Lab) -> None:
+    """Each wait is twice the one before it, from the first on: the SYN's schedule before Linux 6.5."""
+    peer = lab.peer(port=80)
+    client = lab.kernel.connect(to=peer)
+    peer.expect("S", seq=0)
+
+    lab.step("One second, two, four, eight: the retransmission timeout doubles", claims="C40 C42")
+    lab.measured("C40", peer.expect_copies("S"))
+    client.expect_connected(error="ETIMEDOUT")
+
+
+@scenario(section="RFC 9293 3.8.1, 3.5.1; RFC 6298 2.1, 5.5", short={SYN_ACK_RETRIES: 2})
+def a_syn_ack_that_nobody_acknowledges(lab: Lab) -> None:
+    """The third segment never comes: the server repeats its SYN+ACK, and forgets the request after a minute.
+
+    It says nothing when it forgets. A client that believes in the connection finds out only when it sends something.
+    """
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+
+    lab.step("The kernel answers the SYN and waits in SYN-RECEIVED, with a timer of one second", claims="C21 C56")
+    peer.send("S")
+    peer.expect("SA", seq=0, ack=1)
+    lab.kernel.expect_state(peer, "SYN-RECEIVED")
+    lab.kernel.expect_timer(peer, "retransmission", seconds=1)
+
+    lab.step("The same SYN+ACK again, each time after twice as long; then the request is gone", claims="C21 C56")
+    lab.measured("C56", peer.expect_copies("SA"))
+    peer.expect_silence()
+    lab.kernel.expect_state(server, "LISTEN")
+
+    lab.step("The third segment comes too late: for the peer it was the last, for the kernel there is no connection",
+             claims="C58")  # fmt: skip
+    peer.send("A")
+    peer.expect("R", seq=1)
+
+
+@scenario(section="RFC 9293 3.5 figure 7, 3.8.1", short={SYN_RETRIES: 2})
+def a_crossed_syn_ack_that_nobody_acknowledges(lab: Lab) -> None:
+    """After two SYNs have crossed the SYN+ACK has the patience of a client: connect() fails, as it would for a SYN."""
+    peer = lab.peer(to=5000, port=80)
+    with lab.crossing():
+        peer.send("S")
+        client = lab.kernel.connect(to=peer, port=5000)
+        peer.expect("S", seq=0)
+
+    lab.step("The timer of the SYN goes on, now for the SYN+ACK that stands in its place")
+    peer.expect("SA", seq=0, ack=1)
+    lab.kernel.expect_state(peer, "SYN-RECEIVED")
+    peer.expect_copies("SA")
+    client.expect_connected(error="ETIMEDOUT")
+
+
+@scenario(section="RFC 9293 3.8.1, 3.8.3; RFC 6298 5.5", short={ORPHAN_RETRIES: 2})
+def a_fin_that_nobody_acknowledges(lab: Lab) -> None:
+    """The first FIN is never acknowledged: nobody has the socket any more, so the kernel gives up after two minutes.
+
+    This is what a close with only two segments would leave open: without an answer nobody knows whether it arrived.
+    """
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+
+    lab.step("close(): the FIN is out, and the ordinary retransmission timer runs for it", claims="C86 C123")
+    rto = connection.info()["rto"] / 1e6
+    connection.close()
+    peer.expect("FA", seq=1, ack=1)
+    lab.kernel.expect_state(peer, "FIN-WAIT-1")
+    lab.kernel.expect_timer(peer, "retransmission", seconds=rto)
+
+    lab.step("The same FIN again, after twice as long each time; in the end the kernel forgets it", claims="C87 C123")
+    copies = peer.expect_copies("FA")
+    lab.measured("C87", copies)
+    lab.measured("C123", copies)
+    lab.kernel.expect_state(peer, "CLOSED")
+    peer.expect_silence()
+
+
+@scenario(section="RFC 9293 3.8.3; RFC 1122 4.2.3.5", sysctls={RETRIES: 2, ORPHAN_RETRIES: 4})
+def a_fin_of_shutdown_has_an_owner(lab: Lab) -> None:
+    """shutdown() leaves the socket with its program, and the FIN has the patience of data: tcp_retries2.
+
+    That is a quarter of an hour by default, so both settings are small here, and different.
+    """
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    connection.shutdown("write")
+    peer.expect("FA", seq=1, ack=1)
+
+    lab.step("tcp_orphan_retries would allow more copies than come", claims="C87")
+    lab.measured("C87", f"after shutdown() with {RETRIES} = 2: {peer.expect_copies('FA')}")
+
+    lab.step("And there is somebody to tell", claims="C87")
+    connection.recv(error="ETIMEDOUT")
+
+
+@scenario(section="RFC 9293 3.6, 3.8.1; RFC 6298 5.5", short={ORPHAN_RETRIES: 2})
+def a_second_fin_that_nobody_acknowledges(lab: Lab) -> None:
+    """The second FIN is repeated like the first: LAST-ACK ends with its acknowledgement, or when patience ends."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.close_wait()
+
+    lab.step("The application closes too, and is done; the kernel waits in LAST-ACK", claims="C104")
+    connection.close()
+    peer.expect("FA", seq=1, ack=2)
+    lab.kernel.expect_state(peer, "LAST-ACK")
+
+    lab.step("The same FIN again, after twice as long each time; in the end the kernel forgets it", claims="C104")
+    lab.measured("C104", peer.expect_copies("FA"))
+    lab.kernel.expect_state(peer, "CLOSED")
+    peer.expect_silence()
+
+
+@scenario(section="RFC 9293 3.8.1, 3.8.3; RFC 6298 2.3, 5.5", sysctls={RETRIES: 2})
+def data_that_nobody_acknowledges(lab: Lab) -> None:
+    """Data that is never acknowledged ends the connection, and the application learns why: after fifteen minutes.
+
+    The schedule starts at once, from the round trips that were measured, and not at a second as for a SYN.
+    """
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+
+    lab.step("The first timeout: the round trip that was measured, and at least tcp_rto_min_us on top of it")
+    connection.send("hello?")
+    peer.expect("PA", seq=1, ack=1, payload="hello?")
+    lab.kernel.expect_timer(peer, "retransmission", seconds=connection.info()["rto"] / 1e6)
+
+    lab.step("The same bytes again and again; then the kernel gives the whole connection up")
+    peer.expect_copies("PA")
+    connection.recv(error="ETIMEDOUT")
+    lab.kernel.expect_state(peer, "CLOSED")

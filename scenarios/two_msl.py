@@ -1,0 +1,88 @@
+"""The timer of TIME-WAIT: how long the wait is, what begins it anew, and what does not shorten it."""
+
+from lab import Lab, scenario
+
+MINUTE = 60.0
+"""TCP_TIMEWAIT_LEN: no setting, a constant of Linux."""
+
+
+@scenario(section="RFC 9293 3.3.2 figure 5, 3.4.2, 3.6.1, 3.10.8", short={})
+def the_wait_lasts_a_minute(lab: Lab) -> None:
+    """Two maximum segment lifetimes are four minutes in the RFC. In Linux they are one, and then nothing is left.
+
+    An ordinary run reads the timer; only a run with --full waits for its end.
+    """
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.fin_wait_2()
+
+    lab.step("The last FIN is acknowledged: TIME-WAIT, and its timer runs", claims="C110 C112")
+    peer.send("FA")
+    peer.expect("A", seq=2, ack=2)
+    lab.kernel.expect_state(peer, "TIME-WAIT")
+    lab.kernel.expect_timer(peer, "time-wait", MINUTE)
+    lab.measured("C112", f"a timer of {MINUTE:g} s")
+
+    lab.step("A small entry waits in the socket's place: who still has the socket sees it closed", claims="C110")
+    lab.verify("TCP_INFO of the socket in TIME-WAIT", {}, lab.kernel.tcp_info(peer))
+    lab.verify("the state in TCP_INFO of the descriptor (7: CLOSED)", 7, connection.info()["state"])
+
+    if lab.full:
+        lab.step("When it has run out there is no connection any more, and nothing was sent", claims="C110 C112")
+        gone = lab.kernel.expect_gone(peer, after=MINUTE)
+        lab.measured("C110", f"TIME-WAIT gone after {gone:.1f} s")
+        lab.measured("C112", f"TIME-WAIT gone after {gone:.1f} s")
+        peer.send("FA", seq=1)
+        peer.expect("R", seq=2)
+
+
+@scenario(section="RFC 9293 3.4.2; tcp(7) tcp_fin_timeout", sysctls={"net.ipv4.tcp_fin_timeout": 5}, short={})
+def no_setting_changes_the_wait(lab: Lab) -> None:
+    """tcp_fin_timeout is often taken for the length of TIME-WAIT. It is that of FIN-WAIT-2, and has no say here."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    peer.open().close()
+    peer.expect("FA", seq=1, ack=1)
+    peer.send("A")
+
+    lab.step("FIN-WAIT-2 has the time that was set", claims="C113")
+    lab.kernel.expect_state(peer, "FIN-WAIT-2")
+    (seconds,) = lab.kernel.fin_wait_2_timers()
+    lab.kernel.expect_timer(peer, "time-wait", seconds)
+
+    lab.step("TIME-WAIT has its minute", claims="C113")
+    peer.send("FA")
+    peer.expect("A", seq=2, ack=2)
+    lab.kernel.expect_state(peer, "TIME-WAIT")
+    lab.kernel.expect_timer(peer, "time-wait", MINUTE)
+    lab.measured("C113", f"with tcp_fin_timeout = {seconds:g} still {MINUTE:g} s")
+
+    if lab.full:
+        lab.step("And keeps it to the end", claims="C113")
+        gone = lab.kernel.expect_gone(peer, after=MINUTE)
+        lab.measured("C113", f"with tcp_fin_timeout = {seconds:g} gone after {gone:.1f} s")
+
+
+@scenario(section="RFC 9293 3.10.7.4 fifth, eighth", short={})
+def a_fin_begins_the_wait_anew(lab: Lab) -> None:
+    """The FIN comes again because the last ACK was lost: it is acknowledged again, and the whole wait with it."""
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    peer.open()
+    peer.fin_wait_2()
+    peer.send("FA")
+    peer.expect("A", seq=2, ack=2)
+
+    lab.step("A second of the wait has gone by", claims="C114")
+    peer.expect_silence(during=1)
+    lab.kernel.expect_timer(peer, "time-wait", MINUTE)
+    before = lab.kernel.details(peer).expires_ms / 1000
+
+    lab.step("The FIN again: the ACK again, and the timer starts over", claims="C114")
+    peer.send("FA", seq=1)
+    peer.expect("A", seq=2, ack=2)
+    after = lab.kernel.details(peer).expires_ms / 1000
+    lab.kernel.expect_timer(peer, "time-wait", MINUTE)
+    lab.verify("the timer has started over", True, after > before + 0.5)
+    lab.measured("C114", f"timer at {before:.1f} s, after the second FIN at {after:.1f} s")

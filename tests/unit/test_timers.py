@@ -1,0 +1,149 @@
+"""Schedules against what the kernel's documentation says of its settings, and against what kernels were seen to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from lab.host.sysctls import BASELINE, OPTIONAL
+from lab.scenario import timers
+from lab.scenario.timers import Schedule
+
+OLD = {name: value for name, value in BASELINE.items() if name not in OPTIONAL}
+"""A kernel before 6.5: it has none of the settings that came later."""
+
+
+def settings(kernel: Mapping[str, str] = BASELINE, **changed: int) -> dict[str, str]:
+    return {**kernel, **{f"net.ipv4.{name}": str(value) for name, value in changed.items()}}
+
+
+def copies(schedule: Schedule) -> list[float]:
+    return [expiry.at for expiry in schedule.expiries() if not expiry.last]
+
+
+DOUBLING = [1, 3, 7, 15, 31, 63, 127]
+
+# Linux, Documentation/networking/ip-sysctl.rst: "67 seconds (with tcp_syn_linear_timeouts = 4) till the last
+# retransmission ... the final timeout ... will happen after 131 seconds".
+SYN = {
+    "default since 6.5": ({}, BASELINE, [1, 2, 3, 4, 5, 7, 11, 19, 35, 67], 131),
+    "default before 6.5": ({}, OLD, DOUBLING[:6], 127),
+    "not linear": ({"tcp_syn_linear_timeouts": 0}, BASELINE, DOUBLING[:6], 127),
+    "seven retries reach three minutes": ({"tcp_syn_retries": 7}, OLD, DOUBLING, 247),
+    "one retry": ({"tcp_syn_retries": 1}, OLD, [1], 3),
+    "patience ends before the linear copies do": ({"tcp_syn_retries": 1}, BASELINE, [1, 2], 3),
+    "patience ends when they are over": ({"tcp_syn_retries": 2}, BASELINE, [1, 2, 3, 4, 5], 7),
+    "the number of copies ends it": (
+        {"tcp_syn_retries": 2, "tcp_syn_linear_timeouts": 1}, BASELINE, [1, 2, 4], 8,
+    ),
+    "a longest RTO of a second": ({"tcp_rto_max_ms": 1000}, BASELINE, [1, 2, 3, 4, 5, 6], 7),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SYN)
+def test_a_syn(name: str) -> None:
+    changed, kernel, expected, given_up = SYN[name]
+    schedule = timers.of_syn(settings(kernel, **changed))
+    assert (copies(schedule), schedule.length) == (expected, given_up)
+    assert schedule.copies == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("retries", "expected", "gone"),
+    [(5, DOUBLING[:5], 63), (1, [1], 3), (0, [], 1), (8, [*DOUBLING, 247], 367)],  # nothing is above 120 s
+)
+def test_a_syn_ack(retries: int, expected: list[float], gone: float) -> None:
+    schedule = timers.of_syn_ack(settings(tcp_synack_retries=retries))
+    assert (copies(schedule), schedule.length) == (expected, gone)
+
+
+def test_no_longest_rto_shortens_the_timer_of_a_connection_request() -> None:
+    assert timers.of_syn_ack(settings(tcp_rto_max_ms=1000)).length == 63
+
+
+def test_the_syn_ack_after_crossing_syns_has_the_retries_of_a_syn_and_is_never_linear() -> None:
+    schedule = timers.of_crossed_syn_ack(settings())
+    assert (copies(schedule), schedule.length) == (DOUBLING[:6], 127)
+
+
+def doubled(first: float, count: int) -> list[float]:
+    return [first * (2**number - 1) for number in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "rto", "count"),
+    [
+        ({}, 0.204, 8),  # 0 stands for 8
+        ({"tcp_orphan_retries": 8}, 0.204, 8),
+        ({"tcp_orphan_retries": 1}, 0.204, 2),  # patience of 0.6 s counts from the first copy, at 0.2 s
+        ({"tcp_orphan_retries": 2}, 0.204, 3),
+        ({"tcp_orphan_retries": 3}, 0.204, 4),
+        ({"tcp_orphan_retries": 2, "tcp_rto_min_us": 20_000}, 0.028, 5),
+        ({"tcp_orphan_retries": 2, "tcp_rto_min_us": 500_000}, 0.504, 2),
+        ({"tcp_retries2": 1}, 0.204, 8),  # which is for sockets with an owner
+    ],
+)
+def test_a_fin_of_an_orphan(changed: dict[str, int], rto: float, count: int) -> None:
+    for kernel in BASELINE, OLD:
+        schedule = timers.of_synchronized(settings(kernel, **changed), rto, orphan=True)
+        assert copies(schedule) == pytest.approx(doubled(rto, count))
+        assert schedule.length == pytest.approx(doubled(rto, count + 1)[-1])
+
+
+def test_an_orphan_whose_rto_has_reached_the_longest_is_given_up() -> None:
+    schedule = timers.of_synchronized(settings(tcp_rto_max_ms=1000), 0.204, orphan=True)
+    assert copies(schedule) == pytest.approx([0.204, 0.612, 1.428])
+    assert schedule.length == pytest.approx(2.428)
+
+
+def test_data_is_repeated_for_a_quarter_of_an_hour() -> None:
+    # "The default value of 15 yields a hypothetical timeout of 924.6 seconds and is a lower bound": with an RTO of
+    # exactly 0.2 s the timer fires 0.2 s before that, and once more after the longest RTO.
+    assert timers.of_synchronized(settings(), 0.2, orphan=False).length == pytest.approx(924.6 + 120)
+    assert timers.of_synchronized(settings(), 0.201, orphan=False).length == pytest.approx(0.201 * 1023 + 6 * 120)
+
+
+@pytest.mark.parametrize(("retries", "count"), [(0, 1), (2, 3), (3, 4)])
+def test_data_with_little_patience(retries: int, count: int) -> None:
+    schedule = timers.of_synchronized(settings(tcp_retries2=retries, tcp_orphan_retries=9), 0.204, orphan=False)
+    assert copies(schedule) == pytest.approx(doubled(0.204, count))
+
+
+@pytest.mark.parametrize(
+    ("round_trip", "changed", "least"),
+    [(0.0001, {}, 0.2001), (0.5, {}, 1.5), (0.001, {"tcp_rto_min_us": 20_000}, 0.021)],
+    ids=["the shortest", "three round trips", "a shorter one"],
+)
+def test_the_first_timeout(round_trip: float, changed: dict[str, int], least: float) -> None:
+    found = timers.first_timeout(settings(BASELINE, **changed), round_trip)
+    assert found == pytest.approx((least, least + 0.01))
+    if not changed:
+        assert timers.first_timeout(settings(OLD), round_trip) == found
+
+
+@pytest.mark.parametrize(("setting", "expected"), [(60, (60,)), (1, (1,)), (120, (60, 60)), (62, (2, 2))])
+def test_fin_wait_2(setting: int, expected: tuple[float, ...]) -> None:
+    assert timers.fin_wait_2(settings(tcp_fin_timeout=setting)) == expected
+
+
+def test_a_timer_is_never_early_and_late_by_what_the_wheels_make_it() -> None:
+    for seconds in 0.2, 1.0, 60.0:
+        earliest, latest = timers.window(seconds)
+        assert seconds - 0.02 == pytest.approx(earliest)
+        assert seconds * 1.125 < latest < seconds * 1.13 + 0.3
+
+
+def test_no_copy_can_be_missing_unseen() -> None:
+    """Between any two copies of a doubling schedule there is room: the next but one is never on time for the next."""
+    for rto in 0.2, 0.204, 1.0:
+        schedule = timers.of_synchronized(settings(), rto, orphan=True)
+        for number in range(8):
+            both = schedule.timeout(number) + schedule.timeout(number + 1)
+            assert both > timers.window(schedule.timeout(number)).latest
+
+
+def test_a_schedule_in_words() -> None:
+    assert str(timers.of_syn(settings(OLD, tcp_syn_retries=2))) == "1.0, 3.0 s, given up after 7.0 s"
+    assert timers.told((), 1.0) == "no copy, given up after 1.0 s"
+    assert timers.told((1.02,), None) == "1.0 s"
