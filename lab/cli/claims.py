@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,10 +64,11 @@ def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
 def _print(made: Run, known: Catalogue, wanted: list[str], language: str, *, as_json: bool) -> bool:
     """Print the reports of the wanted claims; whether one of them differs."""
     from lab.report import claim_lines, claims
+    from lab.report.screen import json_text
 
     reports: list[ClaimReport] = [each for each in claims.claim_reports(made, known) if each.claim.id in wanted]
     if as_json:
-        print(json.dumps(claims.as_json(reports), indent=2, ensure_ascii=False))
+        print(json_text(claims.as_json(reports)))
     else:
         screen = screen_of(sys.stdout)
         for line in claim_lines.claim_lines(reports, known, screen.width, language):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -46,10 +45,11 @@ def coverage(
 
 def _print(made: Run, *, as_json: bool) -> None:
     from lab.report import coverage, coverage_lines
+    from lab.report.screen import json_text
 
     walked = coverage.coverage(made)
     if as_json:
-        print(json.dumps(coverage.as_json(walked), indent=2, ensure_ascii=False))
+        print(json_text(coverage.as_json(walked)))
         return
     for line in coverage_lines.coverage_lines(walked, screen_of(sys.stdout).width):
         print(line)

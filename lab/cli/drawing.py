@@ -27,6 +27,8 @@ class Format(Enum):
 
 def draw(results: Sequence[Result], form: Format, language: str, *, plain: bool, output: str | None) -> None:
     """Draw the ladders to standard output, to a file, or each to a file of its own in a folder."""
+    from lab.report.captures import file_name
+
     screen_of(sys.stdout)  # what its encoding lacks is not refused
     drawing = _drawing(form, language, plain)
     drawn = [(result, drawing(result.recording)) for result in results if result.recording is not None]
@@ -35,7 +37,7 @@ def draw(results: Sequence[Result], form: Format, language: str, *, plain: bool,
     if output is not None and (Path(output).is_dir() or output.endswith("/")):
         Path(output).mkdir(parents=True, exist_ok=True)
         for result, text in drawn:
-            write(Path(output) / f"{result.scenario.id}-IPv{result.family}.{_SUFFIXES[form]}", text)
+            write(Path(output) / f"{file_name(result)}.{_SUFFIXES[form]}", text)
         return
     if form is Format.SVG and len(drawn) > 1:
         wrong_usage(

@@ -29,5 +29,8 @@ def cannot_run(why: str, remedy: str) -> NoReturn:
 
 def wrong_usage(what: str) -> NoReturn:
     """End: what was asked for cannot be."""
-    print(what, file=sys.stderr)
+    from lab.report.screen import printable_lines
+
+    for line in printable_lines(what):
+        print(line, file=sys.stderr)
     leave(USAGE, at_once=True)

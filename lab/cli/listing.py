@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 from lab.cli.exits import CANNOT_RUN, USAGE, leave
@@ -12,6 +11,7 @@ from lab.cli.options import AsJson, Patterns
 def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> None:
     """List the scenarios, and what each of them shows."""
     from lab.cli.printer import Printer
+    from lab.report.screen import json_text, printable
     from lab.scenario import registry
 
     found = registry.find(patterns or [])
@@ -27,11 +27,11 @@ def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> Non
             }
             for each in found.scenarios
         ]
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print(json_text(rows))
     else:
         wide = max([len(each.id) for each in found.scenarios], default=0)
         for each in found.scenarios:
-            print(f"{each.id:<{wide}}  {each.title}")
+            print(printable(f"{each.id:<{wide}}  {each.title}"))
     Printer(sys.stderr).usage(found)
     leave(CANNOT_RUN if found.broken else USAGE if found.unknown else 0)
 

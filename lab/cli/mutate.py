@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import sys
@@ -61,14 +60,17 @@ def mutate(
 
 
 def _write(name: str, everything: dict[str, Any]) -> None:
-    text = json.dumps(everything, indent=1, ensure_ascii=False)
+    from lab.report.screen import json_text
+    from lab.saved.folder import NotWritable, put
+
+    text = json_text(everything, indent=1)
     if name == "-":
         print(text)
         return
     try:
-        Path(name).write_text(text + "\n", encoding="utf-8")
-    except OSError as refused:
-        wrong_usage(f"cannot write {name}: {refused.strerror}")
+        put(Path(name), [f"{text}\n".encode()])
+    except NotWritable as why:
+        wrong_usage(str(why))
 
 
 def _in_processes(names: list[str], patterns: list[str], family: int) -> tuple[list[dict[str, Any]], dict[str, str]]:

@@ -54,10 +54,12 @@ class Printer:
 
     def usage(self, found: Found | Run) -> None:
         """What the command line asked for and could not have."""
+        from lab.report.screen import printable_lines
         from lab.report.verdicts import place
 
         for broken in found.broken:
-            self._say(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}")
+            for line in printable_lines(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"):
+                self._say(line)
         for pattern in found.unknown:
             self._say(f"no scenario matches {pattern!r}; `lab list` shows them all")
 
@@ -67,15 +69,18 @@ class Printer:
 
     def summary(self, run: Run) -> None:
         """The last lines."""
+        from lab.report.screen import printable
         from lab.report.summary import summary_lines
 
         if run.results or run.broken:
             for line in summary_lines(run):
-                self._say(line)
+                self._say(printable(line))
 
     def saved(self, folder: Path) -> None:
         """Where the run is now."""
-        self._say(f"saved in {folder}; `lab show` shows it again")
+        from lab.report.screen import printable
+
+        self._say(f"saved in {printable(str(folder))}; `lab show` shows it again")
 
     def _paint(self, word: str, outcome: Outcome) -> str:
         return self._screen.paint(word, outcome.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -129,13 +128,15 @@ def _exit_code(made: Run) -> int:
 
 
 def _write_json(file: str, made: Run) -> None:
+    from lab.report.screen import json_text
     from lab.report.summary import as_json
+    from lab.saved.folder import NotWritable, put
 
-    text = json.dumps(as_json(made), indent=2, ensure_ascii=False)
+    text = json_text(as_json(made))
     if file == "-":
         print(text)
         return
     try:
-        Path(file).write_text(text + "\n")
-    except OSError as refused:
-        wrong_usage(f"cannot write {file}: {refused.strerror}")
+        put(Path(file), [f"{text}\n".encode()])
+    except NotWritable as why:
+        wrong_usage(str(why))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -36,6 +35,7 @@ def show(
     from lab.cli.loading import choose, reading
     from lab.cli.printer import Printer
     from lab.report import summary
+    from lab.report.screen import json_text
 
     printer = Printer(sys.stdout, quiet, verbose, plain)
     with reading():
@@ -43,7 +43,7 @@ def show(
         if form is not None or output is not None:
             draw(run.results, form or Format.TEXT, language.value, plain=plain, output=output)
         elif as_json:
-            print(json.dumps(summary.as_json(run), indent=2, ensure_ascii=False))
+            print(json_text(summary.as_json(run)))
         elif patterns:
             for result in run.results:
                 printer.result(result)

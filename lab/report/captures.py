@@ -35,9 +35,14 @@ def captures(run: Run) -> Iterator[tuple[str, list[bytes]]]:
     for result in run.results:
         blocks = list(capture(run, result))
         if blocks:
-            name = _UNUSUAL.sub("_", result.scenario.id).lstrip(".")[:_LONGEST_NAME] + f"-IPv{result.family}"
+            name = file_name(result)
             used[name] += 1
             yield f"{name}-{used[name]}.pcapng" if used[name] > 1 else f"{name}.pcapng", blocks
+
+
+def file_name(result: Result) -> str:
+    """What a file about this result is called, without its suffix: nothing in it leads anywhere else."""
+    return _UNUSUAL.sub("_", result.scenario.id).lstrip(".")[:_LONGEST_NAME] + f"-IPv{result.family}"
 
 
 def capture(run: Run, result: Result) -> Iterator[bytes]:

@@ -7,13 +7,13 @@ from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
 
-from lab.report.screen import wrapped
+from lab.report.screen import printable, wrapped
 
 
 def side_by_side(texts: Sequence[str], width: int, indent: int = 0, gap: int = 2) -> Iterator[str]:
     """The texts in columns of the same width that fill `width` columns together, line by line."""
     each = (width - indent - gap * (len(texts) - 1)) // len(texts)
-    for cells in zip_longest(*(wrapped(text, each) for text in texts), fillvalue=""):
+    for cells in zip_longest(*(wrapped(printable(text), each) for text in texts), fillvalue=""):
         padded = (set_cell_size(cell, each) for cell in cells)
         yield (" " * indent + (" " * gap).join(padded)).rstrip()
 
@@ -21,5 +21,5 @@ def side_by_side(texts: Sequence[str], width: int, indent: int = 0, gap: int = 2
 def behind(label: str, text: str, width: int, indent: int = 0, label_width: int = 0) -> Iterator[str]:
     """A label and a text behind it, whose further lines begin where its first one does."""
     at = indent + max(label_width, cell_len(label) + 1)
-    for number, line in enumerate(wrapped(text, width - at)):
+    for number, line in enumerate(wrapped(printable(text), width - at)):
         yield set_cell_size("" if number else " " * indent + label, at) + line

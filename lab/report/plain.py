@@ -52,11 +52,11 @@ def _event(ladder: Ladder, rung: Rung, say: Words) -> str:
         case Kind.CALL:
             call = ladder.recording.events[rung.event] if rung.event is not None else None
             assert isinstance(call, CallMade)
-            return say("calls", time=time, call=str(call), result=call.result)
+            return say("calls", time=time, call=printable(str(call)), result=printable(call.result))
     side = say("peer" if rung.from_peer else "kernel")
     seen = ladder.seen(rung)
     if seen is None:
-        return say("sends_frame", time=time, side=side, what=rung.text)
+        return say("sends_frame", time=time, side=side, what=printable(rung.text))
     frame, segment = seen
     return say("sends", time=time, side=side, flags=flag_names(segment, say), numbers=_numbers(frame, segment, say))
 

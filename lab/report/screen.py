@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unicodedata import category
 
 from rich.cells import cell_len
@@ -20,6 +21,8 @@ _STYLES = {
     "skip": "1;33",
 }
 _NO_BREAK, _MAY_BREAK = "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH SPACE}"
+_OBEYED = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What JSON leaves as it is, and a terminal obeys: control characters beyond ASCII's, changes of the direction."""
 _WORD = re.compile(f"([^ {_MAY_BREAK}]+)([ {_MAY_BREAK}]*)")
 _OPTIONS = re.compile(r"<[^<>]*>")
 _OPENING, _CLOSING = "\uff08\u300a\u201c\u2018", "\uff0c\u3002\u3001\uff1b\uff1a\uff01\uff1f\uff09\u300b\u201d\u2019"
@@ -48,6 +51,16 @@ class Screen(NamedTuple):
 def printable(text: str) -> str:
     """The text without anything that a terminal would obey or that turns the direction of writing."""
     return text if text.isprintable() else "".join(each if _is_harmless(each) else _escaped(each) for each in text)
+
+
+def printable_lines(text: str) -> Iterator[str]:
+    """The text's own lines, each of them printable."""
+    return map(printable, text.split("\n"))
+
+
+def json_text(value: Any, indent: int = 2) -> str:
+    """A value as JSON that is fit for a terminal as well."""
+    return _OBEYED.sub(lambda each: _as_json(each[0]), json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def wrapped(text: str, width: int) -> Iterator[str]:
@@ -93,6 +106,10 @@ def _cut(word: str, width: int) -> list[str]:
 
 def _is_harmless(character: str) -> bool:
     return character.isprintable() or category(character) == "Zs"  # spaces of other widths
+
+
+def _as_json(character: str) -> str:
+    return f"\\u{ord(character):04x}"
 
 
 def _escaped(character: str) -> str:

@@ -79,7 +79,7 @@ class _Drawing:
             arrow = f"{rung.letters:{line}<4}{line}{'x' if rung.lost else right}"
         else:
             arrow = f"{'x' if rung.lost else left}{line}{rung.letters:{line}>4}"
-        told = [rung.text]
+        told = [printable(rung.text)]
         if rung.retransmission:
             told.append("retransmission")
         if rung.lost:
@@ -99,7 +99,7 @@ class _Drawing:
             head = " " * _NUMBERS_AT
 
     def _call(self, rung: Rung, following: Rung | None) -> Iterator[str]:
-        text = self._named(rung) + rung.text
+        text = self._named(rung) + printable(rung.text)
         said_next = following is not None and following.kind is Kind.SEGMENT and not following.from_peer
         if rung.after.kernel is not rung.before.kernel and rung.after.kernel and not said_next:
             text += f", now {rung.after.kernel}"

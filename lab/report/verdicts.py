@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from lab.report.ladder import ladder_of
 from lab.report.plain import sentences
-from lab.report.screen import Screen
+from lab.report.screen import Screen, printable_lines
 from lab.report.text import ladder_lines
 from lab.report.words import words
 from lab.scenario.recording import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
@@ -21,10 +21,10 @@ _WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Ou
 def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose: bool = False) -> Iterator[str]:
     """One scenario's verdict, its ladder, and every check; `brief` leaves out what is as it should be."""
     scenario, recording = result.scenario, result.recording
-    yield f"{_WORDS[result.outcome]} {scenario.id}  IPv{result.family}  {scenario.section}"
-    yield f"  {scenario.title}"
+    yield from printable_lines(f"{_WORDS[result.outcome]} {scenario.id}  IPv{result.family}  {scenario.section}")
+    yield from printable_lines(f"  {scenario.title}")
     if result.message:
-        yield f"  {_at(result.where)}{result.message}"
+        yield from printable_lines(f"  {_at(result.where)}{result.message}")
     if recording is None:
         return
     if result.difference is not None:
@@ -40,24 +40,25 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
 def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
     """When and where it was, a line for each result, and why where that is not as it should be."""
     how = (" with timers of full length" if run.full else "") + (", interrupted" if run.interrupted else "")
-    yield f"run of {run.began}{how}, by version {run.version} of the lab"
+    yield from printable_lines(f"run of {run.began}{how}, by version {run.version} of the lab")
     wide = max((len(result.scenario.id) for result in run.results), default=0)
     for result in run.results:
         if brief and result.outcome in (Outcome.PASS, Outcome.SKIP):
             continue
         counted = f"{result.checks:>5} checks {result.seconds:>8.2f} s"
-        yield f"{_WORDS[result.outcome]:<5} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
+        head = f"{_WORDS[result.outcome]:<5} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
+        yield from printable_lines(head)
         if result.difference is not None and result.difference.difference is not None:
-            yield f"      {_at(result.difference.where)}{result.difference.difference.summary}"
+            yield from printable_lines(f"      {_at(result.difference.where)}{result.difference.difference.summary}")
         if result.message:
-            yield f"      {_at(result.where)}{result.message}"
+            yield from printable_lines(f"      {_at(result.where)}{result.message}")
 
 
 def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
     """Every check with its verdict, a line each; the standing rules as one line, or a line for `each_rule`."""
     for check in recording.checks:
         verdict = "ok  " if check.passed else "FAIL"
-        yield f"  {verdict} {_line(check.where):>5}  {told(recording, check)}"
+        yield from printable_lines(f"  {verdict} {_line(check.where):>5}  {told(recording, check)}")
     subjects = [check.subject for check in recording.checks]
     waived = sum(subject.startswith("documented deviation") for subject in subjects)
     if recording.segments_judged and not any(subject.startswith("standing rule") for subject in subjects):
@@ -88,6 +89,14 @@ def frame_lines(recording: Recording) -> Iterator[str]:
 
 def difference_lines(recording: Recording, check: CheckMade, screen: Screen) -> Iterator[str]:
     """A failed check as something to learn from and to act on."""
+    for line in _difference(recording, check):
+        yield from printable_lines(line)
+    for line in exchange_lines(recording, screen._replace(width=screen.width - 2)):
+        yield f"  {line}"
+
+
+def _difference(recording: Recording, check: CheckMade) -> Iterator[str]:
+    """All but the exchange."""
     if check.where is not None:
         yield f"  at {place(check.where.file, check.where.line)}"
         if check.where.source:
@@ -108,8 +117,6 @@ def difference_lines(recording: Recording, check: CheckMade, screen: Screen) -> 
         yield f"    state  the kernel is in {more.state.both_names}"
     if more.why or more.state is not None:
         yield ""
-    for line in exchange_lines(recording, screen._replace(width=screen.width - 2)):
-        yield f"  {line}"
 
 
 def exchange_lines(recording: Recording, screen: Screen) -> Iterator[str]:

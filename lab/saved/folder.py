@@ -100,9 +100,17 @@ class RunFolder:
 
 
 def put(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file, of whoever typed sudo. It gets its name when it is whole; NotWritable when it cannot be."""
+    """Write a file, of whoever typed sudo. It gets its name when it is whole; NotWritable when it cannot be.
+
+    A device or a pipe is written to, not replaced.
+    """
+    path = path.resolve() if path.is_file() else path
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as device:
+                device.writelines(pieces)
+            return
         try:
             with temporary.open("xb") as file:
                 _give(file.fileno())

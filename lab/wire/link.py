@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from lab.tcp.values import make
+from lab.wire.ownership import refuse_what_is_not_ours
 from lab.wire.bursts import Bursts
 
 _SOL_PACKET = 263
@@ -50,10 +51,16 @@ class Link(Protocol):
 
 
 class PacketLink:
-    """A link by AF_PACKET on an interface of the namespace that the calling thread is in when it is made."""
+    """A link by AF_PACKET on an interface of the namespace that the calling thread is in when it is made.
+
+    It takes no interface but a veth of the lab: what is sent here, forged or in floods, must not get anywhere else.
+    """
 
     def __init__(self, interface: str, *, both_ways: bool = False) -> None:
-        """With `both_ways` it also receives what others send out of the interface."""
+        """With `both_ways` it also receives what others send out of the interface.
+
+        PermissionError for an interface that is not the lab's own.
+        """
         # Protocol 0 until bound: a socket for all protocols would take frames of every interface for a moment.
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, not both_ways)
@@ -64,6 +71,11 @@ class PacketLink:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         self._socket.setblocking(False)
         self._socket.bind((interface, socket.ntohs(_ETH_P_ALL)))
+        try:
+            refuse_what_is_not_ours(self._socket)
+        except OSError:
+            self._socket.close()
+            raise
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._offset_ns = _wall_clock_offset_ns()

@@ -1,0 +1,76 @@
+"""What code that runs as root must not do: shells with built strings, names that somebody else can guess."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [*ROOT.glob("lab/**/*.py"), *ROOT.glob("scripts/**/*.py"), *ROOT.glob("scenarios/*.py")]
+SHELLS = [
+    path
+    for path in (ROOT / "scripts").iterdir()
+    if path.is_file() and path.read_bytes().startswith((b"#!/bin", b"#!/usr/bin/env bash"))
+]
+THROUGH_A_SHELL = {"system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell"}
+RUNS_WHAT_IT_IS_GIVEN = {"eval", "exec"}
+SHARED_FOLDER = re.compile(r"^/(tmp|var/tmp|dev/shm)/[^{$]")
+
+
+def faults(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and what is wrong there."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.keyword(arg="shell", value=ast.Constant(value=False)):
+                continue
+            case ast.keyword(arg="shell"):
+                yield node.value.lineno, "a shell"
+            case ast.Attribute(value=ast.Name(id="os" | "subprocess" | "asyncio"), attr=name) if (
+                name in THROUGH_A_SHELL
+            ):
+                yield node.lineno, f"a shell ({name})"
+            case ast.Attribute(attr="mktemp"):
+                yield node.lineno, "a temporary name that somebody else may take first (mktemp)"
+            case ast.Call(func=ast.Name(id=name)) if name in RUNS_WHAT_IT_IS_GIVEN:
+                yield node.lineno, f"code made of a string ({name})"
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="pickle" | "marshal"), attr="load" | "loads")):
+                yield node.lineno, "code out of a file (pickle)"
+            case ast.List(elts=[ast.Constant(value="sh" | "bash"), ast.Constant(value="-c"), script, *_]):
+                if not isinstance(script, ast.Constant):
+                    yield node.lineno, "a shell with a built string"
+            case ast.Constant(value=str(text)) if SHARED_FOLDER.match(text):
+                yield node.lineno, f"a name in a folder of everybody ({text})"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_shell_and_no_predictable_name(path: Path) -> None:
+    assert list(faults(ast.parse(path.read_text(encoding="utf-8")))) == []
+
+
+def test_scripts_make_no_name_that_can_be_guessed() -> None:
+    assert {path.name for path in SHELLS} >= {"lab", "test", "check"}
+    for path in SHELLS:
+        assert re.findall(r"(?<![\w/])/(?:tmp|var/tmp)/\w+|\beval\b", path.read_text(encoding="utf-8")) == [], path
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("subprocess.run(f'ip link del {name}', shell=True)", "a shell"),
+        ("subprocess.run(['ip', name], shell=False)", None),
+        ("os.system('ip link')", "a shell (system)"),
+        ("subprocess.getoutput(text)", "a shell (getoutput)"),
+        ("subprocess.run(['sh', '-c', f'rm {name}'])", "a shell with a built string"),
+        ("subprocess.run(['sh', '-c', 'rm \"$1\"', 'sh', name])", None),
+        ("tempfile.mktemp()", "a temporary name that somebody else may take first (mktemp)"),
+        ("open('/tmp/lab.log')", "a name in a folder of everybody (/tmp/lab.log)"),
+        ("eval(text)", "code made of a string (eval)"),
+        ("pickle.loads(data)", "code out of a file (pickle)"),
+    ],
+)
+def test_the_checker_sees_it(source: str, fault: str | None) -> None:
+    assert [found for _, found in faults(ast.parse(source))] == ([fault] if fault else [])
