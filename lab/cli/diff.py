@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -27,13 +26,14 @@ def diff(
     """Hold two saved runs side by side, of two kernels or two settings: only what differs. Exit code 1 if any does."""
     from lab.cli.loading import load_run, reading
     from lab.report import comparison, comparison_lines
+    from lab.report.screen import json_text
 
     wanted = families(ipv4, ipv6)
     with reading():
         runs = load_run(first, wanted), load_run(second, wanted)
         found = comparison.compare_runs(*runs)
     if as_json:
-        print(json.dumps(comparison.as_json(found), indent=2, ensure_ascii=False))
+        print(json_text(comparison.as_json(found)))
     else:
         for line in comparison_lines.comparison_lines(found, runs, (str(first), str(second)), screen_of(sys.stdout)):
             print(line)

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from lab.tcp.values import make
-from lab.wire.ownership import refuse_what_is_not_ours
 from lab.wire.bursts import Bursts
+from lab.wire.ownership import refuse_what_is_not_ours
 
 _SOL_PACKET = 263
 _PACKET_IGNORE_OUTGOING = 23

@@ -16,7 +16,16 @@ SHELLS = [
     for path in (ROOT / "scripts").iterdir()
     if path.is_file() and path.read_bytes().startswith((b"#!/bin", b"#!/usr/bin/env bash"))
 ]
-THROUGH_A_SHELL = {"system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell"}
+FORBIDDEN = {
+    ("os", "system"): "a shell",
+    ("os", "popen"): "a shell",
+    ("subprocess", "getoutput"): "a shell",
+    ("subprocess", "getstatusoutput"): "a shell",
+    ("asyncio", "create_subprocess_shell"): "a shell",
+    ("tempfile", "mktemp"): "a temporary name that somebody else may take first",
+    ("pickle", "load"): "code out of a file",
+    ("pickle", "loads"): "code out of a file",
+}
 RUNS_WHAT_IT_IS_GIVEN = {"eval", "exec"}
 SHARED_FOLDER = re.compile(r"^/(tmp|var/tmp|dev/shm)/[^{$]")
 
@@ -29,16 +38,10 @@ def faults(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 continue
             case ast.keyword(arg="shell"):
                 yield node.value.lineno, "a shell"
-            case ast.Attribute(value=ast.Name(id="os" | "subprocess" | "asyncio"), attr=name) if (
-                name in THROUGH_A_SHELL
-            ):
-                yield node.lineno, f"a shell ({name})"
-            case ast.Attribute(attr="mktemp"):
-                yield node.lineno, "a temporary name that somebody else may take first (mktemp)"
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if (module, name) in FORBIDDEN:
+                yield node.lineno, FORBIDDEN[module, name]
             case ast.Call(func=ast.Name(id=name)) if name in RUNS_WHAT_IT_IS_GIVEN:
                 yield node.lineno, f"code made of a string ({name})"
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="pickle" | "marshal"), attr="load" | "loads")):
-                yield node.lineno, "code out of a file (pickle)"
             case ast.List(elts=[ast.Constant(value="sh" | "bash"), ast.Constant(value="-c"), script, *_]):
                 if not isinstance(script, ast.Constant):
                     yield node.lineno, "a shell with a built string"
@@ -62,14 +65,14 @@ def test_scripts_make_no_name_that_can_be_guessed() -> None:
     [
         ("subprocess.run(f'ip link del {name}', shell=True)", "a shell"),
         ("subprocess.run(['ip', name], shell=False)", None),
-        ("os.system('ip link')", "a shell (system)"),
-        ("subprocess.getoutput(text)", "a shell (getoutput)"),
+        ("os.system('ip link')", "a shell"),
+        ("subprocess.getoutput(text)", "a shell"),
         ("subprocess.run(['sh', '-c', f'rm {name}'])", "a shell with a built string"),
         ("subprocess.run(['sh', '-c', 'rm \"$1\"', 'sh', name])", None),
-        ("tempfile.mktemp()", "a temporary name that somebody else may take first (mktemp)"),
+        ("tempfile.mktemp()", "a temporary name that somebody else may take first"),
         ("open('/tmp/lab.log')", "a name in a folder of everybody (/tmp/lab.log)"),
         ("eval(text)", "code made of a string (eval)"),
-        ("pickle.loads(data)", "code out of a file (pickle)"),
+        ("pickle.loads(data)", "code out of a file"),
     ],
 )
 def test_the_checker_sees_it(source: str, fault: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Whatever an author, a packet or a file name carries: a terminal gets nothing to obey, and a file name leads nowhere."""
+"""Whatever an author, a packet or a file name carries: a terminal gets nothing to obey, and no name leads elsewhere."""
 
 from __future__ import annotations
 
