@@ -76,6 +76,13 @@ class Printer:
             for line in summary_lines(run):
                 self._say(printable(line))
 
+    def annotations(self, run: Run, root: Path) -> None:
+        """For GitHub Actions, which reads them out of what is printed."""
+        from lab.report.github import error_lines
+
+        for line in error_lines(run, root):
+            self._say(line)
+
     def saved(self, folder: Path) -> None:
         """Where the run is now."""
         from lab.report.screen import printable

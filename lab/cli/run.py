@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -37,6 +38,9 @@ def run(
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
     ] = None,
+    junit_file: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, for CI systems.")
+    ] = None,
 ) -> None:
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
     from lab.cli.printer import Printer
@@ -68,8 +72,12 @@ def run(
     made.seconds = time.monotonic() - began
     printer.usage(made)
     printer.summary(made)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        printer.annotations(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()))
     if json_file:
         _write_json(json_file, made)
+    if junit_file:
+        _write_junit(junit_file, made)
     is_kept = folder is None or save(made, folder, printer)
     code = INTERRUPTED if made.interrupted else _exit_code(made) or (0 if is_kept else CANNOT_RUN)
     leave(code, at_once=made.interrupted or any(is_enough(each) for each in made.results))
@@ -130,13 +138,24 @@ def _exit_code(made: Run) -> int:
 def _write_json(file: str, made: Run) -> None:
     from lab.report.screen import json_text
     from lab.report.summary import as_json
-    from lab.saved.folder import NotWritable, put
 
     text = json_text(as_json(made))
     if file == "-":
         print(text)
-        return
+    else:
+        _write(Path(file), f"{text}\n".encode())
+
+
+def _write_junit(file: Path, made: Run) -> None:
+    from lab.report.junit import junit
+
+    _write(file, junit(made))
+
+
+def _write(file: Path, data: bytes) -> None:
+    from lab.saved.folder import NotWritable, put
+
     try:
-        put(Path(file), [f"{text}\n".encode()])
+        put(file, [data])
     except NotWritable as why:
         wrong_usage(str(why))

@@ -1,0 +1,38 @@
+"""`lab run` for CI systems: JUnit's XML, and annotations on GitHub Actions."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from tests.kernel.helpers import COMMAND, environment, run_lab, scenario_file
+
+PASSING = "lab.peer(to=81).send('R')"
+FAILING = "lab.peer(to=81).expect('S', within=0.0)"
+
+
+def test_junit_and_annotations_of_a_run(tmp_path: Path) -> None:
+    scenario_file(tmp_path, PASSING, "one")
+    scenario_file(tmp_path, FAILING, "two")
+    call = [*COMMAND, "run", "-4", "-q", "--no-out", "--junit", "junit.xml", str(tmp_path)]
+    env = {**environment(), "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
+    done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    root = ET.parse(tmp_path / "junit.xml").getroot()
+    assert {name: root.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "2", "failures": "1", "errors": "0",
+    }  # fmt: skip
+    assert [case.get("classname") for case in root.iter("testcase")] == ["one", "two"]
+    assert "::error file=two.py,line=6,title=two.two IPv4::the kernel sent no such segment within 0 s%0A" in done.stdout
+
+
+def test_elsewhere_nothing_is_annotated(tmp_path: Path) -> None:
+    file = scenario_file(tmp_path, FAILING, "two")
+    assert "::error" not in run_lab("run", "-4", file).stdout
+
+
+def test_a_junit_file_that_cannot_be_written_is_wrong_usage(tmp_path: Path) -> None:
+    file = scenario_file(tmp_path, PASSING, "one")
+    done = run_lab("run", "-4", "--junit", "no/such/folder/file", file)
+    assert (done.returncode, done.stderr) == (2, "cannot write no/such/folder/file: No such file or directory\n")
