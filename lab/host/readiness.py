@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator
 from lab.host.errors import MachineError
 
 _GROUP_LINK, _GROUP_IPV6_ROUTE, _GROUP_NAMESPACE_NUMBERS = 1 << 0, 1 << 10, 1 << 27
-_NEW_LINK, _NEW_ROUTE, _DELETE_NAMESPACE_NUMBER = 16, 24, 89
+_NEW_LINK, _GET_LINK, _NEW_ROUTE, _DELETE_NAMESPACE_NUMBER = 16, 18, 24, 89
+_NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
 _NAME, _OPERSTATE, _OPERSTATE_UP, _LINK_HEADER = 3, 16, 6, 16
 _DESTINATION, _LOCAL, _ROUTE_HEADER = 1, 2, 12
 _NUMBER, _NAMESPACE_HEADER = 1, 4
@@ -34,6 +35,10 @@ class _Events:
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
+
+    def ask(self, kind: int, body: bytes) -> None:
+        """Ask for everything of a kind: the answers come among the other messages."""
+        self._socket.send(struct.pack("=IHHII", 16 + len(body), kind, _NLM_F_REQUEST | _NLM_F_DUMP, 0, 0) + body)
 
     def messages(self, awaited: str, deadline_s: float) -> Iterator[tuple[int, bytes]]:
         """Type and body of each message, until the caller has heard enough; MachineError when that takes too long."""
@@ -54,6 +59,10 @@ class Readiness:
 
     def __init__(self) -> None:
         self._events = _Events(_GROUP_LINK | _GROUP_IPV6_ROUTE)
+
+    def ask_for_links(self) -> None:
+        """What is up already counts as well."""
+        self._events.ask(_GET_LINK, bytes(_LINK_HEADER))
 
     def wait(self, links: Iterable[str], ipv6_addresses: Iterable[str] = ()) -> None:
         """Return once these links are up and these addresses usable; MachineError when that takes too long."""

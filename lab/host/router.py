@@ -56,14 +56,12 @@ class Router:
         self.namespace.close()
 
     def bring_up(self) -> None:
-        """Let its own ends of the cables come up, now that the far ends are. MachineError when it takes too long."""
+        """Let its own ends of the cables come up, now that the far ends are: then they carry frames at once."""
         from pyroute2 import IPRoute
 
-        with self.namespace.entered(), closing(Readiness()) as readiness:
-            with IPRoute() as route:
-                for interface in TO_KERNEL, TO_PEER:
-                    route.link("set", index=route.link_lookup(ifname=interface)[0], state="up")
-            readiness.wait([TO_KERNEL, TO_PEER])
+        with self.namespace.entered(), IPRoute() as route:
+            for interface in TO_KERNEL, TO_PEER:
+                route.link("set", index=route.link_lookup(ifname=interface)[0], state="up")
 
     def forward(self) -> None:
         """From now on it is a router."""
@@ -101,6 +99,8 @@ class Router:
             with self._kernel.namespace.entered():
                 readiness = undo.enter_context(closing(Readiness()))
             self.bring_up()
+            # If the kernel has not yet noticed that the cable was out it is still up, and there will be no news soon.
+            readiness.ask_for_links()
             readiness.wait([self._kernel.interface])
             ending.wait()
 

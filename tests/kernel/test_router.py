@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from lab.host import router
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
-from lab.host.network import PEER_INTERFACE, Network
+from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
 from lab.host.readiness import Ending
 from lab.host.tracepoint import StateTracer
 from lab.scenario.errors import KernelDiffers, ScenarioError
@@ -122,6 +124,41 @@ def test_a_connection_outlives_router_after_router(routed: Lab) -> None:
     assert routed.kernel.count("ESTABLISHED") == 1
     peer.close()
     routed.finish()
+
+
+def wait_until_down(namespace: Namespace, interface: str) -> None:
+    """Return once the namespace has noticed that the cable is out."""
+    from pyroute2 import IPRoute
+
+    def state() -> object:
+        with IPRoute() as route:
+            (link,) = route.link("get", ifname=interface)
+            return link.get_attr("IFLA_OPERSTATE")
+
+    with namespace.entered(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as news:
+        news.bind((0, 1))
+        deadline = time.monotonic() + 10
+        while state() == "UP":
+            assert select.select([news], [], [], max(0.0, deadline - time.monotonic()))[0]
+            news.recv(65536)
+
+
+def test_a_kernel_that_has_noticed_the_missing_cable_is_waited_for(
+    routed4: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def move_slowly(old: Namespace, new: Namespace) -> None:
+        move(old, new)
+        wait_until_down(routed4._network.kernel, KERNEL_INTERFACE)
+
+    move = router._move_cables
+    monkeypatch.setattr(router, "_move_cables", move_slowly)
+    peer = opened(routed4)
+    routed4.router.remove()
+    routed4.router.rebuild()
+    assert peer.socket is not None
+    peer.socket.send("at once")
+    peer.expect("PA", payload="at once")
+    assert not any(each.retransmission for each in frames(routed4))
 
 
 def test_without_a_router_everything_is_lost_and_nobody_answers(routed: Lab) -> None:

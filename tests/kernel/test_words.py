@@ -216,3 +216,13 @@ def test_a_peer_knows_when_it_spoke_and_when_it_heard(lab4: Lab) -> None:
     assert before - inexact < peer.heard_at < answered + inexact, "the kernel answers while the peer still sends"
     peer.send(layers().IP(dst="198.18.0.1") / layers().TCP(dport=80))
     assert answered < peer.sent_at <= time.monotonic()
+
+
+def test_a_connect_that_fails_leaves_the_peer_its_socket(lab4: Lab) -> None:
+    shared = {"SO_REUSEADDR": 1}
+    peer = lab4.peer(port=80)
+    first = lab4.kernel.connect(to=peer, port=5000, options=shared)
+    peer.open()
+    lab4.kernel.connect(to=peer, port=5000, options=shared, error="EADDRNOTAVAIL")
+    assert peer.socket is first
+    lab4.finish()
