@@ -93,7 +93,9 @@ def said_by_the_model(segment: Segment, family: int) -> tuple[str, ...]:
 
 
 def _values(options: Iterable[Option], wanted: str, which: slice = slice(None)) -> str:
-    found = [value if isinstance(value, tuple) else (value,) for name, value in options if name == wanted]
+    found: list[tuple[object, ...]] = [
+        value if isinstance(value, tuple) else (value,) for name, value in options if name == wanted
+    ]
     return _each(each for value in found for each in value[which])
 
 
