@@ -18,6 +18,7 @@ def one_header_for_all(lab: Lab) -> None:
     peer.open()
     client.send("request")
     peer.expect("PA", seq=1, ack=1, payload="request")
+    peer.send("A")
     client.close()
     peer.expect("FA", seq=8, ack=1)
     peer.send("FA")

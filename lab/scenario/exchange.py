@@ -260,8 +260,9 @@ class Exchange:
         return frame, frame.segment
 
     def heard(self, number: int) -> list[bytes]:
-        """The frames with which the kernel has spoken on a connection, in order."""
-        return [frame.data for frame in self._events if isinstance(frame, FrameSeen) and _is_of(frame, number)]
+        """The frames with which the kernel has said something new on a connection, in order."""
+        frames = (frame for frame in self._events if isinstance(frame, FrameSeen) and _is_of(frame, number))
+        return [frame.data for frame in frames if not frame.retransmission]
 
     def last_segment_ns(self, number: int) -> int:
         """When the last segment of a connection went over the wire, from whichever side."""

@@ -130,7 +130,7 @@ class Peer(Dialogue):
         self._exchange.send(icmp.build_error(error, heard[-1]), self, None)
 
     def packets(self) -> list[Any]:
-        """All that the kernel has sent on this connection, as Scapy packets."""
+        """All that the kernel has sent on this connection, retransmissions apart, as Scapy packets."""
         return [crafting.packet_of(frame) for frame in self._exchange.heard(self.number)]
 
     def _need_established(self, movement: str) -> None:

@@ -106,3 +106,24 @@ def test_a_setting_that_a_kernel_lacks(lab4: Lab) -> None:
     assert lab4.kernel.sysctl("net.ipv4.tcp_sack", missing="7") == "1"
     with pytest.raises(ScenarioError, match="this kernel has no sysctl"):
         lab4.kernel.sysctl("net.ipv4.tcp_from_the_future")
+
+
+def test_what_it_sent_again_is_not_among_them(lab4: Lab) -> None:
+    peer = lab4.peer(to=lab4.kernel.listen(port=80))
+    peer.open().send("x")
+    peer.expect("PA", payload="x")
+    peer.expect("PA", payload="x")
+    assert [str(packet["TCP"].flags) for packet in peer.packets()] == ["SA", "PA"]
+
+
+def test_a_connect_that_ends_at_once_belongs_to_its_peer(lab4: Lab) -> None:
+    """With a Fast Open cookie connect() succeeds before anything was sent."""
+    cookie = [("MSS", 1460), ("TFO", b"8 bytes.")]
+    for error in ("EINPROGRESS", "success"):
+        peer = lab4.peer(port=80)
+        client = lab4.kernel.connect(to=peer, options={"TCP_FASTOPEN_CONNECT": 1}, error=error)
+        assert peer.socket is client
+        if error == "success":
+            client.send("x")
+        peer.skip_until("S", payload=None)
+        peer.send("SA", options=cookie)
