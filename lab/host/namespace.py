@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.host.errors import MachineError
+from lab.host.policies import forbidding
 from lab.host.syscalls import CLONE_NEWNET, CLONE_NEWUSER, setns, unshare
 
 _OWN = "/proc/thread-self/ns/net"
@@ -68,10 +69,19 @@ def become_root_of_own_user_namespace() -> None:
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
             Path("/proc/self", name).write_text(text)
     except OSError as refused:
-        raise MachineError(
-            f"this user is not root and may not make a user namespace ({refused.strerror})",
-            "run the lab as root: sudo scripts/lab",
-        ) from None
+        raise _not_allowed(refused.strerror or str(refused)) from None
+    if not may_make_namespaces():
+        raise _not_allowed("one was made, but it gives no privileges")
+
+
+def _not_allowed(how: str) -> MachineError:
+    policy = forbidding()
+    why = f"{how}: {policy.sysctl} is {policy.forbids}, {policy.why}" if policy is not None else how
+    mend = f", or allow it: sudo sysctl -w {policy.sysctl}={policy.mend}" if policy is not None else ""
+    return MachineError(
+        f"this user is not root and may not make a user namespace ({why})",
+        f"run the lab as root: sudo scripts/lab{mend}",
+    )
 
 
 def may_make_namespaces() -> bool:

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.host.errors import MachineError
+from lab.host.namespace import become_root_of_own_user_namespace
+from lab.host.policies import POLICIES, forbidding
+
+SETTINGS = {
+    "Ubuntu 24.04": {
+        "kernel/apparmor_restrict_unprivileged_userns": "1",
+        "kernel/unprivileged_userns_clone": "1",
+        "user/max_user_namespaces": "15000",
+    },
+    "Debian, hardened": {"kernel/unprivileged_userns_clone": "0", "user/max_user_namespaces": "15000"},
+    "none at all": {"kernel/unprivileged_userns_clone": "0", "user/max_user_namespaces": "0"},
+    "Debian 12": {"kernel/unprivileged_userns_clone": "1", "user/max_user_namespaces": "15000"},
+    "another kernel": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("machine", "sysctl"),
+    [
+        ("Ubuntu 24.04", "kernel.apparmor_restrict_unprivileged_userns"),
+        ("Debian, hardened", "kernel.unprivileged_userns_clone"),
+        ("none at all", "user.max_user_namespaces"),
+        ("Debian 12", None),
+        ("another kernel", None),
+    ],
+)
+def test_the_setting_that_forbids_is_named(tmp_path: Path, machine: str, sysctl: str | None) -> None:
+    for name, value in SETTINGS[machine].items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{value}\n")
+    found = forbidding(tmp_path)
+    assert (found.sysctl if found else None) == sysctl
+    assert found is None or found.mend != found.forbids
+
+
+@pytest.mark.parametrize("policy", [*POLICIES, None])
+def test_reason_and_mend_reach_the_user(monkeypatch: pytest.MonkeyPatch, policy: object) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr("lab.host.namespace.unshare", refuse)
+    monkeypatch.setattr("lab.host.namespace.forbidding", lambda: policy)
+    with pytest.raises(MachineError) as raised:
+        become_root_of_own_user_namespace()
+    assert "Operation not permitted" in raised.value.why
+    assert raised.value.remedy.startswith("run the lab as root")
+    for each in POLICIES:
+        assert (f"{each.sysctl} is {each.forbids}" in raised.value.why) == (each is policy)
+        assert (f"sysctl -w {each.sysctl}={each.mend}" in raised.value.remedy) == (each is policy)
