@@ -80,6 +80,25 @@ class Runner:
             for pool in (working, waiting):
                 pool.shutdown(wait=False, cancel_futures=True)
 
+    def lab(
+        self,
+        family: int,
+        *,
+        sysctls: Mapping[str, str] | None = None,
+        liar: Liar | None = None,
+        router: bool = False,
+    ) -> Lab:
+        """A lab with what is shared, to be entered."""
+        return Lab(
+            family,
+            pool=self._pool,
+            tracer=self._tracer,
+            sysctls={**self._sysctls, **(sysctls or {})},
+            full=self._full,
+            liar=liar,
+            router=router,
+        )
+
     def run(self, scenario: Runnable, family: int, liar: Liar | None = None) -> Result:
         """Run one scenario, with a kernel that lies if there is a `liar`.
 
@@ -88,15 +107,8 @@ class Runner:
         if family not in scenario.families:
             return Result(scenario, family, Outcome.SKIP, 0.0, None, message="it is about the other address family")
         began = time.monotonic()
-        lab = Lab(
-            family,
-            pool=self._pool,
-            tracer=self._tracer,
-            sysctls={**self._sysctls, **scenario.sysctls, **({} if self._full else scenario.short)},
-            full=self._full,
-            liar=liar,
-            router=scenario.router,
-        )
+        settings = {**scenario.sysctls, **({} if self._full else scenario.short)}
+        lab = self.lab(family, sysctls=settings, liar=liar, router=scenario.router)
         result = Result(scenario, family, Outcome.PASS, 0.0, None)
         try:
             with lab:

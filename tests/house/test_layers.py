@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "report": {"tcp", "wire", "scenario"},  # a view of a recording never touches a network
     "exercise": {"tcp", "scenario", "saved", "report"},
     "cli": {"tcp", "wire", "host", "scenario", "saved", "report", "exercise"},
+    "pytest_plugin": {"host", "scenario", "report"},
     "__main__": {"cli"},
     "__init__": {"scenario"},  # `from lab import Lab, scenario`: the scenario author's names, and the version
 }

@@ -1,0 +1,196 @@
+"""The pytest plugin: scenario files as tests, and fixtures that bring a kernel to the tests of others.
+
+pytest loads it wherever the lab is installed, so nothing of the lab is imported here before somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from lab.report.screen import Screen
+    from lab.scenario.kernel import Kernel
+    from lab.scenario.lab import Lab
+    from lab.scenario.peer import Peer
+    from lab.scenario.registry import Runnable
+    from lab.scenario.result import Result
+    from lab.scenario.runner import Runner
+
+_PORT = 80
+_RUNNER = pytest.StashKey["Runner"]()
+_LAB = pytest.StashKey["Lab"]()
+_HOW = "run pytest as root, or in namespaces of your own: unshare --user --map-root-user --net pytest"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Both ways to ask for scenarios."""
+    group = parser.getgroup("lab", "TCP packet lab")
+    group.addoption("--lab", action="store_true", help="collect scenario files among the files and folders named")
+    parser.addini("lab_scenarios", "folders and files whose scenarios are always collected", type="paths", default=[])
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A scenario file where somebody asked for them, and if it is no test file as well."""
+    config = parent.config
+    folders: list[Path] = config.getini("lab_scenarios")
+    asked = config.getoption("lab") or any(each == file_path or each in file_path.parents for each in folders)
+    if not asked or file_path.suffix != ".py" or file_path.name == "conftest.py":
+        return None
+    if any(fnmatch(file_path.name, pattern) for pattern in config.getini("python_files")):
+        return None
+    if b"@scenario" not in file_path.read_bytes():
+        return None
+    return ScenarioFile.from_parent(parent, path=file_path)
+
+
+class ScenarioFile(pytest.File):
+    """A file with scenarios."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """A test for each scenario and address family."""
+        from lab.scenario import registry
+
+        found = registry.find([str(self.path)])
+        for broken in found.broken:
+            raise self.CollectError(f"{broken.file}:{broken.line}: {broken.why}")
+        for scenario in found.scenarios:
+            for family in scenario.families:
+                name = f"{scenario.id.rpartition('.')[2]}[IPv{family}]"
+                yield ScenarioItem.from_parent(self, name=name, scenario=scenario, family=family)
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario over one address family."""
+
+    def __init__(self, *, scenario: Runnable, family: int, **more: Any) -> None:
+        super().__init__(**more)
+        self._scenario = scenario
+        self._family = family
+
+    def setup(self) -> None:
+        """Where no lab can be made it is an error, and no verdict on the kernel."""
+        _runner(self.config)
+
+    def runtest(self) -> None:
+        """Run it."""
+        from lab.scenario.result import Outcome
+
+        result = _runner(self.config).run(self._scenario, self._family)
+        if result.outcome is Outcome.SKIP:
+            pytest.skip(result.message)
+        if result.outcome is not Outcome.PASS:
+            raise _NotPassed(result)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What the lab itself says of it."""
+        from lab.report.verdicts import result_lines
+
+        if isinstance(excinfo.value, _NotPassed):
+            return "\n".join(result_lines(excinfo.value.result, _screen(self.config), brief=True))
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where it stands."""
+        return self.path, self._scenario.line - 1, f"{self._scenario.id} IPv{self._family}"
+
+
+class _NotPassed(Exception):
+    def __init__(self, result: Result) -> None:
+        super().__init__(result.scenario.id)
+        self.result = result
+
+
+@pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A kernel in a namespace of its own and a wire to it, over IPv4 and then over IPv6.
+
+    When the test has passed, the kernel must not have sent anything that it did not expect.
+    """
+    from lab.scenario.errors import NotApplicable
+
+    with ExitStack() as undo:
+        try:
+            opened = undo.enter_context(_runner(request.config).lab(request.param))
+        except NotApplicable as why:
+            pytest.skip(str(why))
+        request.node.stash[_LAB] = opened
+        yield opened
+
+
+@pytest.fixture
+def kernel(lab: Lab) -> Kernel:
+    """The kernel under test."""
+    return lab.kernel
+
+
+@pytest.fixture
+def peer(lab: Lab) -> Peer:
+    """A user-space endpoint that speaks to a listener of the kernel on port 80."""
+    return lab.peer(to=lab.kernel.listen(port=_PORT))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """A test that has used a lab ends as a scenario does."""
+    used = pyfuncitem.stash.get(_LAB, None)
+    if used is None:
+        return (yield)
+    from lab.scenario.errors import NotApplicable
+
+    try:
+        result = yield
+        used.finish()
+    except NotApplicable as why:
+        pytest.skip(str(why))
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A difference is shown as the lab shows it, instead of a trace through the lab's own code."""
+    report = yield
+    raised = call.excinfo.value if call.excinfo is not None else None
+    if raised is not None and "lab.scenario.errors" in sys.modules:
+        from lab.host.errors import MachineError
+        from lab.report.verdicts import difference_lines
+        from lab.scenario.errors import KernelDiffers
+
+        used = item.stash.get(_LAB, None)
+        if isinstance(raised, KernelDiffers) and used is not None:
+            used.catch_up()
+            lines = difference_lines(used.recording, raised.check, _screen(item.config))
+            report.longrepr = "\n".join(lines)
+        elif isinstance(raised, MachineError):
+            report.longrepr = f"the lab cannot run here: {raised.why}\n{raised.remedy}"
+    return report
+
+
+def _runner(config: pytest.Config) -> Runner:
+    """What all scenarios and labs of a session share. MachineError where no lab can be made."""
+    runner = config.stash.get(_RUNNER, None)
+    if runner is None:
+        from lab.host.errors import MachineError
+        from lab.host.namespace import may_make_namespaces
+        from lab.scenario.runner import Runner
+
+        # To become root of an own user namespace, as `lab run` does, would take the network from all other tests.
+        if not may_make_namespaces():
+            raise MachineError("this user may not make network namespaces", _HOW)
+        runner = config.stash[_RUNNER] = Runner()
+        config.add_cleanup(runner.close)
+    return runner
+
+
+def _screen(config: pytest.Config) -> Screen:
+    from lab.report.screen import Screen
+
+    return Screen(width=max(80, config.get_terminal_writer().fullwidth))

@@ -1,0 +1,241 @@
+"""The pytest plugin in other people's test suites: what it collects, its fixtures, what it says, and its restraint."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.helpers import ROOT, as_an_ordinary_user, environment
+
+PLUGIN = "lab.pytest_plugin"
+SCENARIOS = '''
+from lab import Lab, scenario
+
+@scenario(section="RFC 9293 3.5.2")
+def passes(lab: Lab) -> None:
+    """A reset is not answered."""
+    lab.peer(to=81).send("R")
+
+@scenario(section="RFC 9293 3.5.2", families=[4])
+def fails(lab: Lab) -> None:
+    """Nothing comes of nothing."""
+    lab.peer(to=81).expect("S", within=0.0)
+
+@scenario(section="none", families=[6])
+def breaks(lab: Lab) -> None:
+    raise RuntimeError("mine")
+'''
+
+
+class Suite:
+    """A folder with tests of somebody else, and pytest as a process of its own."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest_subprocess("-p", PLUGIN, "-p", "no:cacheprovider", *arguments, timeout=60)
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    return Suite(pytester)
+
+
+def test_the_entry_point_is_this_module() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    [name] = project["entry-points"]["pytest11"].values()
+    assert name == PLUGIN
+    assert hasattr(import_module(name), "pytest_addoption")
+
+
+# Restraint.
+
+
+def test_who_does_not_ask_is_not_disturbed(suite: Suite) -> None:
+    suite.pytester.makepyfile(
+        scenarios=SCENARIOS,
+        test_own="""
+        import sys
+
+        def test_nothing_is_imported():
+            heavy = {"scapy", "pyroute2", "typer", "rich", "lab.scenario", "lab.host"}
+            assert not heavy & set(sys.modules)
+        """,
+    )
+    done = suite.run("--strict-config", "--strict-markers", "-W", "error")
+    done.assert_outcomes(passed=1)
+    suite.run("scenarios.py").assert_outcomes()
+
+
+def test_fixtures_of_the_suite_come_before_ours(suite: Suite) -> None:
+    suite.pytester.makeconftest("import pytest\n@pytest.fixture\ndef kernel(): return 'mine'")
+    suite.pytester.makepyfile("def test_it(kernel): assert kernel == 'mine'")
+    suite.run().assert_outcomes(passed=1)
+
+
+# Scenario files.
+
+
+def test_scenarios_are_tests_where_somebody_asks_for_them(suite: Suite) -> None:
+    suite.pytester.makepyfile(scenarios=SCENARIOS, helper="VALUE = 1", test_own="def test_own(): pass")
+    done = suite.run("--lab", "-v")
+    done.assert_outcomes(passed=3, failed=2)
+    done.stdout.fnmatch_lines(
+        [
+            "scenarios.py::passes?IPv4? PASSED*",
+            "scenarios.py::passes?IPv6? PASSED*",
+            "scenarios.py::fails?IPv4? FAILED*",
+            "scenarios.py::breaks?IPv6? FAILED*",
+            "test_own.py::test_own PASSED*",
+        ]
+    )
+
+
+def test_a_failure_prints_the_labs_own_text(suite: Suite) -> None:
+    suite.pytester.makepyfile(scenarios=SCENARIOS)
+    done = suite.run("--lab", "scenarios.py")
+    done.stdout.fnmatch_lines(
+        [
+            "*_ scenarios.fails IPv4 _*",
+            "FAIL scenarios.fails  IPv4  RFC 9293 3.5.2",
+            "  Nothing comes of nothing.",
+            "  at scenarios.py:11",
+            '    > lab.peer(to=81).expect("S", within=0.0)',
+            "    the kernel sent no such segment within 0 s",
+            "    field    expected  got",
+            "    segment  S         none",
+            "*_ scenarios.breaks IPv6 _*",
+            "ERROR scenarios.breaks  IPv6  none",
+            "  scenarios.py:15: RuntimeError: mine",
+        ]
+    )
+    assert "Traceback" not in done.stdout.str()
+    assert "pytest_plugin.py" not in done.stdout.str()
+
+
+def test_folders_of_an_ini_setting_are_always_collected(suite: Suite) -> None:
+    suite.pytester.makeini("[pytest]\nlab_scenarios = ours")
+    suite.pytester.makepyfile(**{"ours/one": SCENARIOS, "theirs/two": SCENARIOS})
+    done = suite.run("--collect-only", "-q")
+    assert [line for line in done.outlines if "::" in line] == [
+        f"ours/one.py::{name}" for name in ("passes[IPv4]", "passes[IPv6]", "fails[IPv4]", "breaks[IPv6]")
+    ]
+
+
+def test_a_broken_file_is_an_error_of_collection(suite: Suite) -> None:
+    suite.pytester.makepyfile(scenarios="from lab import scenario\n@scenario(\n")
+    done = suite.run("--lab")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*scenarios.py:2: SyntaxError: *"])
+
+
+def test_what_is_not_applicable_is_skipped_with_its_reason(suite: Suite) -> None:
+    source = (
+        SCENARIOS.partition("@scenario")[0]
+        + """
+from lab.scenario.errors import NotApplicable
+
+@scenario(section="none", families=[4])
+def newer(lab: Lab) -> None:
+    raise NotApplicable("this kernel lacks it")
+"""
+    )
+    suite.pytester.makepyfile(scenarios=source)
+    done = suite.run("--lab", "-rs")
+    done.assert_outcomes(skipped=1)
+    done.stdout.fnmatch_lines(["*this kernel lacks it*"])
+
+
+# Fixtures.
+
+
+def test_a_kernel_and_a_peer_for_tests_of_others(suite: Suite) -> None:
+    suite.pytester.makepyfile(
+        """
+        import pytest
+        from lab import ANY
+
+        def test_a_handshake(kernel, peer):
+            peer.send("S")
+            peer.expect("SA", seq=0, ack=1, options=[("MSS", ANY)])
+            kernel.expect_state(peer, "SYN-RECEIVED")
+
+        @pytest.mark.parametrize("lab", [6], indirect=True)
+        def test_one_family(lab):
+            assert lab.family == 6
+        """
+    )
+    suite.run().assert_outcomes(passed=3)
+
+
+def test_a_difference_in_a_test_is_the_labs_own_text(suite: Suite) -> None:
+    suite.pytester.makepyfile('def test_it(peer):\n    peer.send("S")\n    peer.expect("SA", ack=2)\n')
+    done = suite.run("-k", "IPv4")
+    done.assert_outcomes(failed=1, deselected=1)
+    done.stdout.fnmatch_lines(
+        [
+            "*_ test_it?IPv4? _*",
+            "  at test_a_difference_in_a_test_is_the_labs_own_text.py:3",
+            '    > peer.expect("SA", ack=2)',
+            "    the kernel sent a different segment",
+            "    ack    2 (absolute *)  1 (absolute *)",
+            "*<-- here",
+        ]
+    )
+    assert "dialogue.py" not in done.stdout.str()
+
+
+def test_what_nobody_expected_fails_at_the_end(suite: Suite) -> None:
+    suite.pytester.makepyfile('def test_it(peer):\n    peer.send("S")\n')
+    done = suite.run("-k", "IPv6")
+    done.assert_outcomes(failed=1, deselected=1)
+    done.stdout.fnmatch_lines(["    the kernel sent a segment where the scenario expects none"])
+
+
+def test_an_ordinary_failure_is_pytests_own(suite: Suite) -> None:
+    suite.pytester.makepyfile("def test_it(lab):\n    assert lab.family == 5\n")
+    done = suite.run("-k", "IPv4")
+    done.assert_outcomes(failed=1, deselected=1)
+    done.stdout.fnmatch_lines([">       assert lab.family == 5", "E       *assert 4 == 5"])
+
+
+def test_a_test_may_find_that_it_is_not_applicable(suite: Suite) -> None:
+    suite.pytester.makepyfile(
+        "from lab.scenario.errors import NotApplicable\ndef test_it(lab):\n    raise NotApplicable('no such thing')\n"
+    )
+    suite.run().assert_outcomes(skipped=2)
+
+
+# Privileges.
+
+
+def test_without_privileges_it_is_an_error_that_says_what_to_do() -> None:
+    call = [sys.executable, "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider", "--lab"]
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path, which only its owner may enter
+        Path(folder).chmod(0o755)
+        Path(folder, "scenarios.py").write_text(SCENARIOS)
+        Path(folder, "test_own.py").write_text("def test_own(): pass\ndef test_lab(lab): pass\n")
+        done = subprocess.run(
+            call,
+            cwd=folder,
+            env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+            preexec_fn=as_an_ordinary_user(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert "1 passed, 6 errors" in done.stdout, done.stdout + done.stderr
+    assert "the lab cannot run here: this user may not make network namespaces\n" in done.stdout
+    assert (
+        "run pytest as root, or in namespaces of your own: unshare --user --map-root-user --net pytest" in done.stdout
+    )
