@@ -25,7 +25,7 @@ def bits_of_a_syn(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "SYN-SENT")
 
 
-@scenario(section="RFC 3168 6.1.1", sysctls={"net.ipv4.tcp_ecn_fallback": 0})
+@scenario(section="RFC 3168 6.1.1")
 def a_syn_may_ask_for_ecn(lab: Lab) -> None:
     """Two more bits are about marks that tell of congestion. On a SYN both together ask whether the peer knows them."""
     lab.step("By default the kernel does not ask", claims="C31")

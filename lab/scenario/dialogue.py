@@ -216,8 +216,10 @@ class Dialogue:
         again = False
         if self.flow.is_retransmission(segment):
             last_ns, last_flags = self._last_copy.get(segment.seq, (0, 0))
-            # A SYN+ACK after a SYN says something new, though it has the same sequence number.
-            again = time_ns - last_ns >= _SOONEST_TIMER_NS and (not syn or segment.flags == last_flags)
+            # A SYN+ACK after a SYN says something new, though it has the same sequence number. Without the bits that
+            # asked for ECN it does not: a copy leaves them out (RFC 3168 6.1.1.1).
+            same = not syn or not (segment.flags ^ last_flags) & flags.ACK
+            again = time_ns - last_ns >= _SOONEST_TIMER_NS and same
         self._last_copy[segment.seq] = time_ns, segment.flags
         if syn and segment.seq != self._kernel_iss:
             self._kernel_iss = segment.seq

@@ -50,6 +50,15 @@ def test_a_repeated_syn_ack_is_recognised_as_a_retransmission(lab: Lab) -> None:
     assert [each.lost for each in peers] == [False, True], "the ACK never reached the kernel, and the recording says so"
 
 
+def test_a_syn_that_gives_up_on_ecn_is_a_retransmission_too(lab: Lab) -> None:
+    lab.kernel.sysctl("net.ipv4.tcp_ecn", 1)
+    peer = lab.peer(port=80)
+    lab.kernel.connect(to=peer)
+    peer.expect("SEC")
+    peer.expect("S", seq=0)
+    assert [each.retransmission for each in kernels_frames(lab)] == [False, True]
+
+
 def test_the_recording_knows_which_of_the_crossing_segments_got_lost(lab: Lab) -> None:
     peer = listening(lab)
     lab.disturb(1, to_kernel=[Fault(Action.DROP, nth=2)])
