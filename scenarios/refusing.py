@@ -1,5 +1,7 @@
 """Where nobody listens: a reset says so at once."""
 
+import errno
+
 from lab import Lab, scenario
 
 
@@ -77,23 +79,24 @@ def an_icmp_error_ends_an_attempt(lab: Lab) -> None:
     Some errors are called soft because they may pass: MUST-56 wants the SYN to be tried again. An open connection
     does go on, and its application may ask what was said.
     """
-    for at, (error, errno) in enumerate({**SOFT, **HARD}.items()):
+    for at, (error, name) in enumerate({**SOFT, **HARD}.items()):
         lab.step(f"An answer to the kernel's SYN: {error}", claims="C44")
         peer = lab.peer(port=81 + at)
         client = lab.kernel.connect(to=peer)
         peer.expect("S", seq=0)
         peer.send_icmp(error)
-        client.expect_connected(error=errno)
+        client.expect_connected(error=name)
         lab.kernel.expect_state(peer, "CLOSED")
-        lab.measured("C44", f"while it connects, {error}: {errno}")
+        lab.measured("C44", f"while it connects, {error}: {name}")
 
     lab.step("The same errors about an open connection change nothing, soft or hard", claims="C44")
     peer = lab.peer(port=80)
     client = lab.kernel.connect(to=peer)
     peer.open()
-    for error in {**SOFT, **HARD}:
+    for error, name in {**SOFT, **HARD}.items():
         peer.send_icmp(error)
-    peer.expect_silence()
+        peer.expect_silence()
+        lab.verify("what the application is told when it asks", name, errno.errorcode[client.get_option("SO_ERROR")])
     lab.kernel.expect_state(peer, "ESTABLISHED")
     peer.send("PA", payload="still here")
     peer.expect("A", ack=11)
