@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+RUN = "tests/unit/version_1.json"
 ELSEWHERE = """
 import select, socket, sys
 
@@ -52,11 +53,24 @@ def test_views_can_be_imported_elsewhere(module: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_saved_run_can_be_shown_elsewhere() -> None:
-    command = "sys.argv = ['lab', 'show', 'tests/unit/version_1.json', 'nobody']\nfrom lab.cli import main\nmain()"
-    done = elsewhere(command)
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["show", RUN, "nobody"], "SYN-SENT     S────►"),
+        (["show", RUN, "--plain", "nobody"], "s now in CLOSED."),
+        (["show", RUN], "1 passed; 2 checks in 0.50 s on Linux 6.18.0"),
+        (["show", RUN, "--json"], '"id": "refusing.nobody_listens"'),
+        (["show", RUN, "nobody", "--format", "mermaid"], "sequenceDiagram"),
+        (["claims", "C1", "--from", RUN], "(Linux 6.18.0)"),
+        (["coverage", "--from", RUN], "CLOSED"),
+        (["diff", RUN, RUN], "nothing differs"),
+    ],
+    ids=str,
+)
+def test_a_saved_run_can_be_looked_at_elsewhere(arguments: list[str], told: str) -> None:
+    done = elsewhere(f"sys.argv = {['lab', *arguments]}\nfrom lab.cli import main\nmain()")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "SYN-SENT     S────►" in done.stdout
+    assert told in done.stdout
 
 
 def test_the_report_of_a_saved_run_can_be_written_elsewhere(tmp_path: Path) -> None:
