@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.cli.exits import CANNOT_RUN, leave
+from lab.cli.exits import CANNOT_RUN, INTERRUPTED, leave
 
 if TYPE_CHECKING:
     from lab.cli.printer import Printer
@@ -41,5 +41,8 @@ def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
     except NotWritable as why:
         print(f"the run is not saved: {why}", file=sys.stderr)
         return False
+    except KeyboardInterrupt:
+        print("interrupted; the run is not saved", file=sys.stderr)
+        leave(INTERRUPTED, at_once=True)
     printer.saved(folder.path)
     return True

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,15 @@ def test_an_interrupted_run_saves_what_has_finished(tmp_path: Path) -> None:
     lines = run_lab("show", tmp_path / "saved").stdout.splitlines()
     assert ", interrupted, by version" in lines[0]
     assert [line.split()[1] for line in lines if line.startswith("pass")] == ["a.a"]
+
+
+def test_who_does_not_wait_for_the_saving_is_left_with_nothing_half_written(one: Path) -> None:
+    command = "from lab.saved.folder import RunFolder\nfrom lab.cli import main\nimport sys\n"
+    command += "def write(self, name, pieces):\n    (self.path / name).touch()\n    raise KeyboardInterrupt\n"
+    command += f"RunFolder.write = write\nsys.argv = ['lab', 'run', '-q', {str(one)!r}]\nmain()"
+    call = [sys.executable, "-c", command]
+    done = subprocess.run(call, cwd=one.parent, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted; the run is not saved\n")
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
