@@ -5,6 +5,9 @@ Importing Scapy's layers costs a quarter of a second, so it happens at the first
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +20,11 @@ if TYPE_CHECKING:
 @cache
 def layers() -> Any:
     """Scapy's modules for Ethernet, IPv4, IPv6, TCP and ICMP as one namespace."""
-    import scapy.layers.inet
-    import scapy.layers.inet6
-    import scapy.layers.l2
-    import scapy.packet
+    with _without_folders_in_the_home():
+        import scapy.layers.inet
+        import scapy.layers.inet6
+        import scapy.layers.l2
+        import scapy.packet
 
     class Layers:
         Ether = scapy.layers.l2.Ether
@@ -33,6 +37,22 @@ def layers() -> Any:
         Raw = scapy.packet.Raw
 
     return Layers
+
+
+@contextmanager
+def _without_folders_in_the_home() -> Iterator[None]:
+    """Scapy makes folders for settings and caches where it is imported; a lab leaves nothing but its output."""
+    names = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "/dev/null/nothing"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def warm_up() -> None:

@@ -152,3 +152,25 @@ def test_the_lease_of_a_run_is_gone_with_it() -> None:
                 other.bind(f"\0tcp-packet-lab/{slot}")
                 break
         assert run_lab("run", "-q", "-4", "nobody_listens").returncode == 0
+
+
+def test_a_run_writes_below_its_output_folder_only(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("home", "temporary", "here")}
+    for folder in folders.values():
+        folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "lab", "run", "-4", "-q", "handshake.kernel_as_server"],
+        cwd=folders["here"],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("XDG_")},
+            "HOME": str(folders["home"]),
+            "TMPDIR": str(folders["temporary"]),
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {name: [each.name for each in folder.iterdir()] for name, folder in folders.items()} == {
+        "home": [], "temporary": [], "here": ["out"],
+    }  # fmt: skip
