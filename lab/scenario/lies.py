@@ -209,7 +209,10 @@ LIES: dict[str, dict[str, Change]] = {
         "a longer send queue": _looks(send_queue=lambda size: size + 1),
         "another owner": _looks(inode=lambda inode: 0 if inode else 1),
     },
-    "count": {"one more": _numbers(lambda number: number + 1)},
+    "count": {
+        "one more": _numbers(lambda number: number + 1),
+        "another timer": lambda found: [each._replace(timer_number=each.timer_number + 1) for each in found],
+    },
     "call": {"another errno": _ends_with("EIO"), "another value": _another_result, "no errno": _ends_with("")},
     "poll": {"other events": lambda events: "POLLPRI" if events != "POLLPRI" else ""},
     "info": {

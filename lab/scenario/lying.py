@@ -7,7 +7,7 @@ told another value at the same place. That a check turns red then is what shows 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from lab.host.kernel_state import KernelState
 from lab.scenario.patience import DEADLINE_S, OF_A_LIAR_S
 from lab.tcp.state import State
 from lab.wire.faults import carries_tcp
-from lab.wire.link import Frame, Link
+from lab.wire.link import Frame, Link, receive_all, send_all
 
 T = TypeVar("T")
 
@@ -102,6 +102,22 @@ class LyingLink:
             self._waiting.append(Frame(time_ns, _answer_to(list(self._sent.values())[-back])))
         return time_ns
 
+    def send_all(self, frames: Sequence[bytes]) -> int:
+        """Send frames of TCP as they are."""
+        self._sent[_MANY] = frames[-1]
+        return send_all(self._link, frames)
+
+    def receive_all(self, deadline_ns: int) -> list[Frame]:
+        """The next frames that the kernel says it has sent."""
+        heard, self._waiting = self._waiting, []
+        while not heard:
+            frames = receive_all(self._link, deadline_ns)
+            if not frames:
+                return []
+            for frame in frames:
+                heard += self._liar.hear("frame", [frame]) if carries_tcp(frame.data) else [frame]
+        return heard
+
     def receive(self, deadline_ns: int) -> Frame | None:
         """The next frame that the kernel says it has sent."""
         while not self._waiting:
@@ -146,6 +162,7 @@ class LyingLookup:
         self._lookup.close()
 
 
+_MANY = b"the last of many"
 _ADDRESSES_AT = {b"\x86\xdd": 22, b"\x08\x00": 26}
 
 

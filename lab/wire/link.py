@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from lab.tcp.values import make
 from lab.wire.bursts import Bursts
@@ -48,6 +48,17 @@ class Link(Protocol):
 
     def close(self) -> None:
         """Let go of the interface."""
+
+
+@runtime_checkable
+class BurstLink(Protocol):
+    """A link that carries many frames at a time."""
+
+    def send_all(self, frames: Sequence[bytes]) -> int:
+        """Put them on the wire in this order; the time of the first."""
+
+    def receive_all(self, deadline_ns: int) -> list[Frame]:
+        """The next frames from the other side, as many as are there; none when there is none by the deadline."""
 
 
 class PacketLink:
@@ -146,16 +157,16 @@ class PacketLink:
 
 
 def send_all(link: Link, frames: Sequence[bytes]) -> int:
-    """Put many frames on the wire, one behind the other; the time of the first. A wrapped link sends one by one."""
-    if isinstance(link, PacketLink):
+    """Put many frames on the wire, one behind the other; the time of the first. Faults meet them one by one."""
+    if isinstance(link, BurstLink):
         return link.send_all(frames)
     first, *_ = [link.send(data) for data in frames]
     return first
 
 
 def receive_all(link: Link, deadline_ns: int) -> list[Frame]:
-    """The next frames, as many as are there; none when there is none by the deadline. A wrapped link gives one."""
-    if isinstance(link, PacketLink):
+    """The next frames, as many as are there; none when there is none by the deadline. Faults let through one by one."""
+    if isinstance(link, BurstLink):
         return link.receive_all(deadline_ns)
     frame = link.receive(deadline_ns)
     return [] if frame is None else [frame]

@@ -166,6 +166,18 @@ def test_the_next_connection_of_the_same_four_elements(lab: Lab) -> None:
     lab.finish()
 
 
+@pytest.mark.parametrize("lie", ["flags", "ack", "checksum", "options"])
+def test_a_wrong_syn_is_found_out(lab: Lab, lie: str) -> None:
+    """Of a member that nobody knows yet."""
+    field, change, row = LIES[lie]
+    example = opened(lab)
+    lab.disturb(1, lies=[Fault(Action.ALTER, nth=3, alter=altered(field, change))])
+    with pytest.raises(KernelDiffers, match=DIFFERS) as raised:
+        lab.crowd(like=example, count=5)
+    differing = [each.field for each in lab.recording.rows(raised.value.check) if not each.agrees]
+    assert (raised.value.check.subject, differing) == ("S", ["frame" if lie == "ack" else row])
+
+
 def test_what_is_told_of_a_member_that_differs(lab4: Lab) -> None:
     example = half_open(lab4)
     wrong = Fault(Action.ALTER, nth=2, alter=altered("ack", lambda tcp: (tcp.ack + 7) % 2**32))
