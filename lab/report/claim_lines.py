@@ -65,8 +65,6 @@ def _rows(report: ClaimReport, say: Words, language: str) -> Iterator[tuple[str,
     yield say("claims_depends"), ", ".join(claim.depends)
     for since in claim.since:
         yield say("claims_since", kernel=since.kernel), since.text.of(language)
-    if claim.why_not_shown:
-        yield say("claims_why_not"), claim.why_not_shown.of(language)
 
 
 def _errata(catalogue: Catalogue, width: int, language: str) -> Iterator[str]:

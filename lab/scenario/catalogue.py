@@ -20,7 +20,7 @@ from lab.scenario.registry import own_folder
 
 _ID = re.compile(r"C[1-9][0-9]*")
 _NEEDED = ("topic", "kind", "section", "article", "document")
-_OPTIONAL = ("linux", "depends", "since", "why_not_shown")
+_OPTIONAL = ("linux", "depends", "since")
 
 
 class CatalogueError(Exception):
@@ -71,8 +71,6 @@ class Claim:
     depends: tuple[str, ...] = ()
     """Settings and socket options that the kernel's answer depends on."""
     since: tuple[Since, ...] = ()
-    why_not_shown: Text | None = None
-    """Why no scenario can show it."""
 
 
 class Erratum(NamedTuple):
@@ -152,7 +150,6 @@ def _claim(name: str, given: dict[str, Any], topics: Mapping[str, Text]) -> Clai
         linux=text("linux") if "linux" in given else None,
         depends=tuple(given.get("depends", ())),
         since=tuple(_since(name, each) for each in given.get("since", ())),
-        why_not_shown=text("why_not_shown") if "why_not_shown" in given else None,
     )
 
 

@@ -6,11 +6,6 @@ from lab.scenario.catalogue import catalogue
 from lab.scenario.naming import claims_by_function, measured_by_function
 from lab.scenario.registry import own_folder
 
-# Scenarios that show these are being written. One a line: who shows a claim takes out its line, and meets nobody there.
-LINES = """
-"""
-NOT_SHOWN_YET = LINES.split()
-
 
 def sources() -> dict[Path, str]:
     return {file: file.read_text(encoding="utf-8") for file in sorted(own_folder().glob("*.py"))}
@@ -20,17 +15,8 @@ def named() -> set[str]:
     return {claim for source in sources().values() for ids in claims_by_function(source).values() for claim in ids}
 
 
-def test_every_claim_is_named_by_a_step_or_says_why_not() -> None:
-    unshowable = {claim.id for claim in catalogue().claims.values() if claim.why_not_shown}
-    missing = set(catalogue().claims) - named() - unshowable
-    assert sorted(missing - set(NOT_SHOWN_YET), key=number) == [], "no step names these"
-    assert sorted(set(NOT_SHOWN_YET) - missing, key=number) == [], (
-        "these are shown now: take them out of the list above"
-    )
-
-
-def test_what_cannot_be_shown_is_not_shown() -> None:
-    assert [claim.id for claim in catalogue().claims.values() if claim.why_not_shown and claim.id in named()] == []
+def test_every_claim_is_named_by_a_step() -> None:
+    assert sorted(set(catalogue().claims) - named(), key=number) == []
 
 
 def test_every_id_that_a_step_names_exists() -> None:
@@ -63,7 +49,7 @@ def test_topics_come_in_the_order_of_the_article() -> None:
 def test_every_text_is_short_and_in_its_language() -> None:
     wrong = []
     for claim in catalogue().claims.values():
-        texts = [claim.article, claim.document, claim.linux, claim.why_not_shown, *(each.text for each in claim.since)]
+        texts = [claim.article, claim.document, claim.linux, *(each.text for each in claim.since)]
         for text in filter(None, texts):
             is_chinese = any("\u4e00" <= character <= "\u9fff" for character in text.en)
             if is_chinese or not any("\u4e00" <= character <= "\u9fff" for character in text.zh):

@@ -36,6 +36,17 @@ def test_all_states_and_all_arrows_are_walked_in_each_family(family: str) -> Non
     assert {each["family"] for each in evidence} == {f"IPv{family[1]}"}
 
 
+def test_the_arrow_that_takes_a_minute_is_walked_by_a_full_run() -> None:
+    done = run_lab("coverage", "--json", "--full", "-4", "the_wait_lasts_a_minute")
+    (edge,) = (edge for edge in json.loads(done.stdout)["edges"] if (edge["source"], edge["event"]) in MINUTES)
+    (seen,) = edge["kernel"]
+    assert done.returncode == 0
+    assert (edge["target"], edge["reason"]) == ("CLOSED", "")
+    waited = re.fullmatch(r"a timer: (\d+\.\d) s without a segment", seen["text"])
+    assert waited
+    assert float(waited[1]) >= 59.9, "no timer is early"
+
+
 def test_every_arrow_that_a_segment_walks_names_its_packet() -> None:
     told = json.loads(run_lab("coverage", "--json", "-4", "closing", "handshake").stdout)
     by_calls = {"the user listens", "the user closes", "the user connects"}
