@@ -250,19 +250,24 @@ def _fits_segment(event: Event, segment: Segment) -> bool:
 
 
 def sights(recording: Recording) -> dict[int | None, list[Sight]]:
-    """What the witnesses said of each connection (None: listeners) in order of time.
+    """What the witnesses said of each connection (None: listeners) in order of time, without what is no state of it.
 
-    Without the CLOSED that hands over to a mini-socket.
+    A tracepoint says CLOSED when a mini-socket takes over from the full one, and nothing at the end of a mini-socket. What
+    it says of a connection in TIME-WAIT is about one of the same addresses in somebody else's namespace.
     """
     found: dict[int | None, list[Sight]] = {}
     for at, event in enumerate(recording.events):
         if isinstance(event, StateSeen):
             found.setdefault(event.connection, []).append(Sight(event.time_ns, at, event.state, event.witness))
-    for number, told in found.items():
-        told.sort(key=_TIME)
-        found[number] = [
-            sight
-            for sight, following in zip_longest(told, told[1:])
-            if sight.state is not CLOSED or following is None or following.state not in _MINI_SOCKETS
-        ]
-    return found
+    return {number: _without_hand_over(sorted(told, key=_TIME)) for number, told in found.items()}
+
+
+def _without_hand_over(told: list[Sight]) -> list[Sight]:
+    kept: list[Sight] = []
+    for sight, following in zip_longest(told, told[1:]):
+        if sight.state is CLOSED and following is not None and following.state in _MINI_SOCKETS:
+            continue
+        if sight.state is CLOSED and sight.exact and kept and kept[-1].state is TIME_WAIT:
+            continue
+        kept.append(sight)
+    return kept

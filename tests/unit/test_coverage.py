@@ -205,6 +205,17 @@ def test_time_wait_ends_by_its_timer() -> None:
     assert (found.packet, found.text) == (None, "a timer: 60.0 s without a segment")
 
 
+def test_the_tracepoint_knows_nothing_of_the_end_of_time_wait() -> None:
+    story = time_wait()
+    story.wait(MINUTE_MS / 2)
+    story.state(S.CLOSED)
+    assert walked(story)[-1] == ("FIN-WAIT-2", "TIME-WAIT")
+    story.wait(MINUTE_MS / 2)
+    look(story, S.CLOSED)
+    (found,) = reports(story).edges[-1].kernel
+    assert found.text == "a timer: 60.0 s without a segment"
+
+
 @pytest.mark.parametrize("letters", ["R", "S"])
 def test_time_wait_that_a_segment_ends_is_no_such_arrow(letters: str) -> None:
     story = time_wait()
