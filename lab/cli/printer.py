@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from lab.cli.display import Display
 from lab.cli.exits import READER_GONE
 from lab.cli.screens import screen_of
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from lab.scenario.registry import Found
     from lab.scenario.result import Outcome, Result, Run
+    from lab.scenario.waiting import Patient
 
 
 class Printer:
@@ -24,6 +26,7 @@ class Printer:
         self._quiet = quiet
         self._verbose = verbose
         self._screen = screen_of(stream, plain)
+        self._display = Display(sys.stderr, plain)
 
     def note(self, text: str) -> None:
         """Something to know about this run."""
@@ -43,6 +46,14 @@ class Printer:
         for line in lines:
             self._say(line)
         self._say("")
+
+    def waits(self, patient: list[Patient]) -> None:
+        """Who waits for what: for as long as nothing else is printed."""
+        self._display.show(patient)
+
+    def clear(self) -> None:
+        """Take away what is said about waiting."""
+        self._display.hide()
 
     def listing(self, run: Run) -> None:
         """A saved run: when and where it was, and a line for each result."""
@@ -93,6 +104,7 @@ class Printer:
         return self._screen.paint(word, outcome.value)
 
     def _say(self, text: str, err: bool = False) -> None:
+        self._display.hide()
         try:
             print(text, file=sys.stderr if err else self._stream, flush=True)
         except BrokenPipeError:  # the reader has seen enough: do not wait for scenarios still running

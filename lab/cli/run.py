@@ -16,6 +16,7 @@ from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settin
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lab.cli.printer import Printer
     from lab.scenario.registry import Runnable
     from lab.scenario.result import Result, Run
 
@@ -61,7 +62,7 @@ def run(
 
     try:
         wanted = families(ipv4, ipv6)
-        for result in results_of(found.scenarios, wanted, is_enough, printer.note, full=full, sysctls=settings):
+        for result in results_of(found.scenarios, wanted, is_enough, printer, full=full, sysctls=settings):
             made.results.append(result)
             printer.result(result)
     except KeyboardInterrupt:
@@ -87,12 +88,12 @@ def results_of(
     scenarios: Sequence[Runnable],
     wanted: list[int],
     stop: Callable[[Result], bool],
-    note: Callable[[str], None],
+    printer: Printer,
     *,
     full: bool,
     sysctls: Mapping[str, str] | None = None,
 ) -> Iterator[Result]:
-    """Run these scenarios; the results in their order. Ends the command where no lab can be made."""
+    """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
     from lab.host.errors import MachineError
     from lab.scenario.doctor import ensure_privileges
     from lab.scenario.runner import Runner, settle_garbage_collector
@@ -103,10 +104,13 @@ def results_of(
         ensure_privileges()
         runner = Runner(full=full, sysctls=sysctls)
         settle_garbage_collector()
-        note(runner.untraced)
-        yield from runner.run_all(scenarios, wanted, stop)
+        printer.note(runner.untraced)
+        yield from runner.run_all(scenarios, wanted, stop, printer.waits)
     except MachineError as missing:
+        printer.clear()
         cannot_run(missing.why, missing.remedy)
+    finally:
+        printer.clear()
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:

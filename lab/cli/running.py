@@ -28,7 +28,7 @@ def whole_run(found: Found, scenarios: Sequence[Runnable], families: list[int], 
     made.broken = found.broken
     printer.usage(found)
     try:
-        for result in results_of(scenarios, families, lambda _: False, printer.note, full=full):
+        for result in results_of(scenarios, families, lambda _: False, printer, full=full):
             made.results.append(result)
             if result.outcome in (Outcome.FAIL, Outcome.ERROR):
                 printer.result(result)

@@ -58,7 +58,8 @@ class Watch:
             early, late = window(schedule.timeout(sent))
             last_ns = self._stamps[-1] if sent else self._first_ns
             earliest_ns, latest_ns = last_ns + int(early * 1e9), last_ns + int(late * 1e9)
-            with self._exchange.waiting_for(f"{self._letters} again, {sent} of {total} came", self._first_ns, end_ns):
+            what = f"copy {sent + 1} of {total} of {self._letters}" if sent < total else f"giving up {self._letters}"
+            with self._exchange.waiting_for(what, self._first_ns, end_ns):
                 looks = self._wait(last_ns, earliest_ns, latest_ns)
             if self._peer.inbox:
                 self._check(self._peer.inbox.pop(0), earliest_ns, latest_ns)

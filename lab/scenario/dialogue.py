@@ -205,9 +205,15 @@ class Dialogue:
 
     def hears(self, deadline_ns: int, what: str) -> bool:
         """Wait until a segment is there that nobody has asked for; whether one was by the deadline."""
-        while not self.inbox:
-            if not self._exchange.wait(deadline_ns, what):
-                return False
+        exchange = self._exchange
+        while not self.inbox and exchange.receive(0):
+            pass
+        if self.inbox:
+            return True
+        with exchange.waiting_for(what, time.monotonic_ns(), deadline_ns):
+            while not self.inbox:
+                if not exchange.wait(deadline_ns):
+                    return False
         return True
 
     def recognise(self, segment: Segment, time_ns: int) -> bool:

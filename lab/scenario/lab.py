@@ -28,6 +28,7 @@ from lab.scenario.recruiting import Recruiter, one_at_a_time
 from lab.scenario.router import Router
 from lab.scenario.sockets import Listener
 from lab.scenario.timeline import Timeline
+from lab.scenario.waiting import Waiting
 from lab.tcp.endpoint import Config
 from lab.tcp.sequence import Seq
 from lab.wire import crafting
@@ -194,6 +195,11 @@ class Lab:
     def settle(self) -> None:
         """Return once the kernel has dealt with everything that was sent so far: what it is in now is its answer."""
         self._exchange.fence()
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What the scenario waits for at this moment; None when it does not. Any thread may ask."""
+        return self._exchange.waiting
 
     def catch_up(self) -> None:
         """Take over what the witnesses of the kernel's state still have to say."""

@@ -69,7 +69,7 @@ class Observed:
         began_ns = self._last_segment_ns(of)
         early, late = timers.window(after)
         earliest_ns, latest_ns = began_ns + int(early * 1e9), began_ns + int(late * 1e9)
-        with self._exchange.waiting_for("the end of the connection", began_ns, latest_ns):
+        with self._exchange.waiting_for("its end", began_ns, latest_ns):
             looks = look_until_gone(of, self._timeline, began_ns, earliest_ns, latest_ns)
         of.expect_nothing_left("nothing until the end of the connection")
         seconds = ((looks.gone_ns or time.monotonic_ns()) - began_ns) / 1e9
@@ -151,7 +151,7 @@ class Observed:
             while seen.state is not wanted and now_ns < deadline_ns:
                 # Until its timer fires nothing but a segment changes the state, and a segment ends the wait.
                 wake_ns = now_ns + max(pause_ns, seen.expires_ms * 1_000_000)
-                if not self._exchange.wait(min(wake_ns, deadline_ns), ""):
+                if not self._exchange.wait(min(wake_ns, deadline_ns)):
                     pause_ns = min(2 * pause_ns, _LONGEST_PAUSE_NS)
                 seen = self._look(at) if at.number is None else self._timeline.glance(at.number)
                 now_ns = time.monotonic_ns()

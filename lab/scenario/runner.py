@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,13 +17,16 @@ from lab.scenario.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.scenario.lab import Lab
 from lab.scenario.lying import Liar
 from lab.scenario.recording import Executed
-from lab.scenario.registry import Runnable
+from lab.scenario.registry import Runnable, Scenario
 from lab.scenario.result import Outcome, Result
+from lab.scenario.waiting import Patient
 from lab.wire import crafting
 
 _AT_ONCE = 16
 _WAITING_AT_ONCE = 96
 """Those that only wait for timers cost next to nothing while they do."""
+
+_BETWEEN_TELLINGS_S = 0.25
 
 
 def settle_garbage_collector() -> None:
@@ -48,6 +51,7 @@ class Runner:
         crafting.warm_up()
         descriptors.allow_all()
         self._full = full
+        self._going_on: dict[int, tuple[Scenario, int, Lab]] = {}
         with ExitStack() as undo:
             self._pool = AddressPool()
             undo.callback(self._pool.close)
@@ -58,10 +62,23 @@ class Runner:
         """Let everything go."""
         self._undo.close()
 
+    @property
+    def patient(self) -> list[Patient]:
+        """Who waits for what at this moment, in no particular order."""
+        now = [(scenario.id, family, lab.waiting) for scenario, family, lab in list(self._going_on.values())]
+        return [Patient(scenario, family, waiting) for scenario, family, waiting in now if waiting is not None]
+
     def run_all(
-        self, scenarios: Iterable[Runnable], families: Iterable[int], stop: Callable[[Result], bool]
+        self,
+        scenarios: Iterable[Runnable],
+        families: Iterable[int],
+        stop: Callable[[Result], bool],
+        meanwhile: Callable[[list[Patient]], None] | None = None,
     ) -> Iterator[Result]:
-        """The results in the order of the scenarios, each as soon as it is there; none begins once `stop` says so."""
+        """The results in the order of the scenarios, each as soon as it is there; none begins once `stop` says so.
+
+        As long as the next one is not there, `meanwhile` is told who waits, a few times a second.
+        """
         wanted = set(families)
         jobs = [(each, family) for each in scenarios for family in sorted(wanted & set(each.families) or wanted)]
         working = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scenario")
@@ -72,6 +89,9 @@ class Runner:
             for at, job in sorted(enumerate(jobs), key=lambda each: not each[1][0].waits):
                 running[at] = (waiting if job[0].waits else working).submit(self.run, *job)
             for at in range(len(jobs)):
+                while meanwhile is not None and not running[at].done():
+                    if not wait([running[at]], _BETWEEN_TELLINGS_S).done:
+                        meanwhile(self.patient)
                 result = running[at].result()
                 yield result
                 if stop(result):
@@ -113,10 +133,12 @@ class Runner:
         try:
             with lab:
                 result.recording = lab.recording
+                self._going_on[id(lab)] = scenario, family, lab
                 try:
                     scenario.function(lab)
                     lab.finish()
                 finally:
+                    del self._going_on[id(lab)]
                     lab.catch_up()
         except KernelDiffers as difference:
             result.outcome, result.difference = Outcome.FAIL, difference.check

@@ -25,6 +25,15 @@ class Waiting(NamedTuple):
     """At the latest."""
 
 
+class Patient(NamedTuple):
+    """Which scenario waits."""
+
+    scenario: str
+    """Its id."""
+    family: int
+    waiting: Waiting
+
+
 class Looks(NamedTuple):
     """What looking at a connection again and again came to; times in ns of CLOCK_MONOTONIC."""
 

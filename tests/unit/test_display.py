@@ -1,0 +1,150 @@
+"""What is said about waiting: nothing where it would be in the way, and nothing is left of it."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from lab.cli import display
+from lab.cli.display import Display
+from lab.scenario.waiting import Patient, Waiting
+from tests.unit.emulator import Screen
+
+BEGAN_S = 1000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = float(BEGAN_S)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def monotonic_ns(self) -> int:
+        return int(self.seconds * 1e9)
+
+
+class Stream(io.StringIO):
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(display, "time", SimpleNamespace(monotonic=made.monotonic, monotonic_ns=made.monotonic_ns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    return made
+
+
+def patient(
+    scenario: str = "giving_up.a_syn", family: int = 4, what: str = "copy 2 of 10 of S", most: int = 140
+) -> Patient:
+    return Patient(scenario, family, Waiting(what, BEGAN_S * 10**9, (BEGAN_S + most) * 10**9))
+
+
+def on_screen(stream: Stream, before: str = "") -> Screen:
+    screen = Screen()
+    screen.write(before + stream.getvalue())
+    return screen
+
+
+def test_a_terminal_shows_who_waits_for_what_and_how_long(clock: Clock) -> None:
+    stream = Stream(terminal=True)
+    shown = Display(stream)
+    clock.seconds += 12
+    shown.show([patient(), patient(family=6), patient("time_wait.the_minute", 6, "its end", 60)])
+    assert on_screen(stream).text.splitlines() == [
+        "3 scenarios wait for timers of the kernel, 128 s more at most",
+        "  giving_up.a_syn       IPv4+6  copy 2 of 10 of S   12 of 140 s",
+        "  time_wait.the_minute  IPv6    its end             12 of 60 s",
+    ]
+
+
+def test_nothing_is_left_when_something_else_is_printed(clock: Clock) -> None:
+    stream = Stream(terminal=True)
+    shown = Display(stream)
+    for _ in range(3):
+        clock.seconds += 5
+        shown.show([patient(), patient("another")])
+        shown.show([patient()])
+    assert not on_screen(stream).cursor_is_shown
+    shown.hide()
+    stream.write("pass closing.first  IPv4\n")
+    screen = on_screen(stream, before="$ lab run\n")
+    assert screen.text == "$ lab run\npass closing.first  IPv4"
+    assert screen.cursor_is_shown
+    clock.seconds += 5
+    shown.show([patient()])
+    shown.show([])
+    assert on_screen(stream, before="$ lab run\n").text == "$ lab run\npass closing.first  IPv4"
+
+
+def test_what_has_not_lasted_is_not_shown(clock: Clock) -> None:
+    stream = Stream(terminal=True)
+    clock.seconds += 1
+    Display(stream).show([patient()])
+    assert not stream.getvalue()
+
+
+def test_many_are_counted_and_long_names_give_way(clock: Clock) -> None:
+    stream = Stream(terminal=True)
+    clock.seconds += 3
+    Display(stream).show([patient(f"file.scenario_{number:02}_{'x' * 60}") for number in range(20)])
+    lines = on_screen(stream).text.splitlines()
+    assert lines[0] == "20 scenarios wait for timers of the kernel, 137 s more at most"
+    assert lines[-1] == "  and 8 more"
+    assert len(lines) == 14
+    assert {len(line) for line in lines[1:-1]} <= set(range(70, 81))
+    assert all("copy 2 of 10 of S" in line and line.endswith("3 of 140 s") for line in lines[1:-1])
+
+
+def test_a_low_and_narrow_terminal(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("LINES", "6")
+    stream = Stream(terminal=True)
+    clock.seconds += 3
+    Display(stream).show([patient(f"file.scenario_{number:02}") for number in range(20)])
+    lines = on_screen(stream).text.splitlines()
+    assert len(lines) == 4
+    assert max(map(len, lines)) <= 30
+
+
+@pytest.mark.parametrize(
+    ("terminal", "plain", "term"), [(False, False, "xterm"), (True, True, "xterm"), (True, False, "dumb")]
+)
+def test_elsewhere_one_line_is_said_after_half_a_minute_of_silence(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, terminal: bool, plain: bool, term: str
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    stream = Stream(terminal=terminal)
+    shown = Display(stream, plain)
+    clock.seconds += 20
+    shown.show([patient()])
+    shown.hide()
+    clock.seconds += 29
+    shown.show([patient()])
+    assert not stream.getvalue()
+    for _ in range(3):
+        clock.seconds += 31
+        shown.show([patient(), patient("time_wait.the_minute", 6, "its end", 60)])
+    said = "2 scenarios wait for timers of the kernel, 60 s more at most: giving_up.a_syn IPv4\n"
+    assert stream.getvalue() == said
+
+
+def test_nobody_waits(clock: Clock) -> None:
+    for terminal in True, False:
+        stream = Stream(terminal=terminal)
+        shown = Display(stream)
+        clock.seconds += 60
+        shown.show([])
+        shown.hide()
+        assert not stream.getvalue()
