@@ -60,7 +60,8 @@ _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
 def _drawing(form: Format, language: str, plain: bool) -> Callable[[Recording], str]:
     from lab.report import mermaid, svg, text
     from lab.report import plain as sentences
-    from lab.report.ladder import ladder_of, shortened
+    from lab.report.ladder import ladder_of
+    from lab.report.rungs import shortened
     from lab.report.screen import Screen
     from lab.report.words import words
 

@@ -103,7 +103,8 @@ class _Console(code.InteractiveConsole):
 
     def _show(self) -> bool:
         from lab.cli.screens import screen_of
-        from lab.report.ladder import Ladder, ladder_of
+        from lab.report.ladder import ladder_of
+        from lab.report.rungs import Ladder
         from lab.report.text import ladder_lines
 
         ladder = ladder_of(self._lab.recording)

@@ -1,29 +1,16 @@
-"""The exchange as a ladder: the one value that every picture of it is drawn from, in text, SVG, mermaid and HTML.
-
-A rung is a segment, a system call, an author's paragraph, a wait, or whatever else happened, in the order in which the
-lab learned of it. It knows both sides' states before and after it, and what was checked there.
-"""
+"""The ladder of a recording: what happened, in order, with both sides' states before and after it."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable
+from typing import Any
 
 from lab.report.lanes import Lane, lanes_of, next_turns
 from lab.report.pairing import Pairing
+from lab.report.rungs import NOBODY, Kind, Ladder, Rung, Sides
 from lab.report.segments import segment_text
-from lab.scenario.recording import (
-    CallMade,
-    CheckMade,
-    CrossingOver,
-    Event,
-    FrameSeen,
-    Recording,
-    StepBegun,
-)
-from lab.tcp.segment import Segment
+from lab.scenario.recording import CallMade, CheckMade, CrossingOver, Event, FrameSeen, Recording, StepBegun
 from lab.tcp.state import State
 from lab.wire import icmp
 from lab.wire.notes import why_no_segment
@@ -32,127 +19,9 @@ NOTICEABLE_NS = 100_000_000
 """From here on a gap is a wait: far above what a busy machine takes for an answer, below any timer of interest."""
 
 
-class Kind(Enum):
-    """What a rung is."""
-
-    SEGMENT = "segment"
-    FRAME = "frame"
-    """An ICMP error, or whatever else a peer has sent that is no TCP segment."""
-    CALL = "call"
-    """A system call of the kernel's application."""
-    STEP = "step"
-    """The author begins a paragraph."""
-    WAIT = "wait"
-    """Nothing happens for a while."""
-    ARRIVAL = "arrival"
-    """What the peers have sent since a crossing began reaches the kernel."""
-    STATE = "state"
-    """The kernel's state changes by itself: a timer has run out."""
-
-
-class Sides(NamedTuple):
-    """The states that the two ends of a connection are in; None where nobody has seen one."""
-
-    peer: State | None = None
-    kernel: State | None = None
-
-
-NOBODY = Sides()
-
-
-@dataclass(slots=True)
-class Rung:
-    """One line of the ladder, with what all drawings need to know of it."""
-
-    kind: Kind
-    time_ns: int
-    """Since the ladder begins; for a wait its end."""
-    text: str
-    """The segment's numbers, the call and its result, the paragraph's title."""
-    event: int | None = None
-    """Index into `Recording.events`, where one event stands behind it."""
-    packet: int | None = None
-    """Of a frame: its number in the recording and in the capture file, counted from 1."""
-    connection: int | None = None
-    before: Sides = NOBODY
-    after: Sides = NOBODY
-    letters: str = ""
-    """A segment's control bits, "-" for none; "ICMP", or "?" for what is neither."""
-    from_peer: bool = False
-    retransmission: bool = False
-    lost: bool = False
-    """It never got to the other side."""
-    broke: bool = False
-    """This is the segment that an expectation did not hold for."""
-    waited_ns: int = 0
-    timer: str = ""
-    """Which of the kernel's timers ran meanwhile, by inet_diag's words; "" where that is not known."""
-    arrives: int | None = None
-    """For a segment that crosses others: the rung where it arrives."""
-    acknowledges: tuple[int, ...] = ()
-    """The rungs of the segments that this one is the first to acknowledge."""
-    acknowledged: int | None = None
-    """The rung that acknowledges this one."""
-    claims: tuple[str, ...] = ()
-    checks: list[CheckMade] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Ladder:
-    """All rungs of a recording, in order."""
-
-    rungs: list[Rung]
-    recording: Recording
-    omitted: int = 0
-    """How many rungs were left out, see `shortened`."""
-
-    @property
-    def names(self) -> list[str]:
-        """What to call each connection, "" where there is only one: the port that tells it from the others.
-
-        Where it takes more than that, both ports, and where even those are the same also the ends of the addresses.
-        """
-        connections = self.recording.connections
-        if len(connections) < 2:
-            return [""] * len(connections)
-        names = (
-            [str(each.peer_port) for each in connections],
-            [str(each.kernel_port) for each in connections],
-            [f"{each.peer_port}>{each.kernel_port}" for each in connections],
-        )
-        whole = [
-            f"{_host(each.peer_address)}.{each.peer_port}>{_host(each.kernel_address)}.{each.kernel_port}"
-            for each in connections
-        ]
-        return next((chosen for chosen in names if len(set(chosen)) == len(chosen)), whole)
-
-    def seen(self, rung: Rung) -> tuple[FrameSeen, Segment] | None:
-        """The frame behind a rung and its segment, None for a rung that is no segment."""
-        event = self.recording.events[rung.event] if rung.event is not None else None
-        return (event, event.segment) if isinstance(event, FrameSeen) and event.segment is not None else None
-
-
 def ladder_of(recording: Recording) -> Ladder:
     """The ladder of a recording; the time that takes grows with its length only."""
     return _Builder(recording).build()
-
-
-def shortened(ladder: Ladder, most: int) -> Ladder:
-    """The same ladder where it has no more than `most` rungs, else its beginning and its end, half of `most` each."""
-    surplus = len(ladder.rungs) - most
-    if surplus <= 0:
-        return ladder
-    first = most // 2
-    last = first + surplus
-
-    def moved(at: int | None) -> int | None:
-        return at if at is None or at < first else None if at < last else at - surplus
-
-    kept = ladder.rungs[:first] + ladder.rungs[last:]
-    for rung in kept:
-        rung.arrives, rung.acknowledged = moved(rung.arrives), moved(rung.acknowledged)
-        rung.acknowledges = tuple(at for each in rung.acknowledges if (at := moved(each)) is not None)
-    return Ladder(kept, ladder.recording, surplus)
 
 
 class _Builder:
@@ -175,34 +44,33 @@ class _Builder:
 
     def build(self) -> Ladder:
         events = self._recording.events
-        self._start_ns = next((each.time_ns for each in events if is_shown(each)), self._recording.started_ns)
-        self._last_ns = self._start_ns
-        self._lanes = lanes_of(events, is_shown, NOTICEABLE_NS)
-        by_themselves = sorted(
-            (at, number) for number, lane in self._lanes.items() for at in lane.by_itself_ns
-        )  # what no rung explains gets one of its own, in its place
-        turns = next_turns(events, is_turn)
+        shown = [is_shown(event) for event in events]
+        times_ns = [event.time_ns for event, is_it in zip(events, shown, strict=True) if is_it]
+        self._start_ns = self._last_ns = times_ns[0] if times_ns else self._recording.started_ns
+        self._lanes = lanes_of(events, sorted(times_ns), NOTICEABLE_NS)
+        # What no rung explains gets one of its own, in its place.
+        by_themselves = deque(sorted((at, number) for number, lane in self._lanes.items() for at in lane.by_itself_ns))
+        turns = next_turns(events, shown)
+        add: dict[type, Callable[[int, Any, float], None]] = {
+            FrameSeen: self._frame,
+            CheckMade: self._check,
+            StepBegun: self._step,
+            CallMade: self._call,
+            CrossingOver: self._arrival,
+        }
         for index, event in enumerate(events):
-            while by_themselves and is_shown(event) and by_themselves[0][0] < event.time_ns:
-                self._by_itself(*by_themselves.pop(0))
-            self._event(index, event, turns[index])
+            self._packets += event.__class__ is FrameSeen
+            if not shown[index] and event.__class__ not in _UNTIMED:
+                continue
+            while by_themselves and shown[index] and by_themselves[0][0] < event.time_ns:
+                self._by_itself(*by_themselves.popleft())
+            add[event.__class__](index, event, turns[index])
         for at, number in by_themselves:
             self._by_itself(at, number)
         return Ladder(self._rungs, self._recording)
 
-    def _event(self, index: int, event: Event, turn_ns: float) -> None:
-        if isinstance(event, FrameSeen):
-            self._packets += 1
-            if is_shown(event):
-                self._frame(index, event, turn_ns)
-        elif isinstance(event, CheckMade):
-            self._check(event)
-        elif isinstance(event, StepBegun):
-            self._add(Rung(Kind.STEP, event.time_ns, event.title, index, claims=event.claims))
-        elif isinstance(event, CallMade):
-            self._call(index, event, turn_ns)
-        elif isinstance(event, CrossingOver):
-            self._arrival(index, event, turn_ns)
+    def _step(self, index: int, step: StepBegun, _: float) -> None:
+        self._add(Rung(Kind.STEP, step.time_ns, step.title, index, claims=step.claims))
 
     def _frame(self, index: int, seen: FrameSeen, turn_ns: float) -> None:
         number, segment = seen.connection, seen.segment
@@ -255,7 +123,7 @@ class _Builder:
             rung.after = self._sides[number] = Sides(rung.before.peer, kernel)
         self._add(rung)
 
-    def _check(self, check: CheckMade) -> None:
+    def _check(self, _: int, check: CheckMade, __: float) -> None:
         at = self._rung_of.get(check.frame, self._shown) if check.frame is not None else self._shown
         if at is None:
             at = len(self._rungs) - 1
@@ -298,11 +166,6 @@ class _Builder:
         return Sides(State.LISTEN, State.CLOSED)
 
 
-def _host(address: str) -> str:
-    """What comes last in an address."""
-    return re.split("[.:]", address)[-1]
-
-
 def is_shown(event: Event) -> bool:
     """Whether it has a rung with a time of its own."""
     if isinstance(event, FrameSeen):
@@ -312,6 +175,5 @@ def is_shown(event: Event) -> bool:
     return isinstance(event, CallMade | CrossingOver)
 
 
-def is_turn(event: Event) -> bool:
-    """Whether the lab does something: what the kernel is in until the next time is its answer to that."""
-    return is_shown(event) and not (isinstance(event, FrameSeen) and not event.from_peer)
+_UNTIMED = (CheckMade, StepBegun)
+"""What has a place among the rungs, or in one, but is nothing that happened on the wire."""

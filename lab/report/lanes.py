@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lab.scenario.recording import Event, StateSeen
+from lab.scenario.recording import Event, FrameSeen, StateSeen
 from lab.tcp.state import State
 
 
@@ -36,14 +36,13 @@ class Lane:
         return self.timers[found] if found >= 0 else ""
 
 
-def lanes_of(events: Sequence[Event], is_shown: Callable[[Event], bool], noticeable_ns: int) -> dict[int, Lane]:
-    """The lanes by number of connection."""
+def lanes_of(events: Sequence[Event], shown_ns: Sequence[int], noticeable_ns: int) -> dict[int, Lane]:
+    """The lanes by number of connection. `shown_ns` is when something happened that may change a state, in order."""
     seen: dict[int, list[StateSeen]] = {}
     for event in events:
         if isinstance(event, StateSeen) and event.connection is not None:
             seen.setdefault(event.connection, []).append(event)
     lanes = {number: _lane(states) for number, states in seen.items()}
-    shown_ns = sorted(event.time_ns for event in events if is_shown(event))
     for lane in lanes.values():
         for at in range(1, len(lane.states)):
             if lane.states[at] is State.CLOSED is not lane.states[at - 1]:
@@ -53,13 +52,16 @@ def lanes_of(events: Sequence[Event], is_shown: Callable[[Event], bool], noticea
     return lanes
 
 
-def next_turns(events: Sequence[Event], is_turn: Callable[[Event], bool]) -> list[float]:
-    """For each event when the lab does something next; infinity behind its last turn."""
+def next_turns(events: Sequence[Event], shown: Sequence[bool]) -> list[float]:
+    """For each event when the lab does something next; infinity behind its last turn.
+
+    What the kernel is in until then is its answer to what came before.
+    """
     turns: list[float] = []
     following = float("inf")
-    for event in reversed(events):
+    for event, is_it in zip(reversed(events), reversed(shown), strict=True):
         turns.append(following)
-        if is_turn(event):
+        if is_it and not (isinstance(event, FrameSeen) and not event.from_peer):
             following = event.time_ns
     turns.reverse()
     return turns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.report.ladder import Kind, Ladder, Rung
+from lab.report.rungs import Kind, Ladder, Rung
 from lab.report.screen import printable
 from lab.report.text import duration
 from lab.report.words import Words

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import NamedTuple
 
-from lab.report.ladder import NOBODY, Kind, Ladder, Rung
 from lab.report.palette import file_style
 from lab.report.plain import sentences
+from lab.report.rungs import NOBODY, Kind, Ladder, Rung
 from lab.report.screen import printable, wrapped
 from lab.report.text import duration
 from lab.report.words import Words

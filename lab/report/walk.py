@@ -10,7 +10,7 @@ on in FIN-WAIT-2 or TIME-WAIT, which nothing but a look-up sees.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import zip_longest
 from operator import itemgetter
@@ -205,8 +205,11 @@ class _Kernel:
         return sight.time_ns - last_ns >= _SHORTEST_TIMER_NS
 
     def _arrived(self, since_ns: int, sight: Sight) -> Iterator[_Arrival]:
-        for each in self._arrivals:
-            if since_ns <= each.time_ns and each.at < sight.at and (not sight.exact or each.time_ns <= sight.time_ns):
+        for at in range(bisect_left(self._arrivals, since_ns, key=_TIME), len(self._arrivals)):
+            each = self._arrivals[at]
+            if each.time_ns > sight.time_ns:  # whoever looks, looks at what has happened by then
+                return
+            if each.at < sight.at:
                 yield each
 
     def _fits_call(self, event: Event, call: CallMade) -> bool:

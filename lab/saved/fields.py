@@ -113,8 +113,9 @@ class Fields:
 def fields_of(kind: type, leaving_out: Iterable[str] = ()) -> Fields:
     """The fields of a dataclass or NamedTuple, in order."""
     if dataclasses.is_dataclass(kind):
-        types = {each.name: str(each.type) for each in dataclasses.fields(kind)}
-        defaults = {each.name: _default_of(each) for each in dataclasses.fields(kind)}
+        given = [each for each in dataclasses.fields(kind) if each.init]  # the others are derived from these
+        types = {each.name: str(each.type) for each in given}
+        defaults = {each.name: _default_of(each) for each in given}
     else:
         types = {name: each.__forward_arg__ for name, each in kind.__annotations__.items()}
         defaults = kind._field_defaults  # type: ignore[attr-defined]  # a NamedTuple's

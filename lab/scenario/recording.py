@@ -230,6 +230,8 @@ class Recording:
     transitions_lost: int = 0
     """State changes that the tracepoint could not store, of this run or another; some may be missing here."""
     witnesses: tuple[str, ...] = ("inet_diag",)
+    _packets: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+    """By event: how many frames there are up to it, as far as somebody has asked."""
 
     @property
     def checks(self) -> list[CheckMade]:
@@ -245,7 +247,9 @@ class Recording:
 
     def packet(self, at: int) -> int:
         """The number of the frame that is the event at this index, counted from 1 as Wireshark does."""
-        return sum(isinstance(event, FrameSeen) for event in self.events[: at + 1])
+        for event in self.events[len(self._packets) : at + 1]:
+            self._packets.append((self._packets[-1] if self._packets else 0) + isinstance(event, FrameSeen))
+        return self._packets[at]
 
     @property
     def dropped(self) -> Iterator[tuple[int, str]]:

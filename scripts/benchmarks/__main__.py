@@ -151,7 +151,8 @@ def _measure(size: Size, place: str) -> dict[str, Any]:
         "api_over_kernel": ratio("api", "kernel"),
     }
     _progress("saved runs")
-    seconds["write_views"] = views.writing_seconds(saved)
+    written = views.write_views(saved)
+    seconds["write_views"] = written.seconds
     views.enlarge(saved, size.frames, larger := Path(place, "large.json"))
     seconds["show_large_cold"] = commands.cold_seconds(size.cold, "show", str(larger))
     packetdrill = commands.packetdrill_seconds(size.cold)
@@ -163,6 +164,7 @@ def _measure(size: Size, place: str) -> dict[str, Any]:
         "ratios": ratios,
         "seconds": seconds,
         "peak_rss_bytes": whole.peak_rss_bytes,
+        "report_bytes": written.report_bytes,
         "growth": growth,
     }
 
@@ -192,6 +194,7 @@ def _rows(measured: dict[str, Any]) -> list[Row]:
         Row("port_exhaustion_whole_range", seconds["port_exhaustion_whole_range"], "s", at_most=15),
         Row("half_open", seconds["half_open"], "s"),
         Row("write_views", seconds["write_views"], "s", at_most=seconds["run_all"]),
+        Row("report", measured["report_bytes"] / 1e6, "MB", at_most=3),
         Row("show_large_cold", seconds["show_large_cold"], "s", at_most=3),
         Row("peak_rss", measured["peak_rss_bytes"] / 1e6, "MB", at_most=120),
         Row("last_over_first_block", growth["last_over_first_block"], "x", at_most=1.5),

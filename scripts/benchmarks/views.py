@@ -5,16 +5,34 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from lab.report.captures import captures
+from lab.report.html.page import page
+from lab.report.ladder import ladder_of
+from lab.report.mermaid import mermaid
+from lab.report.plain import sentences
+from lab.report.rungs import Ladder
+from lab.report.screen import Screen
+from lab.report.svg import svg
+from lab.report.text import ladder_lines
+from lab.report.words import words
 from lab.saved.document import lines_of, load
 from lab.saved.folder import RUN_FILE, RunFolder
+from lab.scenario.catalogue import catalogue
 from lab.scenario.recording import CheckMade, CrossingOver, Event, FrameSeen, Recording
 from lab.scenario.result import Result, Run
 
 
-def writing_seconds(file: Path) -> float:
-    """How long it takes to write what `lab run` leaves, for the run saved in that file."""
+class Written(NamedTuple):
+    """All views of a run."""
+
+    seconds: float
+    report_bytes: int
+
+
+def write_views(file: Path) -> Written:
+    """Write what `lab run` leaves for the run saved in that file, its page, and each ladder in every format."""
     run = load(file)
     for result in run.results:
         _frames_of(result)  # read now, not while the time is taken
@@ -24,7 +42,20 @@ def writing_seconds(file: Path) -> float:
             for name, blocks in captures(run):
                 folder.write(name, blocks)
             folder.write(RUN_FILE, (line.encode() for line in lines_of(run)))
-        return time.perf_counter() - began
+            text = page(run, catalogue())
+            folder.write("report.html", [text.encode()])
+            for result in run.results:
+                if result.recording is not None:
+                    _write_ladders(folder, f"{result.scenario.id}-{result.family}", ladder_of(result.recording))
+        return Written(time.perf_counter() - began, len(text.encode()))
+
+
+def _write_ladders(folder: RunFolder, name: str, ladder: Ladder) -> None:
+    say = words("en")
+    folder.write(f"{name}.svg", [svg(ladder, say).encode()])
+    folder.write(f"{name}.mmd", [mermaid(ladder, say).encode()])
+    folder.write(f"{name}.txt", (f"{line}\n".encode() for line in ladder_lines(ladder, Screen())))
+    folder.write(f"{name}.plain.txt", (f"{line}\n".encode() for line in sentences(ladder, say)))
 
 
 def enlarge(file: Path, frames: int, larger: Path) -> None:

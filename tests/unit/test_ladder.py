@@ -8,7 +8,8 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
-from lab.report.ladder import Kind, Ladder, Rung, Sides, ladder_of, shortened
+from lab.report.ladder import ladder_of
+from lab.report.rungs import Kind, Ladder, Rung, Sides, shortened
 from lab.report.screen import Screen
 from lab.report.text import ladder_lines
 from lab.scenario.expectation import Expected

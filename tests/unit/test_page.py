@@ -211,7 +211,7 @@ def test_a_ladder_in_a_file_needs_no_variables() -> None:
 
 def test_a_run_of_nothing_has_a_page(tmp_path: Path) -> None:
     page = written(tmp_path).read_text(encoding="utf-8")
-    assert "0 checks on 0 packets in 0 scenarios" in page
+    assert "Scenarios: 0. Packets: 0. Checks: 0." in page
 
 
 def test_a_recording_without_any_event_has_a_page(tmp_path: Path) -> None:

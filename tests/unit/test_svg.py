@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lab.report.ladder import Kind, ladder_of, shortened
+from lab.report.ladder import ladder_of
 from lab.report.mermaid import mermaid
+from lab.report.rungs import Kind, shortened
 from lab.report.svg import NARROW, WIDE, Sheet, figure, svg
 from lab.report.words import LANGUAGES, table, words
 from lab.scenario.recording import Connection

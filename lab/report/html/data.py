@@ -14,8 +14,9 @@ from itertools import groupby
 from typing import Any
 
 from lab.report.html.sentences import Sentences
-from lab.report.ladder import Kind, Ladder, Rung, Sides, ladder_of, shortened
+from lab.report.ladder import ladder_of
 from lab.report.plain import sentence
+from lab.report.rungs import Kind, Ladder, Rung, Sides, shortened
 from lab.report.screen import printable
 from lab.report.svg import MOST_RUNGS, NARROW, WIDE, figure
 from lab.report.words import LANGUAGES, words

@@ -78,16 +78,18 @@ function sentence(number) {
 function checks(run, rung) {
   const items = rung.checks.map((check) => {
     const open = !check.o;
-    const rows = check.rows.map(([name, expected, got, agrees, why]) => h('tr', { class: agrees ? '' : 'wrong' },
-      h('th', { scope: 'row' }, name), h('td', { class: 'mono' }, expected), h('td', { class: 'mono' }, agrees ? '✓' : `✗ ${got}`),
-      h('td', {}, sentence(why))));
+    const rows = check.rows.map(([name, expected, got, agrees, why]) => [
+      h('tr', { class: agrees ? '' : 'wrong' }, h('th', { scope: 'row' }, name), h('td', { class: 'mono' }, expected),
+        h('td', { class: 'mono' }, agrees ? `✓ ${got === expected ? '' : got}` : `✗ ${got}`)),
+      why ? h('tr', { class: 'because' }, h('td', { colspan: '3' }, sentence(why))) : '',
+    ]);
     return h('li', { class: check.o ? 'ok' : 'wrong' }, h('details', { open },
       h('summary', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, check.o ? '✓' : '✗'), ' ',
         h('span', { class: 'hidden' }, t(check.o ? 'check_ok' : 'check_wrong'), ': '), h('span', { class: 'mono' }, brief(check)),
         check.line ? h('small', {}, ' ', t('line', { line: check.line })) : ''),
       check.summary ? h('p', {}, check.summary) : '',
       check.source ? h('pre', {}, h('code', {}, check.source)) : '',
-      h('table', {}, h('thead', {}, h('tr', {}, ['field', 'expected', 'got', 'why'].map((key) => h('th', { scope: 'col' }, t(key))))), h('tbody', {}, rows)),
+      h('table', {}, h('thead', {}, h('tr', {}, ['field', 'expected', 'got'].map((key) => h('th', { scope: 'col' }, t(key))))), h('tbody', {}, rows)),
       check.why ? h('p', {}, sentence(check.why)) : ''));
   });
   if (rung.rules) items.push(rules(rung));

@@ -120,11 +120,12 @@ def _failure(result: Result) -> Context:
 
 
 def _links(report: ClaimReport) -> list[Context]:
-    different = {(each.scenario, each.packet, each.step): each for each in reversed(report.evidence)}
-    chosen = [each for each in report.evidence if each in different.values()][:_MOST_EVIDENCE]
+    different: dict[tuple[str, int | None, str], Evidence] = {}  # one address family will do
+    for each in report.evidence:
+        different.setdefault((each.scenario, each.packet, each.step), each)
     return [
         {"href": link(each.scenario, each.family, each.packet), "name": _named(each), "text": each.text}
-        for each in chosen
+        for each in list(different.values())[:_MOST_EVIDENCE]
     ]
 
 

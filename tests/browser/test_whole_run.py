@@ -1,0 +1,70 @@
+"""The report of everything that the lab can run here: small, quick to open, and every scenario of it can be looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.host.namespace import may_make_namespaces
+from tests.browser.conftest import Browser
+from tests.kernel.helpers import run_lab
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(not may_make_namespaces(), reason="needs root: sudo scripts/test"),
+]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    run_lab("run", "-q", "--out", folder)
+    assert run_lab("report", folder).returncode == 0
+    return folder / "report.html"
+
+
+def test_it_is_small(report: Path) -> None:
+    assert report.stat().st_size < 3_000_000
+
+
+def test_it_opens_in_two_seconds_of_work(browser: Browser, report: Path) -> None:
+    """Work, not time: what else runs on the machine does not count."""
+    browser.command("Performance.enable", timeDomain="threadTicks")
+    browser.open(report)
+    told = {each["name"]: each["value"] for each in browser.command("Performance.getMetrics")["metrics"]}
+    browser.command("Performance.disable")
+    assert 0 < told["TaskDuration"] < 2
+
+
+def test_every_scenario_can_be_stepped_through(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    places = browser.run("return [...document.querySelectorAll('.runs a')].map((each) => each.getAttribute('href'))")
+    assert len(places) > 20
+    for place in places:
+        browser.go(place)
+        browser.until(
+            "const here = document.querySelector('.scenario-head .family[aria-current]');"
+            "return here && here.getAttribute('href') === arguments[0]",
+            place,
+        )
+        steps = browser.run("return document.querySelectorAll('.ladder [role=option]').length")
+        for way in ("next", "next", "last") if steps > 2 else ():
+            before = browser.run("return document.querySelector('.ladder .selected').id")
+            after = browser.run(
+                "document.querySelector(arguments[0]).click(); return document.querySelector('.ladder .selected').id",
+                f"[data-go={way}]",
+            )
+            assert before != after or way == "last", place
+
+
+def test_every_packet_that_is_named_as_evidence_is_there(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    links = "return [...document.querySelectorAll('.evidence a, .edge[href]')].map((each) => each.getAttribute('href'))"
+    places = sorted({each for each in browser.run(links) if "/p" in each})
+    assert len(places) > 10
+    for place in places[:: max(1, len(places) // 40)]:
+        browser.go(place)
+        browser.until("return location.hash === arguments[0] && document.querySelector('.selected')", place)
+        number = place.rpartition("/p")[2]
+        browser.until("return document.querySelector('.inspector h2 small').textContent.includes(arguments[0])", number)
