@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from lab.report.ladder import Kind, Rung, ladder_of
+from lab.report.ladder import ladder_of
+from lab.report.rungs import Kind, Rung
 from lab.scenario.recording import FrameSeen, Measured, Recording
 from lab.scenario.result import Result, Run
 from lab.tcp.flags import RST

@@ -255,8 +255,8 @@ def _fits_segment(event: Event, segment: Segment) -> bool:
 def sights(recording: Recording) -> dict[int | None, list[Sight]]:
     """What the witnesses said of each connection (None: listeners) in order of time, without what is no state of it.
 
-    A tracepoint says CLOSED when a mini-socket takes over from the full one, and nothing at the end of a mini-socket. What
-    it says of a connection in TIME-WAIT is about one of the same addresses in somebody else's namespace.
+    A tracepoint says CLOSED when a mini-socket takes over from the full one, and nothing at the end of a mini-socket.
+    What it says of a connection in TIME-WAIT is about one of the same addresses in somebody else's namespace.
     """
     found: dict[int | None, list[Sight]] = {}
     for at, event in enumerate(recording.events):

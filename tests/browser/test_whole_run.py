@@ -1,4 +1,4 @@
-"""The report of everything that the lab can run here: small, quick to open, and every scenario of it can be looked at."""
+"""The report of everything that the lab can run here: small, quick to open, every scenario of it can be seen."""
 
 from __future__ import annotations
 

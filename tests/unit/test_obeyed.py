@@ -13,7 +13,8 @@ import pytest
 from lab.report import mermaid, svg
 from lab.report.captures import captures, file_name
 from lab.report.columns import behind, side_by_side
-from lab.report.ladder import Ladder, ladder_of
+from lab.report.ladder import ladder_of
+from lab.report.rungs import Ladder
 from lab.report.screen import Screen, json_text
 from lab.report.summary import as_json
 from lab.report.verdicts import listing_lines, result_lines
