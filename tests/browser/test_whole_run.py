@@ -49,13 +49,16 @@ def test_every_scenario_can_be_stepped_through(browser: Browser, report: Path) -
             place,
         )
         steps = browser.run("return document.querySelectorAll('.ladder [role=option]').length")
-        for way in ("next", "next", "last") if steps > 2 else ():
-            before = browser.run("return document.querySelector('.ladder .selected').id")
-            after = browser.run(
-                "document.querySelector(arguments[0]).click(); return document.querySelector('.ladder .selected').id",
-                f"[data-go={way}]",
-            )
-            assert before != after or way == "last", place
+        if steps < 2:
+            continue
+        # A scenario that failed opens at what was different, which may be its last step.
+        met = browser.run(
+            "return ['first', 'next', 'last'].map((way) => {"
+            " document.querySelector(`[data-go=${way}]`).click();"
+            " return document.querySelector('.ladder .selected').id; })"
+        )
+        assert met[0] != met[1], place
+        assert (met[1] == met[2]) == (steps == 2), place
 
 
 def test_every_packet_that_is_named_as_evidence_is_there(browser: Browser, report: Path) -> None:
