@@ -227,7 +227,7 @@ def test_without_privileges_it_is_an_error_that_says_what_to_do() -> None:
         done = subprocess.run(
             call,
             cwd=folder,
-            env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**environment(), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": ""},
             preexec_fn=as_an_ordinary_user(),
             capture_output=True,
             text=True,
