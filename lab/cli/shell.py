@@ -64,7 +64,6 @@ class _Console(code.InteractiveConsole):
         super().__init__(names)
         self._lab = lab
         self._shown = 0
-        self._checked = 0
 
     def runcode(self, code: CodeType) -> None:
         """Run what was typed, then show what it led to."""
@@ -83,23 +82,18 @@ class _Console(code.InteractiveConsole):
 
     def showtraceback(self) -> None:
         """A difference as its message, a mistake in a word as a line; everything else as Python does."""
+        from lab.report.verdicts import what_differs
         from lab.scenario.errors import KernelDiffers, ScenarioError
 
         raised = sys.exc_info()[1]
         if isinstance(raised, KernelDiffers):
-            self._tell_difference(raised)
+            print("DIFFERS")
+            for line in what_differs(self._lab.recording, raised.check):
+                print(line)
         elif isinstance(raised, ScenarioError | ValueError):
             print(f"{type(raised).__name__}: {raised}")
         else:
             traceback.print_exc(limit=-1)
-
-    def _tell_difference(self, raised: Any) -> None:
-        rows = [row for row in self._lab.recording.rows(raised.check) if not row.agrees]
-        print(f"DIFFERS: {raised}")
-        for row in rows:
-            print(f"  {row.field}: expected {row.expected}, got {row.got}")
-        if raised.check.difference and raised.check.difference.why:
-            print(f"  {raised.check.difference.why}")
 
     def _show(self) -> bool:
         from lab.cli.screens import screen_of

@@ -88,15 +88,19 @@ def frame_lines(recording: Recording) -> Iterator[str]:
 
 
 def difference_lines(recording: Recording, check: CheckMade, screen: Screen) -> Iterator[str]:
-    """A failed check as something to learn from and to act on."""
-    for line in _difference(recording, check):
-        yield from printable_lines(line)
+    """A failed check as something to learn from and to act on: what differs, and behind it the whole exchange."""
+    yield from what_differs(recording, check)
     for line in exchange_lines(recording, screen._replace(width=screen.width - 2)):
         yield f"  {line}"
 
 
+def what_differs(recording: Recording, check: CheckMade) -> Iterator[str]:
+    """The same without the exchange."""
+    for line in _difference(recording, check):
+        yield from printable_lines(line)
+
+
 def _difference(recording: Recording, check: CheckMade) -> Iterator[str]:
-    """All but the exchange."""
     if check.where is not None:
         yield f"  at {place(check.where.file, check.where.line)}"
         if check.where.source:

@@ -56,7 +56,7 @@ def test_two_shells_one_after_the_other_talk_to_the_same_kernel(family: int) -> 
         assert done.returncode == 0, done.stderr
         assert "In the namespaces of `lab up`:" in done.stdout
         assert "FIN-WAIT-1" in done.stdout
-        assert "DIFFERS: the kernel sent no such segment within 0.1 s" in done.stdout
+        assert "DIFFERS\n  at <console>:1\n    the kernel sent no such segment within 0.1 s\n" in done.stdout
         assert "NameError: name 'nonsense' is not defined" in done.stderr
 
 
