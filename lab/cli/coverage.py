@@ -36,7 +36,6 @@ def coverage(
         else:
             found = registry.find(patterns or [])
             made = whole_run(found, found.scenarios, wanted, full=full)
-            made.unknown = found.unknown
         _print(made, as_json=as_json)
     if any(result.outcome is Outcome.FAIL for result in made.results):
         leave(DIFFERS)

@@ -6,17 +6,18 @@ import multiprocessing
 import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, cannot_run, leave, wrong_usage
+from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, cannot_run, leave
 from lab.cli.options import IPv6, Patterns
 from lab.tcp.rules import RULES
 
 if TYPE_CHECKING:
     from lab.scenario.mutation import Tried
+    from lab.scenario.registry import Runnable
+    from lab.scenario.runner import Runner
 
 
 _PER_CPU = 3
@@ -33,6 +34,8 @@ def mutate(
     ] = None,
 ) -> None:
     """Show for every check which lie of the kernel turns it red; exit code 1 when one survives them all."""
+    from lab.cli.printer import Printer
+    from lab.cli.saving import write_json
     from lab.host.errors import MachineError
     from lab.scenario import registry
     from lab.scenario.doctor import ensure_privileges
@@ -40,10 +43,7 @@ def mutate(
     began = time.monotonic()
     found = registry.find(patterns or [])
     if found.unknown or found.broken:
-        for pattern in found.unknown:
-            print(f"no scenario matches {pattern!r}; `lab list` shows them all", file=sys.stderr)
-        for broken in found.broken:
-            print(f"ERROR {broken.file}:{broken.line}: {broken.why}", file=sys.stderr)
+        Printer(sys.stderr).usage(found)
         leave(CANNOT_RUN if found.broken else USAGE)
     try:
         ensure_privileges()
@@ -55,22 +55,8 @@ def mutate(
     survivors += _tell_rules_and_claims(rules, _claims(reports), stream, whole=not patterns)
     print(f"in {time.monotonic() - began:.0f} s", file=stream)
     if json_file:
-        _write(json_file, {"scenarios": reports, "rules": rules})
+        write_json(json_file, {"scenarios": reports, "rules": rules}, indent=1)
     leave(DIFFERS if survivors else 0)
-
-
-def _write(name: str, everything: dict[str, Any]) -> None:
-    from lab.report.screen import json_text
-    from lab.saved.folder import NotWritable, put
-
-    text = json_text(everything, indent=1)
-    if name == "-":
-        print(text)
-        return
-    try:
-        put(Path(name), [f"{text}\n".encode()])
-    except NotWritable as why:
-        wrong_usage(str(why))
 
 
 def _in_processes(names: list[str], patterns: list[str], family: int) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -102,11 +88,16 @@ def _begin(patterns: list[str], family: int) -> None:
     settle_garbage_collector()
 
 
+def _prepared(name: str) -> tuple[Runner, Runnable, int]:
+    """What runs a scenario, the scenario, and the address family: its first where it has not the one asked for."""
+    scenario, family = _worker["scenarios"][name], _worker["family"]
+    return _worker["runner"], scenario, family if family in scenario.families else scenario.families[0]
+
+
 def _attack(name: str) -> dict[str, Any]:
     from lab.scenario import mutation
 
-    scenario, runner = _worker["scenarios"][name], _worker["runner"]
-    family = _worker["family"] if _worker["family"] in scenario.families else scenario.families[0]
+    runner, scenario, family = _prepared(name)
     surveyed = mutation.survey(runner, scenario, family)
     return {
         "scenario": name,
@@ -122,9 +113,7 @@ def _attack_rules(job: tuple[str, list[int]]) -> dict[str, str]:
     from lab.scenario import mutation
 
     name, frames = job
-    scenario = _worker["scenarios"][name]
-    family = _worker["family"] if _worker["family"] in scenario.families else scenario.families[0]
-    return mutation.attack_rules(_worker["runner"], scenario, family, frames)
+    return mutation.attack_rules(*_prepared(name), frames)
 
 
 def _as_json(tried: Tried) -> dict[str, Any]:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, wrong_usage
+from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settings, Unsaved, families
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from lab.cli.printer import Printer
-    from lab.scenario.registry import Runnable
     from lab.scenario.result import Result, Run
 
 
@@ -45,72 +43,33 @@ def run(
 ) -> None:
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
     from lab.cli.printer import Printer
+    from lab.cli.running import carried_out, results_of
     from lab.cli.saving import save, wanted_folder
     from lab.scenario import registry
-    from lab.scenario.environment import environment_of, new_run
     from lab.scenario.result import Outcome
 
     began = time.monotonic()
     found = registry.find(patterns or [])
     printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
-    made = new_run(full=full)
     settings = _settings(sysctl or [])
     folder = None if no_out else wanted_folder(out)
 
     def is_enough(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
 
-    try:
-        wanted = families(ipv4, ipv6)
-        for result in results_of(found.scenarios, wanted, is_enough, printer, full=full, sysctls=settings):
-            made.results.append(result)
-            printer.result(result)
-    except KeyboardInterrupt:
-        made.interrupted = True
+    wanted = families(ipv4, ipv6)
+    results = results_of(found.scenarios, wanted, printer, full=full, sysctls=settings, stop=is_enough)
+    made = carried_out(found, results, printer, full=full, began=began)
+    if made.interrupted:
         printer.interrupted(len(made.results))
-    made.broken, made.unknown = found.broken, found.unknown
-    made.environment = environment_of(made.results)
-    made.seconds = time.monotonic() - began
     printer.usage(made)
     printer.summary(made)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         printer.annotations(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()))
-    if json_file:
-        _write_json(json_file, made)
-    if junit_file:
-        _write_junit(junit_file, made)
+    _write(made, json_file, junit_file)
     is_kept = folder is None or save(made, folder, printer)
     code = INTERRUPTED if made.interrupted else _exit_code(made) or (0 if is_kept else CANNOT_RUN)
     leave(code, at_once=made.interrupted or any(is_enough(each) for each in made.results))
-
-
-def results_of(
-    scenarios: Sequence[Runnable],
-    wanted: list[int],
-    stop: Callable[[Result], bool],
-    printer: Printer,
-    *,
-    full: bool,
-    sysctls: Mapping[str, str] | None = None,
-) -> Iterator[Result]:
-    """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
-    from lab.host.errors import MachineError
-    from lab.scenario.doctor import ensure_privileges
-    from lab.scenario.runner import Runner, settle_garbage_collector
-
-    if not scenarios:
-        return
-    try:
-        ensure_privileges()
-        runner = Runner(full=full, sysctls=sysctls)
-        settle_garbage_collector()
-        printer.note(runner.untraced)
-        yield from runner.run_all(scenarios, wanted, stop, printer.waits)
-    except MachineError as missing:
-        printer.clear()
-        cannot_run(missing.why, missing.remedy)
-    finally:
-        printer.clear()
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
@@ -139,27 +98,13 @@ def _exit_code(made: Run) -> int:
     return USAGE if made.unknown else 0
 
 
-def _write_json(file: str, made: Run) -> None:
-    from lab.report.screen import json_text
+def _write(made: Run, json_file: str | None, junit_file: Path | None) -> None:
+    """The files that were asked for beside the saved run."""
+    from lab.cli.saving import write, write_json
+    from lab.report.junit import junit
     from lab.report.summary import as_json
 
-    text = json_text(as_json(made))
-    if file == "-":
-        print(text)
-    else:
-        _write(Path(file), f"{text}\n".encode())
-
-
-def _write_junit(file: Path, made: Run) -> None:
-    from lab.report.junit import junit
-
-    _write(file, junit(made))
-
-
-def _write(file: Path, data: bytes) -> None:
-    from lab.saved.folder import NotWritable, put
-
-    try:
-        put(file, [data])
-    except NotWritable as why:
-        wrong_usage(str(why))
+    if json_file:
+        write_json(json_file, as_json(made))
+    if junit_file:
+        write(junit_file, junit(made))

@@ -1,4 +1,4 @@
-"""A whole run for the commands that look at all of it together, instead of printing each result as it comes."""
+"""Scenarios run for a command: their results as they come, and the run that these make up together."""
 
 from __future__ import annotations
 
@@ -6,36 +6,75 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from lab.cli.exits import INTERRUPTED, leave
+from lab.cli.exits import INTERRUPTED, cannot_run, leave
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from lab.cli.printer import Printer
     from lab.scenario.registry import Found, Runnable
-    from lab.scenario.result import Run
+    from lab.scenario.result import Result, Run
+
+
+def results_of(
+    scenarios: Sequence[Runnable],
+    families: list[int],
+    printer: Printer,
+    *,
+    full: bool,
+    sysctls: Mapping[str, str] | None = None,
+    stop: Callable[[Result], bool] = lambda _: False,
+) -> Iterator[Result]:
+    """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
+    from lab.host.errors import MachineError
+    from lab.scenario.doctor import ensure_privileges
+    from lab.scenario.runner import Runner, settle_garbage_collector
+
+    if not scenarios:
+        return
+    try:
+        ensure_privileges()
+        runner = Runner(full=full, sysctls=sysctls)
+        settle_garbage_collector()
+        printer.note(runner.untraced)
+        yield from runner.run_all(scenarios, families, stop, printer.waits)
+    except MachineError as missing:
+        printer.clear()
+        cannot_run(missing.why, missing.remedy)
+    finally:
+        printer.clear()
+
+
+def carried_out(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
+    """The run that these results make up, each printed as it comes; Ctrl-C ends it early. `began` is monotonic time."""
+    from lab.scenario.environment import environment_of, new_run
+
+    made = new_run(full=full)
+    made.broken, made.unknown = found.broken, found.unknown
+    try:
+        for result in results:
+            made.results.append(result)
+            printer.result(result)
+    except KeyboardInterrupt:
+        made.interrupted = True
+    made.environment = environment_of(made.results)
+    made.seconds = time.monotonic() - began
+    return made
 
 
 def whole_run(found: Found, scenarios: Sequence[Runnable], families: list[int], *, full: bool) -> Run:
-    """Run the scenarios to their end; what could not do its part is said on standard error. Ctrl-C ends the command."""
+    """For a command that looks at all of a run together: what could not do its part is said on standard error.
+
+    Ctrl-C ends the command.
+    """
     from lab.cli.printer import Printer
-    from lab.cli.run import results_of
-    from lab.scenario.environment import environment_of, new_run
-    from lab.scenario.result import Outcome
 
     began = time.monotonic()
-    printer = Printer(sys.stderr, quiet=True, verbose=False)
-    made = new_run(full=full)
-    made.broken = found.broken
+    printer = Printer(sys.stderr, quiet=True)
     printer.usage(found)
-    try:
-        for result in results_of(scenarios, families, lambda _: False, printer, full=full):
-            made.results.append(result)
-            if result.outcome in (Outcome.FAIL, Outcome.ERROR):
-                printer.result(result)
-    except KeyboardInterrupt:
+    made = carried_out(found, results_of(scenarios, families, printer, full=full), printer, full=full, began=began)
+    if made.interrupted:
         leave(INTERRUPTED, at_once=True)
-    made.environment = environment_of(made.results)
-    made.seconds = time.monotonic() - began
     return made
 
 

@@ -1,12 +1,12 @@
-"""Keeping a run: its folder, and what is written into it."""
+"""Keeping a run: its folder and what is written into it, and files that were asked for beside it."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lab.cli.exits import CANNOT_RUN, INTERRUPTED, leave
+from lab.cli.exits import CANNOT_RUN, INTERRUPTED, leave, wrong_usage
 
 if TYPE_CHECKING:
     from lab.cli.printer import Printer
@@ -46,3 +46,24 @@ def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
         leave(INTERRUPTED, at_once=True)
     printer.saved(folder.path)
     return True
+
+
+def write_json(name: str, value: Any, indent: int = 2) -> None:
+    """Write a value as JSON into a file; - is standard output."""
+    from lab.report.screen import json_text
+
+    text = json_text(value, indent)
+    if name == "-":
+        print(text)
+    else:
+        write(Path(name), f"{text}\n".encode())
+
+
+def write(file: Path, data: bytes) -> None:
+    """Write a file that the command line names; ends the command when it cannot be."""
+    from lab.saved.folder import NotWritable, put
+
+    try:
+        put(file, [data])
+    except NotWritable as why:
+        wrong_usage(str(why))
