@@ -158,8 +158,14 @@ class Guest:
         return packed
 
 
-def choose_accelerator(kernel: Kernel, folder: Path) -> tuple[str, str]:
-    """The accelerator ("kvm" or "tcg") and why. A device that opens is not enough: a guest has to come up."""
+def choose_accelerator(kernel: Kernel, folder: Path) -> str:
+    """The accelerator, "kvm" or "tcg"; says why. A device that opens is not enough: a guest has to come up."""
+    accelerator, why = _accelerator(kernel, folder)
+    print(f"(accelerator {accelerator}: {why})")
+    return accelerator
+
+
+def _accelerator(kernel: Kernel, folder: Path) -> tuple[str, str]:
     if not Path("/dev/kvm").exists():
         return "tcg", "there is no /dev/kvm"
     flags = Path("/proc/cpuinfo").read_text().split()

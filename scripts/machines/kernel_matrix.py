@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts.machines.guest import Guest, choose_accelerator
-from scripts.machines.kernels import Offered, fetch, newest_of, offered
+from scripts.machines.kernels import fetch, newest_of, offered
 from scripts.machines.roots import PROJECT, add_checkout, bootstrap, make_disk
 from scripts.machines.table import as_markdown
-from scripts.machines.tools import CHECKOUT, WORK, Failed, Missing, Phases, need_host, run
+from scripts.machines.tools import CHECKOUT, WORK, Failed, Phases, exit_status, run
 
 SERIES = ("5.10", "6.1", "6.12", "6.18", "7.3")
 """What is tried when nothing is asked for: the long-term kernels, and the newest one."""
@@ -35,32 +35,22 @@ def main() -> int:
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table there as Markdown")
     parser.add_argument("--list", action="store_true", help="list the kernels that there are, and stop")
     asked = parser.parse_args()
-    try:
-        need_host()
-        known, absent = offered()
-        if absent:
-            print(f"(the archive has no {', '.join(absent)})")
-        if asked.list:
-            print("\n".join(f"{each.release:<32} {each.suite}" for each in known))
-            return 0
-        return _try(asked, [newest_of(version, known) for version in asked.versions])
-    except Missing as missing:
-        print(f"kernel-matrix cannot run here: {missing}", file=sys.stderr)
-        return 3
-    except Failed as failed:
-        print(f"kernel-matrix failed: {failed}", file=sys.stderr)
-        return 1
+    return exit_status(parser.prog, lambda: _try(asked))
 
 
-def _try(asked: argparse.Namespace, wanted: list[Offered]) -> int:
+def _try(asked: argparse.Namespace) -> int:
+    known = offered()
+    if asked.list:
+        print("\n".join(f"{each.release:<32} {each.suite}" for each in known))
+        return 0
+    wanted = [newest_of(version, known) for version in asked.versions]
     phases, folder = Phases(), WORK / "matrix"
     folder.mkdir(parents=True, exist_ok=True)
     kernels = []
     for each in wanted:
         with phases.phase(f"kernel {each.release} ({each.suite})"):
             kernels.append(fetch(each))
-    accelerator, why = choose_accelerator(kernels[0], folder)
-    print(f"(accelerator {accelerator}: {why})")
+    accelerator = choose_accelerator(kernels[0], folder)
     root = folder / "root"
     with phases.phase(f"root of {asked.suite}, with the lab set up"):
         bootstrap(root, asked.suite, folder / "log")

@@ -40,8 +40,8 @@ class Offered(NamedTuple):
         return tuple(int(number) for number in re.findall(r"\d+", self.release.removesuffix("-cloud-amd64")))
 
 
-def offered() -> tuple[list[Offered], list[str]]:
-    """All cloud kernels of all suites, oldest first; and the suites that could not be read."""
+def offered() -> list[Offered]:
+    """All cloud kernels of all suites, oldest first."""
     found: dict[str, Offered] = {}
     absent = []
     for suite in SUITES:
@@ -55,7 +55,9 @@ def offered() -> tuple[list[Offered], list[str]]:
             if match and "rc" not in name:
                 release = f"{match[1]}-cloud-amd64"
                 found.setdefault(release, Offered(release, suite))
-    return sorted(found.values(), key=lambda each: each.order), absent
+    if absent:
+        print(f"(the archive has no {', '.join(absent)})")
+    return sorted(found.values(), key=lambda each: each.order)
 
 
 def newest_of(series: str, known: list[Offered]) -> Offered:

@@ -45,47 +45,64 @@ def bootstrap(folder: Path, suite: str, log: Path) -> None:
     (folder / "init-guest").chmod(0o755)
     (folder / "etc/resolv.conf").write_text("nameserver 10.0.2.3\n")
     (folder / "etc/hosts").write_text("127.0.0.1 localhost guest\n::1 localhost\n")
-    _add_user(folder)
+    add_user(folder, USER)
     hand_over_settings(folder)
 
 
 def add_checkout(folder: Path, log: Path) -> None:
     """Clone this checkout's HEAD, as a new user would."""
     target = folder / PROJECT.lstrip("/")
-    shutil.rmtree(target, ignore_errors=True)
-    run(["git", "-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks", CHECKOUT, target], log)
+    clone(target, log)
     for path in (target, *target.rglob("*")):
         os.chown(path, 1000, 1000, follow_symlinks=False)
 
 
+def clone(target: Path, log: Path) -> None:
+    """This checkout's HEAD, cloned to there; what was there goes."""
+    shutil.rmtree(target, ignore_errors=True)
+    run(["git", "-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks", CHECKOUT, target], log)
+
+
 def make_disk(root: Path, kernel: Kernel, job: str, disk: Path, log: Path) -> None:
     """An ext4 image of the root, with this kernel's modules and this job, and room to work in."""
+    add_modules(root, kernel)
+    (root / "job").write_text(job)
+    used = sum(path.lstat().st_blocks for path in root.rglob("*")) // 2048
+    disk.parent.mkdir(parents=True, exist_ok=True)
+    make_file_system(root, disk, used + _SPARE_MIB, log)
+
+
+def add_modules(root: Path, kernel: Kernel) -> None:
+    """This kernel's modules, instead of those that the root has."""
     modules = root / "lib/modules"
     shutil.rmtree(modules, ignore_errors=True)
     shutil.copytree(
         kernel.modules, modules / kernel.release, symlinks=True, ignore=shutil.ignore_patterns("build", "source")
     )
-    (root / "job").write_text(job)
-    used = sum(path.lstat().st_blocks for path in root.rglob("*")) // 2048
-    disk.parent.mkdir(parents=True, exist_ok=True)
-    disk.unlink(missing_ok=True)
-    run(["mke2fs", "-q", "-t", "ext4", "-N", str(_INODES), "-d", root, disk, f"{used + _SPARE_MIB}M"], log)
 
 
-def _add_user(folder: Path) -> None:
+def make_file_system(root: Path, image: Path, size_mib: int, log: Path) -> None:
+    """A new ext4 image of the root."""
+    image.unlink(missing_ok=True)
+    run(["mke2fs", "-q", "-t", "ext4", "-N", str(_INODES), "-d", root, image, f"{size_mib}M"], log)
+
+
+def add_user(folder: Path, name: str) -> Path:
+    """A first user who may use sudo and has no password; their home."""
     with (folder / "etc/passwd").open("a") as file:
-        file.write(f"{USER}:x:1000:1000::/home/{USER}:/bin/bash\n")
+        file.write(f"{name}:x:1000:1000::/home/{name}:/bin/bash\n")
     with (folder / "etc/group").open("a") as file:
-        file.write(f"{USER}:x:1000:\n")
+        file.write(f"{name}:x:1000:\n")
     with (folder / "etc/shadow").open("a") as file:
-        file.write(f"{USER}:*:20000:0:99999:7:::\n")
-    home = folder / "home" / USER
+        file.write(f"{name}:*:20000:0:99999:7:::\n")
+    home = folder / "home" / name
     home.mkdir(parents=True)
     os.chown(home, 1000, 1000)
     sudoers = folder / "etc/sudoers.d"
     sudoers.mkdir(exist_ok=True)
-    (sudoers / USER).write_text(f"{USER} ALL=(ALL) NOPASSWD: ALL\n")
-    (sudoers / USER).chmod(0o440)
+    (sudoers / name).write_text(f"{name} ALL=(ALL) NOPASSWD: ALL\n")
+    (sudoers / name).chmod(0o440)
+    return home
 
 
 def hand_over_settings(folder: Path) -> None:

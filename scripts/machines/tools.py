@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +34,19 @@ class Missing(Exception):
 
 class Failed(Exception):
     """A step did not work; says which, and where its output is."""
+
+
+def exit_status(name: str, work: Callable[[], int], *more: str) -> int:
+    """What a script ends with: what its work returns, 1 when that failed, 3 when the host lacks something."""
+    try:
+        need_host(*more)
+        return work()
+    except Missing as missing:
+        print(f"{name} cannot run here: {missing}", file=sys.stderr)
+        return 3
+    except Failed as failed:
+        print(f"{name} failed: {failed}", file=sys.stderr)
+        return 1
 
 
 def need_host(*more: str) -> None:

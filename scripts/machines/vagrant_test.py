@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 from scripts.machines.kernels import Kernel, fetch, newest_of, offered
-from scripts.machines.roots import hand_over_settings
-from scripts.machines.tools import CHECKOUT, WORK, Failed, Missing, Phases, need_host, run
+from scripts.machines.roots import add_modules, add_user, clone, hand_over_settings, make_file_system
+from scripts.machines.tools import WORK, Failed, Phases, exit_status, run
 
 _HOST_PACKAGES = (
     "vagrant,vagrant-libvirt,libvirt-daemon-system,libvirt-clients,qemu-system-x86,qemu-utils,dnsmasq-base,iptables,"
@@ -29,6 +29,7 @@ _BOX_PACKAGES = (
     "systemd-sysv,udev,dbus,openssh-server,sudo,rsync,iproute2,iputils-ping,ifupdown,isc-dhcp-client,kmod,"
     "ca-certificates,procps"
 )
+_BOX_GIB = 4
 _BOX_VAGRANTFILE = """
 Vagrant.configure("2") do |config|
   config.vm.boot_timeout = 1200
@@ -84,15 +85,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="vagrant-test", description=__doc__)
     parser.add_argument("--kernel", default="6.1", help="the series of the box's kernel (default: %(default)s)")
     asked = parser.parse_args()
-    try:
-        need_host("slirp4netns")
-        return _try(asked.kernel, Phases())
-    except Missing as missing:
-        print(f"vagrant-test cannot run here: {missing}", file=sys.stderr)
-        return 3
-    except Failed as failed:
-        print(f"vagrant-test failed: {failed}", file=sys.stderr)
-        return 1
+    return exit_status(parser.prog, lambda: _try(asked.kernel, Phases()), "slirp4netns")
 
 
 def _try(series: str, phases: Phases) -> int:
@@ -100,7 +93,7 @@ def _try(series: str, phases: Phases) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     log, host = folder / "log", folder / "host"
     with phases.phase(f"kernel {series}"):
-        kernel = fetch(newest_of(series, offered()[0]))
+        kernel = fetch(newest_of(series, offered()))
     with phases.phase("Vagrant and libvirt in a root of their own"):
         if not (host / "complete").exists():
             shutil.rmtree(host, ignore_errors=True)
@@ -117,8 +110,7 @@ def _prepare_host(host: Path, log: Path) -> None:
         'user = "root"\ngroup = "root"\nsecurity_driver = "none"\ncgroup_controllers = []\nnamespaces = []\n'
     )
     (host / "etc/resolv.conf").write_text("nameserver 10.0.2.3\n")
-    shutil.rmtree(host / "project", ignore_errors=True)
-    run(["git", "-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks", CHECKOUT, host / "project"], log)
+    clone(host / "project", log)
     (host / "session").write_text(_SESSION)
 
 
@@ -135,50 +127,33 @@ def _make_box(folder: Path, box: Path, kernel: Kernel, log: Path) -> None:
     (root / "etc/hosts").write_text("127.0.0.1 localhost lab\n")
     hand_over_settings(root)
     shutil.move(root / "environment", root / "etc/environment")
-    shutil.copytree(
-        kernel.modules, root / "lib/modules" / kernel.release, symlinks=True,
-        ignore=shutil.ignore_patterns("build", "source"),
-    )  # fmt: skip
+    add_modules(root, kernel)
     shutil.rmtree(box, ignore_errors=True)
     box.mkdir()
-    raw = folder / "box.raw"
-    raw.unlink(missing_ok=True)
-    run(["mke2fs", "-q", "-t", "ext4", "-N", "400000", "-d", root, raw, "4G"], log)
-    image = box / "box.img"
-    run(["chroot", box.parent, "true"], log)
-    shutil.move(raw, box / "box.raw")
+    make_file_system(root, box / "box.raw", _BOX_GIB * 1024, log)
     run(["chroot", box.parent, "qemu-img", "convert", "-O", "qcow2", "/box/box.raw", "/box/box.img"], log)
     (box / "box.raw").unlink()
     shutil.copy(kernel.image, box / "vmlinuz")
     initrd = Guest(kernel, folder / "initrd").initrd(_INIT)
     shutil.copy(initrd, box / "initrd")
-    (box / "metadata.json").write_text(json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": 4}))
+    (box / "metadata.json").write_text(json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": _BOX_GIB}))
     (box / "Vagrantfile").write_text(_BOX_VAGRANTFILE)
     with gzip.open(box / "lab.box", "wb", compresslevel=1) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for name in ("metadata.json", "Vagrantfile", "box.img"):
             tar.add(box / name, arcname=name)
-    image.unlink()
+    (box / "box.img").unlink()
 
 
 def _add_vagrants_user(root: Path, host: Path) -> None:
     keys = next(host.glob("usr/share/**/keys/vagrant.pub"), None)
     if keys is None:
         raise Failed(f"Vagrant's public key is not in {host}")
-    with (root / "etc/passwd").open("a") as file:
-        file.write("vagrant:x:1000:1000::/home/vagrant:/bin/bash\n")
-    with (root / "etc/group").open("a") as file:
-        file.write("vagrant:x:1000:\n")
-    with (root / "etc/shadow").open("a") as file:
-        file.write("vagrant:*:20000:0:99999:7:::\n")
-    ssh = root / "home/vagrant/.ssh"
-    ssh.mkdir(parents=True)
+    ssh = add_user(root, "vagrant") / ".ssh"
+    ssh.mkdir()
     shutil.copy(keys, ssh / "authorized_keys")
     for path in (ssh.parent, ssh, ssh / "authorized_keys"):
         os.chown(path, 1000, 1000)
         path.chmod(0o700 if path.is_dir() else 0o600)
-    sudoers = root / "etc/sudoers.d/vagrant"
-    sudoers.write_text("vagrant ALL=(ALL) NOPASSWD: ALL\n")
-    sudoers.chmod(0o440)
 
 
 def _session(folder: Path, host: Path, phases: Phases) -> int:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from scripts.machines.guest import Guest, choose_accelerator
 from scripts.machines.kernels import fetch, newest_of, offered
 from scripts.machines.roots import PROJECT, USER, add_checkout, bootstrap, make_disk
-from scripts.machines.tools import WORK, Failed, Missing, Phases, need_host
+from scripts.machines.tools import WORK, Phases, exit_status
 
 _LEAST_DEADLINE_S = 900
 _JOB = f"""
@@ -37,29 +36,17 @@ def main() -> int:
     parser.add_argument("--kernel", default="6.1", help="the series of the kernel (default: %(default)s)")
     parser.add_argument("--tests", default="", metavar="PATHS", help="what scripts/test runs (default: everything)")
     asked = parser.parse_args()
+    return exit_status(parser.prog, lambda: _try(asked))
+
+
+def _try(asked: argparse.Namespace) -> int:
     phases, folder = Phases(), WORK / "vm-test"
-    try:
-        need_host()
-        return _try(asked, phases, folder)
-    except Missing as missing:
-        print(f"vm-test cannot run here: {missing}", file=sys.stderr)
-        return 3
-    except Failed as failed:
-        print(f"vm-test failed: {failed}", file=sys.stderr)
-        return 1
-
-
-def _try(asked: argparse.Namespace, phases: Phases, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log"
     with phases.phase(f"kernel {asked.kernel}"):
-        known, absent = offered()
-        kernel = fetch(newest_of(asked.kernel, known))
-    if absent:
-        print(f"(the archive has no {', '.join(absent)})")
+        kernel = fetch(newest_of(asked.kernel, offered()))
     with phases.phase("is KVM usable"):
-        accelerator, why = choose_accelerator(kernel, folder)
-    print(f"(accelerator {accelerator}: {why})")
+        accelerator = choose_accelerator(kernel, folder)
     root = folder / "root"
     with phases.phase(f"fresh root of {asked.suite}"):
         bootstrap(root, asked.suite, log)
