@@ -82,12 +82,6 @@ def main() -> int:
         if options.full:
             _progress("the whole run with timers of their whole length")
             _measure_full(measured, size)
-        if options.repeats:
-            _progress(f"the whole run, {options.repeats} times")
-            measured["repeats"] = {
-                "runs": options.repeats,
-                "failures": commands.failures(options.repeats, *size.patterns),
-            }
     except CommandFailed as failed:
         print(failed, file=sys.stderr)
         return CANNOT_RUN
@@ -98,8 +92,6 @@ def main() -> int:
         if row.bound
     ]
     _print_table(rows)
-    for text in measured.get("repeats", {}).get("failures", []):
-        print(text)
     if options.json:
         Path(options.json).write_text(json.dumps(measured, indent=2) + "\n")
     missed = [row.name for row in rows if not row.met]
@@ -207,9 +199,6 @@ def _rows(measured: dict[str, Any]) -> list[Row]:
     if "packetdrill_cold" in seconds:
         rows.append(Row("packetdrill_cold", seconds["packetdrill_cold"], "s"))
         rows.append(Row("run_one_over_packetdrill", ratios["run_one_over_packetdrill"], "x"))
-    if "repeats" in measured:
-        runs = measured["repeats"]["runs"]
-        rows.append(Row("failed_runs", len(measured["repeats"]["failures"]), f"of {runs}", at_most=0))
     return rows
 
 
@@ -254,7 +243,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", metavar="FILE", help="write everything that was measured, as JSON")
     parser.add_argument("--quick", action="store_true", help="few repetitions, and one scenario for the whole run")
     parser.add_argument("--full", action="store_true", help="also run all timers for their whole length: minutes")
-    parser.add_argument("--repeats", metavar="N", type=int, default=0, help="also repeat the whole run N times")
     return parser
 
 

@@ -107,16 +107,6 @@ def whole_run(folder: str, *patterns: str) -> WholeRun:
     return WholeRun(finished.seconds, max(each["seconds"] for each in listed), len(listed), peak_rss_kib * 1024)
 
 
-def failures(repeats: int, *patterns: str) -> list[str]:
-    """What went wrong in that many whole runs, a text for each run that did not end well."""
-    found = []
-    for number in range(1, repeats + 1):
-        finished = run(LAB, "run", "--no-out", "--quiet", *patterns)
-        if finished.status:
-            found.append(f"run {number}: exit status {finished.status}\n{finished.out}{finished.messages}")
-    return found
-
-
 def packetdrill_seconds(count: int) -> float | None:
     """Median time of packetdrill for one open-and-close cycle, process and all; None where there is no packetdrill."""
     program = shutil.which("packetdrill")

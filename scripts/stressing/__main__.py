@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 LAB = Path(__file__).resolve().parents[1] / "lab"
 _DEADLINE_S = 1800
@@ -33,28 +33,24 @@ def main() -> int:
         print(f"the lab needs root; type: sudo {sys.argv[0]}", file=sys.stderr)
         return 3
     counts: Counter[str] = Counter()
-    failures: list[str] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch, _busy(asked.hogs):
-        for number in range(asked.rounds):
-            for status, run in _round(Path(scratch), asked.at_once, asked.patterns):
+        for number in range(1, asked.rounds + 1):
+            for ended in _round(Path(scratch), asked.at_once, asked.patterns):
                 counts["runs"] += 1
-                counts["failed runs"] += status != 0
-                if run is None:
-                    failures.append(f"round {number + 1}: a run ended with {status} and no results")
-                    continue
-                counts["scenarios"] += len(run["scenarios"])
-                counts["checks"] += run["summary"]["checks"]
-                failures += [f"round {number + 1}: {_told(each)}" for each in run["scenarios"] if _is_bad(each)]
-            print(f"round {number + 1} of {asked.rounds}: {len(failures)} failures so far", file=sys.stderr, flush=True)
-    for failure in failures:
-        print(failure)
+                counts["scenarios"] += len(ended.results["scenarios"])
+                counts["failures"] += sum(each["outcome"] in {"fail", "error"} for each in ended.results["scenarios"])
+                counts["checks"] += ended.results["summary"]["checks"]
+                if ended.status:
+                    counts["failed runs"] += 1
+                    print(f"round {number}: a run ended with exit status {ended.status}\n{ended.said}", flush=True)
+            print(f"round {number} of {asked.rounds}: {counts['failures']} failures so far", file=sys.stderr)
     print(
-        f"{len(failures)} of {counts['scenarios']:,} scenario runs failed, {counts['failed runs']} of {counts['runs']}"
-        f" runs of the lab ({asked.at_once} at a time beside {asked.hogs} busy processes on {os.cpu_count()} CPUs);"
-        f" {counts['checks']:,} checks in {time.monotonic() - began:.0f} s"
+        f"{counts['failures']} of {counts['scenarios']:,} scenario runs failed, {counts['failed runs']} of"
+        f" {counts['runs']} runs of the lab ({asked.rounds} rounds, {asked.at_once} at a time beside {asked.hogs} busy"
+        f" processes on {os.cpu_count()} CPUs); {counts['checks']:,} checks in {time.monotonic() - began:.0f} s"
     )
-    return int(bool(failures or counts["failed runs"]))
+    return int(bool(counts["failed runs"]))
 
 
 @contextmanager
@@ -69,34 +65,31 @@ def _busy(count: int) -> Iterator[None]:
             hog.wait()
 
 
-def _round(scratch: Path, at_once: int, patterns: list[str]) -> list[tuple[int, dict[str, Any] | None]]:
-    """Exit status and results of so many runs that begin together."""
-    files = [scratch / f"{number}.json" for number in range(at_once)]
-    for file in files:
-        file.unlink(missing_ok=True)
-    runs = [
-        subprocess.Popen(
-            [LAB, "run", "-q", "--no-out", "--json", file, *patterns],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for file in files
-    ]
+class _Ended(NamedTuple):
+    """What a run leaves."""
+
+    status: int
+    said: str
+    results: dict[str, Any]
+
+
+_NOTHING: dict[str, Any] = {"scenarios": [], "summary": {"checks": 0}}
+
+
+def _round(scratch: Path, at_once: int, patterns: list[str]) -> list[_Ended]:
+    """So many runs that begin together."""
+    folders = [Path(tempfile.mkdtemp(dir=scratch)) for _ in range(at_once)]
+    runs = []
+    for folder in folders:
+        with (folder / "said").open("w") as said:
+            command: list[str | Path] = [LAB, "run", "-q", "--no-out", "--json", folder / "results", *patterns]
+            runs.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT))
     ended = []
-    for run, file in zip(runs, files, strict=True):
-        status = run.wait(_DEADLINE_S)
-        ended.append((status, json.loads(file.read_text()) if file.exists() else None))
+    for run, folder in zip(runs, folders, strict=True):
+        status, results = run.wait(_DEADLINE_S), folder / "results"
+        found = json.loads(results.read_text()) if results.exists() else _NOTHING
+        ended.append(_Ended(status, (folder / "said").read_text(), found))
     return ended
-
-
-def _is_bad(scenario: dict[str, Any]) -> bool:
-    return scenario["outcome"] in {"fail", "error"}
-
-
-def _told(scenario: dict[str, Any]) -> str:
-    place = scenario.get("where", "")
-    return f"{scenario['outcome']} {scenario['id']} {scenario['family']}: {scenario.get('message', '')} {place}".strip()
 
 
 if __name__ == "__main__":
