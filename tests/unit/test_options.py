@@ -7,22 +7,9 @@ from scapy.layers.inet import TCP
 
 from lab.tcp import options
 from lab.tcp.options import Option, Options
+from tests.unit.crafted import ANY_OPTION, KNOWN_OPTION, WORDS
 
-WORDS = st.integers(0, 2**32 - 1)
-KNOWN: st.SearchStrategy[Option] = st.one_of(
-    st.just(("NOP", None)),
-    st.tuples(st.just("MSS"), st.integers(0, 65535)),
-    st.tuples(st.just("WScale"), st.integers(0, 255)),
-    st.just(("SAckOK", b"")),
-    st.tuples(st.just("Timestamp"), st.tuples(WORDS, WORDS)),
-    st.tuples(st.just("SAck"), st.integers(1, 4).flatmap(lambda n: st.tuples(*[WORDS] * (2 * n)))),
-)
-ANY = st.one_of(
-    KNOWN,
-    st.tuples(st.just("TFO"), st.binary(max_size=16)),
-    st.tuples(st.sampled_from([9, 99, 253]), st.binary(max_size=10)),
-)
-LISTS = st.lists(ANY, max_size=6).map(tuple)
+LISTS = st.lists(ANY_OPTION, max_size=6).map(tuple)
 
 
 @given(LISTS)
@@ -30,7 +17,7 @@ def test_decode_inverts_encode(chosen: Options) -> None:
     assert options.decode(options.encode(chosen)) == (chosen, None)
 
 
-@given(st.lists(KNOWN, max_size=4).map(tuple).filter(lambda chosen: len(options.padded(chosen)) <= 40))
+@given(st.lists(KNOWN_OPTION, max_size=4).map(tuple).filter(lambda chosen: len(options.padded(chosen)) <= 40))
 def test_scapy_writes_the_same_bytes_and_reads_the_same_options(chosen: Options) -> None:
     theirs = TCP(options=list(chosen))
     assert bytes(theirs)[20:] == options.padded(chosen)
