@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 from html import escape
-from typing import NamedTuple
 
 from lab.report.palette import file_style
+from lab.report.pen import SANS, SMALL, WIDE, Pen, Sheet, phase_of
 from lab.report.plain import sentences
 from lab.report.rungs import NOBODY, Kind, Ladder, Rung
 from lab.report.screen import printable, wrapped
 from lab.report.text import duration
 from lab.report.words import Words
-from lab.tcp.state import State
 
 MOST_RUNGS = 2000
 """More than that no reader scrolls through, and a browser draws no more."""
 
-_PHASES = {
-    State.CLOSED: "closed",
-    State.LISTEN: "opening",
-    State.SYN_SENT: "opening",
-    State.SYN_RECEIVED: "opening",
-    State.ESTABLISHED: "open",
-    State.TIME_WAIT: "waiting",
-}
-"""The class that a state is coloured by; all others are closing."""
 _SLOPE = 8
 """How much lower a segment arrives than it leaves."""
-_SMALL, _SANS, _STATE = 6.4, 8.2, 7.3
-"""How wide a character is at most, in each of the sizes."""
-
-
-class Sheet(NamedTuple):
-    """Where things stand, in pixels from the left."""
-
-    width: int
-    peer: int
-    """The peer's lane."""
-    kernel: int
-    outside: bool
-    """States, times and calls stand beside the lanes; without room for that, between them."""
-
-
-WIDE, NARROW = Sheet(860, 212, 600, outside=True), Sheet(360, 12, 348, outside=False)
 
 
 def svg(ladder: Ladder, say: Words, sheet: Sheet = WIDE) -> str:
@@ -70,6 +44,7 @@ class _Drawing:
         self._ladder = ladder
         self._say = say
         self._sheet = sheet
+        self._pen = Pen(say, sheet)
         self._names = ladder.names
         self._below: list[str] = []
         """Drawn below everything else."""
@@ -106,19 +81,19 @@ class _Drawing:
             (False, sheet.kernel, "kernel_head", begin.kernel),
         ):
             anchor = "middle" if sheet.outside else "start" if from_peer else "end"
-            told += self._text(
+            told += self._pen.text(
                 x if sheet.outside else x - 6 if from_peer else x + 6, 18, "head", key=key, anchor=anchor
             )
-            self._since[from_peer] = 28, _PHASES.get(state, "closing") if state else "closed"
+            self._since[from_peer] = 28, phase_of(state) if state else "closed"
             if state is not None:
-                told += self._pill(state, 38, from_peer)
+                told += self._pen.pill(state, 38, from_peer)
                 self.y = 50
-        return told + (self._text(84, 18, "time", "ms", anchor="end") if sheet.outside else "")
+        return told + (self._pen.text(84, 18, "time", "ms", anchor="end") if sheet.outside else "")
 
     def _left_out(self) -> str:
         self.y += 34
         text = self._say("left_out", count=self._ladder.omitted)
-        return self._text(self._middle, self.y - 12, "note mark", text, anchor="middle")
+        return self._pen.text(self._pen.middle, self.y - 12, "note mark", text, anchor="middle")
 
     def _rung(self, at: int, rung: Rung) -> str:
         top = self.y
@@ -144,77 +119,30 @@ class _Drawing:
         sheet = self._sheet
         start, end = (sheet.peer, sheet.kernel) if rung.from_peer else (sheet.kernel, sheet.peer)
         y = self.y + 30
-        told = self._numbers(rung, y - 9) + self._time(rung, y)
+        told = self._pen.numbers(rung, self._name(rung), y - 9) + self._pen.time(rung, y)
         numbers = rung.text.partition(" <")[2]
         below = y + _SLOPE + 3
         if numbers:
-            fits = int((sheet.kernel - sheet.peer - 24) / _SMALL)
+            fits = int((sheet.kernel - sheet.peer - 24) / SMALL)
             for line in wrapped("<" + numbers, fits):
                 below += 12
-                told += self._text(self._middle, below, "options", line, anchor="middle")
+                told += self._pen.text(self._pen.middle, below, "options", line, anchor="middle")
         marks = [key for key, holds in (("retransmission", rung.retransmission), ("lost", rung.lost)) if holds]
         if rung.broke:
             marks.append("here")
         for key in marks:
             below += 14
-            told += self._text(
-                self._middle, below, "note wrong" if key == "here" else "note mark", key=key, anchor="middle"
+            told += self._pen.text(
+                self._pen.middle, below, "note wrong" if key == "here" else "note mark", key=key, anchor="middle"
             )
         if rung.arrives is not None:
             self._leaving.setdefault(rung.arrives, []).append((y, rung))
             told += f'<circle class="dot" cx="{start}" cy="{y}" r="4"/>'
         else:
-            told += self._arrow(start, y, end, y + _SLOPE, lost=rung.lost)
+            told += self._pen.arrow(start, y, end, y + _SLOPE, lost=rung.lost)
         told += self._states(rung, y, below)
         self.y = max(self.y, below + 9)
         return told
-
-    def _numbers(self, rung: Rung, y: int) -> str:
-        text = rung.text.partition(" <")[0]
-        span, _, rest = text.partition(" ")
-        ack, rest = (
-            (" ".join(rest.split(" ")[:2]), " ".join(rest.split(" ")[2:])) if rest.startswith("ack ") else ("", rest)
-        )
-        name = self._name(rung)
-        parts = [
-            f'<tspan class="name">{escape(name)}</tspan>' if name else "",
-            f'<tspan class="letters">{escape(rung.letters)}</tspan>',
-            f'<tspan class="seq">{escape(span)}</tspan>',
-            f'<tspan class="ack">{escape(ack)}</tspan>' if ack else "",
-            escape(rest),
-        ]
-        x, anchor = self._middle, "middle"
-        if not self._sheet.outside:
-            x, anchor = (self._sheet.peer + 12, "start") if rung.from_peer else (self._sheet.kernel - 12, "end")
-        return f'<text class="numbers" x="{x}" y="{y}" text-anchor="{anchor}">{" ".join(filter(None, parts))}</text>'
-
-    def _time(self, rung: Rung, y: int) -> str:
-        text = f"{rung.time_ns / 1e6:.3f}" if rung.time_ns < 1e10 else f"{rung.time_ns / 1e6:.1f}"
-        number = str(rung.packet or "")
-        if self._sheet.outside:
-            return self._text(84, y + 4, "time", text, anchor="end") + (
-                self._text(24, y + 4, "number", number, anchor="end") if number else ""
-            )
-        if not number:
-            return ""
-        x, anchor = (self._sheet.kernel - 12, "end") if rung.from_peer else (self._sheet.peer + 12, "start")
-        return self._text(x, y - 9, "time", f"{text} ms", anchor=anchor)
-
-    def _arrow(self, x1: int, y1: int, x2: int, y2: int, lost: bool = False) -> str:
-        way = 1 if x2 > x1 else -1
-        x1, x2 = x1 + 6 * way, x2 - 6 * way
-        if lost:
-            x2, y2 = x1 + (x2 - x1) * 2 // 3, y1 + (y2 - y1) * 2 // 3
-            cross = f'<path class="cross" d="M{x2 - 6} {y2 - 6}l12 12m0-12l-12 12"/>'
-            return f'<path class="arrow" d="M{x1} {y1}L{x2} {y2}"/>{cross}'
-        length = ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5
-        along, across = (x2 - x1) / length, (y2 - y1) / length
-        back_x, back_y = x2 - 10 * along, y2 - 10 * across
-        tip = (
-            f"M{x2} {y2}L{back_x - 4 * across:.1f} {back_y + 4 * along:.1f}"
-            f"L{back_x + 4 * across:.1f} {back_y - 4 * along:.1f}Z"
-        )
-        return f'<path class="arrow" d="M{x1} {y1}L{back_x:.1f} {back_y:.1f}"/><path class="tip" d="{tip}"/>'
 
     def _states(self, rung: Rung, y: int, below: int) -> str:
         """The pills of the states that are new, and the lanes up to there."""
@@ -229,19 +157,11 @@ class _Drawing:
             at = y if leaves else y + _SLOPE
             if not self._sheet.outside:
                 at, inside = below + 12, True
-            told += self._pill(new, at, from_peer)
-            self._lane_until(y if leaves else y + _SLOPE, from_peer, _PHASES.get(new, "closing"))
+            told += self._pen.pill(new, at, from_peer)
+            self._lane_until(y if leaves else y + _SLOPE, from_peer, phase_of(new))
         if inside:
             self.y = below + 26
         return told
-
-    def _pill(self, state: State, y: int, from_peer: bool) -> str:
-        wide = int(len(state.value) * _STATE) + 16
-        lane = self._sheet.peer if from_peer else self._sheet.kernel
-        left = lane - 12 - wide if from_peer == self._sheet.outside else lane + 12
-        phase = _PHASES.get(state, "closing")
-        box = f'<rect class="pill {phase}" x="{left}" y="{y - 9}" width="{wide}" height="18" rx="9"/>'
-        return box + self._text(left + wide // 2, y + 4, "state", state.value, anchor="middle")
 
     def _lane_until(self, y: int, from_peer: bool, phase: str) -> None:
         since, old = self._since[from_peer]
@@ -255,9 +175,9 @@ class _Drawing:
     def _step(self, rung: Rung) -> str:
         top = self.y = self.y + 10
         told = ""
-        for line in wrapped(printable(rung.text), int((self._sheet.width - 24) / _SANS)):
+        for line in wrapped(printable(rung.text), int((self._sheet.width - 24) / SANS)):
             self.y += 19
-            told += self._text(10, self.y, "title", line)
+            told += self._pen.text(10, self.y, "title", line)
         self.y += 8
         band = f'<rect class="band" x="2" y="{top}" width="{self._sheet.width - 4}" height="{self.y - top}" rx="4"/>'
         self.y += 2
@@ -274,7 +194,7 @@ class _Drawing:
         timer = f"timer_{rung.timer.replace(' ', '_')}" if rung.timer else ""
         key = f' <tspan data-w="{timer}">{escape(self._say(timer))}</tspan>' if timer else ""
         return told + (
-            f'<text class="note" x="{self._middle}" y="{y}" text-anchor="middle">'
+            f'<text class="note" x="{self._pen.middle}" y="{y}" text-anchor="middle">'
             f'<tspan class="mono">{duration(rung.waited_ns)}</tspan>{key}</text>'
         )
 
@@ -283,12 +203,12 @@ class _Drawing:
         name = self._name(rung)
         text = f"{name} {text}" if name else text
         room = (sheet.width - sheet.kernel - 24) if sheet.outside else (sheet.kernel - sheet.peer - 30)
-        told = self._time(rung, self.y + 14)
+        told = self._pen.time(rung, self.y + 14)
         y = self.y + 18
         told += f'<rect class="dot" x="{sheet.kernel - 3}" y="{y - 7}" width="7" height="7"/>'
-        for line in wrapped(text, int(room / _SMALL / 1.1)):
+        for line in wrapped(text, int(room / SMALL / 1.1)):
             x, anchor = (sheet.kernel + 14, "start") if sheet.outside else (sheet.kernel - 12, "end")
-            told += self._text(x, y, "call", line, anchor=anchor)
+            told += self._pen.text(x, y, "call", line, anchor=anchor)
             y += 15
         self.y = y - 9
         if rung.after.kernel is not rung.before.kernel and rung.after.kernel:
@@ -298,26 +218,17 @@ class _Drawing:
 
     def _arrival(self, at: int, rung: Rung) -> str:
         sheet, y = self._sheet, self.y + 16
-        told = self._text(self._middle, y + 2, "note", key="arrives_note", anchor="middle")
+        told = self._pen.text(self._pen.middle, y + 2, "note", key="arrives_note", anchor="middle")
         for left, segment in self._leaving.pop(at, []):
-            self._below.append(self._arrow(sheet.peer, left, sheet.kernel, y, lost=segment.lost))
+            self._below.append(self._pen.arrow(sheet.peer, left, sheet.kernel, y, lost=segment.lost))
         self.y = y + 12
         return told + self._states(rung, y, y + 6)
 
     def _by_itself(self, rung: Rung) -> str:
         y = self.y + 14
         self.y += 28
-        told = self._text(self._middle, y + 4, "note", key="by_itself_note", anchor="middle") + self._time(rung, y)
-        return told + self._states(rung, y, y + 2)
+        told = self._pen.text(self._pen.middle, y + 4, "note", key="by_itself_note", anchor="middle")
+        return told + self._pen.time(rung, y) + self._states(rung, y, y + 2)
 
     def _name(self, rung: Rung) -> str:
         return self._names[rung.connection] if rung.connection is not None else ""
-
-    @property
-    def _middle(self) -> int:
-        return (self._sheet.peer + self._sheet.kernel) // 2
-
-    def _text(self, x: int, y: int, classes: str, text: str = "", *, key: str = "", anchor: str = "") -> str:
-        """A text, or the one with this key, which a page can say in another language."""
-        more = (f' text-anchor="{anchor}"' if anchor else "") + (f' data-w="{key}"' if key else "")
-        return f'<text class="{classes}" x="{x}" y="{y}"{more}>{escape(self._say(key) if key else text)}</text>'

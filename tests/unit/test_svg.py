@@ -10,8 +10,9 @@ import pytest
 
 from lab.report.ladder import ladder_of
 from lab.report.mermaid import mermaid
+from lab.report.pen import NARROW, WIDE, Sheet
 from lab.report.rungs import Kind, shortened
-from lab.report.svg import NARROW, WIDE, Sheet, figure, svg
+from lab.report.svg import figure, svg
 from lab.report.words import LANGUAGES, table, words
 from lab.scenario.recording import Connection
 from lab.tcp.state import State

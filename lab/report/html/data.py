@@ -15,10 +15,11 @@ from typing import Any
 
 from lab.report.html.sentences import Sentences
 from lab.report.ladder import ladder_of
+from lab.report.pen import NARROW, WIDE
 from lab.report.plain import sentence
 from lab.report.rungs import Kind, Ladder, Rung, Sides, shortened
 from lab.report.screen import printable
-from lab.report.svg import MOST_RUNGS, NARROW, WIDE, figure
+from lab.report.svg import MOST_RUNGS, figure
 from lab.report.words import LANGUAGES, words
 from lab.scenario.expectation import relative
 from lab.scenario.reasons import reason
