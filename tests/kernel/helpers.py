@@ -26,6 +26,13 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-P", "-m", "lab"]
 DEADLINE_S = 300.0
 ORDINARY_USER = 1000
+WAITING = """
+server = lab.kernel.listen(port=80)
+peer = lab.peer(to=server)
+peer.open()
+peer.expect('FA', within=600)
+"""
+"""A scenario's body that does not end by itself."""
 _MARK = "LAB_TEST_MARK"
 _UNBROKEN = Screen(width=200)  # no line is folded, wherever a random number would make it so
 _CHANGES_BY_ITSELF = re.compile(r"/nf_conntrack_count$|/tcp_fastopen_key$")
@@ -40,12 +47,13 @@ def environment(mark: str = "") -> dict[str, str]:
     return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "100", _MARK: mark}
 
 
-def run_lab(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run_lab(*arguments: str | Path, cwd: Path = ROOT, typed: str = "") -> subprocess.CompletedProcess[str]:
     """One call of the command, from beginning to end; a run is saved only if that is asked for."""
     return subprocess.run(
         [*COMMAND, *_unsaved(arguments)],
         cwd=cwd,
         env=environment(),
+        input=typed,
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,

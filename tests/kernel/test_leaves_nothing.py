@@ -17,6 +17,7 @@ import pytest
 
 from lab.scenario.registry import own_folder
 from tests.kernel.helpers import (
+    WAITING,
     host_configuration,
     network_namespaces_of,
     processes_marked,
@@ -26,12 +27,6 @@ from tests.kernel.helpers import (
     started_lab,
 )
 
-WAITING = """
-server = lab.kernel.listen(port=80)
-peer = lab.peer(to=server)
-peer.open()
-peer.expect('FA', within=600)
-"""
 FINISHING = "lab.peer(to=81).send('R')"
 LONGEST_RUN_S = 1.2
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +13,7 @@ from lab.scenario.lies import LIES
 from lab.scenario.lying import Liar
 from lab.scenario.result import Outcome
 from lab.scenario.runner import Runner
-from tests.kernel.helpers import scenario_file
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kernel.helpers import run_lab, scenario_file
 
 
 def surviving(file: Path, family: int) -> list[str]:
@@ -87,10 +83,7 @@ _EXCHANGE = dedent(
 
 
 def test_the_command_tells_check_by_check() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", "mutate", "handshake.kernel_as_server", "--json", "-"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = run_lab("mutate", "handshake.kernel_as_server", "--json", "-")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     (scenario,) = report["scenarios"]
@@ -100,13 +93,6 @@ def test_the_command_tells_check_by_check() -> None:
 
 
 def test_a_pattern_that_matches_nothing_is_wrong_usage() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", "mutate", "nowhere"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_lab("mutate", "nowhere")
     assert done.returncode == 2
     assert "no scenario matches 'nowhere'" in done.stderr

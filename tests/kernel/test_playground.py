@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,21 +10,9 @@ import pytest
 
 from lab.host import playground
 from lab.host.errors import MachineError
+from tests.kernel.helpers import run_lab
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path("/run/netns")
-
-
-def lab(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "lab", *arguments],
-        cwd=ROOT,
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -52,7 +39,7 @@ def test_a_playground_can_be_entered_by_name() -> None:
 def test_two_shells_one_after_the_other_talk_to_the_same_kernel(family: int) -> None:
     typed = 'peer.open().close()\npeer.expect("FA")\npeer.expect("RA", within=0.1)\nnonsense\n'
     for _ in range(2):
-        done = lab("shell", *(["-6"] if family == 6 else []), typed=typed)
+        done = run_lab("shell", *(["-6"] if family == 6 else []), typed=typed)
         assert done.returncode == 0, done.stderr
         assert "In the namespaces of `lab up`:" in done.stdout
         assert "FIN-WAIT-1" in done.stdout
@@ -61,7 +48,7 @@ def test_two_shells_one_after_the_other_talk_to_the_same_kernel(family: int) -> 
 
 
 def test_without_a_playground_a_shell_makes_its_own_lab() -> None:
-    done = lab("shell", typed='peer.open()\npeer.state.value\npeer.send("XY")\n')
+    done = run_lab("shell", typed='peer.open()\npeer.state.value\npeer.send("XY")\n')
     assert "In two new namespaces:" in done.stdout
     assert "'ESTABLISHED'" in done.stdout
     assert "ValueError" in done.stdout
@@ -74,10 +61,10 @@ def test_down_removes_only_what_carries_the_tag() -> None:
 
     netns.create(playground.PEER)  # somebody else's, though it has our name
     try:
-        done = lab("up")
+        done = run_lab("up")
         assert done.returncode == 3
         assert "it is not the lab's" in done.stderr
-        done = lab("down")
+        done = run_lab("down")
         assert done.returncode == 3
         assert "lab-peer was not made by the lab, and stays" in done.stdout
         assert (FOLDER / playground.PEER).exists()
@@ -85,12 +72,12 @@ def test_down_removes_only_what_carries_the_tag() -> None:
         netns.remove(playground.PEER)
         if not there_before:
             playground._remove([], with_folder=True)
-    assert "there is no playground" in lab("down").stdout
+    assert "there is no playground" in run_lab("down").stdout
 
 
 def test_the_commands_say_what_they_did() -> None:
-    made = lab("up")
+    made = run_lab("up")
     assert made.returncode == 0, made.stderr
     assert f"ip netns exec {playground.KERNEL} ss -tano" in made.stdout
-    gone = lab("down")
+    gone = run_lab("down")
     assert gone.stdout.splitlines() == ["removed lab-kernel", "removed lab-peer"]

@@ -12,16 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.helpers import COMMAND, environment, read_until, run_lab, scenario_file, started_lab
+from tests.kernel.helpers import COMMAND, WAITING, environment, read_until, run_lab, scenario_file, started_lab
 
 PASSING = "lab.peer(to=81).send('R')"
 FAILING = "lab.peer(to=81).expect('S', within=0.0)"
-WAITING = """
-server = lab.kernel.listen(port=80)
-peer = lab.peer(to=server)
-peer.open()
-peer.expect('FA', within=600)
-"""
 FULL_DISK = """
 mount -t tmpfs -o size=64k tmpfs "$1" && cd "$1" && shift && head -c 60000 /dev/zero >filler && "$@"
 status=$?
