@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from lab.host.addresses import AddressPool
 from lab.host.namespace import may_make_namespaces
 from lab.host.tracepoint import StateTracer
 from lab.scenario.lab import Lab
+from tests.kernel.helpers import WholeRun, run_everything
 
 KERNEL_TESTS = Path(__file__).parent / "kernel"
 
@@ -66,6 +68,21 @@ def pool() -> Iterator[AddressPool]:
 def tracer() -> Iterator[StateTracer]:
     with closing(StateTracer()) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
+    """For all tests that look at what a run of everything says and leaves; nobody changes it."""
+    return run_everything(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="session")
+def merged(whole: WholeRun) -> Path:
+    """All captures of the whole run in one, in the order of their names."""
+    file = whole.folder.with_name("all.pcapng")
+    captures = sorted(whole.folder.glob("*.pcapng"))
+    subprocess.run(["mergecap", "-a", "-w", file, *captures], check=True, timeout=120)
+    return file
 
 
 @pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])

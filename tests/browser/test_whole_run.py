@@ -8,7 +8,7 @@ import pytest
 
 from lab.host.namespace import may_make_namespaces
 from tests.browser.conftest import Browser
-from tests.kernel.helpers import run_lab
+from tests.kernel.helpers import WholeRun, run_lab
 
 pytestmark = [
     pytest.mark.kernel,
@@ -17,11 +17,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    run_lab("run", "-q", "--out", folder)
-    assert run_lab("report", folder).returncode == 0
-    return folder / "report.html"
+def report(whole: WholeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    assert run_lab("report", whole.folder, "-o", file).returncode == 0
+    return file
 
 
 def test_it_is_small(report: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.host.syscalls import CLONE_NEWUSER, mount_detached, unshare
 from lab.report.screen import Screen
@@ -205,6 +206,26 @@ def _trace_instances() -> list[str]:
             os.close(instances)
     finally:
         os.close(root)
+
+
+class WholeRun(NamedTuple):
+    """One run of everything."""
+
+    status: int
+    text: str
+    """What it printed."""
+    messages: str
+    told: dict[str, Any]
+    """Its JSON."""
+    folder: Path
+    """Where it is saved."""
+
+
+def run_everything(scratch: Path) -> WholeRun:
+    """A run of all scenarios, saved below an empty folder."""
+    file, folder = scratch / "told.json", scratch / "run"
+    done = run_lab("run", "--json", file, "--out", folder)
+    return WholeRun(done.returncode, done.stdout, done.stderr, json.loads(file.read_text()), folder)
 
 
 def scenario_file(folder: Path, body: str, name: str = "wrong", prologue: str = "") -> Path:

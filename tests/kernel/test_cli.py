@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
@@ -13,7 +12,7 @@ import lab
 from lab.scenario import registry
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
-from tests.kernel.helpers import run_lab, scenario_file
+from tests.kernel.helpers import WholeRun, run_lab, scenario_file
 
 PASSING = """
 server = lab.kernel.listen(port=80)
@@ -31,27 +30,8 @@ def three(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Whole(NamedTuple):
-    """One run of everything."""
-
-    text: str
-    """What it printed."""
-    told: dict[str, Any]
-    """Its JSON."""
-    folder: Path
-    """Where it is saved."""
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    file = tmp_path_factory.mktemp("whole") / "told.json"
-    folder = file.parent / "run"
-    done = run_lab("run", "--json", file, "--out", folder)
-    assert (done.returncode, done.stderr) == (0, "")
-    return Whole(done.stdout, json.loads(file.read_text()), folder)
-
-
-def test_every_scenario_passes_over_both_families(whole: Whole) -> None:
+def test_every_scenario_passes_over_both_families(whole: WholeRun) -> None:
+    assert (whole.status, whole.messages) == (0, "")
     told = whole.told
     wanted = [(each.id, f"IPv{family}") for each in registry.find().scenarios for family in each.families]
     assert [(each["id"], each["family"]) for each in told["scenarios"]] == wanted
@@ -60,7 +40,7 @@ def test_every_scenario_passes_over_both_families(whole: Whole) -> None:
     assert all(each["checks"] > 0 and each["seconds"] > 0 for each in told["scenarios"])
 
 
-def test_the_json_says_what_ran_where(whole: Whole) -> None:
+def test_the_json_says_what_ran_where(whole: WholeRun) -> None:
     told = whole.told
     assert set(told) == {"version", "environment", "scenarios", "states", "summary"}
     assert told["version"] == lab.__version__
@@ -83,7 +63,7 @@ def test_the_kernel_shows_all_eleven_states_in_each_family(family: str) -> None:
     assert len(told["states"]) == 11
 
 
-def test_text_shows_ladder_checks_and_a_summary_last(whole: Whole) -> None:
+def test_text_shows_ladder_checks_and_a_summary_last(whole: WholeRun) -> None:
     text, told = whole.text, whole.told
     lines = text.splitlines()
     assert re.search(r"^pass handshake\.kernel_as_server  IPv4  RFC 9293 3\.5 figure 6$", text, re.MULTILINE)
@@ -96,7 +76,7 @@ def test_text_shows_ladder_checks_and_a_summary_last(whole: Whole) -> None:
     assert lines[-1] == f"saved in {whole.folder}; `lab show` shows it again"
 
 
-def test_the_saved_run_shows_what_the_run_showed(whole: Whole) -> None:
+def test_the_saved_run_shows_what_the_run_showed(whole: WholeRun) -> None:
     shown = run_lab("show", whole.folder, "*")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.splitlines() == whole.text.splitlines()[:-3]

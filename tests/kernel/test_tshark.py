@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.kernel.helpers import run_lab
+from tests.kernel.helpers import WholeRun, run_lab
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark: sudo scripts/test installs it")
 
@@ -52,14 +52,9 @@ def fields(capture: Path, wanted: str, *names: str) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def captures(tmp_path_factory: pytest.TempPathFactory) -> Captures:
-    folder = tmp_path_factory.mktemp("captures") / "run"
-    done = run_lab("run", "-q", "--out", folder)
-    assert done.returncode == 0, done.stdout
-    files = sorted(folder.glob("*.pcapng"))
+def captures(whole: WholeRun, merged: Path) -> Captures:
+    files = sorted(whole.folder.glob("*.pcapng"))
     counted = re.findall(r"Number of packets: +(\d+)$", output_of("capinfos", "-M", "-c", *files), re.MULTILINE)
-    merged = folder.with_name("all.pcapng")
-    output_of("mergecap", "-a", "-w", merged, *files)
     return Captures(files, [int(each) for each in counted], merged)
 
 

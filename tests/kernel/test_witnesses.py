@@ -19,7 +19,7 @@ from lab.saved.folder import RUN_FILE
 from lab.scenario.lab import Lab
 from lab.tcp import flags
 from lab.tcp.segment import Segment
-from tests.kernel.helpers import run_lab
+from tests.kernel.helpers import WholeRun
 from tests.kernel.witness import (
     ANALYSIS,
     FIELDS,
@@ -41,21 +41,16 @@ NAMES_OF_SS = {"SYN-RECEIVED": "SYN-RECV", "ESTABLISHED": "ESTAB"}
 """ss(8); the other states are spelled as in RFC 9293."""
 
 
-class Whole(NamedTuple):
-    """A whole run: its frames in the order of its captures, and all of those in one file."""
+class Witnessed(NamedTuple):
+    """The frames of a whole run in the order of its captures, and all of those in one file."""
 
     seen: list[Seen]
     merged: Path
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    folder = tmp_path_factory.mktemp("witnesses") / "run"
-    done = run_lab("run", "-q", "--out", folder)
-    assert done.returncode == 0, done.stdout
-    merged = folder.with_name("all.pcapng")
-    subprocess.run(["mergecap", "-a", "-w", merged, *sorted(folder.glob("*.pcapng"))], check=True, timeout=60)
-    return Whole(list(frames_of(load(folder / RUN_FILE))), merged)
+def witnessed(whole: WholeRun, merged: Path) -> Witnessed:
+    return Witnessed(list(frames_of(load(whole.folder / RUN_FILE))), merged)
 
 
 def differences(seen: Sequence[Seen], found: dict[int, tuple[str, ...]]) -> list[str]:
@@ -82,25 +77,25 @@ def without_padding(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @tshark_is_here
-def test_tshark_dissects_what_the_model_says(whole: Whole) -> None:
-    found = dissected(whole.merged, FIELDS, "tcp.analyze_sequence_numbers:FALSE")
+def test_tshark_dissects_what_the_model_says(witnessed: Witnessed) -> None:
+    found = dissected(witnessed.merged, FIELDS, "tcp.analyze_sequence_numbers:FALSE")
     assert len(found) > 1000
-    assert differences(whole.seen, found) == []
+    assert differences(witnessed.seen, found) == []
 
 
 @tshark_is_here
-def test_one_altered_value_is_seen(whole: Whole) -> None:
+def test_one_altered_value_is_seen(witnessed: Witnessed) -> None:
     """In each field."""
-    found = dissected(whole.merged, FIELDS, "tcp.analyze_sequence_numbers:FALSE")
+    found = dissected(witnessed.merged, FIELDS, "tcp.analyze_sequence_numbers:FALSE")
     for at, field in enumerate(FIELDS):
         number = next((number for number, values in found.items() if values[at]), min(found))
         values = list(found[number])
         values[at] += "1"
-        (told,) = differences(whole.seen, {**found, number: tuple(values)})
+        (told,) = differences(witnessed.seen, {**found, number: tuple(values)})
         assert f": {field} " in told
     gone = dict(found)
     del gone[number]
-    assert len(differences(whole.seen, gone)) == 1
+    assert len(differences(witnessed.seen, gone)) == 1
 
 
 class Legitimate(NamedTuple):
@@ -178,31 +173,33 @@ def of_two_minds(seen: Sequence[Seen], analysed: dict[int, tuple[str, ...]]) -> 
 
 
 @pytest.fixture(scope="module")
-def analysed(whole: Whole, tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[str, ...]]:
+def analysed(witnessed: Witnessed, tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[str, ...]]:
     file = tmp_path_factory.mktemp("analysed") / "own.pcapng"
-    with_addresses_of_their_own(whole.seen, file)
+    with_addresses_of_their_own(witnessed.seen, file)
     return dissected(file, [f"tcp.analysis.{word}" for word in ANALYSIS], "tcp.analyze_sequence_numbers:TRUE")
 
 
 @tshark_is_here
-def test_tshark_and_the_lab_agree_on_what_was_sent_again(whole: Whole, analysed: dict[int, tuple[str, ...]]) -> None:
-    lines, reasons = of_two_minds(whole.seen, analysed)
+def test_tshark_and_the_lab_agree_on_what_was_sent_again(
+    witnessed: Witnessed, analysed: dict[int, tuple[str, ...]]
+) -> None:
+    lines, reasons = of_two_minds(witnessed.seen, analysed)
     assert lines == []
     assert reasons == set(LEGITIMATE), "a reason that nothing needs any more"
-    assert sum(each.frame.retransmission for each in whole.seen) > 10
+    assert sum(each.frame.retransmission for each in witnessed.seen) > 10
 
 
 @tshark_is_here
-def test_a_missed_retransmission_would_be_seen(whole: Whole, analysed: dict[int, tuple[str, ...]]) -> None:
+def test_a_missed_retransmission_would_be_seen(witnessed: Witnessed, analysed: dict[int, tuple[str, ...]]) -> None:
     """One that the lab does not call so, and one that it calls so without reason."""
     for was in (True, False):
         at, each = next(
             (at, each)
-            for at, each in enumerate(whole.seen)
+            for at, each in enumerate(witnessed.seen)
             if not each.frame.from_peer and each.frame.retransmission is was
             and each.frame.segment is not None and not each.frame.segment.flags & flags.SYN
         )  # fmt: skip
-        altered = list(whole.seen)
+        altered = list(witnessed.seen)
         altered[at] = each._replace(frame=each.frame._replace(retransmission=not was))
         lines, _ = of_two_minds(altered, analysed)
         assert len(lines) == 1
@@ -210,18 +207,18 @@ def test_a_missed_retransmission_would_be_seen(whole: Whole, analysed: dict[int,
 
 @tshark_is_here
 def test_a_duplicate_acknowledgement_acknowledges_nothing_new(
-    whole: Whole, analysed: dict[int, tuple[str, ...]]
+    witnessed: Witnessed, analysed: dict[int, tuple[str, ...]]
 ) -> None:
     which = ANALYSIS.index("duplicate_ack")
     found = 0
-    for at, each in enumerate(whole.seen, start=1):
+    for at, each in enumerate(witnessed.seen, start=1):
         segment = each.frame.segment
         if segment is None or each.frame.from_peer or not analysed.get(at, ("",) * len(ANALYSIS))[which]:
             continue
         found += 1
         acks = {
             other.frame.segment.ack
-            for other in whole.seen[at - each.number : at - 1]
+            for other in witnessed.seen[at - each.number : at - 1]
             if other.frame.segment is not None
             and other.frame.connection == each.frame.connection
             and not other.frame.from_peer
