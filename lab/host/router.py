@@ -20,15 +20,9 @@ TO_PEER = "to-peer"
 
 _BARE = {  # a namespace takes over some of the host's settings, so both ways are said
     "net.ipv4.ip_forward": "0",
-    "net.ipv4.conf.all.rp_filter": "0",
-    "net.ipv4.conf.default.rp_filter": "0",
     "net.ipv4.conf.all.send_redirects": "0",
     "net.ipv4.conf.default.send_redirects": "0",
-    "net.ipv6.conf.default.accept_dad": "0",
-    "net.ipv6.conf.default.dad_transmits": "0",
-    "net.ipv6.conf.default.accept_ra": "0",
-    "net.ipv6.conf.default.router_solicitations": "0",
-    "net.ipv6.conf.default.addr_gen_mode": "1",
+    **sysctls.QUIET,
 }
 _FORWARDING = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
 _SCOPE_LINK = 253

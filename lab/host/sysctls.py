@@ -13,6 +13,18 @@ from pathlib import Path
 from lab.host.addresses import ipv6_is_available
 from lab.host.namespace import Namespace
 
+QUIET: Mapping[str, str] = {
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    # An IPv6 address is usable at once, and the interface says nothing on its own account.
+    "net.ipv6.conf.default.accept_dad": "0",
+    "net.ipv6.conf.default.dad_transmits": "0",
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv6.conf.default.router_solicitations": "0",
+    "net.ipv6.conf.default.addr_gen_mode": "1",
+}
+"""For interfaces that take what comes and say nothing."""
+
 BASELINE: Mapping[str, str] = {
     # What a SYN offers.
     "net.ipv4.tcp_timestamps": "1",
@@ -50,14 +62,7 @@ BASELINE: Mapping[str, str] = {
     "net.ipv4.tcp_no_metrics_save": "1",
     "net.ipv4.ip_local_port_range": "32768 60999",
     "net.ipv4.ip_default_ttl": "64",
-    "net.ipv4.conf.all.rp_filter": "0",
-    "net.ipv4.conf.default.rp_filter": "0",
-    # An IPv6 address is usable at once, and the interface says nothing on its own account.
-    "net.ipv6.conf.default.accept_dad": "0",
-    "net.ipv6.conf.default.dad_transmits": "0",
-    "net.ipv6.conf.default.accept_ra": "0",
-    "net.ipv6.conf.default.router_solicitations": "0",
-    "net.ipv6.conf.default.addr_gen_mode": "1",
+    **QUIET,
     "net.ipv6.conf.default.hop_limit": "64",
 }
 
