@@ -20,18 +20,25 @@ _EMULATED_CPU = "Nehalem,-cx16"
 
 _DRIVERS = ("virtio_pci", "virtio_blk", "virtio_net", "ext4", "crc32c_generic", "crc32c-cryptoapi")
 _APPLETS = ("sh", "mount", "insmod", "ip", "switch_root", "cat", "mkdir", "sleep")
-_INIT = """#!/bin/sh
+BEGIN_INIT = """#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 for module in $(cat /modules/order); do insmod /modules/$module; done
+"""
+"""What the first process does before anything else."""
+END_INIT = """
+for each in proc sys dev; do mount --move /$each /root/$each; done
+exec switch_root /root"""
+"""How it goes over to the root that it has mounted; what follows is the first process there."""
+
+_INIT = f"""{BEGIN_INIT}
 ip link set lo up
 ip link set eth0 up
 ip addr add 10.0.2.15/24 dev eth0
 ip route add default via 10.0.2.2
 mount -t ext4 /dev/vda /root || echo "no disk"
-for each in proc sys dev; do mount --move /$each /root/$each; done
-exec switch_root /root /init-guest
+{END_INIT} /init-guest
 """
 _PROBE = """#!/bin/sh
 mount -t proc proc /proc

@@ -17,6 +17,7 @@ import tarfile
 import time
 from pathlib import Path
 
+from scripts.machines.guest import BEGIN_INIT, END_INIT, Guest
 from scripts.machines.kernels import Kernel, fetch, newest_of, offered
 from scripts.machines.roots import add_modules, add_user, clone, hand_over_settings, make_file_system
 from scripts.machines.tools import WORK, Failed, Phases, exit_status, run
@@ -46,15 +47,10 @@ Vagrant.configure("2") do |config|
   end
 end
 """
-_INIT = """#!/bin/sh
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
-for module in $(cat /modules/order); do insmod /modules/$module; done
+_INIT = f"""{BEGIN_INIT}
 until [ -b /dev/vda ]; do sleep 0.2; done
 mount -t ext4 /dev/vda /root
-for each in proc sys dev; do mount --move /$each /root/$each; done
-exec switch_root /root /sbin/init
+{END_INIT} /sbin/init
 """
 _SESSION = """
 set -eu
@@ -116,8 +112,6 @@ def _prepare_host(host: Path, log: Path) -> None:
 
 def _make_box(folder: Path, box: Path, kernel: Kernel, log: Path) -> None:
     """A box for libvirt: a disk without a boot loader, and a Vagrantfile that names kernel and initial file system."""
-    from scripts.machines.guest import Guest
-
     root = folder / "box-root"
     shutil.rmtree(root, ignore_errors=True)
     run(["mmdebstrap", "--variant=minbase", f"--include={_BOX_PACKAGES}", "bookworm", root], log)
