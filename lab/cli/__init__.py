@@ -14,6 +14,7 @@ import lab
 from lab.cli.claims import claims
 from lab.cli.coverage import coverage
 from lab.cli.diff import diff
+from lab.cli.exits import ending_at_once
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, up
@@ -34,7 +35,8 @@ app = typer.Typer(
 def main() -> None:
     """The entry point."""
     gc.disable()  # nothing that is imported becomes garbage; `run` switches the collector on when all of it is there
-    app(prog_name="lab")
+    with ending_at_once():
+        app(prog_name="lab")
 
 
 @app.callback(invoke_without_command=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import typer
@@ -14,11 +17,31 @@ DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 
 def leave(code: int, at_once: bool = False) -> NoReturn:
     """Exit. `at_once` does not wait for scenarios still running: all they hold are descriptors, which end with us."""
+    if at_once:
+        with suppress(OSError):  # a full disk: what could not be written was said, or is told by the code
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
     sys.stdout.flush()
     sys.stderr.flush()
-    if at_once:
-        os._exit(code)
     raise typer.Exit(code)
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """For a whole command: however it ends before its time, it does not wait for scenarios still running."""
+    try:
+        yield
+    except SystemExit as ended:
+        if ended.code:
+            leave(ended.code if isinstance(ended.code, int) else USAGE, at_once=True)
+        raise
+    except MemoryError:
+        cannot_run("it has run out of memory", "allow it more: ulimit -v shows a limit")
+    except Exception:  # noqa: BLE001  # a mistake in the lab, which says nothing about the kernel
+        with suppress(OSError, MemoryError):
+            traceback.print_exc()
+        leave(CANNOT_RUN, at_once=True)
 
 
 def cannot_run(why: str, remedy: str) -> NoReturn:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.display import Display
-from lab.cli.exits import READER_GONE
+from lab.cli.exits import READER_GONE, cannot_run
 from lab.cli.screens import screen_of
 
 if TYPE_CHECKING:
@@ -109,3 +109,5 @@ class Printer:
             print(text, file=sys.stderr if err else self._stream, flush=True)
         except BrokenPipeError:  # the reader has seen enough: do not wait for scenarios still running
             os._exit(READER_GONE)
+        except OSError as refused:
+            cannot_run(f"its output cannot be written ({refused.strerror})", "write it to where there is room")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
+from lab.host.rtnetlink import rtnetlink
 
 _SIOCETHTOOL = 0x8946
 _OFFLOADS = {  # the ETHTOOL_S* commands of linux/ethtool.h
@@ -32,11 +33,10 @@ class End(NamedTuple):
 
 def plug(one: End, other: End) -> None:
     """Join two namespaces by a new cable, both ends still down; MachineError when the machine has no veth."""
-    from pyroute2 import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
 
     far = {"ifname": other.interface, "address": other.mac, "net_ns_fd": other.namespace.fileno()}
-    with one.namespace.entered(), IPRoute() as route:
+    with one.namespace.entered(), rtnetlink() as route:
         try:
             route.link("add", ifname=one.interface, kind="veth", address=one.mac, peer=far)
         except NetlinkError as refused:

@@ -10,6 +10,7 @@ import struct
 
 from lab.host.addresses import Pair
 from lab.host.namespace import Namespace
+from lab.host.rtnetlink import rtnetlink
 
 _SIOCGIFMTU, _SIOCSIFMTU = 0x8921, 0x8922
 _REQUEST = struct.Struct("16si20x")  # struct ifreq of linux/if.h
@@ -30,7 +31,6 @@ def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics:
 
     OSError for a metric that there is not.
     """
-    from pyroute2 import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
@@ -39,7 +39,7 @@ def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics:
     if unknown:  # pyroute2 would leave them out without a word
         raise OSError(errno.EINVAL, f"a route has no metric {', '.join(map(repr, unknown))}")
     host = f"{pair.peer}/{128 if pair.family == 6 else 32}"
-    with namespace.entered(), IPRoute() as route:
+    with namespace.entered(), rtnetlink() as route:
         index = route.link_lookup(ifname=interface)[0]
         try:
             route.route("replace", dst=host, oif=index, metrics=metrics)

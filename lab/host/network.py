@@ -15,6 +15,7 @@ from lab.host.cables import End, plug
 from lab.host.namespace import Namespace
 from lab.host.readiness import Readiness
 from lab.host.router import Router
+from lab.host.rtnetlink import rtnetlink
 
 KERNEL_INTERFACE = "kernel0"
 PEER_INTERFACE = "peer0"
@@ -67,16 +68,12 @@ class Network:
             plug(kernel, peer)
 
     def _join(self) -> None:
-        # pyroute2 opens its sockets lazily and per thread: each IPRoute is made, used and closed in one entered()
-        # block, so that none of them can end up working on the host's network.
-        from pyroute2 import IPRoute
-
         ipv6 = ipv6_is_available()
         pairs = [self.addresses.ipv4, *([self.addresses.ipv6] if ipv6 else [])]
         with ExitStack() as undo:
             with self.kernel.entered():
                 readiness = undo.enter_context(closing(Readiness()))
-            with self.kernel.entered(), IPRoute() as route:
+            with self.kernel.entered(), rtnetlink() as route:
                 index = route.link_lookup(ifname=KERNEL_INTERFACE)[0]
                 for pair in pairs:
                     given = {"index": index, "prefixlen": pair.prefix_length}
@@ -86,7 +83,7 @@ class Network:
                 route.link("set", index=index, state="up")
                 for address in (each for pair in pairs for each in (pair.peer, pair.second_peer)):
                     route.neigh("replace", dst=address, lladdr=PEER_MAC, ifindex=index, state=_NUD_PERMANENT)
-            with self.peer.entered(), IPRoute() as route:
+            with self.peer.entered(), rtnetlink() as route:
                 route.link("set", index=route.link_lookup(ifname=PEER_INTERFACE)[0], state="up")
             if self.router is not None:
                 self.router.bring_up()

@@ -15,6 +15,7 @@ from lab.host.addresses import Addresses, Pair
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
+from lab.host.rtnetlink import rtnetlink
 from lab.host.syscalls import unmount
 
 if TYPE_CHECKING:
@@ -97,9 +98,7 @@ def _both() -> tuple[Namespace, Namespace]:
 
 @contextmanager
 def _inside(name: str) -> Iterator[IPRoute]:
-    from pyroute2 import IPRoute
-
-    with closing(Namespace(_FOLDER / name)) as namespace, namespace.entered(), IPRoute() as route:
+    with closing(Namespace(_FOLDER / name)) as namespace, namespace.entered(), rtnetlink() as route:
         yield route
 
 

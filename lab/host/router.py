@@ -14,6 +14,7 @@ from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, ipv6_is_availabl
 from lab.host.cables import End, plug
 from lab.host.namespace import Namespace
 from lab.host.readiness import Ending, Readiness
+from lab.host.rtnetlink import rtnetlink
 
 TO_KERNEL = "to-kernel"
 TO_PEER = "to-peer"
@@ -51,18 +52,14 @@ class Router:
 
     def bring_up(self) -> None:
         """Let its own ends of the cables come up, now that the far ends are: then they carry frames at once."""
-        from pyroute2 import IPRoute
-
-        with self.namespace.entered(), IPRoute() as route:
+        with self.namespace.entered(), rtnetlink() as route:
             for interface in TO_KERNEL, TO_PEER:
                 route.link("set", index=route.link_lookup(ifname=interface)[0], state="up")
 
     def forward(self) -> None:
         """From now on it is a router."""
-        from pyroute2 import IPRoute
-
         pairs = [self._addresses.ipv4, *([self._addresses.ipv6] if ipv6_is_available() else [])]
-        with self.namespace.entered(), IPRoute() as route:
+        with self.namespace.entered(), rtnetlink() as route:
             to_kernel, to_peer = (route.link_lookup(ifname=interface)[0] for interface in (TO_KERNEL, TO_PEER))
             for pair in pairs:
                 ways = (
@@ -101,18 +98,14 @@ class Router:
 
 def _number_at_the_other_end(interface: str) -> int:
     """By which number the calling thread's namespace knows the one that the cable in `interface` leads to."""
-    from pyroute2 import IPRoute
-
-    with IPRoute() as route:
+    with rtnetlink() as route:
         (link,) = route.link("get", ifname=interface)
         return int(link.get_attr("IFLA_LINK_NETNSID"))
 
 
 def _move_cables(old: Namespace, new: Namespace) -> None:
     """A namespace that ends takes the cables in it along, so they leave it first."""
-    from pyroute2 import IPRoute
-
-    with old.entered(), IPRoute() as route:
+    with old.entered(), rtnetlink() as route:
         for interface in TO_KERNEL, TO_PEER:
             route.link("set", index=route.link_lookup(ifname=interface)[0], net_ns_fd=new.fileno())
 

@@ -57,8 +57,8 @@ class RunFolder:
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write a file. It gets its name when it is whole; NotWritable when it cannot be."""
+        self._written.append(self.path / name)  # before: Ctrl-C may come between any two things
         put(self.path / name, pieces)
-        self._written.append(self.path / name)
 
     def _make(self) -> None:
         try:

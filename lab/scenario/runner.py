@@ -87,7 +87,7 @@ class Runner:
         try:
             # What waits longest begins first, so that the others run while it does.
             for at, job in sorted(enumerate(jobs), key=lambda each: not each[1][0].waits):
-                running[at] = (waiting if job[0].waits else working).submit(self.run, *job)
+                running[at] = _begin(waiting if job[0].waits else working, self.run, *job)
             for at in range(len(jobs)):
                 while meanwhile is not None and not running[at].done():
                     if not wait([running[at]], _BETWEEN_TELLINGS_S).done:
@@ -152,6 +152,13 @@ class Runner:
             result.where = _where(scenario.file, raised)
         result.seconds = time.monotonic() - began
         return result
+
+
+def _begin(pool: ThreadPoolExecutor, run: Callable[..., Result], *job: object) -> Future[Result]:
+    try:
+        return pool.submit(run, *job)
+    except RuntimeError as refused:  # "can't start new thread"
+        raise MachineError(str(refused), "allow it more threads or memory: ulimit -u and -v show limits") from None
 
 
 def _open_tracer(undo: ExitStack) -> tuple[StateTracer | None, str]:

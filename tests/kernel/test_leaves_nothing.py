@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import random
 import re
-import select
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from lab.scenario.registry import own_folder
 from tests.kernel.helpers import (
+    COMMAND,
     WAITING,
+    environment,
     host_configuration,
     network_namespaces_of,
     processes_marked,
@@ -26,28 +26,10 @@ from tests.kernel.helpers import (
     scenario_file,
     started_lab,
 )
+from tests.kernel.remains import drain, leases, leases_of, namespaces_in_use, unchanged_host
 
 FINISHING = "lab.peer(to=81).send('R')"
 LONGEST_RUN_S = 1.2
-
-
-def namespaces_in_use() -> set[str]:
-    return set().union(*(network_namespaces_of(int(each.name)) for each in Path("/proc").glob("[0-9]*")))
-
-
-def leases() -> dict[str, str]:
-    """The abstract sockets by which runs of the lab keep out of each other's way: "socket:[inode]" to name."""
-    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines() if "@tcp-packet-lab/" in line]
-    return {f"socket:[{row[6]}]": row[7] for row in rows}
-
-
-def drain(process: subprocess.Popen[str], for_s: float) -> None:
-    """Take what the process prints until that time is over or it has ended."""
-    assert process.stdout is not None
-    until = time.monotonic() + for_s
-    while (left_s := until - time.monotonic()) > 0:
-        if select.select([process.stdout], [], [], left_s)[0] and not os.read(process.stdout.fileno(), 65536):
-            return
 
 
 @pytest.fixture
@@ -59,28 +41,24 @@ def waiting(tmp_path: Path) -> Path:
 
 
 def test_the_host_is_the_same_before_and_after_a_run() -> None:
-    before = host_configuration()
-    assert run_lab("run", "-q").returncode == 0
-    after = host_configuration()
-    assert {key: after[key] for key in after if after[key] != before[key]} == {}
+    with unchanged_host():
+        assert run_lab("run", "-q").returncode == 0
 
 
 def test_a_killed_run_leaves_nothing(waiting: Path) -> None:
     """SIGKILL to the whole group, at moments of a whole run that chance chooses; it never ends by itself."""
     chance = random.Random(20)
-    before = host_configuration()
-    for number in range(10):
-        mark = f"killed {number}"
-        with started_lab("run", own_folder(), waiting, mark=mark) as process:
-            drain(process, chance.uniform(0.05, LONGEST_RUN_S))
-            held = network_namespaces_of(process.pid) - network_namespaces_of(os.getpid())
-            os.killpg(process.pid, signal.SIGKILL)
-        assert processes_marked(mark) == []
-        assert held & namespaces_in_use() == set()
-        with pytest.raises(ProcessLookupError):
-            os.killpg(process.pid, 0)
-    after = host_configuration()
-    assert {key: after[key] for key in after if after[key] != before[key]} == {}
+    with unchanged_host():
+        for number in range(10):
+            mark = f"killed {number}"
+            with started_lab("run", own_folder(), waiting, mark=mark) as process:
+                drain(process, chance.uniform(0.05, LONGEST_RUN_S))
+                held = network_namespaces_of(process.pid) - network_namespaces_of(os.getpid())
+                os.killpg(process.pid, signal.SIGKILL)
+            assert processes_marked(mark) == []
+            assert held & namespaces_in_use() == set()
+            with pytest.raises(ProcessLookupError):
+                os.killpg(process.pid, 0)
 
 
 def test_a_killed_run_holds_labs_until_then(waiting: Path) -> None:
@@ -91,8 +69,7 @@ def test_a_killed_run_holds_labs_until_then(waiting: Path) -> None:
         held = network_namespaces_of(process.pid) - network_namespaces_of(os.getpid())
         assert len(held) >= 2
         assert held <= namespaces_in_use()
-        descriptors = {str(each.readlink()) for each in Path(f"/proc/{process.pid}/fd").iterdir()}
-        (lease,) = descriptors & leases().keys()
+        (lease,) = leases_of(process.pid)
     assert held & namespaces_in_use() == set()
     assert lease not in leases()
 
@@ -131,6 +108,29 @@ def test_a_reader_that_has_enough_ends_the_run(waiting: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         assert "Traceback" not in process.stderr.read()
         assert process.wait(20) == 128 + signal.SIGPIPE
+
+
+def test_a_full_disk_under_its_output_ends_the_run(waiting: Path) -> None:
+    """At once: it does not wait for what is still going on."""
+    command = [*COMMAND, "run", "-4", "--no-out", str(waiting)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "the lab cannot run here: its output cannot be written (No space left on device)",
+        "write it to where there is room",
+    ]
+
+
+def test_a_mistake_in_the_lab_ends_the_run_and_says_nothing_about_the_kernel(waiting: Path) -> None:
+    code = "from lab.cli import main, printer\nimport sys\nprinter.Printer.result = None\n"
+    code += f"sys.argv = ['lab', 'run', '-4', '--no-out', {str(waiting)!r}]\nmain()"
+    call = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1] == "TypeError: 'NoneType' object is not callable"
 
 
 def test_two_runs_at_once_do_not_see_each_other() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import select
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,6 +23,7 @@ from lab.scenario.lab import Lab
 from lab.scenario.recording import FrameSeen
 from lab.wire.frames import decode
 from lab.wire.link import PacketLink
+from tests.kernel.helpers import environment
 
 
 @pytest.fixture
@@ -160,3 +163,13 @@ def test_all_leases_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = pytest.raises(MachineError, match="1 runs of the lab are going on here")
     with closing(Namespace()) as quiet, quiet.entered(), closing(AddressPool()), taken:
         AddressPool()
+
+
+def test_an_answer_for_which_there_is_no_memory_is_an_error() -> None:
+    """And nothing that would be waited for without an end, as pyroute2 does by itself."""
+    code = "from asyncio.selector_events import _SelectorDatagramTransport\n"
+    code += "from lab.host.rtnetlink import rtnetlink\nwith rtnetlink() as route:\n"
+    code += "    _SelectorDatagramTransport.max_size = 1 << 60  # how much it makes room for\n    route.get_links()\n"
+    call = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert done.stderr.splitlines()[-1] == "MemoryError"

@@ -114,6 +114,21 @@ def test_an_interrupted_save_is_taken_back(here: Path) -> None:
     assert everything_in(here) == []
 
 
+def test_ctrl_c_right_after_a_file_got_its_name_takes_it_back_too(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if target.name == "run.json":
+            rename(self, target)
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        saved(Path("a"))
+    assert everything_in(here) == []
+
+
 def test_nobody_finds_a_file_under_its_name_before_it_is_whole(here: Path) -> None:
     seen: list[str] = []
 
