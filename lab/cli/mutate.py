@@ -15,6 +15,7 @@ from lab.cli.options import IPv6, Patterns
 from lab.tcp.rules import RULES
 
 if TYPE_CHECKING:
+    from lab.scenario.lying import Spot
     from lab.scenario.mutation import Tried
     from lab.scenario.registry import Runnable
     from lab.scenario.runner import Runner
@@ -64,7 +65,7 @@ def _in_processes(names: list[str], patterns: list[str], family: int) -> tuple[l
     context = multiprocessing.get_context("spawn")
     with context.Pool(_PER_CPU * (os.cpu_count() or 1), _begin, (patterns, family)) as pool:
         reports = sorted(pool.imap_unordered(_attack, names), key=lambda each: names.index(each["scenario"]))
-        firsts: dict[str, tuple[str, int]] = {}
+        firsts: dict[str, tuple[str, Spot]] = {}
         for each in reports:
             for shape, frame in each.pop("shapes").items():
                 firsts.setdefault(shape, (each["scenario"], frame))
@@ -109,7 +110,7 @@ def _attack(name: str) -> dict[str, Any]:
     }
 
 
-def _attack_rules(job: tuple[str, list[int]]) -> dict[str, str]:
+def _attack_rules(job: tuple[str, list[Spot]]) -> dict[str, str]:
     from lab.scenario import mutation
 
     name, frames = job

@@ -20,6 +20,8 @@ from lab.wire.stamps import Stamper
 Change = Callable[[Any], Any]
 _LATE_NS = 1_000_000_000_000
 _FAR = 1_000_000
+_FAR_PORT = 1 << 13
+"""So far that no range of ports that a scenario chooses has both."""
 _BACK = 12
 """No scenario speaks on more connections at a time."""
 
@@ -71,6 +73,10 @@ def _other_echo(options: Options) -> Options:
     )
 
 
+def _no_echo(options: Options) -> Options:
+    return tuple((name, (value[0], 0)) if name == "Timestamp" else (name, value) for name, value in options)  # type: ignore[index]
+
+
 def _other_clock(options: Options) -> Options:
     return tuple(
         (name, (value[0] - _FAR & 0xFFFF_FFFF, value[1])) if name == "Timestamp" else (name, value)  # type: ignore[index]
@@ -97,7 +103,7 @@ def _other_port(frames: list[Frame]) -> list[Frame]:
         return frames
     ends, segment = received
     stamper = Stamper(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
-    return [frame._replace(data=stamper.frame(ends.source_port ^ 1, ends.destination_port, segment))]
+    return [frame._replace(data=stamper.frame(ends.source_port ^ _FAR_PORT, ends.destination_port, segment))]
 
 
 def _shifted(by_ns: int) -> Change:
@@ -177,6 +183,7 @@ LIES: dict[str, dict[str, Change]] = {
         "an option more": _options(_one_more),
         "options in another order": _options(lambda options: options[::-1]),
         "another TSecr": _options(_other_echo),
+        "a TSecr of zero": _options(_no_echo),
         "an older TSval": _options(_other_clock),
         "another payload": _segments(
             lambda segment: segment._replace(

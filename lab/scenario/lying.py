@@ -1,19 +1,23 @@
 """A kernel that lies: one thing that the lab hears from it is not as it was.
 
 Everything that the lab learns of the kernel passes here as a reading: frames, look-ups, results of system calls,
-counters. They are numbered by kind in the order in which they come, so that a second run of the same scenario can be
-told another value at the same place. That a check turns red then is what shows that it looks.
+counters. They are numbered by kind from check to check, so that a second run of the same scenario can be told another
+value at the same place. That a check turns red then is what shows that it looks.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from lab.host.inet_diag import StateLookup
 from lab.host.kernel_state import KernelState
+from lab.scenario.lies import LIES
 from lab.scenario.patience import DEADLINE_S, OF_A_LIAR_S
+from lab.scenario.recording import CheckMade
 from lab.tcp.state import State
 from lab.wire.faults import carries_tcp
 from lab.wire.link import Frame, Link, receive_all, send_all
@@ -24,13 +28,21 @@ _LASTING = frozenset({"look", "count", "counter"})
 """Who lies about these sticks to it: the lab asks once more where an answer is not what it should be."""
 
 
+class Spot(NamedTuple):
+    """Where in a scenario something is told: from check to check, as what comes between two of them may vary."""
+
+    check: int
+    """How many checks were made before."""
+    number: int
+    """How many readings of its kind have come since the last of them."""
+
+
 class Reading(NamedTuple):
     """Something that the kernel has told."""
 
     kind: str
     """A key of `lies.LIES`."""
-    number: int
-    """How many of its kind came before."""
+    spot: Spot
     after: int
     """How many events the recording had by then."""
     value: object
@@ -40,11 +52,11 @@ class Lie(NamedTuple):
     """What the kernel tells instead at one place: `name` is a key of `lies.LIES[kind]`."""
 
     kind: str
-    number: int
+    spot: Spot
     name: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.kind} {self.number + 1})"
+        return f"{self.name} ({self.kind} {self.spot.number + 1} before check {self.spot.check + 1})"
 
 
 @dataclass(slots=True)
@@ -53,7 +65,7 @@ class Liar:
 
     change: Callable[[Any], Any] | None = None
     kind: str = ""
-    number: int = -1
+    spot: Spot | None = None
     judged: bool = False
     """The standing rules judge what it says; otherwise every check has to see for itself."""
     told: bool = False
@@ -61,7 +73,10 @@ class Liar:
     readings: list[Reading] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     """Those of the recording; set when there is one."""
-    _counts: dict[str, int] = field(default_factory=dict)
+    _counted: int = 0
+    """So many of the events were looked at for checks."""
+    _checks: int = 0
+    _since: Counter[str] = field(default_factory=Counter)
 
     def patience(self, within: float) -> float:
         """What the lie takes away does not come; what a timer brings is waited for as long as its author says."""
@@ -69,14 +84,22 @@ class Liar:
 
     def hear(self, kind: str, value: T) -> T:
         """What the lab gets to hear of this value."""
-        number = self._counts.get(kind, 0)
-        self._counts[kind] = number + 1
+        spot = self._spot(kind)
         if self.change is None:
-            self.readings.append(Reading(kind, number, len(self.events), value))
-        elif kind == self.kind and (number == self.number or (number > self.number and kind in _LASTING)):
+            self.readings.append(Reading(kind, spot, len(self.events), value))
+        elif kind == self.kind and self.spot and (spot == self.spot or (spot > self.spot and kind in _LASTING)):
             self.told = True
             value = self.change(value)
         return value
+
+    def _spot(self, kind: str) -> Spot:
+        checks = sum(isinstance(event, CheckMade) for event in islice(self.events, self._counted, None))
+        self._counted = len(self.events)
+        if checks:
+            self._checks += checks
+            self._since.clear()
+        self._since[kind] += 1
+        return Spot(self._checks, self._since[kind] - 1)
 
 
 class LyingLink:
@@ -87,14 +110,16 @@ class LyingLink:
         self._liar = liar
         self._waiting: list[Frame] = []
         self._sent: dict[bytes, bytes] = {}
-        """The last frame sent on each connection, the one spoken on last at the end."""
+        """The last frame sent on each connection, the one spoken on last at the end.
+
+        Where none was sent yet, what would be answered by something like what was heard there.
+        """
 
     def send(self, data: bytes) -> int:
         """Send a frame as it is. One that is not TCP is a fence: a liar may say something before the answer."""
         if carries_tcp(data):
-            ends = data[_ADDRESSES_AT[data[12:14]] : _ports_at(data) + 4]
-            self._sent.pop(ends, None)
-            self._sent[ends] = data
+            self._sent.pop(_ends(data), None)
+            self._sent[_ends(data)] = data
             return self._link.send(data)
         back = self._liar.hear("fence", 0)
         time_ns = self._link.send(data)
@@ -126,6 +151,8 @@ class LyingLink:
                 return None
             if not carries_tcp(frame.data):
                 return frame
+            question = _answer_to(_WITH_ACK_OR_NOT([frame])[0].data)
+            self._sent.setdefault(_ends(question), question)
             self._waiting = list(self._liar.hear("frame", [frame]))
         return self._waiting.pop(0)
 
@@ -164,6 +191,13 @@ class LyingLookup:
 
 _MANY = b"the last of many"
 _ADDRESSES_AT = {b"\x86\xdd": 22, b"\x08\x00": 26}
+
+
+_WITH_ACK_OR_NOT = LIES["frame"]["without ACK, or with it"]
+
+
+def _ends(frame: bytes) -> bytes:
+    return frame[_ADDRESSES_AT[frame[12:14]] : _ports_at(frame) + 4]
 
 
 def _ports_at(frame: bytes) -> int:

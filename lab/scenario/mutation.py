@@ -7,13 +7,16 @@ which do not judge meanwhile. The rules have their own turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, zip_longest
+from operator import attrgetter
 from typing import NamedTuple
 
 from lab.scenario.expectation import Expected
 from lab.scenario.lies import LIES
-from lab.scenario.lying import Liar, Lie, Reading
+from lab.scenario.lying import Liar, Lie, Reading, Spot
 from lab.scenario.recording import CheckMade, Recording, StepBegun
 from lab.scenario.registry import Runnable
 from lab.scenario.result import Outcome, Result
@@ -22,6 +25,9 @@ from lab.wire.frames import decode
 
 _AT_ONCE = 24
 _MOST_LIES = 60
+_HEARD_BEFORE = 4
+"""How many readings of before the last check are tried, too."""
+_AFTER = attrgetter("after")
 
 _OF_FIELDS = {
     "flags": (
@@ -38,7 +44,15 @@ _OF_FIELDS = {
     "urgent": ("an urgent pointer",),
 }  # fmt: skip
 _OF_ANY_SEGMENT = ("a wrong checksum", "from another port", "never")
-_SILENCES = ("silence", "nothing else was sent")
+_TELLING: tuple[tuple[str, str, int, tuple[str, ...] | None], ...] = (
+    ("silence", "fence", 1, None),
+    ("nothing else was sent", "fence", 3, None),
+    ("nothing until the end", "frame", 4, ("twice",)),
+    ("from the port", "frame", 2, ("from another port",)),
+    ("the port that", "frame", 2, ("from another port",)),
+    ("documented deviation", "frame", 24, ("a TSecr of zero", "the whole window")),
+)
+"""What to try on a check whose subject begins so: the kind of reading, how many of the last ones, and which lies."""
 
 
 class Target(NamedTuple):
@@ -61,7 +75,7 @@ class Survey(NamedTuple):
 
     result: Result
     targets: list[Target]
-    shapes: dict[str, int]
+    shapes: dict[str, Spot]
     """Which kinds of segments the kernel sends (flags, options, text or none), and the first frame of each."""
 
 
@@ -83,24 +97,45 @@ def survey(runner: Runner, scenario: Runnable, family: int) -> Survey:
     return Survey(result, targets, _shapes(liar.readings))
 
 
-def attack(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> Iterator[Tried]:
+def attack(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> list[Tried]:
     """Lie to each check until it notices.
 
     Where a check does not, the account of what the kernel told is made anew: on a busy machine the first one may have
     had a retransmission more, and then each lie was about another reading than the one that was meant.
     """
+    tried = _lie_to_all(runner, scenario, targets)
+    survivors = {each.target.ordinal for each in tried if each.killed_by is None}
+    if not survivors:
+        return tried
+    anew = survey(runner, scenario, targets[0].family).targets
+    second = _lie_to_all(runner, scenario, [target for target in anew if target.ordinal in survivors])
+    found = {each.target.ordinal: each for each in second}
+    return [found.get(each.target.ordinal, each) for each in tried]
+
+
+def _lie_to_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> list[Tried]:
+    """One lie to each check; then to each that has not noticed two more at a time, then four: most of it is waiting."""
+    killed: dict[Target, Tried] = {}
+    done, width = 0, 1
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for tried in pool.map(lambda target: _lie_to(runner, scenario, target), targets):
-            if tried.killed_by is None:
-                again = survey(runner, scenario, tried.target.family).targets[tried.target.ordinal :][:1]
-                yield _lie_to(runner, scenario, again[0]) if again else tried
-            else:
-                yield tried
+        while left := [target for target in targets if target not in killed and len(target.lies) > done]:
+            tries = [
+                (target, lie, count)
+                for target in left
+                for count, lie in enumerate(target.lies[done : done + width], done + 1)
+            ]
+            for (target, lie, count), noticed in zip(
+                tries, pool.map(lambda each: _notices(runner, scenario, *each[:2]), tries), strict=True
+            ):
+                if noticed:
+                    killed.setdefault(target, Tried(target, lie, count))
+            done, width = done + width, width * 2
+    return [killed.get(target) or Tried(target, None, len(target.lies)) for target in targets]
 
 
-def attack_rules(runner: Runner, scenario: Runnable, family: int, frames: Sequence[int]) -> dict[str, str]:
+def attack_rules(runner: Runner, scenario: Runnable, family: int, frames: Sequence[Spot]) -> dict[str, str]:
     """Tell each lie about each of these frames of a scenario, with the standing rules as judges; what broke which."""
-    lies = [Lie("frame", number, name) for number in frames for name in LIES["frame"]]
+    lies = [Lie("frame", spot, name) for spot in frames for name in LIES["frame"]]
     broken: dict[str, str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for lie, rules in zip(lies, pool.map(lambda lie: _broken_by(runner, scenario, family, lie), lies), strict=True):
@@ -109,14 +144,14 @@ def attack_rules(runner: Runner, scenario: Runnable, family: int, frames: Sequen
     return broken
 
 
-def _shapes(readings: list[Reading]) -> dict[str, int]:
-    shapes: dict[str, int] = {}
+def _shapes(readings: list[Reading]) -> dict[str, Spot]:
+    shapes: dict[str, Spot] = {}
     for reading in readings:
         received = decode(reading.value[0].data) if reading.kind == "frame" else None  # type: ignore[index]
         if received is not None:
             segment = received.segment
             names = ",".join(str(name) for name, _ in segment.options)
-            shapes.setdefault(f"{segment.letters} <{names}> {bool(segment.payload)}", reading.number)
+            shapes.setdefault(f"{segment.letters} <{names}> {bool(segment.payload)}", reading.spot)
     return shapes
 
 
@@ -128,20 +163,18 @@ def _broken_by(runner: Runner, scenario: Runnable, family: int, lie: Lie) -> set
     return {row.field for row in difference.rows}
 
 
-def _lie_to(runner: Runner, scenario: Runnable, target: Target) -> Tried:
-    for count, lie in enumerate(target.lies, 1):
-        result = runner.run(scenario, target.family, _liar(lie))
-        failed = result.difference
-        if failed is None or result.recording is None:
-            continue
-        ordinal = len(result.recording.checks) - 1
-        if (ordinal, failed.subject, _line(failed)) == (target.ordinal, target.subject, target.line):
-            return Tried(target, lie, count)
-    return Tried(target, None, len(target.lies))
+def _notices(runner: Runner, scenario: Runnable, target: Target, lie: Lie) -> bool:
+    """Whether this very check is the one that fails when the lie is told."""
+    result = runner.run(scenario, target.family, _liar(lie))
+    failed = result.difference
+    if failed is None or result.recording is None:
+        return False
+    ordinal = len(result.recording.checks) - 1
+    return (ordinal, failed.subject, _line(failed)) == (target.ordinal, target.subject, target.line)
 
 
 def _liar(lie: Lie, *, judged: bool = False) -> Liar:
-    return Liar(LIES[lie.kind][lie.name], lie.kind, lie.number, judged=judged)
+    return Liar(LIES[lie.kind][lie.name], lie.kind, lie.spot, judged=judged)
 
 
 def _targets(scenario: Runnable, family: int, recording: Recording, readings: list[Reading]) -> Iterator[Target]:
@@ -151,28 +184,47 @@ def _targets(scenario: Runnable, family: int, recording: Recording, readings: li
         if isinstance(event, StepBegun):
             claims = event.claims
         elif isinstance(event, CheckMade):
-            lies = tuple(dict.fromkeys(_lies_for(event, began, at, readings, ordinal)))[:_MOST_LIES]
+            lies = tuple(dict.fromkeys(islice(_lies_for(event, began, at, readings, ordinal), 2 * _MOST_LIES)))
+            lies = lies[:_MOST_LIES]
             yield Target(scenario.id, family, ordinal, event.subject, _line(event), claims, lies)
             ordinal, began = ordinal + 1, at
 
 
 def _lies_for(check: CheckMade, began: int, at: int, readings: list[Reading], turn: int) -> Iterator[Lie]:
     """What to try on a check, the most telling first; `turn` makes that another field from check to check."""
-    before = [reading for reading in readings if reading.after <= at]
-    recent = [reading for reading in before if reading.after >= began]
-    if check.expected is not None:
-        for reading in reversed(before):
-            if reading.kind == "frame" and reading.after == check.frame:
-                yield from (Lie("frame", reading.number, name) for name in _names_for(check.expected, turn))
-                break
-    if check.subject in _SILENCES:
-        fences = [reading for reading in before if reading.kind == "fence"]
-        yield from (Lie("fence", fences[-1].number, name) for name in LIES["fence"] if fences)
-    for reading in reversed(recent):
-        yield from (Lie(reading.kind, reading.number, name) for name in LIES[reading.kind])
+    first, end, end_meant = (
+        bisect_left(readings, event, key=_AFTER) for event in (began, at + 1, (check.frame or 0) + 1)
+    )
+    if check.expected is not None and check.frame is not None:
+        meant = next(each for each in _backwards(readings, end_meant) if each.kind == "frame")
+        yield from _told_of(meant, _names_for(check.expected, turn))
+    for subject, kind, most, names in _TELLING:
+        if check.subject.startswith(subject):
+            telling = (each for each in _backwards(readings, end) if each.kind == kind)
+            yield from (lie for reading in islice(telling, most) for lie in _told_of(reading, names))
     # A comparison of two values may rest on what was heard long before.
-    for reading in [each for each in reversed(before) if each not in recent][:4]:
-        yield from (Lie(reading.kind, reading.number, name) for name in LIES[reading.kind])
+    by_kind: dict[str, list[Lie]] = {}
+    for reading in _in_turn(readings, first, end):
+        by_kind.setdefault(reading.kind, []).extend(_told_of(reading))
+    yield from (lie for turn in zip_longest(*by_kind.values()) for lie in turn if lie)
+
+
+def _in_turn(readings: list[Reading], first: int, end: int) -> Iterator[Reading]:
+    """Those since the last check: the last, the first (how many there are may vary), the rest; then a few before."""
+    recent = islice(_backwards(readings, end), min(end - first, _MOST_LIES))
+    yield from islice(recent, 1)
+    yield from readings[first : min(first + 1, end)]
+    yield from recent
+    yield from islice(_backwards(readings, first), _HEARD_BEFORE)
+
+
+def _backwards(readings: list[Reading], end: int) -> Iterator[Reading]:
+    return (readings[at] for at in range(end - 1, -1, -1))
+
+
+def _told_of(reading: Reading, names: Iterable[str] | None = None) -> Iterator[Lie]:
+    """The lies about one reading, all that there are unless they are named."""
+    return (Lie(reading.kind, reading.spot, name) for name in names or LIES[reading.kind])
 
 
 def _names_for(expected: Expected, turn: int) -> list[str]:

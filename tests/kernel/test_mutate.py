@@ -21,7 +21,7 @@ def surviving(file: Path, family: int) -> list[str]:
     with closing(Runner()) as runner:
         surveyed = mutation.survey(runner, scenario, family)
         assert surveyed.result.outcome is Outcome.PASS, surveyed.result
-        tried = list(mutation.attack(runner, scenario, surveyed.targets))
+        tried = mutation.attack(runner, scenario, surveyed.targets)
     assert len(tried) == len(surveyed.targets) > 0
     return [each.target.subject for each in tried if each.killed_by is None]
 
@@ -60,10 +60,12 @@ def test_a_check_that_does_not_look_survives(tmp_path: Path) -> None:
 def test_each_lie_about_a_frame_is_told(tmp_path: Path) -> None:
     scenario = registry.find([str(scenario_file(tmp_path, _EXCHANGE))]).scenarios[0]
     with closing(Runner()) as runner:
-        assert runner.run(scenario, 4, Liar()).outcome is Outcome.PASS
+        listener = Liar()
+        assert runner.run(scenario, 4, listener).outcome is Outcome.PASS
+        spot = [reading.spot for reading in listener.readings if reading.kind == "frame"][1]
 
         def tell(name: str) -> bool:
-            liar = Liar(LIES["frame"][name], "frame", 1)
+            liar = Liar(LIES["frame"][name], "frame", spot)
             runner.run(scenario, 4, liar)
             return liar.told
 
