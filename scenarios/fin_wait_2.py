@@ -19,7 +19,7 @@ def an_orphan_waits_a_minute(lab: Lab) -> None:
     lab.step("The FIN is acknowledged: a small socket is left, with a timer", claims="C86")
     peer.send("A")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
-    (seconds,) = lab.kernel.fin_wait_2_timers()
+    (seconds,) = lab.kernel.fin_wait_2_timers(peer)
     lab.kernel.expect_timer(peer, "time-wait", seconds)
 
     lab.step("The other side never closes: the kernel forgets the connection without a word", claims="C86")
@@ -66,7 +66,7 @@ def more_than_a_minute_is_counted_twice(lab: Lab) -> None:
 
     lab.step("First the whole socket waits, on the timer that keeps connections alive", claims="C86")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
-    above, again = lab.kernel.fin_wait_2_timers()
+    above, again = lab.kernel.fin_wait_2_timers(peer)
     lab.kernel.expect_timer(peer, "keepalive", above)
 
     lab.step("Then a small one takes its place, for the same time once more", claims="C86")
@@ -97,5 +97,6 @@ def patience_of_one_socket(lab: Lab) -> None:
     connection.close()
     peer.expect("FA", seq=1, ack=1)
     peer.send("A")
-    lab.kernel.expect_timer(peer, "time-wait", 2)
-    lab.measured("C86", f"TCP_LINGER2 = 2: gone after {lab.kernel.expect_gone(peer, after=2):.1f} s")
+    (seconds,) = lab.kernel.fin_wait_2_timers(peer, 2)
+    lab.kernel.expect_timer(peer, "time-wait", seconds)
+    lab.measured("C86", f"TCP_LINGER2 = 2: gone after {lab.kernel.expect_gone(peer, after=seconds):.1f} s")

@@ -48,7 +48,7 @@ def no_setting_changes_the_wait(lab: Lab) -> None:
 
     lab.step("FIN-WAIT-2 has the time that was set", claims="C113")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
-    (seconds,) = lab.kernel.fin_wait_2_timers()
+    (seconds,) = lab.kernel.fin_wait_2_timers(peer)
     lab.kernel.expect_timer(peer, "time-wait", seconds)
 
     lab.step("TIME-WAIT has its minute", claims="C113")

@@ -45,7 +45,7 @@ class Watch:
         self._schedule = peer.kernel.schedule(peer)
         self._counted_before = max(0, peer.kernel.details(peer).retransmits - len(peer.inbox))
         """Copies that the kernel has sent of this segment for other reasons than its timer."""
-        self._expected = _expected(self._segment, exchange.frame(self._original))
+        self._expected = _expected(self._segment, exchange.spoken.frame(self._original))
         self._tsval = timestamp(self._segment.options)
 
     def run(self, count: int | None) -> Copies:
@@ -74,7 +74,7 @@ class Watch:
         """The last such frame that is not waiting to be asked for: asked for already, or lost by the wire."""
         for _ in range(2):
             waiting = set(self._peer.inbox)
-            for at, segment in self._exchange.segments_of(self._peer.number):
+            for at, segment in self._exchange.spoken.of_kernel(self._peer.number):
                 if at not in waiting and segment.flags == wanted:
                     return at, segment
             self._exchange.fence()  # what the wire loses is seen all the same, as soon as the link is read
@@ -85,10 +85,10 @@ class Watch:
     def _start_of_timer(self) -> int:
         """When it began to run: a SYN+ACK that answers a crossing SYN goes on with the timer of the kernel's SYN."""
         start = self._original
-        for at, segment in self._exchange.segments_of(self._peer.number):
+        for at, segment in self._exchange.spoken.of_kernel(self._peer.number):
             if segment.flags == flags.SYN and segment.seq == self._segment.seq:
                 start = at
-        return self._exchange.frame(start).time_ns
+        return self._exchange.spoken.frame(start).time_ns
 
     def _wait(self, last_ns: int, earliest_ns: int, latest_ns: int) -> Looks | None:
         """Wait for the next copy, and for the end where that may come; nothing but the latter says more."""
@@ -106,7 +106,7 @@ class Watch:
 
     def _check(self, at: int, earliest_ns: int, latest_ns: int) -> None:
         """Hold a copy against the first transmission, and its time against the schedule."""
-        frame, segment = self._exchange.arrival(at)
+        frame, segment = self._exchange.spoken.arrival(at)
         stamp_ns, journal = frame.time_ns, self._exchange.journal
         on_time = earliest_ns <= stamp_ns <= latest_ns and not self._gives_up(earliest_ns)
         rows = [Row("time", self._between(earliest_ns, latest_ns), self._at(stamp_ns), on_time)]
@@ -143,7 +143,7 @@ class Watch:
 
     def _given_up(self, looks: Looks, earliest_ns: int, latest_ns: int) -> Copies:
         """The connection is gone, or it should be: hold the time against the schedule, and the kernel's own count."""
-        gone_ns, sent = looks.gone_ns, len(self._stamps)
+        gone_ns = looks.gone_ns
         on_time = gone_ns is not None and gone_ns >= earliest_ns and looks.alive_ns <= latest_ns
         on_time = on_time and self._gives_up(gone_ns or 0)
         got = f"not after {self._at(looks.alive_ns)}" if gone_ns is None else self._at(gone_ns)
@@ -152,8 +152,7 @@ class Watch:
             rows.append(self._counted(looks.alive.retransmits))
         if not all(row.agrees for row in rows):
             self._differs(rows, gone_ns)
-        subject = f"no more than {sent} copies of {self._letters}"
-        self._exchange.journal.agrees(subject, tuple(rows[:1]), self._peer.number)
+        self._exchange.journal.agrees(f"copies of {self._letters}", tuple(rows), self._peer.number)
         assert gone_ns is not None  # or it was not on time
         return Copies(self._times(), self._seconds(gone_ns))
 

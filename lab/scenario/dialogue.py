@@ -173,19 +173,21 @@ class Dialogue:
         if self.socket is None and not self.kernel_port:
             self._not_connected()
         if during:
-            self.hears(time.monotonic_ns() + int(during * 1e9), "silence")
+            deadline_ns = time.monotonic_ns() + int(during * 1e9)
+            while self.hears(deadline_ns, "silence") and self._repeats_itself():
+                self.inbox.pop(0)
         self._exchange.fence()
         self.expect_nothing_left("silence")
 
     def expect_nothing_left(self, subject: str) -> None:
         """No segment is here that the scenario has not asked for, retransmissions apart."""
-        left = [at for at in self.inbox if not self._exchange.arrival(at)[0].retransmission]
+        left = [at for at in self.inbox if not self._exchange.spoken.frame(at).retransmission]
         self.inbox.clear()
         journal = self._exchange.journal
         if not left:
             journal.agrees(subject, (Row("segment", "none", "none", True),), connection=self.number)
             return
-        got = ", ".join(self._exchange.arrival(at)[1].letters or "no flags" for at in left)
+        got = ", ".join(self._exchange.spoken.arrival(at)[1].letters or "no flags" for at in left)
         journal.differs(
             subject,
             (Row("segment", "none", got, False),),
@@ -232,6 +234,9 @@ class Dialogue:
             self.bases = Bases(segment.seq, self.bases.peer)
         return again
 
+    def _repeats_itself(self) -> bool:
+        return self._exchange.spoken.frame(self.inbox[0]).retransmission
+
     def _await(self, letters: str, within: float, expected: Expected, *, skipping: bool) -> Segment:
         if not self.kernel_port and self.socket is None:
             self._not_connected()
@@ -241,7 +246,7 @@ class Dialogue:
             if not self.inbox and not self.hears(deadline_ns, letters):
                 self._nothing_came(letters, within)
             at = self.inbox.pop(0)
-            frame, segment = exchange.arrival(at)
+            frame, segment = exchange.spoken.arrival(at)
             if agrees(expected, segment, frame.bases):
                 exchange.journal.segment_agrees(letters, expected, self.number, at)
                 self._heard_ns = frame.time_ns

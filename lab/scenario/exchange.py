@@ -12,6 +12,7 @@ from lab.scenario.errors import ScenarioError
 from lab.scenario.expectation import Row
 from lab.scenario.journal import Journal
 from lab.scenario.recording import Connection, CrossingOver, FrameSeen
+from lab.scenario.spoken import Spoken
 from lab.scenario.timeline import Timeline
 from lab.scenario.waiting import Waiting
 from lab.tcp.flags import FIN, SYN
@@ -50,6 +51,7 @@ class Exchange:
         self.judges = True
         """Whether a broken standing rule is a difference."""
         self._events = journal.recording.events
+        self.spoken = Spoken(self._events)
         self.peers: list[Dialogue] = []
         """Those that have a connection."""
         self._by_ends: dict[Endpoints, Dialogue] = {}
@@ -126,7 +128,7 @@ class Exchange:
             held, self._held = self._held, None
         self._events.append(CrossingOver(time.monotonic_ns(), tuple(held)))
         for at in held:
-            self.link.send(self.frame(at).data)
+            self.link.send(self.spoken.frame(at).data)
             self._note_loss(at)
         for peer in self.peers:
             self.timeline.glance(peer.number)
@@ -250,40 +252,10 @@ class Exchange:
             peer.endpoint.receive(seen.segment, time.monotonic())
         self._events[at] = seen._replace(peer_state=peer.endpoint.state)
 
-    def arrival(self, at: int) -> tuple[FrameSeen, Segment]:
-        """The frame that an inbox names."""
-        frame = self.frame(at)
-        assert frame.segment is not None
-        return frame, frame.segment
-
-    def heard(self, number: int) -> list[bytes]:
-        """The frames with which the kernel has said something new on a connection, in order."""
-        frames = (frame for frame in self._events if isinstance(frame, FrameSeen) and _is_of(frame, number))
-        return [frame.data for frame in frames if not frame.retransmission]
-
-    def last_segment_ns(self, number: int) -> int:
-        """When the last segment of a connection went over the wire, from whichever side."""
-        events = reversed(self._events)
-        return next(each.time_ns for each in events if isinstance(each, FrameSeen) and each.connection == number)
-
-    def segments_of(self, number: int) -> list[tuple[int, Segment]]:
-        """What the kernel has sent on a connection, the last first, each with the index of its frame."""
-        return [
-            (at, event.segment)
-            for at, event in reversed(list(enumerate(self._events)))
-            if isinstance(event, FrameSeen) and _is_of(event, number) and event.segment is not None
-        ]
-
-    def frame(self, at: int) -> FrameSeen:
-        """The frame with this index among the events."""
-        frame = self._events[at]
-        assert frame.__class__ is FrameSeen  # whoever keeps an index keeps a frame's
-        return frame
-
     def _note_loss(self, at: int) -> None:
         """Record whether the wire lost the frame that was sent last."""
         if self.cut or (self._lossy is not None and self._lossy.lost_the_last):
-            self._events[at] = self.frame(at)._replace(lost=True)
+            self._events[at] = self.spoken.frame(at)._replace(lost=True)
 
     def begin_fence(self) -> None:
         """Ask the kernel for the echo that stands behind its answers to everything sent so far: then `fence_passed`."""
@@ -329,7 +301,3 @@ class Exchange:
             frame=at,
             state=self.timeline.look(peer.number).state,
         )
-
-
-def _is_of(frame: FrameSeen, number: int) -> bool:
-    return frame.connection == number and not frame.from_peer

@@ -124,14 +124,14 @@ class Peer(Dialogue):
 
         `error` is one of the names in `lab.wire.icmp`: "host unreachable", "time exceeded" and so on.
         """
-        heard = self._exchange.heard(self.number)
+        heard = self._exchange.spoken.heard(self.number)
         if not heard:
             raise ScenarioError("the kernel has sent nothing on this connection that an ICMP error could be about")
         self._exchange.send(icmp.build_error(error, heard[-1]), self, None)
 
     def packets(self) -> list[Any]:
         """All that the kernel has sent on this connection, retransmissions apart, as Scapy packets."""
-        return [crafting.packet_of(frame) for frame in self._exchange.heard(self.number)]
+        return [crafting.packet_of(frame) for frame in self._exchange.spoken.heard(self.number)]
 
     def _need_established(self, movement: str) -> None:
         if self.endpoint.state is not State.ESTABLISHED:

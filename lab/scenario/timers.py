@@ -18,6 +18,7 @@ _FIRST_OF_THE_MODEL_MS = 200  # TCP_RTO_MIN: what patience is counted in, whatev
 _LONGEST_MS = 120_000  # TCP_RTO_MAX: without tcp_rto_max_ms (before Linux 6.15), and always for a connection request
 _SHORTEST_US = 200_000  # TCP_RTO_MIN: without tcp_rto_min_us (before Linux 6.11)
 _LONGEST_JIFFY_S = 0.01
+_LEAST_RTOS = 3.5  # tcp_fin_time(): FIN-WAIT-2 is to outlast a FIN of the other side that is sent again
 _ORPHAN_RETRIES = 8  # what tcp_orphan_retries = 0 stands for: more than 100 s with the shortest RTO
 
 EARLY_S = 2 * _LONGEST_JIFFY_S
@@ -173,13 +174,23 @@ def bounds(settings: Mapping[str, str]) -> Window:
     return Window(_number(settings, "tcp_rto_min_us", _SHORTEST_US) / 1e6, _longest_ms(settings) / 1000)
 
 
-def fin_wait_2(settings: Mapping[str, str]) -> tuple[float, ...]:
+def longest_timeout(settings: Mapping[str, str], round_trip: float) -> float:
+    """What the RTO is at most when no round trip took longer: SRTT is no longer then, nor is RTTVAR (RFC 6298 2.3).
+
+    Where the segment was sent again meanwhile nothing was measured, but the RTO has doubled, in all by no more than the
+    time that went by.
+    """
+    return 2 * round_trip + max(4 * round_trip, bounds(settings).earliest) + _LONGEST_JIFFY_S
+
+
+def fin_wait_2(settings: Mapping[str, str], linger: float | None = None, rto: float = 0.0) -> tuple[float, ...]:
     """How long an orphan stays in FIN-WAIT-2: its timers, one after the other, in seconds.
 
-    What tcp_fin_timeout has above a minute is spent as a whole socket, and once more as a small one: 62 s are 2 s and
-    2 s.
+    That is tcp_fin_timeout, or `linger` (TCP_LINGER2), and at least 3.5 times the RTO. What there is above a minute is
+    spent as a whole socket, and once more as a small one: 62 s are 2 s and 2 s.
     """
-    seconds = float(_number(settings, "tcp_fin_timeout", 60))
+    chosen = float(_number(settings, "tcp_fin_timeout", 60)) if linger is None else linger
+    seconds = max(chosen, _LEAST_RTOS * rto)
     above = seconds - TIME_WAIT_S
     return (above, above) if above > 0 else (seconds,)
 

@@ -192,6 +192,20 @@ def test_timers_are_held_against_what_the_kernel_says(lab: Lab) -> None:
             lab.kernel.expect_timer(peer, timer, seconds)
 
 
+def test_an_orphan_whose_fin_was_acknowledged_late_waits_for_longer(lab: Lab) -> None:
+    """As it does where the machine was held up: the timeout that Linux uses has doubled by then."""
+    peer = lab.peer(to=lab.kernel.listen(port=80))
+    connection = peer.open()
+    connection.set_option("TCP_LINGER2", 1)
+    connection.close()
+    peer.expect("FA")
+    peer.expect_silence(during=0.7)
+    peer.send("A")
+    (seconds,) = lab.kernel.fin_wait_2_timers(peer, 1)
+    assert seconds > 1
+    lab.kernel.expect_timer(peer, "time-wait", seconds)
+
+
 @pytest.mark.parametrize(("real", "said"), [(1, 2), (3, 1)], ids=["too early", "too late"])
 def test_a_connection_that_ends_at_another_time(lab4: Lab, real: int, said: int) -> None:
     lab4.kernel.sysctl(FIN_TIMEOUT, real)

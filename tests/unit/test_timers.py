@@ -127,6 +127,25 @@ def test_fin_wait_2(setting: int, expected: tuple[float, ...]) -> None:
     assert timers.fin_wait_2(settings(tcp_fin_timeout=setting)) == expected
 
 
+@pytest.mark.parametrize(
+    ("setting", "linger", "rto", "expected"),
+    [(5, None, 1.0, (5,)), (5, None, 2.0, (7,)), (60, 2, 0.2, (2,)), (60, 2, 1.0, (3.5,)), (60, None, 20.0, (10, 10))],
+)
+def test_fin_wait_2_outlasts_some_timeouts(
+    setting: int, linger: float | None, rto: float, expected: tuple[float, ...]
+) -> None:
+    assert timers.fin_wait_2(settings(tcp_fin_timeout=setting), linger, rto) == expected
+
+
+def test_no_timeout_is_longer_than_the_longest() -> None:
+    """Whatever the round trips are, RFC 6298 2.2 and 2.3 come to less."""
+    for trips in [[8.0], [0.001, 8.0], [8.0] * 9, [0.001, 8.0] * 20, [0.001] * 9 + [8.0]]:
+        srtt, rttvar = trips[0], trips[0] / 2
+        for trip in trips[1:]:
+            srtt, rttvar = 7 / 8 * srtt + trip / 8, 3 / 4 * rttvar + abs(srtt - trip) / 4
+        assert srtt + max(4 * rttvar, 0.2) <= timers.longest_timeout(settings(), max(trips))
+
+
 def test_a_timer_is_never_early_and_late_by_what_the_wheels_make_it() -> None:
     for seconds in 0.2, 1.0, 60.0:
         earliest, latest = timers.window(seconds)
