@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from lab.scenario.errors import ScenarioError
 from lab.scenario.expectation import ANY, Expected, Row, agrees, relative
-from lab.scenario.timers import told, window
+from lab.scenario.timers import GRACE_NS, told, window
 from lab.scenario.waiting import Looks, look_until_gone
 from lab.tcp import flags
 from lab.tcp.options import timestamp
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from lab.scenario.recording import FrameSeen
     from lab.tcp.segment import Segment
 
-_GRACE_NS = 2_000_000_000
-"""A copy that is too late is waited for a little longer, to be able to say how late."""
 _WHY = "each retransmission timeout is twice the one before, up to a longest one   RFC 6298 5.5, 2.5"
 
 
@@ -55,12 +53,13 @@ class Watch:
         end_ns = self._first_ns + int(window(schedule.after(total if count else total + 1)).latest * 1e9)
         while count is None or len(self._stamps) < count:
             sent = len(self._stamps)
-            early, late = window(schedule.timeout(sent))
             last_ns = self._stamps[-1] if sent else self._first_ns
-            earliest_ns, latest_ns = last_ns + int(early * 1e9), last_ns + int(late * 1e9)
+            earliest_ns, latest_ns = window(schedule.timeout(sent)).after(last_ns)
             what = f"copy {sent + 1} of {total} of {self._letters}" if sent < total else f"giving up {self._letters}"
             with self._exchange.waiting_for(what, self._first_ns, end_ns):
                 looks = self._wait(last_ns, earliest_ns, latest_ns)
+            allowed = window(schedule.timeout(sent), self._exchange.hold_ups.since(last_ns))
+            earliest_ns, latest_ns = allowed.after(last_ns)
             if self._peer.inbox:
                 self._check(self._peer.inbox.pop(0), earliest_ns, latest_ns)
             elif looks is not None:
@@ -95,8 +94,8 @@ class Watch:
         if self._peer.inbox:
             return None
         if self._gives_up(latest_ns):
-            return look_until_gone(self._peer, self._exchange.timeline, last_ns, earliest_ns, latest_ns + _GRACE_NS)
-        self._peer.hears(latest_ns + _GRACE_NS, "")
+            return look_until_gone(self._peer, self._exchange.timeline, last_ns, earliest_ns, latest_ns + GRACE_NS)
+        self._peer.hears(latest_ns + GRACE_NS, "")
         return None
 
     def _gives_up(self, at_ns: int) -> bool:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
+from lab.host.hold_ups import HoldUps
 from lab.scenario.errors import ScenarioError
 from lab.scenario.expectation import Row
 from lab.scenario.journal import Journal
@@ -66,6 +67,7 @@ class Exchange:
         self._lossy: FaultyLink | None = None
         self._loses_answers = False
         self._held: list[int] | None = None
+        self.hold_ups = HoldUps()
         self.waiting: Waiting | None = None
         """What the scenario waits for, while it does."""
         self._deviations: dict[str, str] = {}
@@ -188,7 +190,10 @@ class Exchange:
         """As `receive`, for what may take long: the witnesses are heard all the while."""
         while True:
             now_ns = time.monotonic_ns()
-            if self.receive(min(deadline_ns, now_ns + _BETWEEN_READINGS_NS)):
+            due_ns = min(deadline_ns, now_ns + _BETWEEN_READINGS_NS)
+            came = self.receive(due_ns)
+            self.hold_ups.note(self._events[-1].time_ns if came else due_ns)
+            if came:
                 return True
             if now_ns >= deadline_ns:
                 return False

@@ -54,7 +54,8 @@ class Observed:
         seen, now_ns = self._look(of), time.monotonic_ns()
         expected = f"{timer}, {seconds:g} s" if timer else "none"
         got = f"{seen.timer}, {seen.expires_ms / 1000:g} s" if seen.timer else "none"
-        least = timers.window(seconds - (now_ns - self._last_segment_ns(of)) / 1e9).earliest
+        began_ns = self._last_segment_ns(of)
+        least = timers.window(seconds - (now_ns - began_ns) / 1e9, self._exchange.hold_ups.since(began_ns)).earliest
         agrees = seen.timer == timer and (not timer or least <= seen.expires_ms / 1000 <= seconds + timers.EARLY_S)
         self._journal.verify_row(
             "timer", Row("timer", expected, got, agrees), connection=of.number, state=seen.state,
@@ -67,16 +68,18 @@ class Observed:
         Returns after how many seconds it was gone.
         """
         began_ns = self._last_segment_ns(of)
-        early, late = timers.window(after)
-        earliest_ns, latest_ns = began_ns + int(early * 1e9), began_ns + int(late * 1e9)
+        earliest_ns, latest_ns = timers.window(after).after(began_ns)
         with self._exchange.waiting_for("its end", began_ns, latest_ns):
-            looks = look_until_gone(of, self._timeline, began_ns, earliest_ns, latest_ns)
+            looks = look_until_gone(of, self._timeline, began_ns, earliest_ns, latest_ns + timers.GRACE_NS)
+        allowed = timers.window(after, self._exchange.hold_ups.since(began_ns))
+        earliest_ns, latest_ns = allowed.after(began_ns)
         of.expect_nothing_left("nothing until the end of the connection")
         seconds = ((looks.gone_ns or time.monotonic_ns()) - began_ns) / 1e9
         on_time = looks.gone_ns is not None and looks.gone_ns >= earliest_ns and looks.alive_ns <= latest_ns
+        expected = f"{allowed.earliest:.2f} to {allowed.latest:.2f} s"
         got = f"{seconds:.2f} s" if looks.gone_ns else f"not after {seconds:.2f} s"
         self._journal.verify_row(
-            "gone", Row("gone", f"{early:.2f} to {late:.2f} s", got, on_time), connection=of.number,
+            "gone", Row("gone", expected, got, on_time), connection=of.number,
             state=looks.alive.state if looks.alive and not looks.gone_ns else None,
             summary="the connection does not end when it should",
         )  # fmt: skip

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from lab.host.hold_ups import NONE, HoldUp
+
 TIME_WAIT_S = 60.0
 """How long a connection stays in TIME-WAIT: a constant of Linux (TCP_TIMEWAIT_LEN), whatever the settings are."""
 
@@ -27,8 +29,12 @@ _LATE_SHARE = 8 / 63
 """Long timers wait in coarser wheels: from 63 ticks of a wheel on the next one takes over, whose tick is 8 times as
 long, and a timer fires with the end of the tick that it falls into."""
 _LATE_S = 0.25
-"""For a machine that is held up when the timer fires. Load alone is no reason: with 30 processes that want to run on 2
-processors no timer of 400 was 5 ms later than the wheels make it."""
+"""For hold-ups that nobody notices. With 30 processes that want to run on 2 processors no timer of 400 was 5 ms later
+than the wheels make it; where a hypervisor takes the processors away some are, and that is measured."""
+
+
+GRACE_NS = 2_000_000_000
+"""What comes too late is waited for a little longer, to be able to say how late."""
 
 
 class Window(NamedTuple):
@@ -37,10 +43,18 @@ class Window(NamedTuple):
     earliest: float
     latest: float
 
+    def after(self, began_ns: int) -> tuple[int, int]:
+        """The same in ns of the clock on which it was set at `began_ns`."""
+        return began_ns + int(self.earliest * 1e9), began_ns + int(self.latest * 1e9)
 
-def window(seconds: float) -> Window:
-    """When a timer of so many seconds may fire: never early but for a jiffy, late by an eighth and a little more."""
-    return Window(seconds - EARLY_S, seconds * (1 + _LATE_SHARE) + _LATE_S)
+
+def window(seconds: float, held_up: HoldUp = NONE) -> Window:
+    """When a timer of so many seconds may fire: never early but for a jiffy, late by an eighth and a little more.
+
+    `held_up` is what the machine lost meanwhile; while a CPU is taken away its jiffies are not counted either.
+    """
+    latest = seconds * (1 + _LATE_SHARE) + _LATE_S + max(held_up)
+    return Window(seconds - EARLY_S - held_up.stolen, latest)
 
 
 class Expiry(NamedTuple):

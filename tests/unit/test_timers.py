@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from lab.host.hold_ups import HoldUp
 from lab.host.sysctls import BASELINE, OPTIONAL
 from lab.scenario import timers
 from lab.scenario.timers import Schedule
@@ -151,6 +152,13 @@ def test_a_timer_is_never_early_and_late_by_what_the_wheels_make_it() -> None:
         earliest, latest = timers.window(seconds)
         assert seconds - 0.02 == pytest.approx(earliest)
         assert seconds * 1.125 < latest < seconds * 1.13 + 0.3
+
+
+def test_what_the_machine_lost_is_allowed_for() -> None:
+    plain = timers.window(2)
+    assert timers.window(2, HoldUp(stolen=0.1)) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.1))
+    assert timers.window(2, HoldUp(late=0.3)) == pytest.approx((plain.earliest, plain.latest + 0.3))
+    assert timers.window(2, HoldUp(stolen=0.1, late=0.3)) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.3))
 
 
 def test_no_copy_can_be_missing_unseen() -> None:

@@ -1,0 +1,65 @@
+"""What a machine loses: CPU time that is taken away, and wake-ups that come late."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lab.host import hold_ups
+from lab.host.hold_ups import NONE, HoldUps
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def stat(file: Path, *stolen: float) -> None:
+    """As proc_stat(5) has it, with so many seconds stolen from each CPU."""
+    cpus = [f"cpu{number} 1 2 3 4 5 6 7 {seconds * TICKS:.0f} 0 0" for number, seconds in enumerate(stolen)]
+    file.write_text("\n".join(["cpu  9 9 9 9 9 9 9 9999 0 0", *cpus, "intr 1 2 3", ""]))
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(hold_ups, "_STAT", tmp_path / "stat")
+    stat(tmp_path / "stat", 5, 7)
+    return tmp_path / "stat"
+
+
+def test_nothing_was_lost(file: Path) -> None:
+    account = HoldUps()
+    account.note(time.monotonic_ns() + 1_000_000_000)
+    assert file.exists()
+    assert account.since(0) == NONE
+
+
+def test_what_was_stolen_from_the_cpu_that_lost_most(file: Path) -> None:
+    account = HoldUps()
+    stat(file, 5.5, 7.2)
+    assert account.since(time.monotonic_ns()).stolen == pytest.approx(0.5)
+
+
+def test_only_what_was_stolen_since_the_last_account_before(file: Path) -> None:
+    account = HoldUps()
+    stat(file, 6, 7)
+    account.note(time.monotonic_ns())
+    began_ns = time.monotonic_ns()
+    stat(file, 6.25, 7)
+    account.note(time.monotonic_ns())
+    assert account.since(began_ns).stolen == pytest.approx(0.25)
+    assert account.since(0).stolen == pytest.approx(1.25)
+
+
+def test_the_latest_wake_up(file: Path) -> None:
+    account = HoldUps()
+    for seconds in 0.2, 0.5, 0.3:
+        account.note(time.monotonic_ns() - int(seconds * 1e9))
+    assert file.exists()
+    assert account.since(0).late >= 0.5
+    assert account.since(time.monotonic_ns()).late == 0
+
+
+def test_a_kernel_that_does_not_tell(file: Path) -> None:
+    file.unlink()
+    assert HoldUps().since(0) == NONE
