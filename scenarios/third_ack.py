@@ -123,7 +123,7 @@ def each_side_at_its_own_time(lab: Lab) -> None:
     client = lab.kernel.connect(to=peer)
     peer.expect("S", seq=0)
     lab.kernel.expect_state(peer, "SYN-SENT")
-    lab.disturb(1, from_kernel=[Fault(Action.DROP)])
+    lab.disturb(1, from_kernel=[Fault(Action.DROP, nth=1)])
     peer.send("SA")
     peer.expect_silence()
     lab.disturb(1)

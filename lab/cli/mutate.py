@@ -119,12 +119,12 @@ def _attack_rules(job: tuple[str, list[Spot]]) -> dict[str, str]:
 
 def _as_json(tried: Tried) -> dict[str, Any]:
     return {
-        "check": tried.target.ordinal + 1,
-        "line": tried.target.line,
-        "subject": tried.target.subject,
+        "check": tried.target.check.ordinal + 1,
+        "line": tried.target.check.line,
+        "subject": tried.target.check.subject,
         "claims": list(tried.target.claims),
         "killed_by": str(tried.killed_by) if tried.killed_by else None,
-        "tried": tried.tried,
+        "lies": len(tried.target.lies),
     }
 
 
@@ -142,7 +142,7 @@ def _tell_checks(reports: list[dict[str, Any]], stream: TextIO, *, quiet: bool) 
             print(f"{each['scenario']}  {each['family']}", file=stream)
         for check in shown:
             place = f":{check['line']}" if check["line"] else ""
-            told = check["killed_by"] or f"SURVIVED {check['tried']} lies"
+            told = check["killed_by"] or f"SURVIVED {check['lies']} lies"
             print(f"  {place:>5}  {check['subject'][:44]:<44}  {told}", file=stream)
     print(f"\n{checks} checks, {killed} killed", end="", file=stream)
     return checks - killed + failed

@@ -55,16 +55,22 @@ _TELLING: tuple[tuple[str, str, int, tuple[str, ...] | None], ...] = (
 """What to try on a check whose subject begins so: the kind of reading, how many of the last ones, and which lies."""
 
 
-class Target(NamedTuple):
-    """One check of one scenario, and the lies that it is meant to see."""
+class WhichCheck(NamedTuple):
+    """One check of a scenario, by what is the same in every run."""
 
-    scenario: str
-    family: int
     ordinal: int
     """Which of the scenario's checks it is."""
     subject: str
     line: int
     """Of the scenario file; 0 at the scenario's end."""
+
+
+class Target(NamedTuple):
+    """One check of one scenario, and the lies that it is meant to see."""
+
+    scenario: str
+    family: int
+    check: WhichCheck
     claims: tuple[str, ...]
     """Those that its step names."""
     lies: tuple[Lie, ...]
@@ -84,7 +90,6 @@ class Tried(NamedTuple):
 
     target: Target
     killed_by: Lie | None
-    tried: int
 
 
 def survey(runner: Runner, scenario: Runnable, family: int) -> Survey:
@@ -104,33 +109,34 @@ def attack(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> lis
     had a retransmission more, and then each lie was about another reading than the one that was meant.
     """
     tried = _lie_to_all(runner, scenario, targets)
-    survivors = {each.target.ordinal for each in tried if each.killed_by is None}
+    survivors = {each.target.check.ordinal for each in tried if each.killed_by is None}
     if not survivors:
         return tried
     anew = survey(runner, scenario, targets[0].family).targets
-    second = _lie_to_all(runner, scenario, [target for target in anew if target.ordinal in survivors])
-    found = {each.target.ordinal: each for each in second}
-    return [found.get(each.target.ordinal, each) for each in tried]
+    second = _lie_to_all(runner, scenario, [target for target in anew if target.check.ordinal in survivors])
+    found = {each.target.check.ordinal: each for each in second}
+    return [found.get(each.target.check.ordinal, each) for each in tried]
 
 
 def _lie_to_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> list[Tried]:
-    """One lie to each check; then to each that has not noticed two more at a time, then four: most of it is waiting."""
-    killed: dict[Target, Tried] = {}
-    done, width = 0, 1
+    """One lie to each check; then to each that has not noticed two more at a time, then four: most of it is waiting.
+
+    What another check noticed first counts for that one.
+    """
+    noticed: dict[Lie, WhichCheck | None] = {}
+    killed: dict[WhichCheck, Lie] = {}
+    left, done, width = list(targets), 0, 1
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        while left := [target for target in targets if target not in killed and len(target.lies) > done]:
-            tries = [
-                (target, lie, count)
-                for target in left
-                for count, lie in enumerate(target.lies[done : done + width], done + 1)
-            ]
-            for (target, lie, count), noticed in zip(
-                tries, pool.map(lambda each: _notices(runner, scenario, *each[:2]), tries), strict=True
-            ):
-                if noticed:
-                    killed.setdefault(target, Tried(target, lie, count))
+        while left:
+            lies = [lie for target in left for lie in target.lies[done : done + width]]
+            lies = [lie for lie in dict.fromkeys(lies) if lie not in noticed]
+            noticed.update(
+                zip(lies, pool.map(lambda lie: _noticed(runner, scenario, targets[0].family, lie), lies), strict=True)
+            )
+            killed |= {by: lie for lie in reversed(lies) if (by := noticed[lie])}
             done, width = done + width, width * 2
-    return [killed.get(target) or Tried(target, None, len(target.lies)) for target in targets]
+            left = [target for target in left if target.check not in killed and len(target.lies) > done]
+    return [Tried(target, killed.get(target.check)) for target in targets]
 
 
 def attack_rules(runner: Runner, scenario: Runnable, family: int, frames: Sequence[Spot]) -> dict[str, str]:
@@ -163,14 +169,13 @@ def _broken_by(runner: Runner, scenario: Runnable, family: int, lie: Lie) -> set
     return {row.field for row in difference.rows}
 
 
-def _notices(runner: Runner, scenario: Runnable, target: Target, lie: Lie) -> bool:
-    """Whether this very check is the one that fails when the lie is told."""
-    result = runner.run(scenario, target.family, _liar(lie))
+def _noticed(runner: Runner, scenario: Runnable, family: int, lie: Lie) -> WhichCheck | None:
+    """The check that fails when the lie is told."""
+    result = runner.run(scenario, family, _liar(lie))
     failed = result.difference
     if failed is None or result.recording is None:
-        return False
-    ordinal = len(result.recording.checks) - 1
-    return (ordinal, failed.subject, _line(failed)) == (target.ordinal, target.subject, target.line)
+        return None
+    return WhichCheck(len(result.recording.checks) - 1, failed.subject, _line(failed))
 
 
 def _liar(lie: Lie, *, judged: bool = False) -> Liar:
@@ -186,7 +191,7 @@ def _targets(scenario: Runnable, family: int, recording: Recording, readings: li
         elif isinstance(event, CheckMade):
             lies = tuple(dict.fromkeys(islice(_lies_for(event, began, at, readings, ordinal), 2 * _MOST_LIES)))
             lies = lies[:_MOST_LIES]
-            yield Target(scenario.id, family, ordinal, event.subject, _line(event), claims, lies)
+            yield Target(scenario.id, family, WhichCheck(ordinal, event.subject, _line(event)), claims, lies)
             ordinal, began = ordinal + 1, at
 
 

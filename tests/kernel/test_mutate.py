@@ -23,7 +23,7 @@ def surviving(file: Path, family: int) -> list[str]:
         assert surveyed.result.outcome is Outcome.PASS, surveyed.result
         tried = mutation.attack(runner, scenario, surveyed.targets)
     assert len(tried) == len(surveyed.targets) > 0
-    return [each.target.subject for each in tried if each.killed_by is None]
+    return [each.target.check.subject for each in tried if each.killed_by is None]
 
 
 def test_every_kind_of_check_notices(tmp_path: Path, family: int) -> None:
