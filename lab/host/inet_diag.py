@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import struct
+from functools import lru_cache
 
 from lab.host import tcp_info
 from lab.host.kernel_state import BY_NUMBER, CLOSED, KernelState
@@ -27,6 +28,7 @@ _REQUEST = struct.Struct("=BBBBI")
 _MESSAGE = struct.Struct("=xBBB48xIII4xI")
 _ERROR = struct.Struct("=i")
 _ATTRIBUTE = struct.Struct("=HH")
+_PORTS = struct.Struct("!HH")
 _MESSAGE_SIZE = 72  # struct inet_diag_msg of linux/inet_diag.h; attributes follow
 _TCP_INFO = 2  # INET_DIAG_INFO
 _EXTENSIONS_AT, _WANT_TCP_INFO = 18, 1 << _TCP_INFO - 1
@@ -99,10 +101,18 @@ class StateLookup:
 
 def question(family: int, local: str, local_port: int, remote: str, remote_port: int) -> bytes:
     """What to ask about one connection, as `StateLookup.of` takes it; `ask` may be asked the same again."""
+    before, behind = _question_around(family, local, remote)
+    return before + _PORTS.pack(local_port, remote_port) + behind
+
+
+@lru_cache(maxsize=1024)
+def _question_around(family: int, local: str, remote: str) -> tuple[bytes, bytes]:
+    """What stands before and behind the ports."""
     kind = socket.AF_INET6 if family == 6 else socket.AF_INET
-    ends = struct.pack("!HH", local_port, remote_port)
-    ends += socket.inet_pton(kind, local).ljust(16, b"\0") + socket.inet_pton(kind, remote).ljust(16, b"\0")
-    return _message(family, 0, 0xFFFF_FFFF, ends + bytes(4))
+    addresses = (socket.inet_pton(kind, each).ljust(16, b"\0") for each in (local, remote))
+    message = _message(family, 0, 0xFFFF_FFFF, bytes(_PORTS.size) + b"".join(addresses) + bytes(4))
+    at = _HEADER.size + _REQUEST.size
+    return message[:at], message[at + _PORTS.size :]
 
 
 def _told(reply: bytes, at: int) -> KernelState:

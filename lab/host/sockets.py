@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 import socket
 import struct
@@ -41,11 +42,14 @@ class Result(Generic[T]):
 
 
 class KernelSocket:
-    """One TCP socket of the kernel. Deadlines are instants of `time.monotonic()`, in seconds."""
+    """One TCP socket of the kernel. Deadlines are instants of `time.monotonic()`, in seconds.
+
+    Made of the C type of Python's socket: the class on top of it costs as much as the system calls.
+    """
 
     __slots__ = ("_socket",)
 
-    def __init__(self, opened: socket.socket) -> None:
+    def __init__(self, opened: socket.SocketType) -> None:
         self._socket = opened
 
     @classmethod
@@ -53,7 +57,7 @@ class KernelSocket:
         """A fresh socket of family 4 or 6 inside `namespace`."""
         kind = socket.AF_INET6 if family == 6 else socket.AF_INET
         with namespace.entered():
-            return cls(socket.socket(kind, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            return cls(socket.SocketType(kind, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
 
     def fileno(self) -> int:
         """The descriptor, -1 once closed."""
@@ -81,10 +85,12 @@ class KernelSocket:
 
     def accept(self, deadline: float) -> Result[KernelSocket]:
         """accept(2), waiting for a connection until the deadline: "EAGAIN" when none came."""
-        result = self._retry(select.POLLIN, deadline, self._socket.accept)
+        accept = self._socket._accept  # type: ignore[attr-defined]  # noqa: SLF001  # what accept() is made of
+        result: Result[tuple[int, object]] = self._retry(select.POLLIN, deadline, accept)
         if result.error:
             return Result(error=result.error, began_ns=result.began_ns)
-        return Result(KernelSocket(result.unwrap()[0]), began_ns=result.began_ns)
+        descriptor, _ = result.unwrap()
+        return Result(self._another(descriptor), began_ns=result.began_ns)
 
     def send(self, data: bytes, flags: int = 0) -> Result[int]:
         """send(2): the number of bytes that the kernel took."""
@@ -113,7 +119,7 @@ class KernelSocket:
 
     def dup(self) -> KernelSocket:
         """A second descriptor for the same socket (dup(2))."""
-        return KernelSocket(self._socket.dup())
+        return self._another(os.dup(self._socket.fileno()))
 
     def set_option(self, level: int, option: int, value: int | bytes) -> Result[None]:
         """setsockopt(2)."""
@@ -156,6 +162,9 @@ class KernelSocket:
         poll = select.poll()
         poll.register(self._socket, events)
         return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+    def _another(self, descriptor: int) -> KernelSocket:
+        return KernelSocket(socket.SocketType(self._socket.family, socket.SOCK_STREAM, 0, descriptor))
 
     def _retry(
         self, events: int, deadline: float, call: Callable[P, T], *arguments: P.args, **named: P.kwargs

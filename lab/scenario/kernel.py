@@ -30,6 +30,8 @@ class Kernel(Observed):
         self._namespace = namespace
         self._pair = pair
         self._open: list[Socket] = []
+        self._mtu: int | None = None
+        """Once it was asked for, until it changes."""
 
     @property
     def address(self) -> str:
@@ -39,7 +41,9 @@ class Kernel(Observed):
     @property
     def mss(self) -> int:
         """The MSS that it announces: the interface's MTU less the IP and TCP headers (RFC 9293 3.7.1)."""
-        return interface.mtu(self._namespace, KERNEL_INTERFACE) - (60 if self._pair.family == 6 else 40)
+        if self._mtu is None:
+            self._mtu = interface.mtu(self._namespace, KERNEL_INTERFACE)
+        return self._mtu - (60 if self._pair.family == 6 else 40)
 
     @property
     def window_scale(self) -> int:
@@ -57,6 +61,7 @@ class Kernel(Observed):
 
     def set_mtu(self, size: int) -> None:
         """From now on the interface takes IP packets of at most `size` bytes; `mss` follows."""
+        self._mtu = None
         self._set("set_mtu", (size,), interface.set_mtu, KERNEL_INTERFACE, size)
 
     def set_route(self, **metrics: int) -> None:

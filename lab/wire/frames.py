@@ -122,6 +122,7 @@ def packed(address: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
+@lru_cache(maxsize=1024)
 def written(address: bytes) -> str:
     """An address as one writes it."""
     return socket.inet_ntop(socket.AF_INET6 if len(address) == 16 else socket.AF_INET, address)
