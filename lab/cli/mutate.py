@@ -64,7 +64,12 @@ def _in_processes(names: list[str], patterns: list[str], family: int) -> tuple[l
     """What each scenario's checks noticed, and what broke the rules; processes, as threads would take turns."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(_PER_CPU * (os.cpu_count() or 1), _begin, (patterns, family)) as pool:
-        reports = sorted(pool.imap_unordered(_attack, names), key=lambda each: names.index(each["scenario"]))
+        reports = []
+        for report in pool.imap_unordered(_attack, names):
+            reports.append(report)
+            if sys.stderr.isatty():
+                print(f"{len(reports)} of {len(names)}: {report['scenario']}", file=sys.stderr)
+        reports.sort(key=lambda each: names.index(each["scenario"]))
         firsts: dict[str, tuple[str, Spot]] = {}
         for each in reports:
             for shape, frame in each.pop("shapes").items():
@@ -99,6 +104,7 @@ def _attack(name: str) -> dict[str, Any]:
     from lab.scenario import mutation
 
     runner, scenario, family = _prepared(name)
+    began = time.monotonic()
     surveyed = mutation.survey(runner, scenario, family)
     return {
         "scenario": name,
@@ -107,6 +113,7 @@ def _attack(name: str) -> dict[str, Any]:
         "message": surveyed.result.message,
         "checks": [_as_json(tried) for tried in mutation.attack(runner, scenario, surveyed.targets)],
         "shapes": surveyed.shapes,
+        "seconds": time.monotonic() - began,
     }
 
 

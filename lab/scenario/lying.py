@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from lab.host.inet_diag import StateLookup
@@ -93,7 +92,7 @@ class Liar:
         return value
 
     def _spot(self, kind: str) -> Spot:
-        checks = sum(isinstance(event, CheckMade) for event in islice(self.events, self._counted, None))
+        checks = sum(isinstance(event, CheckMade) for event in self.events[self._counted :])
         self._counted = len(self.events)
         if checks:
             self._checks += checks
