@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -48,27 +49,29 @@ def mutate(
         leave(CANNOT_RUN if found.broken else USAGE)
     try:
         ensure_privileges()
-        reports, rules = _in_processes([each.id for each in found.scenarios], patterns or [], 6 if ipv6 else 4)
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
     stream = sys.stderr if json_file == "-" else sys.stdout
-    survivors = _tell_checks(reports, stream, quiet=quiet)
-    survivors += _tell_rules_and_claims(rules, _claims(reports), stream, whole=not patterns)
+    tally = _Tally(stream, quiet=quiet)
+    names = [each.id for each in found.scenarios]
+    reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, tally.tell)
+    survivors = tally.survivors + _tell_rules_and_claims(tally, rules, _claims(reports), whole=not patterns)
     print(f"in {time.monotonic() - began:.0f} s", file=stream)
     if json_file:
         write_json(json_file, {"scenarios": reports, "rules": rules}, indent=1)
     leave(DIFFERS if survivors else 0)
 
 
-def _in_processes(names: list[str], patterns: list[str], family: int) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def _in_processes(
+    names: list[str], patterns: list[str], family: int, tell: Callable[[dict[str, Any]], None]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """What each scenario's checks noticed, and what broke the rules; processes, as threads would take turns."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(_PER_CPU * (os.cpu_count() or 1), _begin, (patterns, family)) as pool:
         reports = []
         for report in pool.imap_unordered(_attack, names):
             reports.append(report)
-            if sys.stderr.isatty():
-                print(f"{len(reports)} of {len(names)}: {report['scenario']}", file=sys.stderr)
+            tell(report)
         reports.sort(key=lambda each: names.index(each["scenario"]))
         firsts: dict[str, tuple[str, Spot]] = {}
         for each in reports:
@@ -135,38 +138,53 @@ def _as_json(tried: Tried) -> dict[str, Any]:
     }
 
 
-def _tell_checks(reports: list[dict[str, Any]], stream: TextIO, *, quiet: bool) -> int:
-    """Each check with what killed it; how many survived, or could not be tried because their scenario does not pass."""
-    checks = killed = failed = 0
-    for each in reports:
-        shown = [check for check in each["checks"] if not (quiet and check["killed_by"])]
-        checks += len(each["checks"])
-        killed += sum(bool(check["killed_by"]) for check in each["checks"])
-        if each["outcome"] != "pass":
-            failed += each["outcome"] != "skip"
-            print(f"{each['scenario']}  {each['family']}  not tried: {each['outcome']} {each['message']}", file=stream)
+class _Tally:
+    """Tells of each scenario as soon as it is done, and counts."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+        self.stream = stream
+        self._quiet = quiet
+        self.checks = self.killed = self._failed = 0
+
+    @property
+    def survivors(self) -> int:
+        """How many survived, or could not be tried because their scenario does not pass."""
+        return self.checks - self.killed + self._failed
+
+    def tell(self, report: dict[str, Any]) -> None:
+        """Each check with what killed it."""
+        checks, head = report["checks"], f"{report['scenario']}  {report['family']}"
+        self.checks += len(checks)
+        self.killed += sum(bool(check["killed_by"]) for check in checks)
+        shown = [check for check in checks if not (self._quiet and check["killed_by"])]
+        if report["outcome"] != "pass":
+            self._failed += report["outcome"] != "skip"
+            print(f"{head}  not tried: {report['outcome']} {report['message']}", file=self.stream)
         elif shown:
-            print(f"{each['scenario']}  {each['family']}", file=stream)
+            print(head, file=self.stream)
         for check in shown:
             place = f":{check['line']}" if check["line"] else ""
             told = check["killed_by"] or f"SURVIVED {check['lies']} lies"
-            print(f"  {place:>5}  {check['subject'][:44]:<44}  {told}", file=stream)
-    print(f"\n{checks} checks, {killed} killed", end="", file=stream)
-    return checks - killed + failed
+            print(f"  {place:>5}  {check['subject'][:44]:<44}  {told}", file=self.stream)
+        self.stream.flush()
 
 
-def _tell_rules_and_claims(rules: dict[str, str], claims: dict[str, bool], stream: TextIO, *, whole: bool) -> int:
+def _tell_rules_and_claims(tally: _Tally, rules: dict[str, str], claims: dict[str, bool], *, whole: bool) -> int:
     """How many standing rules no lie broke, and of how many claims no lie changed the verdict."""
     unbroken = [name for name, lie in rules.items() if not lie]
     unchanged = [name for name, changes in claims.items() if not changes]
-    print(f"; {len(rules)} standing rules, {len(rules) - len(unbroken)} killed", end="", file=stream)
-    print(f"; {len(claims)} claims, {len(claims) - len(unchanged)} change their verdict", file=stream)
+    counts = (
+        f"{tally.checks} checks, {tally.killed} killed",
+        f"{len(rules)} standing rules, {len(rules) - len(unbroken)} killed",
+        f"{len(claims)} claims, {len(claims) - len(unchanged)} change their verdict",
+    )
+    print(f"\n{'; '.join(counts)}", file=tally.stream)
     if not whole:
         return len(unchanged)
     for name in unbroken:
-        print(f"no lie broke the rule {name}", file=stream)
+        print(f"no lie broke the rule {name}", file=tally.stream)
     for name in unchanged:
-        print(f"no lie changed the verdict on {name}", file=stream)
+        print(f"no lie changed the verdict on {name}", file=tally.stream)
     return len(unbroken) + len(unchanged)
 
 
