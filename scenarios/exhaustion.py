@@ -1,7 +1,9 @@
 """What runs out: ports that are still in TIME-WAIT, and sockets that a program forgets to close."""
 
 from lab import Lab, scenario
+from lab.scenario.errors import NotApplicable
 from lab.scenario.peer import Peer
+from lab.tcp.state import State
 
 FOUR_PORTS = {"net.ipv4.ip_local_port_range": "45000 45003"}
 REUSE_DELAY = "net.ipv4.tcp_tw_reuse_delay"
@@ -51,7 +53,7 @@ def four_ports(lab: Lab) -> None:
     other.open()
 
 
-@scenario(section="RFC 9293 3.6.1, RFC 6056 2.3")
+@scenario(section="RFC 9293 3.6.1, RFC 6056 2.3", alone=True)
 def all_ports(lab: Lab) -> None:
     """The same with all the ports that the kernel has by default: 28,232 connections in a minute are too many."""
     ports = number_of_ports(lab)
@@ -61,6 +63,8 @@ def all_ports(lab: Lab) -> None:
 
     lab.step("The others, and every segment of the kernel is like the first one's", claims="C117")
     lab.crowd(like=first, count=ports - 1)
+    if lab.kernel.look(first) is not State.TIME_WAIT:
+        raise NotApplicable("on this machine that takes longer than the minute that TIME-WAIT lasts")
     lab.verify("connections in TIME-WAIT", ports, lab.kernel.count("TIME-WAIT"))
 
     lab.step("One more to the same server: connect() finds no port", claims="C117")

@@ -1,16 +1,14 @@
 """A segment is lost: whatever takes up sequence numbers comes again until it is acknowledged, and an ACK never does."""
 
 from lab import Lab, scenario
-from lab.wire.faults import Action, Fault
-
-FIRST = Fault(Action.DROP, nth=1)
+from lab.wire.faults import lost
 
 
 @scenario(section="RFC 9293 3.8.1; RFC 6298 2.1", short={})
 def a_lost_syn(lab: Lab) -> None:
     """The kernel's SYN is lost: a second later it comes again, the same but for its timestamp."""
     peer = lab.peer(port=80)
-    lab.disturb(1, from_kernel=[FIRST])
+    lab.disturb(1, from_kernel=[lost("S")])
     client = lab.kernel.connect(to=peer)
 
     lab.step("Nobody has heard the first one, so nobody answers: the timer of the kernel runs out", claims="C41 C42")
@@ -30,7 +28,7 @@ def a_lost_syn_ack(lab: Lab) -> None:
     """The kernel's SYN+ACK is lost: it comes again by itself, without another SYN."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
-    lab.disturb(1, from_kernel=[FIRST])
+    lab.disturb(1, from_kernel=[lost("SA")])
 
     lab.step("The answer to the SYN is lost; a second later the kernel repeats it", claims="C56")
     peer.send("S")
@@ -73,7 +71,7 @@ def a_lost_third_segment_of_the_peer(lab: Lab) -> None:
     peer.expect("SA", seq=0, ack=1)
 
     lab.step("The peer is ESTABLISHED with its ACK, the kernel never hears of it", claims="C73")
-    lab.disturb(1, to_kernel=[FIRST])
+    lab.disturb(1, to_kernel=[lost("A")])
     peer.send("A")
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
@@ -99,7 +97,7 @@ def lost_data(lab: Lab) -> None:
     lab.verify_between("the retransmission timeout in seconds", least, info["rto"] / 1e6, most)
 
     lab.step("The wire loses the bytes: they come again when that time is over, and again after twice as long")
-    lab.disturb(1, from_kernel=[FIRST])
+    lab.disturb(1, from_kernel=[lost("PA")])
     connection.send("hello")
     peer.expect_copies("PA", 2)
 
@@ -115,7 +113,7 @@ def a_lost_first_fin(lab: Lab) -> None:
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
-    lab.disturb(1, from_kernel=[FIRST])
+    lab.disturb(1, from_kernel=[lost("FA")])
 
     lab.step("The FIN is lost: in FIN-WAIT-1 the ordinary retransmission timer runs, no other", claims="C86")
     connection.close()
@@ -135,7 +133,7 @@ def a_lost_second_fin(lab: Lab) -> None:
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.close_wait()
-    lab.disturb(1, from_kernel=[FIRST])
+    lab.disturb(1, from_kernel=[lost("FA")])
 
     lab.step("The FIN is lost; it comes again, ever more slowly", claims="C104")
     connection.close()
@@ -160,7 +158,7 @@ def a_lost_crossing_fin(lab: Lab) -> None:
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
-    lab.disturb(1, from_kernel=[FIRST])
+    lab.disturb(1, from_kernel=[lost("FA")])
 
     lab.step("The peer's FIN arrives and is acknowledged; of the kernel's own nothing is known", claims="C120")
     with lab.crossing():

@@ -5,7 +5,7 @@ from lab.scenario.errors import NotApplicable
 from lab.scenario.peer import Peer
 from lab.scenario.sockets import Connection
 from lab.tcp.options import timestamp
-from lab.wire.faults import Action, Fault
+from lab.wire.faults import lost
 
 NOP, SACK = ("NOP", None), ("SAckOK", b"")
 DELAY_S = 0.2
@@ -123,7 +123,7 @@ def each_side_at_its_own_time(lab: Lab) -> None:
     client = lab.kernel.connect(to=peer)
     peer.expect("S", seq=0)
     lab.kernel.expect_state(peer, "SYN-SENT")
-    lab.disturb(1, from_kernel=[Fault(Action.DROP, nth=1)])
+    lab.disturb(1, from_kernel=[lost("A")])
     peer.send("SA")
     peer.expect_silence()
     lab.disturb(1)
@@ -140,7 +140,7 @@ def each_side_at_its_own_time(lab: Lab) -> None:
     lab.step("The kernel as server: nothing to accept before the third segment has come", claims="C72")
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
-    lab.disturb(1, to_kernel=[Fault(Action.DROP, nth=2)])
+    lab.disturb(1, to_kernel=[lost("A")])
     peer.send("S")
     peer.expect("SA", seq=0, ack=1)
     peer.send("A")

@@ -7,7 +7,7 @@ from lab.scenario.peer import Peer
 from lab.scenario.sockets import Listener
 from lab.tcp.options import Option, timestamp
 from lab.tcp.segment import Segment
-from lab.wire.faults import Action, Fault
+from lab.wire.faults import lost
 
 _BEYOND_THE_OLD = 65537
 """A window without scale, and two: where the new numbers begin behind the old (Linux's choice)."""
@@ -144,7 +144,7 @@ def the_last_ack_may_be_lost_again_and_again(lab: Lab) -> None:
     peer.fin_wait_2()
 
     lab.step("The last ACK is lost, and so is the one after it", claims="C114 C115")
-    lab.disturb(1, from_kernel=[Fault(Action.DROP, nth=1), Fault(Action.DROP, nth=2)])
+    lab.disturb(1, from_kernel=[lost("A"), lost("A", nth=2)])
     peer.send("FA")
     peer.send("FA", seq=1)
     peer.expect_silence()

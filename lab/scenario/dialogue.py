@@ -173,9 +173,7 @@ class Dialogue:
         if self.socket is None and not self.kernel_port:
             self._not_connected()
         if during:
-            deadline_ns = time.monotonic_ns() + int(during * 1e9)
-            while self.hears(deadline_ns, "silence") and self._repeats_itself():
-                self.inbox.pop(0)
+            self.hears_news(time.monotonic_ns() + int(during * 1e9), "silence")
         self._exchange.fence()
         self.expect_nothing_left("silence")
 
@@ -218,6 +216,14 @@ class Dialogue:
                     return False
         return True
 
+    def hears_news(self, deadline_ns: int, what: str) -> bool:
+        """The same for a segment that is no retransmission; such ones are passed over."""
+        while self.hears(deadline_ns, what):
+            if not self._exchange.spoken.frame(self.inbox[0]).retransmission:
+                return True
+            self.inbox.pop(0)
+        return False
+
     def recognise(self, segment: Segment, time_ns: int) -> bool:
         """Whether this segment, which takes up sequence numbers, is a retransmission; to be asked before the rules."""
         syn = segment.flags & flags.SYN
@@ -233,9 +239,6 @@ class Dialogue:
             self._kernel_iss = segment.seq
             self.bases = Bases(segment.seq, self.bases.peer)
         return again
-
-    def _repeats_itself(self) -> bool:
-        return self._exchange.spoken.frame(self.inbox[0]).retransmission
 
     def _await(self, letters: str, within: float, expected: Expected, *, skipping: bool) -> Segment:
         if not self.kernel_port and self.socket is None:

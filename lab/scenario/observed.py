@@ -49,9 +49,12 @@ class Observed:
     def expect_timer(self, of: Dialogue, timer: str, seconds: float = 0.0) -> None:
         """The kernel runs this timer for the connection to this peer ("" for none), set to so many seconds.
 
-        It was set by the last segment of the connection; what has gone by since then is taken into account.
+        It was set by the last segment of the connection; what has gone by since then is taken into account, and that a
+        retransmission timer may have been set anew meanwhile.
         """
         seen, now_ns = self._look(of), time.monotonic_ns()
+        if timer == "retransmission" == seen.timer and seen.retransmits:
+            seconds = self.schedule(of).timeout(seen.retransmits)
         expected = f"{timer}, {seconds:g} s" if timer else "none"
         got = f"{seen.timer}, {seen.expires_ms / 1000:g} s" if seen.timer else "none"
         began_ns = self._last_segment_ns(of)
@@ -70,7 +73,7 @@ class Observed:
         began_ns = self._last_segment_ns(of)
         earliest_ns, latest_ns = timers.window(after).after(began_ns)
         with self._exchange.waiting_for("its end", began_ns, latest_ns):
-            looks = look_until_gone(of, self._timeline, began_ns, earliest_ns, latest_ns + timers.GRACE_NS)
+            looks = look_until_gone(of, self._timeline, began_ns, earliest_ns, latest_ns + timers.GRACE_NS, news=True)
         allowed = timers.window(after, self._exchange.hold_ups.since(began_ns))
         earliest_ns, latest_ns = allowed.after(began_ns)
         of.expect_nothing_left("nothing until the end of the connection")
@@ -105,24 +108,30 @@ class Observed:
         return timers.of_synchronized(settings, rto, orphan=not seen.inode)
 
     def first_timeout(self, round_trip: float) -> Window:
-        """The RTO of a connection of which one round trip was measured, all in seconds; it is in whole jiffies."""
+        """The RTO of a connection of which one round trip was measured, all in seconds; it is in whole jiffies.
+
+        0 when none was, because a SYN or SYN+ACK was sent twice.
+        """
         return timers.first_timeout(self._journal.recording.sysctls, round_trip)
 
     def fin_wait_2_timers(self, of: Dialogue, seconds: float | None = None) -> tuple[float, ...]:
         """How many seconds the orphan that speaks with this peer stays in FIN-WAIT-2: its timers, one after the other.
 
         So the kernel's settings say, or `seconds` of TCP_LINGER2. Linux takes 3.5 RTOs at least, which are more only
-        where a machine was held up between a segment and its acknowledgment. Then what counts is the timer that runs,
-        as far as that round trip explains it.
+        where a machine was held up between a segment and its acknowledgment. Where the socket is whole it says so; else
+        what counts is the timer that runs, as far as that round trip explains it.
         """
         settings = self._journal.recording.sysctls
+        info = self.tcp_info(of)
+        if info:
+            return timers.fin_wait_2(settings, seconds, info["rto"] / 1e6)
         least = timers.fin_wait_2(settings, seconds)
         rto = timers.longest_timeout(settings, self._exchange.spoken.longest_round_trip(of.number))
         most = timers.fin_wait_2(settings, seconds, rto)
         if most == least:
             return least
-        seen, now_ns = self._look(of), time.monotonic_ns()
-        told = seen.expires_ms / 1000 + (now_ns - self._last_segment_ns(of)) / 1e9
+        now_ns = time.monotonic_ns()  # before the look: rather less than was set, which what is left still fits
+        told = self._look(of).expires_ms / 1000 + (now_ns - self._last_segment_ns(of)) / 1e9
         return (min(max(told, least[0]), most[0]),) * len(least)
 
     def look(self, at: Dialogue) -> State:

@@ -43,6 +43,8 @@ class Scenario:
 class Runnable(Scenario):
     """A scenario whose file is loaded."""
 
+    alone: bool
+    """It takes seconds of CPU time, which would hold up all others."""
     function: Callable[[Lab], None]
 
 
@@ -71,12 +73,14 @@ def scenario(
     sysctls: Mapping[str, str | int] | None = None,
     short: Mapping[str, str | int] | None = None,
     router: bool = False,
+    alone: bool = False,
 ) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
     """Make a function of a scenario file a scenario.
 
     `section` says where the documents describe it; `sysctls` are settings of the kernel for this scenario alone.
     A scenario that waits for timers names in `short` the settings with which they end soon ({} if none is needed):
     `lab run` uses them, `lab run --full` does not. With `router` a third namespace forwards between the two ends.
+    One that keeps the CPU busy for seconds runs `alone`, once all others are done.
     """
     chosen = tuple(families)
     if not chosen or not set(chosen) <= {4, 6}:
@@ -90,6 +94,7 @@ def scenario(
             "short": {name: str(value) for name, value in (short or {}).items()},
             "waits": short is not None,
             "router": router,
+            "alone": alone,
         }
         function.__scenario__ = described  # type: ignore[attr-defined]
         return function

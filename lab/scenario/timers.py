@@ -20,6 +20,7 @@ _FIRST_OF_THE_MODEL_MS = 200  # TCP_RTO_MIN: what patience is counted in, whatev
 _LONGEST_MS = 120_000  # TCP_RTO_MAX: without tcp_rto_max_ms (before Linux 6.15), and always for a connection request
 _SHORTEST_US = 200_000  # TCP_RTO_MIN: without tcp_rto_min_us (before Linux 6.11)
 _LONGEST_JIFFY_S = 0.01
+_UNMEASURED_S = 3.0  # TCP_TIMEOUT_FALLBACK
 _LEAST_RTOS = 3.5  # tcp_fin_time(): FIN-WAIT-2 is to outlast a FIN of the other side that is sent again
 _ORPHAN_RETRIES = 8  # what tcp_orphan_retries = 0 stands for: more than 100 s with the shortest RTO
 
@@ -178,7 +179,10 @@ def first_timeout(settings: Mapping[str, str], round_trip: float) -> Window:
     """The RTO after the first measurement of a round trip (RFC 6298 2.2); Linux rounds it up to whole jiffies.
 
     Four times RTTVAR is twice the round trip then, and what has a lower bound is that, not the RTO as in the RFC.
+    Without a measurement, 0, it begins at three seconds (RFC 6298 5.7).
     """
+    if not round_trip:
+        return Window(_UNMEASURED_S, _UNMEASURED_S + _LONGEST_JIFFY_S)
     least = round_trip + max(2 * round_trip, bounds(settings).earliest)
     return Window(least, least + _LONGEST_JIFFY_S)
 
@@ -201,12 +205,13 @@ def fin_wait_2(settings: Mapping[str, str], linger: float | None = None, rto: fl
     """How long an orphan stays in FIN-WAIT-2: its timers, one after the other, in seconds.
 
     That is tcp_fin_timeout, or `linger` (TCP_LINGER2), and at least 3.5 times the RTO. What there is above a minute is
-    spent as a whole socket, and once more as a small one: 62 s are 2 s and 2 s.
+    spent as a whole socket, and once more as a small one, for which 3.5 times the RTO is the least, too: 62 s are 2 s
+    and 2 s.
     """
     chosen = float(_number(settings, "tcp_fin_timeout", 60)) if linger is None else linger
     seconds = max(chosen, _LEAST_RTOS * rto)
     above = seconds - TIME_WAIT_S
-    return (above, above) if above > 0 else (seconds,)
+    return (above, max(above, _LEAST_RTOS * rto)) if above > 0 else (seconds,)
 
 
 def _patience(retries: int, first_ms: int, longest_ms: int) -> float:

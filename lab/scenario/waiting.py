@@ -45,12 +45,15 @@ class Looks(NamedTuple):
     """What the kernel said of it then; None if it was gone at the first look."""
 
 
-def look_until_gone(peer: Dialogue, timeline: Timeline, since_ns: int, earliest_ns: int, deadline_ns: int) -> Looks:
+def look_until_gone(
+    peer: Dialogue, timeline: Timeline, since_ns: int, earliest_ns: int, deadline_ns: int, *, news: bool = False
+) -> Looks:
     """Look at a peer's connection, which was there at `since_ns`, until it is gone, a segment comes, or the deadline.
 
     Until `earliest_ns` it is looked at each time when half of what is left has gone by, so that an end that comes too
-    early shows; after that often.
+    early shows; after that often. What only repeats a segment is passed over when `news` is wanted.
     """
+    hears = peer.hears_news if news else peer.hears
     alive_ns, alive, pause_ns = since_ns, None, _SHORTEST_PAUSE_NS
     while True:
         now_ns = time.monotonic_ns()
@@ -58,7 +61,7 @@ def look_until_gone(peer: Dialogue, timeline: Timeline, since_ns: int, earliest_
             wake_ns = (now_ns + earliest_ns) // 2 if earliest_ns - now_ns > _NEAR_NS else earliest_ns
         else:
             wake_ns, pause_ns = now_ns + pause_ns, min(2 * pause_ns, _LONGEST_PAUSE_NS)
-        if alive_ns >= deadline_ns or peer.hears(min(wake_ns, deadline_ns), ""):
+        if alive_ns >= deadline_ns or hears(min(wake_ns, deadline_ns), ""):
             return Looks(None, alive_ns, alive)
         now_ns, found = time.monotonic_ns(), timeline.glance(peer.number)
         if found.state is State.CLOSED:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from lab.tcp.flags import bits
+from lab.wire.frames import decode
 from lab.wire.link import Frame, Link
 
 
@@ -33,6 +35,17 @@ def carries_tcp(frame: bytes) -> bool:
     return frame[23:24] == b"\x06" if kind == b"\x08\x00" else kind == b"\x86\xdd" and frame[20:21] == b"\x06"
 
 
+def carries(letters: str) -> Callable[[bytes], bool]:
+    """Whether a frame has a segment with exactly these control bits: for `Fault.matches`."""
+    wanted = bits(letters)
+
+    def matches(frame: bytes) -> bool:
+        received = decode(frame)
+        return received is not None and received.segment.flags == wanted
+
+    return matches
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that goes wrong. It strikes the frames that `matches` with the given `probability`.
@@ -50,6 +63,11 @@ class Fault:
     matches: Callable[[bytes], bool] = carries_tcp
     delay_s: float = 0.0
     alter: Callable[[bytes, random.Random], bytes] | None = None
+
+
+def lost(letters: str, nth: int = 1) -> Fault:
+    """Of the segments with exactly these control bits the nth gets lost, whatever else comes in between."""
+    return Fault(Action.DROP, nth=nth, matches=carries(letters))
 
 
 class FaultyLink:

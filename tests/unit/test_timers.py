@@ -130,7 +130,14 @@ def test_fin_wait_2(setting: int, expected: tuple[float, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "linger", "rto", "expected"),
-    [(5, None, 1.0, (5,)), (5, None, 2.0, (7,)), (60, 2, 0.2, (2,)), (60, 2, 1.0, (3.5,)), (60, None, 20.0, (10, 10))],
+    [
+        (5, None, 1.0, (5,)),
+        (5, None, 2.0, (7,)),
+        (60, 2, 0.2, (2,)),
+        (60, 2, 1.0, (3.5,)),
+        (60, None, 20.0, (10, 70)),
+        (62, None, 1.0, (2, 3.5)),
+    ],
 )
 def test_fin_wait_2_outlasts_some_timeouts(
     setting: int, linger: float | None, rto: float, expected: tuple[float, ...]
