@@ -261,11 +261,11 @@ def _expect_numbers_above(lab: Lab, old: _Old, ack: int) -> int:
     """
     answer = old.peer.expect("SA", ack=ack)
     beyond = answer.seq - old.last.seq
+    least = most = float(_BEYOND_THE_OLD)
     if beyond != _BEYOND_THE_OLD:
         ticks, inexact = (old.peer.heard_at - old.opened_at) / _CLOCK_S, 0.05 / _CLOCK_S
-        lab.verify_between("from the old numbers to the new ISS", max(1, ticks - inexact), beyond, ticks + inexact)
-    else:
-        lab.verify("from the old numbers to the new ISS", _BEYOND_THE_OLD, beyond)
+        least, most = max(1, ticks - inexact), ticks + inexact
+    lab.verify_between("from the old numbers to the new ISS", least, beyond, most)
     return beyond
 
 

@@ -82,7 +82,7 @@ class Dialogue:
     @property
     def received(self) -> bytes:
         """The bytes that have come in order since the last time this was read."""
-        return self.endpoint.read()
+        return self._exchange.journal.hear("text", self.endpoint.read())
 
     @property
     def sent_at(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
@@ -135,23 +135,29 @@ class Exchange:
         for peer in self.peers:
             self.timeline.glance(peer.number)
 
-    def allow(self, rule: str, of_linux: str) -> None:
-        """From now on a breach of this standing rule is what is expected; `of_linux` says what Linux does."""
+    def deviating(self, rule: str, of_linux: str) -> AbstractContextManager[None]:
+        """In this block a breach of this standing rule is what is expected; `of_linux` says what Linux does.
+
+        A documented deviation that does not show is news, and a difference.
+        """
         if rule not in _RULE_IDS:
             raise ScenarioError(f"there is no standing rule {rule!r}; known are {', '.join(sorted(_RULE_IDS))}")
-        self._deviations[rule] = of_linux
+        return self._deviating(rule, of_linux)
 
-    def expect_deviations_shown(self) -> None:
-        """A documented deviation that does not show is news, and a difference."""
-        for rule, of_linux in self._deviations.items():
-            self.journal.verify(
-                f"documented deviation: {of_linux}",
-                rule,
-                "broken",
-                "broken" if rule in self._shown else "obeyed",
-                summary="the kernel does not deviate from the documents as Linux is known to",
-                why=of_linux,
-            )
+    @contextmanager
+    def _deviating(self, rule: str, of_linux: str) -> Iterator[None]:
+        self._deviations[rule] = of_linux
+        self._shown.discard(rule)
+        yield
+        del self._deviations[rule]
+        self.journal.verify(
+            f"documented deviation: {of_linux}",
+            rule,
+            "broken",
+            "broken" if rule in self._shown else "obeyed",
+            summary="the kernel does not deviate from the documents as Linux is known to",
+            why=of_linux,
+        )
 
     def disturb(
         self, seed: int, to_kernel: Sequence[Fault], from_kernel: Sequence[Fault], lies: Sequence[Fault]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _OWN_FOLDER = str(Path(__file__).resolve().parent) + os.sep
-_own_code: set[str] = set()
-"""Files of this package seen so far."""
+_own_code = {contextlib.__file__}
+"""Files of this package seen so far, and the one whose generators end its with-blocks."""
 
 
 class Journal:

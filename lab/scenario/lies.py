@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -12,6 +13,7 @@ from lab.host.sockets import Result
 from lab.tcp.flags import ACK, ECE, FIN, PSH, RST, SYN, URG
 from lab.tcp.options import Options
 from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.wire.frames import decode
 from lab.wire.link import Frame
@@ -22,7 +24,7 @@ _LATE_NS = 1_000_000_000_000
 _FAR = 1_000_000
 _FAR_PORT = 1 << 13
 """So far that no range of ports that a scenario chooses has both."""
-_BACK = 12
+_BACK = 128
 """No scenario speaks on more connections at a time."""
 
 
@@ -77,6 +79,26 @@ def _no_echo(options: Options) -> Options:
     return tuple((name, (value[0], 0)) if name == "Timestamp" else (name, value) for name, value in options)  # type: ignore[index]
 
 
+def _of_another_tick(options: Options) -> Options:
+    return tuple((name, (value[0] ^ 1, value[1])) if name == "Timestamp" else (name, value) for name, value in options)  # type: ignore[index]
+
+
+def _with_too_large_a_scale(options: Options) -> Options:
+    return tuple((name, 15 if name == "WScale" else value) for name, value in options)
+
+
+def _unhidden(frames: list[Frame]) -> list[Frame]:
+    """A timestamp without the secret that shifts it."""
+    (frame,) = frames
+    clock = frame.time_ns // 1_000_000 & 0xFFFF_FFFF
+
+    def told(options: Options) -> Options:
+        return tuple((name, (clock, value[1])) if name == "Timestamp" else (name, value) for name, value in options)  # type: ignore[index]
+
+    changed: list[Frame] = _options(told)(frames)
+    return changed
+
+
 def _other_clock(options: Options) -> Options:
     return tuple(
         (name, (value[0] - _FAR & 0xFFFF_FFFF, value[1])) if name == "Timestamp" else (name, value)  # type: ignore[index]
@@ -104,6 +126,14 @@ def _other_port(frames: list[Frame]) -> list[Frame]:
     ends, segment = received
     stamper = Stamper(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
     return [frame._replace(data=stamper.frame(ends.source_port ^ _FAR_PORT, ends.destination_port, segment))]
+
+
+def _of_a_clock(frames: list[Frame]) -> list[Frame]:
+    """A clock of 64 ns, and no secret that shifts it."""
+    (frame,) = frames
+    number = Seq(frame.time_ns // 64)
+    changed: list[Frame] = _segments(lambda each: each._replace(seq=number) if each.flags & SYN else each)(frames)
+    return changed
 
 
 def _shifted(by_ns: int) -> Change:
@@ -160,6 +190,15 @@ def _numbers(change: Callable[[int], int]) -> Change:
     return changed
 
 
+def _one_field(name: str) -> Change:
+    return lambda info: {key: value + (key == name) for key, value in info.items()}
+
+
+A_CLOCK = "a SYN's number from a clock that is the same for all, from then on"
+A_CONSTANT = "a SYN's number that is the same for all, from then on"
+LASTING = frozenset({"look", "count", "counter", A_CLOCK, A_CONSTANT})
+"""Who lies about these, or so, sticks to it: the lab asks once more where an answer is not what it should be."""
+
 LIES: dict[str, dict[str, Change]] = {
     "frame": {
         "without ACK, or with it": _toggled(ACK),
@@ -172,6 +211,9 @@ LIES: dict[str, dict[str, Change]] = {
         "seq + 1": _segments(lambda segment: segment._replace(seq=segment.seq + 1)),
         "ack + 1": _segments(lambda segment: segment._replace(ack=segment.ack + 1)),
         "seq far off": _segments(lambda segment: segment._replace(seq=segment.seq + 0x4000_0001)),
+        "ack - 1": _segments(lambda segment: segment._replace(ack=segment.ack + -1)),
+        A_CLOCK: _of_a_clock,
+        A_CONSTANT: _segments(lambda each: each._replace(seq=Seq(_FAR)) if each.flags & SYN else each),
         "ack far off": _segments(lambda segment: segment._replace(ack=segment.ack + 0x4000_0001)),
         "another window": _segments(lambda segment: segment._replace(window=segment.window ^ 1)),
         "the whole window": _segments(lambda segment: segment._replace(window=0xFFFF)),
@@ -184,6 +226,11 @@ LIES: dict[str, dict[str, Change]] = {
         "options in another order": _options(lambda options: options[::-1]),
         "another TSecr": _options(_other_echo),
         "a TSecr of zero": _options(_no_echo),
+        "another TSval": _options(_of_another_tick),
+        "the time since the start as TSval": _unhidden,
+        "no options": _options(lambda _: ()),
+        "a window scale of 15": _options(_with_too_large_a_scale),
+        "a SACK block": _options(lambda options: (*options, ("NOP", None), ("NOP", None), ("SAck", (_FAR, _FAR + 9)))),
         "an older TSval": _options(_other_clock),
         "another payload": _segments(
             lambda segment: segment._replace(
@@ -205,6 +252,7 @@ LIES: dict[str, dict[str, Change]] = {
         "one segment more": lambda _: 1,
         **{f"one segment more, on the connection {back} before": _constant(back + 1) for back in range(1, _BACK)},
     },
+    "text": {"another text": lambda text: text + b"?"},
     "peer": {"another state of the peer": _another_state},
     "look": {
         "another state": _looks(state=_another_state),
@@ -226,10 +274,14 @@ LIES: dict[str, dict[str, Change]] = {
         "numbers + 1": _numbers(lambda number: number + 1),
         "far larger numbers": _numbers(lambda number: number + _FAR),
         "nothing but zeros": _numbers(lambda _: 0),
+        "of a socket that is gone": lambda info: info or {"state": 7},
+        "snd_wnd + 1": _one_field("snd_wnd"),
+        "sack + 1": _one_field("sack"),
     },
     "counter": {
         "one more": _numbers(lambda number: number + 1),
         "many more": _numbers(lambda number: number + _FAR),
         "none": _numbers(lambda _: 0),
+        "ever more": _numbers(lambda number: number + time.monotonic_ns()),
     },
 }

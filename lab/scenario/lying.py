@@ -23,9 +23,6 @@ from lab.wire.link import Frame, Link, receive_all, send_all
 
 T = TypeVar("T")
 
-_LASTING = frozenset({"look", "count", "counter"})
-"""Who lies about these sticks to it: the lab asks once more where an answer is not what it should be."""
-
 
 class Spot(NamedTuple):
     """Where in a scenario something is told: from check to check, as what comes between two of them may vary."""
@@ -65,6 +62,8 @@ class Liar:
     change: Callable[[Any], Any] | None = None
     kind: str = ""
     spot: Spot | None = None
+    lasting: bool = False
+    """It sticks to its lie."""
     judged: bool = False
     """The standing rules judge what it says; otherwise every check has to see for itself."""
     told: bool = False
@@ -86,7 +85,7 @@ class Liar:
         spot = self._spot(kind)
         if self.change is None:
             self.readings.append(Reading(kind, spot, len(self.events), value))
-        elif kind == self.kind and self.spot and (spot == self.spot or (spot > self.spot and kind in _LASTING)):
+        elif kind == self.kind and self.spot and (spot == self.spot or (spot > self.spot and self.lasting)):
             self.told = True
             value = self.change(value)
         return value

@@ -15,9 +15,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from lab.scenario.expectation import Expected
-from lab.scenario.lies import LIES
+from lab.scenario.lies import A_CLOCK, A_CONSTANT, LASTING, LIES
 from lab.scenario.lying import Liar, Lie, Reading, Spot
-from lab.scenario.recording import CheckMade, Recording, StepBegun
+from lab.scenario.recording import CheckMade, FrameSeen, Recording, StepBegun
 from lab.scenario.registry import Runnable
 from lab.scenario.result import Outcome, Result
 from lab.scenario.runner import Runner
@@ -44,15 +44,24 @@ _OF_FIELDS = {
     "urgent": ("an urgent pointer",),
 }  # fmt: skip
 _OF_ANY_SEGMENT = ("a wrong checksum", "from another port", "never")
-_TELLING: tuple[tuple[str, str, int, tuple[str, ...] | None], ...] = (
-    ("silence", "fence", 1, None),
-    ("nothing else was sent", "fence", 3, None),
-    ("nothing until the end", "frame", 4, ("twice",)),
-    ("from the port", "frame", 2, ("from another port",)),
-    ("the port that", "frame", 2, ("from another port",)),
-    ("documented deviation", "frame", 24, ("a TSecr of zero", "the whole window")),
+_FIRST, _LAST = slice(None, 3), slice(-4, None)
+_TELLING: tuple[tuple[str, str, slice, tuple[str, ...]], ...] = (
+    ("numbers passed", "frame", slice(-16, None), ("seq far off",)),
+    ("all of them near", "frame", _FIRST, (A_CLOCK,)),
+    ("widest gap", "frame", _FIRST, (A_CLOCK,)),
+    ("different numbers", "frame", _LAST, (A_CONSTANT,)),
+    ("nothing until the end", "frame", _LAST, ("twice",)),
+    ("from the port", "frame", _LAST, ("from another port",)),
+    ("the port that", "frame", _LAST, ("from another port",)),
+    ("documented deviation", "frame", _LAST, ("a TSecr of zero", "the whole window")),
+    ("TSval is the time", "frame", _LAST, ("the time since the start as TSval",)),
+    ("delayed ACKs", "counter", _LAST, ("ever more",)),
 )
-"""What to try on a check whose subject begins so: the kind of reading, how many of the last ones, and which lies."""
+"""What to try on a check whose subject begins so: which readings of which kind, and which lies."""
+_SILENCES = ("silence", "nothing else was sent")
+_BACK_TO = {name: back for back, name in enumerate(LIES["fence"])}
+_NEAREST = 8
+"""One segment more is tried on the connection of such a check, and on so many that spoke before and after it."""
 
 
 class WhichCheck(NamedTuple):
@@ -179,34 +188,47 @@ def _noticed(runner: Runner, scenario: Runnable, family: int, lie: Lie) -> Which
 
 
 def _liar(lie: Lie, *, judged: bool = False) -> Liar:
-    return Liar(LIES[lie.kind][lie.name], lie.kind, lie.spot, judged=judged)
+    lasting = not LASTING.isdisjoint({lie.kind, lie.name})
+    return Liar(LIES[lie.kind][lie.name], lie.kind, lie.spot, lasting=lasting, judged=judged)
 
 
 def _targets(scenario: Runnable, family: int, recording: Recording, readings: list[Reading]) -> Iterator[Target]:
     claims: tuple[str, ...] = ()
-    ordinal = began = 0
+    ordinal = began = begun = 0
     for at, event in enumerate(recording.events):
         if isinstance(event, StepBegun):
             claims = event.claims
+        elif isinstance(event, FrameSeen):
+            begun = max(begun, (event.connection or 0) + 1)
         elif isinstance(event, CheckMade):
-            lies = tuple(dict.fromkeys(islice(_lies_for(event, began, at, readings, ordinal), 2 * _MOST_LIES)))
+            lies = tuple(dict.fromkeys(islice(_lies_for(event, began, at, readings, ordinal, begun), 2 * _MOST_LIES)))
             lies = lies[:_MOST_LIES]
             yield Target(scenario.id, family, WhichCheck(ordinal, event.subject, _line(event)), claims, lies)
             ordinal, began = ordinal + 1, at
 
 
-def _lies_for(check: CheckMade, began: int, at: int, readings: list[Reading], turn: int) -> Iterator[Lie]:
-    """What to try on a check, the most telling first; `turn` makes that another field from check to check."""
+def _lies_for(
+    check: CheckMade, began: int, at: int, readings: list[Reading], turn: int, connections: int
+) -> Iterator[Lie]:
+    """What to try on a check, the most telling first; `turn` makes that another field from check to check.
+
+    So many `connections` had begun by then.
+    """
     first, end, end_meant = (
         bisect_left(readings, event, key=_AFTER) for event in (began, at + 1, (check.frame or 0) + 1)
     )
     if check.expected is not None and check.frame is not None:
         meant = next(each for each in _backwards(readings, end_meant) if each.kind == "frame")
         yield from _told_of(meant, _names_for(check.expected, turn))
-    for subject, kind, most, names in _TELLING:
+    if check.subject in _SILENCES and check.connection is not None:
+        fences = (each for each in _backwards(readings, end) if each.kind == "fence")
+        later = connections - 1 - check.connection
+        nearest = sorted(LIES["fence"], key=lambda name: abs(_BACK_TO[name] - later))[:_NEAREST]
+        yield from (lie for fence in islice(fences, 3) for lie in _told_of(fence, nearest))
+    for subject, kind, which, names in _TELLING:
         if check.subject.startswith(subject):
-            telling = (each for each in _backwards(readings, end) if each.kind == kind)
-            yield from (lie for reading in islice(telling, most) for lie in _told_of(reading, names))
+            telling = [each for each in readings[:end] if each.kind == kind][which]
+            yield from (lie for reading in reversed(telling) for lie in _told_of(reading, names))
     # A comparison of two values may rest on what was heard long before.
     by_kind: dict[str, list[Lie]] = {}
     for reading in _in_turn(readings, first, end):

@@ -99,9 +99,9 @@ def test_a_documented_deviation_is_counted_apart(lab: Lab) -> None:
         peer.expect("S")
     peer.expect("SA")
     peer.send("A")
-    lab.deviation("window-edge", "it scales without agreement")
-    peer.send("PA", payload="hello")
-    peer.expect("A")
+    with lab.deviation("window-edge", "it scales without agreement"):
+        peer.send("PA", payload="hello")
+        peer.expect("A")
     lab.finish()
     *_, last = check_lines(lab.recording)
     held = f"{len(RULES) - 1} standing rules held on 3 segments of the kernel, 1 broken as documented"

@@ -283,8 +283,8 @@ def no_hop(frame: bytes, _: random.Random) -> bytes:
 def test_a_router_that_changes_something_else_is_found_out(routed: Lab, lie: Lie, field: str, got: str) -> None:
     """What the wire does to a segment behind the point of capture is as if the router had done it."""
     peer = routed.peer(to=routed.kernel.listen(port=80))
-    routed.deviation("urgent-field", "not Linux, the router")
     routed.disturb(1, lies=[Fault(Action.ALTER, nth=1, alter=lie)])
+    routed.deviation("urgent-field", "not Linux, the router").__enter__()
     peer.send("S")
     peer.expect("SA")
     with pytest.raises(KernelDiffers, match="the router does not pass on what it gets") as told:

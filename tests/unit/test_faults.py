@@ -4,10 +4,11 @@ import random
 
 import pytest
 
+from lab.tcp.flags import bits
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.wire.echo import Echo
-from lab.wire.faults import Action, Fault, FaultyLink
+from lab.wire.faults import Action, Fault, FaultyLink, lost
 from lab.wire.frames import decode
 from lab.wire.link import Frame
 from tests.unit.crafted import ADDRESSES, DESTINATION_MAC, SOURCE_MAC, packet
@@ -148,3 +149,12 @@ def test_faulty_links_wrap_one_another(clock: list[FakeLink]) -> None:
     assert [data for _, data in clock[-1].sent] == [FRAMES[0]]
     outer.close()
     assert clock[-1].closed
+
+
+def test_the_segment_that_is_meant_gets_lost_whatever_comes_before(clock: list[FakeLink]) -> None:
+    frames = [bytes(packet(4, Segment(Seq(1), Seq(0), bits(letters)))) for letters in ("SA", "A", "FA", "PA", "FA")]
+    clock.append(FakeLink())
+    link = FaultyLink(clock[-1], 1, sending=[lost("FA"), lost("PA")])
+    for data in frames:
+        link.send(data)
+    assert [data for _, data in clock[-1].sent] == [frames[0], frames[1], frames[4]]

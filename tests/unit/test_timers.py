@@ -113,8 +113,8 @@ def test_data_with_little_patience(retries: int, count: int) -> None:
 
 @pytest.mark.parametrize(
     ("round_trip", "changed", "least"),
-    [(0.0001, {}, 0.2001), (0.5, {}, 1.5), (0.001, {"tcp_rto_min_us": 20_000}, 0.021)],
-    ids=["the shortest", "three round trips", "a shorter one"],
+    [(0.0001, {}, 0.2001), (0.5, {}, 1.5), (0.001, {"tcp_rto_min_us": 20_000}, 0.021), (0, {}, 3)],
+    ids=["the shortest", "three round trips", "a shorter one", "none was measured"],
 )
 def test_the_first_timeout(round_trip: float, changed: dict[str, int], least: float) -> None:
     found = timers.first_timeout(settings(BASELINE, **changed), round_trip)
