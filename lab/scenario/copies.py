@@ -38,6 +38,7 @@ class Watch:
     def __init__(self, peer: Dialogue, exchange: Exchange, letters: str) -> None:
         self._peer, self._exchange, self._letters = peer, exchange, letters
         self._original, self._segment = self._find_original(flags.bits(letters))
+        peer.inbox[:] = [at for at in peer.inbox if at > self._original or not exchange.spoken.frame(at).retransmission]
         self._first_ns = self._start_of_timer()
         self._stamps: list[int] = []
         self._schedule = peer.kernel.schedule(peer)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.host.kernel_state import KernelState
 from lab.scenario import timers
-from lab.scenario.errors import ScenarioError
+from lab.scenario.errors import NotApplicable, ScenarioError
 from lab.scenario.exchange import Exchange
 from lab.scenario.expectation import Row
 from lab.scenario.waiting import look_until_gone
@@ -53,6 +53,8 @@ class Observed:
         retransmission timer may have been set anew meanwhile.
         """
         seen, now_ns = self._look(of), time.monotonic_ns()
+        if timer and seen.state is State.CLOSED:
+            self._ensure_in_time(of, seconds)
         if timer == "retransmission" == seen.timer and seen.retransmits:
             seconds = self.schedule(of).timeout(seen.retransmits)
         expected = f"{timer}, {seconds:g} s" if timer else "none"
@@ -96,7 +98,9 @@ class Observed:
             return timers.of_syn(settings)
         if seen.state is State.SYN_RECEIVED:
             return timers.of_crossed_syn_ack(settings) if info else timers.of_syn_ack(settings)
-        if not info:
+        if not info or not info["rto"]:
+            if info or seen.state is State.CLOSED:  # a socket that is being dismantled has an RTO of 0
+                self._ensure_in_time(of, timers.bounds(settings).earliest)
             raise ScenarioError(f"the kernel is in {seen.state} and has nothing that it would send again")
         rto = info["rto"] / 1e6 * 2.0 ** -info["backoff"]
         least, most = timers.bounds(settings)
@@ -165,6 +169,14 @@ class Observed:
     def _last_segment_ns(self, of: Dialogue) -> int:
         """When the last segment went over the wire, from whichever side."""
         return self._exchange.spoken.last_ns(of.number)
+
+    def _ensure_in_time(self, of: Dialogue, seconds: float) -> None:
+        """NotApplicable when a timer of so many seconds may have run out before anybody looked at the connection."""
+        later = (time.monotonic_ns() - self._last_segment_ns(of)) / 1e9
+        if later > seconds:
+            raise NotApplicable(
+                f"this machine was held up for {later:.1f} s, and the kernel had given up before anybody could look"
+            )
 
     def _look_again(self, at: Dialogue | Listener, wanted: State, within: float) -> State:
         if not self._exchange.cut:

@@ -13,13 +13,14 @@ from lab.host import sysctls
 from lab.host.hold_ups import NONE, HoldUps
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
-from lab.scenario.errors import KernelDiffers, ScenarioError
+from lab.scenario.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.scenario.expectation import Row
 from lab.scenario.lab import Lab
+from lab.scenario.patience import DEADLINE_S
 from lab.scenario.peer import Peer
 from lab.scenario.recording import CheckMade, FrameSeen
 from lab.scenario.sockets import Connection
-from lab.wire.faults import Action, Fault
+from lab.wire.faults import Action, Fault, lost
 
 ORPHAN_RETRIES, FIN_TIMEOUT = "net.ipv4.tcp_orphan_retries", "net.ipv4.tcp_fin_timeout"
 
@@ -245,3 +246,35 @@ def test_tcp_info_of_a_socket_that_no_program_has(lab: Lab) -> None:
     assert lab.kernel.tcp_info(peer)["state"] == 4  # FIN-WAIT-1 (net/tcp_states.h)
     peer.send("A")
     assert lab.kernel.tcp_info(peer) == {}
+
+
+def test_who_looks_when_the_kernel_has_given_up_cannot_say_anything(lab4: Lab) -> None:
+    """So it is on a machine that was held up for longer than the kernel's patience."""
+    lab4.kernel.sysctl(ORPHAN_RETRIES, 1)
+    peer = closed(lab4)
+    peer.expect_silence(during=1)
+    lab4.kernel.expect_state(peer, "CLOSED", within=DEADLINE_S)
+    for look in lambda: lab4.kernel.expect_timer(peer, "retransmission", 0.2), lambda: peer.expect_copies("FA"):
+        with pytest.raises(NotApplicable, match="this machine was held up for"):
+            look()
+
+
+def test_copies_of_an_older_segment_are_none_of_this_one(lab4: Lab) -> None:
+    """The SYN+ACK is sent again while a machine that is held up does not come to answer it."""
+    server = lab4.kernel.listen(port=80)
+    peer, other = lab4.peer(to=server), lab4.peer(to=server)
+    peer.send("S")
+    peer.expect("SA")
+    other.open()
+    other.expect_silence(during=1.2)
+    peer.send("A")
+    connection = server.accept()
+    lab4.disturb(1, from_kernel=[lost("PA")])
+    connection.send("hello")
+    assert peer.expect_copies("PA", 1).gave_up is None
+    assert [each.retransmission for each in kernels_frames(lab4, "SA")] == [False, False, True]
+
+
+def kernels_frames(lab: Lab, letters: str) -> list[FrameSeen]:
+    frames = [each for each in lab.recording.events if isinstance(each, FrameSeen) and not each.from_peer]
+    return [each for each in frames if each.segment and each.segment.letters == letters]
