@@ -77,10 +77,11 @@ def _in_processes(
         for each in reports:
             for shape, frame in each.pop("shapes").items():
                 firsts.setdefault(shape, (each["scenario"], frame))
-        jobs = [(name, [frame for scenario, frame in firsts.values() if scenario == name]) for name in names]
         broken: dict[str, str] = {}
-        for found in pool.imap_unordered(_attack_rules, [job for job in jobs if job[1]]):
+        for found in pool.imap_unordered(_attack_rules, firsts.values()):
             broken = {**found, **broken}
+            if len(broken) == len(RULES):
+                break
     return reports, {rule.id: broken.get(rule.id, "") for rule in RULES}
 
 
@@ -120,11 +121,11 @@ def _attack(name: str) -> dict[str, Any]:
     }
 
 
-def _attack_rules(job: tuple[str, list[Spot]]) -> dict[str, str]:
+def _attack_rules(job: tuple[str, Spot]) -> dict[str, str]:
     from lab.scenario import mutation
 
-    name, frames = job
-    return mutation.attack_rules(*_prepared(name), frames)
+    name, frame = job
+    return mutation.attack_rules(*_prepared(name), frame)
 
 
 def _as_json(tried: Tried) -> dict[str, Any]:

@@ -211,6 +211,7 @@ LIES: dict[str, dict[str, Change]] = {
         "seq + 1": _segments(lambda segment: segment._replace(seq=segment.seq + 1)),
         "ack + 1": _segments(lambda segment: segment._replace(ack=segment.ack + 1)),
         "seq far off": _segments(lambda segment: segment._replace(seq=segment.seq + 0x4000_0001)),
+        "seq far back": _segments(lambda segment: segment._replace(seq=segment.seq + -0x4000_0001)),
         "ack - 1": _segments(lambda segment: segment._replace(ack=segment.ack + -1)),
         A_CLOCK: _of_a_clock,
         A_CONSTANT: _segments(lambda each: each._replace(seq=Seq(_FAR)) if each.flags & SYN else each),

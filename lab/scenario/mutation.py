@@ -148,9 +148,9 @@ def _lie_to_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -
     return [Tried(target, killed.get(target.check)) for target in targets]
 
 
-def attack_rules(runner: Runner, scenario: Runnable, family: int, frames: Sequence[Spot]) -> dict[str, str]:
-    """Tell each lie about each of these frames of a scenario, with the standing rules as judges; what broke which."""
-    lies = [Lie("frame", spot, name) for spot in frames for name in LIES["frame"]]
+def attack_rules(runner: Runner, scenario: Runnable, family: int, frame: Spot) -> dict[str, str]:
+    """Tell each lie about this frame of a scenario, with the standing rules as judges; what broke which."""
+    lies = [Lie("frame", frame, name) for name in LIES["frame"]]
     broken: dict[str, str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for lie, rules in zip(lies, pool.map(lambda lie: _broken_by(runner, scenario, family, lie), lies), strict=True):
