@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from lab.scenario.errors import ScenarioError
 from lab.scenario.expectation import ANY, Expected, Row, agrees, relative
-from lab.scenario.timers import GRACE_NS, told, window
+from lab.scenario.timers import GRACE_NS, LATE_S, Window, told, window
 from lab.scenario.waiting import Looks, look_until_gone
 from lab.tcp import flags
 from lab.tcp.options import timestamp
@@ -41,6 +41,8 @@ class Watch:
         peer.inbox[:] = [at for at in peer.inbox if at > self._original or not exchange.spoken.frame(at).retransmission]
         self._first_ns = self._start_of_timer()
         self._stamps: list[int] = []
+        self._behind = 0.0
+        """By how many seconds the last copy was late. Where that is because jiffies were, the next timer is that short."""
         self._schedule = peer.kernel.schedule(peer)
         self._counted_before = max(0, peer.kernel.details(peer).retransmits - len(peer.inbox))
         """Copies that the kernel has sent of this segment for other reasons than its timer."""
@@ -59,8 +61,7 @@ class Watch:
             what = f"copy {sent + 1} of {total} of {self._letters}" if sent < total else f"giving up {self._letters}"
             with self._exchange.waiting_for(what, self._first_ns, end_ns):
                 looks = self._wait(last_ns, earliest_ns, latest_ns)
-            allowed = window(schedule.timeout(sent), self._exchange.hold_ups.since(last_ns))
-            earliest_ns, latest_ns = allowed.after(last_ns)
+            earliest_ns, latest_ns = self._allowed(last_ns).after(last_ns)
             if self._peer.inbox:
                 self._check(self._peer.inbox.pop(0), earliest_ns, latest_ns)
             elif looks is not None:
@@ -99,6 +100,12 @@ class Watch:
         self._peer.hears(latest_ns + GRACE_NS, "")
         return None
 
+    def _allowed(self, last_ns: int) -> Window:
+        """When the next copy may come, in seconds after the last one."""
+        held_up = self._exchange.hold_ups.since(last_ns)
+        held_up = held_up._replace(stolen=held_up.stolen + self._behind)
+        return window(self._schedule.timeout(len(self._stamps)), held_up)
+
     def _gives_up(self, at_ns: int) -> bool:
         first_copy_ns = self._stamps[0] if self._stamps else at_ns
         since_first, since_copy = (at_ns - self._first_ns) / 1e9, (at_ns - first_copy_ns) / 1e9
@@ -111,6 +118,9 @@ class Watch:
         on_time = earliest_ns <= stamp_ns <= latest_ns and not self._gives_up(earliest_ns)
         rows = [Row("time", self._between(earliest_ns, latest_ns), self._at(stamp_ns), on_time)]
         rows += self._newer(timestamp(segment.options))
+        last_ns = self._stamps[-1] if self._stamps else self._first_ns
+        late = (stamp_ns - last_ns) / 1e9 - self._schedule.timeout(len(self._stamps))
+        self._behind = min(max(0.0, late), LATE_S)
         self._stamps.append(stamp_ns)
         if not agrees(self._expected, segment, frame.bases):
             state = self._peer.kernel.look(self._peer)
@@ -137,7 +147,7 @@ class Watch:
         self._exchange.fence()  # a copy may be here a moment before it is counted
         row = self._counted(self._peer.kernel.details(self._peer).retransmits)
         last_ns = self._stamps[-1] if self._stamps else self._first_ns
-        next_ns = last_ns + int(window(self._schedule.timeout(len(self._stamps))).earliest * 1e9)
+        next_ns, _ = self._allowed(last_ns).after(last_ns)
         if not row.agrees and time.monotonic_ns() < next_ns:
             self._differs([row], None)
 
