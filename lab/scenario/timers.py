@@ -26,10 +26,10 @@ _ORPHAN_RETRIES = 8  # what tcp_orphan_retries = 0 stands for: more than 100 s w
 
 EARLY_S = 2 * _LONGEST_JIFFY_S
 """Timers count in jiffies: one that is set late in a jiffy is that much shorter, and jiffies may be counted late."""
-LATE_SHARE = 8 / 63
+_LATE_SHARE = 8 / 63
 """Long timers wait in coarser wheels: from 63 ticks of a wheel on the next one takes over, whose tick is 8 times as
 long, and a timer fires with the end of the tick that it falls into."""
-LATE_S = 0.25
+_LATE_S = 0.25
 """For hold-ups that nobody notices. With 30 processes that want to run on 2 processors no timer of 400 was 5 ms later
 than the wheels make it; where a hypervisor takes the processors away some are, and that is measured."""
 
@@ -54,7 +54,7 @@ def window(seconds: float, held_up: HoldUp = NONE) -> Window:
 
     `held_up` is what the machine lost meanwhile; while a CPU is taken away its jiffies are not counted either.
     """
-    latest = seconds * (1 + LATE_SHARE) + LATE_S + max(held_up)
+    latest = seconds * (1 + _LATE_SHARE) + _LATE_S + max(held_up)
     return Window(seconds - EARLY_S - held_up.stolen, latest)
 
 

@@ -216,6 +216,7 @@ def test_an_orphan_whose_fin_was_acknowledged_late_waits_for_longer(lab: Lab) ->
     lab.kernel.expect_timer(peer, "time-wait", seconds)
 
 
+@pytest.mark.usefixtures("punctual")
 @pytest.mark.parametrize(("real", "said"), [(1, 2), (3, 1)], ids=["too early", "too late"])
 def test_a_connection_that_ends_at_another_time(lab4: Lab, real: int, said: int) -> None:
     lab4.kernel.sysctl(FIN_TIMEOUT, real)
