@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lab.tcp.segment import Segment
 
 _STALE_S = 0.05
-"""A copy may be late because jiffies are: beside two busy processes by 22 ms. The next timer, set in the same jiffies, is
-short by as much."""
+"""A copy may be late because jiffies are: beside two busy processes by 22 ms. The next timer, set in the same jiffies,
+is short by as much."""
 _WHY = "each retransmission timeout is twice the one before, up to a longest one   RFC 6298 5.5, 2.5"
 
 
