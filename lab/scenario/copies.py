@@ -42,10 +42,10 @@ class Watch:
         self._peer, self._exchange, self._letters = peer, exchange, letters
         self._original, self._segment = self._find_original(flags.bits(letters))
         peer.inbox[:] = [at for at in peer.inbox if at > self._original or not exchange.spoken.frame(at).retransmission]
-        self._first_ns = self._start_of_timer()
+        self._first_ns = exchange.spoken.frame(self._start_of_timer()).time_ns
         self._stamps: list[int] = []
-        self._behind = 0.0
-        """By how many seconds the last copy was late."""
+        self._behind = (self._first_ns - exchange.spoken.cause_ns(self._start_of_timer())) / 1e9
+        """By how many seconds the last copy was late; before the first one, how long the original may have taken."""
         self._schedule = peer.kernel.schedule(peer)
         self._counted_before = max(0, peer.kernel.details(peer).retransmits - len(peer.inbox))
         """Copies that the kernel has sent of this segment for other reasons than its timer."""
@@ -87,12 +87,12 @@ class Watch:
         )
 
     def _start_of_timer(self) -> int:
-        """When it began to run: a SYN+ACK that answers a crossing SYN goes on with the timer of the kernel's SYN."""
+        """The frame that it began with: a SYN+ACK that answers a crossing SYN goes on with the timer of the SYN."""
         start = self._original
         for at, segment in self._exchange.spoken.of_kernel(self._peer.number):
             if segment.flags == flags.SYN and segment.seq == self._segment.seq:
                 start = at
-        return self._exchange.spoken.frame(start).time_ns
+        return start
 
     def _wait(self, last_ns: int, earliest_ns: int, latest_ns: int) -> Looks | None:
         """Wait for the next copy, and for the end where that may come; nothing but the latter says more."""

@@ -60,7 +60,8 @@ class Observed:
         expected = f"{timer}, {seconds:g} s" if timer else "none"
         got = f"{seen.timer}, {seen.expires_ms / 1000:g} s" if seen.timer else "none"
         began_ns = self._last_segment_ns(of)
-        least = timers.window(seconds - (now_ns - began_ns) / 1e9, self._exchange.hold_ups.since(began_ns)).earliest
+        left = seconds - (now_ns - self._exchange.spoken.set_ns(of.number)) / 1e9
+        least = timers.window(left, self._exchange.hold_ups.since(began_ns)).earliest
         agrees = seen.timer == timer and (not timer or least <= seen.expires_ms / 1000 <= seconds + timers.EARLY_S)
         self._journal.verify_row(
             "timer", Row("timer", expected, got, agrees), connection=of.number, state=seen.state,
@@ -78,6 +79,7 @@ class Observed:
             looks = look_until_gone(of, self._timeline, began_ns, earliest_ns, latest_ns + timers.GRACE_NS, news=True)
         allowed = timers.window(after, self._exchange.hold_ups.since(began_ns))
         earliest_ns, latest_ns = allowed.after(began_ns)
+        earliest_ns -= began_ns - self._exchange.spoken.set_ns(of.number)
         of.expect_nothing_left("nothing until the end of the connection")
         seconds = ((looks.gone_ns or time.monotonic_ns()) - began_ns) / 1e9
         on_time = looks.gone_ns is not None and looks.gone_ns >= earliest_ns and looks.alive_ns <= latest_ns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lab.scenario.recording import FrameSeen
+from lab.scenario.recording import CallMade, FrameSeen
 from lab.tcp.flags import ACK
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -41,6 +41,27 @@ class Spoken:
         """When the last segment of a connection went over the wire, from whichever side."""
         events = reversed(self._events)
         return next(each.time_ns for each in events if isinstance(each, FrameSeen) and each.connection == number)
+
+    def cause_ns(self, at: int) -> int:
+        """When a timer was set, at the earliest, that this frame of the kernel is about.
+
+        Not before the last thing that the lab did, and that may be long before the frame left: a machine can be held up
+        in between, and Linux sets the timer of a SYN+ACK before it sends it. What a timer brought has no such cause.
+        """
+        frame = self.frame(at)
+        if frame.from_peer or frame.retransmission:
+            return frame.time_ns
+        done = (
+            each.time_ns
+            for each in reversed(self._events)
+            if (isinstance(each, CallMade) or (isinstance(each, FrameSeen) and each.from_peer))
+            and each.time_ns <= frame.time_ns
+        )
+        return next(done, frame.time_ns)
+
+    def set_ns(self, number: int) -> int:
+        """The same for the last segment of a connection, from whichever side."""
+        return self.cause_ns(max(at for at, _ in self._on(number)))
 
     def longest_round_trip(self, number: int) -> float:
         """The longest time, in seconds, between a segment of the kernel and its acknowledgment on a connection."""

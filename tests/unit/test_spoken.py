@@ -1,0 +1,42 @@
+"""What was said on a connection so far: what caused it, and how long answers took."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.scenario.recording import CallMade, FrameSeen
+from lab.scenario.spoken import Spoken
+from lab.tcp.flags import bits
+from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
+
+
+def frame(
+    time_ns: int, letters: str, *, seq: int = 0, ack: int = 0, peer: bool = False, again: bool = False
+) -> FrameSeen:
+    return FrameSeen(time_ns, peer, b"", Segment(Seq(seq), Seq(ack), bits(letters)), 0, None, again)
+
+
+def test_a_timer_is_set_between_the_cause_and_the_frame() -> None:
+    spoken = Spoken([frame(100, "S", peer=True), frame(700, "SA"), frame(900, "SA", again=True)])
+    assert [spoken.cause_ns(at) for at in range(3)] == [100, 100, 900]
+    assert spoken.set_ns(0) == 900
+
+
+def test_the_cause_may_be_a_call_and_nothing_that_came_later() -> None:
+    call = CallMade(200, "close", (), None, "", 0, None)
+    spoken = Spoken([frame(100, "A", peer=True), call, frame(400, "A", peer=True), frame(300, "FA")])
+    assert spoken.cause_ns(3) == 200
+
+
+def test_without_a_cause_it_is_the_frame() -> None:
+    assert Spoken([frame(300, "S")]).cause_ns(0) == 300
+
+
+@pytest.mark.parametrize(
+    ("answers", "longest"),
+    [([], 0), ([frame(500, "A", ack=1, peer=True)], 400e-9), ([frame(500, "A", ack=0, peer=True)], 0)],
+    ids=["none", "one", "one of something older"],
+)
+def test_the_longest_round_trip(answers: list[FrameSeen], longest: float) -> None:
+    assert Spoken([frame(100, "SA"), *answers]).longest_round_trip(0) == pytest.approx(longest)
