@@ -135,6 +135,7 @@ def _driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     profile = tmp_path_factory.mktemp("profile")
     for switch in (
         "--headless=new",
+        "--disable-ipc-flooding-protection",  # it stops a page that goes to 200 places in ten seconds, as a test may
         "--disable-gpu",
         "--hide-scrollbars",
         "--no-first-run",
