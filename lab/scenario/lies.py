@@ -68,19 +68,18 @@ def _with_other_values(options: Options) -> Options:
     return tuple(_other_value(option) if option[0] not in {"NOP", "EOL", "SAckOK"} else option for option in options)
 
 
-def _other_echo(options: Options) -> Options:
-    return tuple(
-        (name, (value[0], value[1] + _FAR & 0xFFFF_FFFF)) if name == "Timestamp" else (name, value)  # type: ignore[index]
-        for name, value in options
-    )
+def _stamped(change: Callable[[int, int], tuple[int, int]]) -> Callable[[Options], Options]:
+    """A change of TSval and TSecr, modulo 2**32."""
 
+    def changed(options: Options) -> Options:
+        return tuple(
+            (name, tuple(number & 0xFFFF_FFFF for number in change(value[0], value[1])))  # type: ignore[index]
+            if name == "Timestamp"
+            else (name, value)
+            for name, value in options
+        )
 
-def _no_echo(options: Options) -> Options:
-    return tuple((name, (value[0], 0)) if name == "Timestamp" else (name, value) for name, value in options)  # type: ignore[index]
-
-
-def _of_another_tick(options: Options) -> Options:
-    return tuple((name, (value[0] ^ 1, value[1])) if name == "Timestamp" else (name, value) for name, value in options)  # type: ignore[index]
+    return changed
 
 
 def _with_too_large_a_scale(options: Options) -> Options:
@@ -90,20 +89,9 @@ def _with_too_large_a_scale(options: Options) -> Options:
 def _unhidden(frames: list[Frame]) -> list[Frame]:
     """A timestamp without the secret that shifts it."""
     (frame,) = frames
-    clock = frame.time_ns // 1_000_000 & 0xFFFF_FFFF
-
-    def told(options: Options) -> Options:
-        return tuple((name, (clock, value[1])) if name == "Timestamp" else (name, value) for name, value in options)  # type: ignore[index]
-
-    changed: list[Frame] = _options(told)(frames)
+    clock = frame.time_ns // 1_000_000
+    changed: list[Frame] = _options(_stamped(lambda _, echo: (clock, echo)))(frames)
     return changed
-
-
-def _other_clock(options: Options) -> Options:
-    return tuple(
-        (name, (value[0] - _FAR & 0xFFFF_FFFF, value[1])) if name == "Timestamp" else (name, value)  # type: ignore[index]
-        for name, value in options
-    )
 
 
 def _one_more(options: Options) -> Options:
@@ -225,14 +213,14 @@ LIES: dict[str, dict[str, Change]] = {
         "an option missing": _options(lambda options: options[1:]),
         "an option more": _options(_one_more),
         "options in another order": _options(lambda options: options[::-1]),
-        "another TSecr": _options(_other_echo),
-        "a TSecr of zero": _options(_no_echo),
-        "another TSval": _options(_of_another_tick),
+        "another TSecr": _options(_stamped(lambda clock, echo: (clock, echo + _FAR))),
+        "a TSecr of zero": _options(_stamped(lambda clock, _: (clock, 0))),
+        "another TSval": _options(_stamped(lambda clock, echo: (clock ^ 1, echo))),
         "the time since the start as TSval": _unhidden,
         "no options": _options(lambda _: ()),
         "a window scale of 15": _options(_with_too_large_a_scale),
         "a SACK block": _options(lambda options: (*options, ("NOP", None), ("NOP", None), ("SAck", (_FAR, _FAR + 9)))),
-        "an older TSval": _options(_other_clock),
+        "an older TSval": _options(_stamped(lambda clock, echo: (clock - _FAR, echo))),
         "another payload": _segments(
             lambda segment: segment._replace(
                 payload=bytes([segment.payload[0] ^ 1]) + segment.payload[1:] if segment.payload else b"?"

@@ -78,8 +78,9 @@ class Observed:
         with self._exchange.waiting_for("its end", began_ns, latest_ns):
             looks = look_until_gone(of, self._timeline, began_ns, earliest_ns, latest_ns + timers.GRACE_NS, news=True)
         allowed = timers.window(after, self._exchange.hold_ups.since(began_ns))
+        since_cause = (began_ns - self._exchange.spoken.set_ns(of.number)) / 1e9
+        allowed = allowed._replace(earliest=allowed.earliest - since_cause)
         earliest_ns, latest_ns = allowed.after(began_ns)
-        earliest_ns -= began_ns - self._exchange.spoken.set_ns(of.number)
         of.expect_nothing_left("nothing until the end of the connection")
         seconds = ((looks.gone_ns or time.monotonic_ns()) - began_ns) / 1e9
         on_time = looks.gone_ns is not None and looks.gone_ns >= earliest_ns and looks.alive_ns <= latest_ns
