@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
-import socket
+import os
+import struct
 import threading
+from fcntl import F_OFD_SETLK, F_WRLCK, fcntl
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +16,9 @@ from lab.host.errors import MachineError
 KERNEL_MAC = "02:00:00:00:00:01"
 PEER_MAC = "02:00:00:00:00:02"
 
+_LEASES = "/dev/null"  # a file that everybody may write to
+_FIRST_LEASE = int.from_bytes(b"tcp-lab")  # the byte for slot 0: nobody else is likely to lock one there
+_FLOCK = struct.Struct("@hhqqi")  # struct flock: l_type, l_whence, l_start, l_len, l_pid
 _SLOTS = 64
 _LABS_PER_SLOT = 256
 _IPV4_BLOCK = 8  # a /29: four hosts, and what is left over
@@ -47,30 +52,33 @@ class Addresses(NamedTuple):
 class AddressPool:
     """One process's share of the address space, leased for as long as the pool is open.
 
-    The lease is a socket with an abstract name: it exists nowhere on disk and ends with the process, however that ends.
+    The lease is a lock on a byte of /dev/null (F_OFD_SETLK, fcntl(2)): it exists nowhere on disk, ends with the
+    process, however that ends, and holds for runs in other network namespaces too, as the trace is the whole machine's.
     """
 
     def __init__(self) -> None:
         """MachineError when 64 runs hold all leases."""
-        self._lease = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._slot = self._take()
+        self._lease = os.open(_LEASES, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._slot = self._take()
+        except BaseException:
+            self.close()
+            raise
         self._lock = threading.Lock()
         self._next = 0
         self._used: set[int] = set()
 
     def _take(self) -> int:
-        # Each network namespace has abstract names of its own, but the trace is the whole machine's: so runs begin to
-        # look where no run in another namespace does.
+        # A container has a /dev/null of its own: so runs begin to look where one elsewhere is not likely to.
         first = Path("/proc/thread-self/ns/net").stat().st_ino
         for slot in (each % _SLOTS for each in range(first, first + _SLOTS)):
             try:
-                self._lease.bind(f"\0tcp-packet-lab/{slot}")
+                fcntl(self._lease, F_OFD_SETLK, _FLOCK.pack(F_WRLCK, os.SEEK_SET, _FIRST_LEASE + slot, 1, 0))
             except OSError as taken:
-                if taken.errno != errno.EADDRINUSE:
+                if taken.errno not in {errno.EAGAIN, errno.EACCES}:
                     raise
             else:
                 return slot
-        self._lease.close()
         raise MachineError(f"{_SLOTS} runs of the lab are going on here", "wait for one of them to end")
 
     def acquire(self) -> Addresses:
@@ -94,7 +102,7 @@ class AddressPool:
 
     def close(self) -> None:
         """End the lease."""
-        self._lease.close()
+        os.close(self._lease)
 
 
 def _pair(family: int, network: IPv4Address | IPv6Address, prefix_length: int) -> Pair:

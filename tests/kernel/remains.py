@@ -18,21 +18,6 @@ def namespaces_in_use() -> set[str]:
     return set().union(*(network_namespaces_of(int(each.name)) for each in Path("/proc").glob("[0-9]*")))
 
 
-def leases() -> dict[str, str]:
-    """The abstract sockets by which runs of the lab keep out of each other's way: "socket:[inode]" to name."""
-    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines() if "@tcp-packet-lab/" in line]
-    return {f"socket:[{row[6]}]": row[7] for row in rows}
-
-
-def leases_of(process: int) -> set[str]:
-    """Those that this process holds: {"socket:[4711]"}."""
-    held = set()
-    for link in Path(f"/proc/{process}/fd").glob("*"):
-        with suppress(OSError):  # closed in the meantime
-            held.add(str(link.readlink()))
-    return held & leases().keys()
-
-
 def session_of(leader: int) -> set[int]:
     """The living processes of the session that this process has begun."""
     found = set()

@@ -11,17 +11,16 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from lab.host.addresses import AddressPool
 from lab.saved.document import Unreadable, load
 from lab.saved.folder import RUN_FILE, NoRun, find
 from tests.kernel.helpers import COMMAND, environment, processes_marked, run_lab, scenario_file
-from tests.kernel.remains import drain, leases, leases_of, session_of, unchanged_host
+from tests.kernel.remains import drain, session_of, unchanged_host
 
 SEED = 6
 KINDS = ("SIGKILL", "SIGTERM", "SIGINT", "disk", "pipe", "memory")
@@ -167,7 +166,6 @@ def dies(death: Death, place: Path, whole: Whole) -> Fate:
             if death.saving:
                 drain(process, DEADLINE_S, LAST_BEFORE_SAVING)
             drain(process, death.share * (whole.saving_s if death.saving else whole.life_s))
-        held = leases_of(process.pid)
         if death.kind.startswith("SIG"):
             with suppress(ProcessLookupError):  # it was quicker
                 os.killpg(process.pid, getattr(signal, death.kind))
@@ -177,7 +175,7 @@ def dies(death: Death, place: Path, whole: Whole) -> Fate:
         code = end_of(process, death, place / "errors")
     found = place / ("kept" if death.kind == "disk" else "here") / "saved"
     is_there = is_whole(found)
-    left = left_of(death.mark, process.pid, held, place)
+    left = left_of(death.mark, process.pid, place)
     killed = death.kind in ("SIGKILL", "SIGTERM")
     if not is_there and not killed and found.exists():  # who can still do something takes back what is half-written
         left += [str(file) for file in found.iterdir()]
@@ -197,13 +195,13 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
-def left_of(mark: str, session: int, held: set[str], place: Path) -> list[str]:
-    """Processes, leases, and files anywhere but in the output folder.
+def left_of(mark: str, session: int, place: Path) -> list[str]:
+    """Processes, and files anywhere but in the output folder.
 
-    A namespace without a name has an end with the last process or mount that holds it, and mounts are the host's.
+    A namespace without a name and a lease have an end with the last process or mount that holds them, and mounts are
+    the host's.
     """
     left = [f"process {each}" for each in {*processes_marked(mark), *session_of(session)}]
-    left += [f"lease {each}" for each in held & leases().keys()]
     for folder, allowed in (("home", set()), ("temporary", set()), ("here", {"saved"}), ("kept", {"saved", "output"})):
         left += [str(file) for file in (place / folder).iterdir() if file.name not in allowed]
     return left
@@ -223,15 +221,12 @@ def test_a_hundred_dying_runs_leave_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_left_is_found(tmp_path: Path) -> None:
-    others = leases_of(os.getpid())
-    with ExitStack() as undo:
-        here = undo.enter_context(started([sys.executable, "-c", "print('x'); input()"], "left", tmp_path))
-        undo.callback(AddressPool().close)
+    with started([sys.executable, "-c", "print('x'); input()"], "left", tmp_path) as here:
         (tmp_path / "home/file").touch()
         (tmp_path / "here/saved").touch()
-        found = left_of("left", here.pid, leases_of(os.getpid()) - others, tmp_path)
+        found = left_of("left", here.pid, tmp_path)
     assert [re.sub(r"\d+", "N", each) for each in found] == [
-        "process N", "lease socket:[N]", re.sub(r"\d+", "N", str(tmp_path / "home/file")),
+        "process N", re.sub(r"\d+", "N", str(tmp_path / "home/file")),
     ]  # fmt: skip
 
 

@@ -6,13 +6,14 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lab.host import addresses
+from lab.host.errors import MachineError
 from lab.scenario.registry import own_folder
 from tests.kernel.helpers import (
     COMMAND,
@@ -26,7 +27,7 @@ from tests.kernel.helpers import (
     scenario_file,
     started_lab,
 )
-from tests.kernel.remains import drain, leases, leases_of, namespaces_in_use, unchanged_host
+from tests.kernel.remains import drain, namespaces_in_use, unchanged_host
 
 FINISHING = "lab.peer(to=81).send('R')"
 LONGEST_RUN_S = 1.2
@@ -69,9 +70,7 @@ def test_a_killed_run_holds_labs_until_then(waiting: Path) -> None:
         held = network_namespaces_of(process.pid) - network_namespaces_of(os.getpid())
         assert len(held) >= 2
         assert held <= namespaces_in_use()
-        (lease,) = leases_of(process.pid)
     assert held & namespaces_in_use() == set()
-    assert lease not in leases()
 
 
 def test_ctrl_c_stops_at_once_and_says_what_was_finished(waiting: Path) -> None:
@@ -142,13 +141,23 @@ def test_two_runs_at_once_do_not_see_each_other() -> None:
     assert len(told) == 1, "both saw the same results and states"
 
 
-def test_the_lease_of_a_run_is_gone_with_it() -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
-        for slot in range(64):
-            if f"@tcp-packet-lab/{slot}" not in leases().values():
-                other.bind(f"\0tcp-packet-lab/{slot}")
-                break
-        assert run_lab("run", "-q", "-4", "nobody_listens").returncode == 0
+def test_a_lease_holds_in_any_namespace_and_ends_with_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases = tmp_path / "leases"
+    leases.touch()
+    monkeypatch.setattr(addresses, "_LEASES", leases)
+    monkeypatch.setattr(addresses, "_SLOTS", 1)
+    code = "import sys; from lab.host import addresses; addresses._LEASES, addresses._SLOTS = sys.argv[1], 1\n"
+    code += "pool = addresses.AddressPool(); print('leased', flush=True); input()"
+    call = ["unshare", "--net", sys.executable, "-c", code, str(leases)]
+    with subprocess.Popen(call, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "leased\n"
+        with pytest.raises(MachineError, match="1 runs of the lab are going on here"):
+            addresses.AddressPool()
+        other.kill()
+    addresses.AddressPool().close()
 
 
 def test_a_run_writes_below_its_output_folder_only(tmp_path: Path) -> None:

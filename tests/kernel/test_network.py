@@ -38,15 +38,6 @@ def own_namespace() -> str:
     return str(Path("/proc/thread-self/ns/net").readlink())
 
 
-def test_runs_in_two_network_namespaces_have_addresses_of_their_own() -> None:
-    # As root and as an ordinary user, whose lab has a network namespace: neither sees the other's lease.
-    with closing(AddressPool()) as one, closing(Namespace()) as elsewhere:
-        with elsewhere.entered():
-            other = AddressPool()
-        with closing(other):
-            assert one.acquire().ipv4.kernel != other.acquire().ipv4.kernel
-
-
 def rows(namespace: Namespace, kind: str) -> list[dict[str, object]]:
     """What pyroute2 lists inside: attributes without their prefix."""
     from pyroute2 import IPRoute
@@ -156,13 +147,6 @@ def test_received_frames_carry_the_kernels_time(lab4: Lab) -> None:
     slack = 200_000  # the two clocks are compared to within a fraction of that
     assert before <= sent <= answer + slack
     assert answer <= after + slack
-
-
-def test_all_leases_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.host.addresses._SLOTS", 1)
-    taken = pytest.raises(MachineError, match="1 runs of the lab are going on here")
-    with closing(Namespace()) as quiet, quiet.entered(), closing(AddressPool()), taken:
-        AddressPool()
 
 
 def test_an_answer_for_which_there_is_no_memory_is_an_error() -> None:
