@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -55,6 +56,7 @@ def mutate(
     tally = _Tally(stream, quiet=quiet)
     names = [each.id for each in found.scenarios]
     reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, tally.tell)
+    gc.collect()  # the pool, whose semaphores would outlive an exit at once
     survivors = tally.survivors + _tell_rules_and_claims(tally, rules, _claims(reports), whole=not patterns)
     print(f"in {time.monotonic() - began:.0f} s", file=stream)
     if json_file:
