@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +25,14 @@ class Format(Enum):
     MERMAID = "mermaid"
 
 
-def draw(results: Sequence[Result], form: Format, language: str, *, plain: bool, output: str | None) -> None:
+def draw(
+    results: Sequence[Result], form: Format, language: str, *, plain: bool, everything: bool, output: str | None
+) -> None:
     """Draw the ladders to standard output, to a file, or each to a file of its own in a folder."""
     from lab.report.captures import file_name
 
     screen_of(sys.stdout)  # what its encoding lacks is not refused
-    drawing = _drawing(form, language, plain)
+    drawing = _drawing(form, language, plain, everything)
     drawn = [(result, drawing(result.recording)) for result in results if result.recording is not None]
     if not drawn:
         wrong_usage("nothing was recorded there")
@@ -57,22 +59,25 @@ def draw(results: Sequence[Result], form: Format, language: str, *, plain: bool,
 _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
 
 
-def _drawing(form: Format, language: str, plain: bool) -> Callable[[Recording], str]:
+def _drawing(form: Format, language: str, plain: bool, everything: bool) -> Callable[[Recording], str]:
     from lab.report import mermaid, svg, text
     from lab.report import plain as sentences
     from lab.report.ladder import ladder_of
-    from lab.report.rungs import shortened
     from lab.report.screen import Screen
     from lab.report.words import words
 
     say = words(language)
     if form is Format.SVG:
-        return lambda recording: svg.svg(shortened(ladder_of(recording), svg.MOST_RUNGS), say)
+        return lambda recording: svg.svg(ladder_of(recording, svg.MOST_RUNGS), say)
     if form is Format.MERMAID:
-        return lambda recording: mermaid.mermaid(shortened(ladder_of(recording), mermaid.MOST_RUNGS), say)
-    if plain:
-        return lambda recording: "".join(f"{line}\n" for line in sentences.sentences(ladder_of(recording), say))
-    return lambda recording: "".join(f"{line}\n" for line in text.ladder_lines(ladder_of(recording), Screen()))
+        return lambda recording: mermaid.mermaid(ladder_of(recording, mermaid.MOST_RUNGS), say)
+    screen = Screen(most=None) if everything else Screen()
+
+    def lines(recording: Recording) -> Iterator[str]:
+        ladder = ladder_of(recording, screen.most)
+        return sentences.sentences(ladder, say) if plain else text.ladder_lines(ladder, screen)
+
+    return lambda recording: "".join(f"{line}\n" for line in lines(recording))
 
 
 def write(file: Path, text: str) -> None:

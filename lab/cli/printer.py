@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 class Printer:
     """What `run` and its kind say, on one stream."""
 
-    def __init__(self, stream: TextIO, quiet: bool = False, verbose: bool = False, plain: bool = False) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        quiet: bool = False,
+        verbose: bool = False,
+        plain: bool = False,
+        everything: bool = False,
+    ) -> None:
         self._stream = stream
         self._quiet = quiet
         self._verbose = verbose
-        self._screen = screen_of(stream, plain)
+        self._screen = screen_of(stream, plain, everything)
         self._display = Display(sys.stderr, plain)
 
     def note(self, text: str) -> None:

@@ -14,14 +14,19 @@ _LEAST_WIDTH, _USUAL_WIDTH = 80, 100
 _DRAWN = "─►┊·"
 
 
-def screen_of(stream: TextIO, plain: bool = False) -> Screen:
-    """The screen behind a stream. What its encoding lacks is written as an escape sequence, not refused."""
+def screen_of(stream: TextIO, plain: bool = False, everything: bool = False) -> Screen:
+    """The screen behind a stream. What its encoding lacks is written as an escape sequence, not refused.
+
+    Its reader wants every line when `everything` is set.
+    """
     from lab.report.screen import Screen
 
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
     width = max(_LEAST_WIDTH, shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns)
-    return Screen(width, _shows_lines(stream), stream.isatty() and not os.environ.get("NO_COLOR"), plain)
+    colours = stream.isatty() and not os.environ.get("NO_COLOR")
+    most = None if everything else Screen().most
+    return Screen(width, _shows_lines(stream), colours, plain, most)
 
 
 def _shows_lines(stream: TextIO) -> bool:

@@ -19,6 +19,9 @@ def show(
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Also each standing rule and each frame's bytes.")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every line: otherwise of more than 2,000 the beginning and the end.")
+    ] = False,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     plain: Plain = False,
@@ -37,11 +40,11 @@ def show(
     from lab.report import summary
     from lab.report.screen import json_text
 
-    printer = Printer(sys.stdout, quiet, verbose, plain)
+    printer = Printer(sys.stdout, quiet, verbose, plain, everything)
     with reading():
         run, patterns, unknown = choose(what or [], families(ipv4, ipv6))
         if form is not None or output is not None:
-            draw(run.results, form or Format.TEXT, language.value, plain=plain, output=output)
+            draw(run.results, form or Format.TEXT, language.value, plain=plain, everything=everything, output=output)
         elif as_json:
             print(json_text(summary.as_json(run)))
         elif patterns:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lab.report.lanes import Lane, lanes_of, next_turns
 from lab.report.pairing import Pairing
-from lab.report.rungs import NOBODY, Kind, Ladder, Rung, Sides
+from lab.report.rungs import NOBODY, Kind, Ladder, Rung, Sides, middle
 from lab.report.segments import segment_text
 from lab.scenario.recording import CallMade, CheckMade, CrossingOver, Event, FrameSeen, Recording, StepBegun
 from lab.tcp.state import State
@@ -19,9 +19,12 @@ NOTICEABLE_NS = 100_000_000
 """From here on a gap is a wait: far above what a busy machine takes for an answer, below any timer of interest."""
 
 
-def ladder_of(recording: Recording) -> Ladder:
-    """The ladder of a recording; the time that takes grows with its length only."""
-    return _Builder(recording).build()
+def ladder_of(recording: Recording, most: int | None = None) -> Ladder:
+    """The ladder of a recording; the time that takes grows with its length only.
+
+    What has more than `most` rungs (waits are not counted) shows its beginning and its end, half of `most` each.
+    """
+    return _Builder(recording).build(most)
 
 
 class _Builder:
@@ -42,7 +45,7 @@ class _Builder:
         self._pairing = Pairing(self._rungs)
         self._lanes: dict[int, Lane] = {}
 
-    def build(self) -> Ladder:
+    def build(self, most: int | None) -> Ladder:
         events = self._recording.events
         shown = [is_shown(event) for event in events]
         times_ns = [event.time_ns for event, is_it in zip(events, shown, strict=True) if is_it]
@@ -58,7 +61,13 @@ class _Builder:
             CallMade: self._call,
             CrossingOver: self._arrival,
         }
+        left_out = _middle(events, shown, most)
+        ladder = Ladder(self._rungs, self._recording)
         for index, event in enumerate(events):
+            if index in left_out:
+                continue
+            if left_out and index == left_out.stop:
+                self._leave_out(ladder, left_out, shown, turns)
             self._packets += event.__class__ is FrameSeen
             if not shown[index] and event.__class__ not in _UNTIMED:
                 continue
@@ -67,7 +76,32 @@ class _Builder:
             add[event.__class__](index, event, turns[index])
         for at, number in by_themselves:
             self._by_itself(at, number)
-        return Ladder(self._rungs, self._recording)
+        return ladder
+
+    def _leave_out(self, ladder: Ladder, left_out: range, shown: Sequence[bool], turns: Sequence[float]) -> None:
+        """Go on behind events that have no rungs, but led to where the next ones begin."""
+        last: dict[int, int] = {}
+        for index in left_out:
+            event = self._recording.events[index]
+            ladder.omitted += shown[index] or event.__class__ is StepBegun
+            if shown[index]:
+                self._last_ns = max(self._last_ns, event.time_ns)
+            if isinstance(event, FrameSeen):
+                self._packets += 1
+                if event.connection is not None:
+                    last[event.connection] = index
+            elif isinstance(event, CallMade):
+                self._note_listening(event)
+            elif isinstance(event, CheckMade) and event.frame in self._rung_of:
+                self._check(index, event, 0)
+        for number, index in last.items():
+            seen = self._recording.events[index]
+            assert isinstance(seen, FrameSeen)
+            self._sides[number] = Sides(seen.peer_state, self._lane(number).until(seen.time_ns, turns[index]))
+        self._met.update(last)
+        self._pairing = Pairing(self._rungs)
+        self._shown = None
+        ladder.gap = len(self._rungs)
 
     def _step(self, index: int, step: StepBegun, _: float) -> None:
         self._add(Rung(Kind.STEP, step.time_ns, step.title, index, claims=step.claims))
@@ -94,12 +128,18 @@ class _Builder:
 
     def _call(self, index: int, call: CallMade, turn_ns: float) -> None:
         rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, connection=call.connection)
-        if call.name == "bind" and not call.error and isinstance(call.arguments[0], int):
-            self._bound = call.arguments[0]
-        elif call.name == "listen" and not call.error:
-            self._listening.add(self._bound)
+        if self._note_listening(call):
             rung.before, rung.after = Sides(None, State.CLOSED), Sides(None, State.LISTEN)
         self._after_lab(rung, turn_ns)
+
+    def _note_listening(self, call: CallMade) -> bool:
+        """Whether this is the call that makes the kernel listen."""
+        if call.name == "bind" and not call.error and isinstance(call.arguments[0], int):
+            self._bound = call.arguments[0]
+        listens = call.name == "listen" and not call.error
+        if listens:
+            self._listening.add(self._bound)
+        return listens
 
     def _arrival(self, index: int, crossing: CrossingOver, turn_ns: float) -> None:
         held = [self._rung_of[at] for at in crossing.frames if at in self._rung_of]
@@ -173,6 +213,13 @@ def is_shown(event: Event) -> bool:
             return True
         return icmp.error_in(event.data) is not None  # echo requests, and what the interface says of itself, are not
     return isinstance(event, CallMade | CrossingOver)
+
+
+def _middle(events: Sequence[Event], shown: Sequence[bool], most: int | None) -> range:
+    """The events to leave out, none where no more than `most` have a rung of their own."""
+    own = [at for at, event in enumerate(events) if shown[at] or event.__class__ is StepBegun]
+    omitted = middle(len(own), most)
+    return range(own[omitted.start], own[omitted.stop]) if omitted else omitted
 
 
 _UNTIMED = (CheckMade, StepBegun)

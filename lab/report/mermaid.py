@@ -30,10 +30,9 @@ def _lines(ladder: Ladder, say: Words) -> Iterator[str]:
     yield "sequenceDiagram"
     yield f"    participant P as {say('peer_head')}"
     yield f"    participant K as {say('kernel_head')}"
-    half = len(ladder.rungs) // 2 if ladder.omitted else None
     names = ladder.names
     for at, rung in enumerate(ladder.rungs):
-        if at == half:
+        if at == ladder.gap:
             yield f"    Note over P,K: {_text(say('left_out', count=ladder.omitted))}"
         name = names[rung.connection] if rung.connection is not None else ""
         for line in _rung(rung, f"[{name}] " if name else "", say):

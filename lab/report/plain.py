@@ -19,9 +19,8 @@ _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
 def sentences(ladder: Ladder, say: Words) -> Iterator[str]:
     """A line for each rung."""
     names = ladder.names
-    half = len(ladder.rungs) // 2 if ladder.omitted else None
     for at, rung in enumerate(ladder.rungs):
-        if at == half:
+        if at == ladder.gap:
             yield say("left_out", count=ladder.omitted)
         yield sentence(ladder, rung, names, say)
 

@@ -83,12 +83,14 @@ class Rung:
 
 @dataclass(slots=True)
 class Ladder:
-    """All rungs of a recording, in order."""
+    """The rungs of a recording, in order."""
 
     rungs: list[Rung]
     recording: Recording
     omitted: int = 0
-    """How many rungs were left out, see `shortened`."""
+    """How many were left out."""
+    gap: int | None = None
+    """The rung before which they were."""
 
     @property
     def names(self) -> list[str]:
@@ -116,22 +118,11 @@ class Ladder:
         return (event, event.segment) if isinstance(event, FrameSeen) and event.segment is not None else None
 
 
-def shortened(ladder: Ladder, most: int) -> Ladder:
-    """The same ladder where it has no more than `most` rungs, else its beginning and its end, half of `most` each."""
-    surplus = len(ladder.rungs) - most
-    if surplus <= 0:
-        return ladder
-    first = most // 2
-    last = first + surplus
-
-    def moved(at: int | None) -> int | None:
-        return at if at is None or at < first else None if at < last else at - surplus
-
-    kept = ladder.rungs[:first] + ladder.rungs[last:]
-    for rung in kept:
-        rung.arrives, rung.acknowledged = moved(rung.arrives), moved(rung.acknowledged)
-        rung.acknowledges = tuple(at for each in rung.acknowledges if (at := moved(each)) is not None)
-    return Ladder(kept, ladder.recording, surplus)
+def middle(count: int, most: int | None) -> range:
+    """Which of so many lines to leave out where there may be `most`: neither the first half of those nor the last."""
+    if most is None or count <= most:
+        return range(0)
+    return range(most // 2, count - (most - most // 2))
 
 
 def _host(address: str) -> str:

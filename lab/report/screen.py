@@ -42,10 +42,17 @@ class Screen(NamedTuple):
     colours: bool = False
     plain: bool = False
     """Its reader hears the lines one after the other: sentences instead of a drawing."""
+    most: int | None = 2000
+    """So many lines of a ladder, of its checks, of its frames; of more the beginning and the end. None: all."""
 
     def paint(self, text: str, style: str) -> str:
         """The text in a style, where there are any: "title", "faint", "mark", "broke", or an outcome."""
         return f"\033[{_STYLES[style]}m{text}\033[0m" if self.colours and text.strip() else text
+
+
+def left_out(count: int) -> str:
+    """What stands in the place of so many lines."""
+    return f"({count:,} lines are left out here; lab show --all prints them)"
 
 
 def printable(text: str) -> str:

@@ -57,9 +57,8 @@ class _Drawing:
     def body(self) -> str:
         """All elements; afterwards `y` is the height."""
         parts = [self._heads()]
-        half = len(self._ladder.rungs) // 2 if self._ladder.omitted else None
         for at, rung in enumerate(self._ladder.rungs):
-            if at == half:
+            if at == self._ladder.gap:
                 parts.append(self._left_out())
             parts.append(self._rung(at, rung))
         self.y += 8

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lab.report.rungs import Kind, Ladder, Rung
-from lab.report.screen import Screen, printable, wrapped
+from lab.report.screen import Screen, left_out, printable, wrapped
 
 _TIME, _PEER, _ARROW, _KERNEL = 11, 13, 9, 14
 """How wide the columns are."""
@@ -51,10 +51,9 @@ class _Drawing:
         head = f"{'ms':>9}  {'peer':<{_PEER + _ARROW}}{'kernel':<{_KERNEL}}"
         yield head + "seq:end(len) ack, window, options"
         rungs = self._ladder.rungs
-        half = len(rungs) // 2 if self._ladder.omitted else None
         for at, rung in enumerate(rungs):
-            if at == half:
-                yield f"{_TITLES}({self._ladder.omitted} lines are left out here)"
+            if at == self._ladder.gap:
+                yield f"{_TITLES}{left_out(self._ladder.omitted)}"
             match rung.kind:
                 case Kind.SEGMENT | Kind.FRAME:
                     yield from self._frame(rung)

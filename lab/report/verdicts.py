@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from lab.report.ladder import ladder_of
 from lab.report.plain import sentences
-from lab.report.screen import Screen, printable_lines
+from lab.report.rungs import middle
+from lab.report.screen import Screen, left_out, printable_lines
 from lab.report.text import ladder_lines
 from lab.report.words import words
 from lab.scenario.recording import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
@@ -32,9 +33,9 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
     elif not brief and any(isinstance(event, FrameSeen | CallMade) for event in recording.events):
         yield from exchange_lines(recording, screen)
     if not brief:
-        yield from check_lines(recording, each_rule=verbose)
+        yield from check_lines(recording, screen, each_rule=verbose)
     if verbose:
-        yield from frame_lines(recording)
+        yield from frame_lines(recording, screen)
 
 
 def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
@@ -54,12 +55,19 @@ def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
             yield from printable_lines(f"      {_at(result.where)}{result.message}")
 
 
-def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
+def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -> Iterator[str]:
     """Every check with its verdict, a line each; the standing rules as one line, or a line for `each_rule`."""
-    for check in recording.checks:
+    checks = recording.checks
+    omitted = {at for at in middle(len(checks), screen.most) if checks[at].passed}
+    gap = min(omitted, default=None)
+    for at, check in enumerate(checks):
+        if at == gap:
+            yield f"              {left_out(len(omitted))}"
+        if at in omitted:
+            continue
         verdict = "ok  " if check.passed else "FAIL"
         yield from printable_lines(f"  {verdict} {_line(check.where):>5}  {told(recording, check)}")
-    subjects = [check.subject for check in recording.checks]
+    subjects = [check.subject for check in checks]
     waived = sum(subject.startswith("documented deviation") for subject in subjects)
     if recording.segments_judged and not any(subject.startswith("standing rule") for subject in subjects):
         held = f"{len(RULES) - waived} standing rules held on {recording.segments_judged} segments of the kernel"
@@ -75,11 +83,16 @@ def check_lines(recording: Recording, each_rule: bool = False) -> Iterator[str]:
             yield f"       {rule.id:<24} {rule.sentence}   {rule.section}"
 
 
-def frame_lines(recording: Recording) -> Iterator[str]:
+def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
     """The bytes of every frame, numbered as they came, from 1 as in Wireshark."""
     dropped = dict(recording.dropped)
-    frames = ((at, event) for at, event in enumerate(recording.events) if isinstance(event, FrameSeen))
+    frames = [(at, event) for at, event in enumerate(recording.events) if isinstance(event, FrameSeen)]
+    omitted = middle(len(frames), screen.most)
     for number, (at, seen) in enumerate(frames, start=1):
+        if number - 1 in omitted:
+            if number - 1 == omitted.start:
+                yield f"  {left_out(len(omitted))}"
+            continue
         way = "peer > kernel" if seen.from_peer else "kernel > peer"
         note = f"  not for a connection: {dropped[at]}" if at in dropped else ""
         yield f"  frame {number}  {way}  {len(seen.data)} bytes{note}"
@@ -125,7 +138,7 @@ def _difference(recording: Recording, check: CheckMade) -> Iterator[str]:
 
 def exchange_lines(recording: Recording, screen: Screen) -> Iterator[str]:
     """The ladder, or in sentences where that is what the screen is for."""
-    drawn = ladder_of(recording)
+    drawn = ladder_of(recording, screen.most)
     return sentences(drawn, words("en")) if screen.plain else ladder_lines(drawn, screen)
 
 

@@ -58,13 +58,14 @@ def _write_ladders(folder: RunFolder, name: str, ladder: Ladder) -> None:
     folder.write(f"{name}.plain.txt", (f"{line}\n".encode() for line in sentences(ladder, say)))
 
 
-def enlarge(file: Path, frames: int, larger: Path) -> None:
-    """Write the saved run again, with its largest recording repeated until that has so many frames."""
+def enlarge(file: Path, frames: int, larger: Path) -> str:
+    """Write the saved run again, with its largest recording repeated until that has so many frames; whose that is."""
     run = load(file)
     largest = max(run.results, key=_frames_of)
     if largest.recording is not None:
         _repeat(largest.recording, -(-frames // _frames_of(largest)))
     larger.write_text("".join(lines_of(Run(results=run.results, environment=run.environment))))
+    return largest.scenario.id
 
 
 def _frames_of(result: Result) -> int:

@@ -103,6 +103,6 @@ def test_a_documented_deviation_is_counted_apart(lab: Lab) -> None:
         peer.send("PA", payload="hello")
         peer.expect("A")
     lab.finish()
-    *_, last = check_lines(lab.recording)
+    *_, last = check_lines(lab.recording, Screen())
     held = f"{len(RULES) - 1} standing rules held on 3 segments of the kernel, 1 broken as documented"
     assert last.split() == ["ok", *held.split()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from lab.saved.document import lines_of
 from lab.scenario.registry import Scenario
 from lab.scenario.result import Outcome, Result, Run
-from tests.unit.stories import Story
+from tests.unit.stories import Story, a_long_one
 from tests.unit.test_text import eventful
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +55,20 @@ def test_text_is_the_ladder_alone(saved: Path) -> None:
     head, *lines = done.stdout.splitlines()
     assert head.split()[:3] == ["ms", "peer", "kernel"]
     assert len(lines) == 5
+
+
+@pytest.mark.parametrize("form", [[], ["--format", "text"], ["--plain"]])
+def test_a_long_one_shows_its_beginning_and_its_end_unless_all_is_asked_for(tmp_path: Path, form: list[str]) -> None:
+    long = Story()
+    long.recording = a_long_one(3000)
+    file = tmp_path / "run.json"
+    file.write_text("".join(lines_of(run_of(long))))
+    lines = show(file, "made.up", *form).stdout.splitlines()
+    every = show(file, "made.up", "--all", *form).stdout.splitlines()
+    (gap,) = (at for at, line in enumerate(lines) if "lines are left out here" in line)
+    assert len(every) - len(lines) == int(re.sub(r"\D", "", lines[gap])) - 1 > 900
+    assert lines[:gap] == every[:gap]
+    assert lines[gap + 1 :] == every[gap + 1 - len(lines) :]
 
 
 def test_one_svg_goes_to_standard_output(saved: Path) -> None:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import time
+import sys
+from dataclasses import fields
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
 from lab.report.ladder import ladder_of
-from lab.report.rungs import Kind, Ladder, Rung, Sides, shortened
+from lab.report.rungs import Kind, Ladder, Rung, Sides
 from lab.report.screen import Screen
 from lab.report.text import ladder_lines
 from lab.scenario.expectation import Expected
-from lab.scenario.recording import Connection
+from lab.scenario.recording import Connection, Recording
 from lab.tcp.flags import SYN
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from tests.unit.crafted import packet
 from tests.unit.stories import ISS, Story, a_long_one
 
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
+
 S = State
+OF_PAIRS = ("acknowledges", "acknowledged")
 
 
 def rungs_of(story: Story, *kinds: Kind) -> list[Rung]:
@@ -179,24 +186,57 @@ def test_connections_are_told_apart_by_what_differs() -> None:
     assert ladder.names == ["2.80>1.5000", "2.80>3.5000", "12.80>1.5000"]
 
 
-def test_a_long_ladder_is_shortened_in_the_middle_and_keeps_its_pairs() -> None:
-    whole = ladder_of(a_long_one(1000))
-    count = len(whole.rungs)
-    ladder = shortened(whole, 100)
-    assert (len(ladder.rungs), ladder.omitted) == (100, count - 100)
+def test_a_long_ladder_shows_its_beginning_and_its_end_as_the_whole_one_does() -> None:
+    whole = ladder_of(a_long_one(1000)).rungs
+    ladder = ladder_of(a_long_one(1000), 100)
+    assert (len(ladder.rungs), ladder.omitted, ladder.gap) == (100, len(whole) - 100, 50)
+    for rung, same in zip(ladder.rungs, whole[:50] + whole[-50:], strict=True):
+        told = {field.name: getattr(rung, field.name) for field in fields(rung) if field.name not in OF_PAIRS}
+        assert told == {field: getattr(same, field) for field in told}
     for at, rung in enumerate(ladder.rungs):
         assert all(ladder.rungs[each].acknowledged == at for each in rung.acknowledges)
         assert rung.acknowledged is None or at in ladder.rungs[rung.acknowledged].acknowledges
+    assert sum(rung.acknowledged is not None for rung in ladder.rungs) > 40
+
+
+def test_what_comes_behind_the_gap_knows_what_was_before_it() -> None:
+    """A port that listens, a state, the number of a packet, and that nothing was waited for."""
+    story = Story()
+    story.handshake()
+    story.call("bind", 81)
+    story.call("listen", 16)
+    story.recording.connections.append(Connection(4, 81, 40002))
+    story.peer("S", S.SYN_SENT, connection=1)
+    whole, short = ladder_of(story.recording), ladder_of(story.recording, 2)
+    assert short.omitted == len(whole.rungs) - 2
+    assert [rung.text for rung in short.rungs] == [whole.rungs[0].text, whole.rungs[-1].text]
+    assert short.rungs[1] == whole.rungs[-1]
+    assert short.rungs[1].before == Sides(S.CLOSED, S.LISTEN)
 
 
 def test_a_short_ladder_is_left_alone() -> None:
     ladder = ladder_of(a_long_one(10))
-    assert shortened(ladder, 100) is ladder
+    assert ladder_of(a_long_one(10), 100) == ladder
 
 
 def test_a_walk_through_the_whole_recording_for_each_frame_is_not_needed() -> None:
-    recording = a_long_one(20_000)
-    began = time.process_time()
-    lines = sum(1 for _ in ladder_lines(ladder_of(recording), Screen()))
-    assert lines > 20_000
-    assert time.process_time() - began < 8, "it takes half a second, and the walk half a minute"
+    once, twice = lines_executed(a_long_one(300)), lines_executed(a_long_one(600))
+    assert 1.9 * once < twice < 2.1 * once
+
+
+def lines_executed(recording: Recording) -> int:
+    """How many lines of Python it takes to draw that."""
+    count = 0
+
+    def trace(_: FrameType, event: str, __: object) -> TraceFunction:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        list(ladder_lines(ladder_of(recording), Screen()))
+    finally:
+        sys.settrace(before)
+    return count

@@ -11,7 +11,7 @@ import pytest
 from lab.report.ladder import ladder_of
 from lab.report.mermaid import mermaid
 from lab.report.pen import NARROW, WIDE, Sheet
-from lab.report.rungs import Kind, shortened
+from lab.report.rungs import Kind
 from lab.report.svg import figure, svg
 from lab.report.words import LANGUAGES, table, words
 from lab.scenario.recording import Connection
@@ -138,7 +138,7 @@ def test_a_crossing_segment_is_one_long_arrow() -> None:
 
 
 def test_a_long_ladder_says_what_it_leaves_out() -> None:
-    ladder = shortened(ladder_of(a_long_one(3000)), 100)
+    ladder = ladder_of(a_long_one(3000), 100)
     height, body = figure(ladder, words("en"), WIDE)
     assert f"{ladder.omitted} lines are left out here" in body
     assert body.count('class="rung"') == 100

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from lab.report.ladder import ladder_of
 from lab.report.screen import Screen, printable, wrapped
 from lab.report.text import duration, ladder_lines
+from lab.report.verdicts import check_lines, frame_lines
 from lab.scenario.expectation import Expected
 from lab.scenario.recording import Connection
 from lab.tcp.state import State
@@ -144,3 +145,22 @@ def test_a_chinese_character_takes_two_columns() -> None:
 )
 def test_durations(nanoseconds: int, told: str) -> None:
     assert duration(nanoseconds) == told
+
+
+def test_of_many_checks_and_frames_a_screen_gets_the_ends_and_what_failed() -> None:
+    story = Story()
+    story.handshake()
+    for _ in range(10):
+        story.agrees("SA")
+    story.differs(4, Expected(flags=0))
+    for _ in range(9):
+        story.agrees("SA")
+    few, all_of_them = Screen(most=2), Screen(most=None)
+    assert [line.split()[0] for line in check_lines(story.recording, few)] == ["ok", "(17", "FAIL", "ok"]
+    assert [line.split()[0] for line in check_lines(story.recording, all_of_them)] == ["ok"] * 10 + ["FAIL"] + [
+        "ok"
+    ] * 9
+    assert [line.split()[:2] for line in frame_lines(story.recording, few) if line[2] != " "] == [
+        ["frame", "1"], ["(1", "lines"], ["frame", "3"],
+    ]  # fmt: skip
+    assert sum(line.startswith("  frame") for line in frame_lines(story.recording, all_of_them)) == 3

@@ -17,7 +17,7 @@ from lab.report.html.sentences import Sentences
 from lab.report.ladder import ladder_of
 from lab.report.pen import NARROW, WIDE
 from lab.report.plain import sentence
-from lab.report.rungs import Kind, Ladder, Rung, Sides, shortened
+from lab.report.rungs import Kind, Ladder, Rung, Sides
 from lab.report.screen import printable
 from lab.report.svg import MOST_RUNGS, figure
 from lab.report.words import LANGUAGES, words
@@ -86,7 +86,7 @@ class Details:
         recording = result.recording
         if recording is None:
             return {}, []
-        ladder = shortened(ladder_of(recording), MOST_RUNGS)
+        ladder = ladder_of(recording, MOST_RUNGS)
         say = self._say["en"]
         rungs = [self._rung(ladder, rung) for rung in ladder.rungs]
         told = {
