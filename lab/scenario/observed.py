@@ -133,6 +133,8 @@ class Observed:
         if info:
             return timers.fin_wait_2(settings, seconds, info["rto"] / 1e6)
         least = timers.fin_wait_2(settings, seconds)
+        if len(least) > 1:  # the first of them is a whole socket's, which is not there any more
+            self._ensure_in_time(of, least[0])
         rto = timers.longest_timeout(settings, self._exchange.spoken.longest_round_trip(of.number))
         most = timers.fin_wait_2(settings, seconds, rto)
         if most == least:
