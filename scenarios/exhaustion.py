@@ -142,6 +142,7 @@ def reuse_with_timestamps(lab: Lab) -> None:
     new.expect("A", seq=1, ack=1)
     lab.verify("connections in TIME-WAIT", ports - 1, lab.kernel.count("TIME-WAIT"))
     lab.verify("TcpExtTWRecycled", 1, lab.kernel.counter("TcpExtTWRecycled"))
+    lab.measured("C118", "1 with timestamps: used again")
 
 
 @scenario(section="RFC 6191 2", sysctls={**FOUR_PORTS, "net.ipv4.tcp_tw_reuse": 1, REUSE_DELAY: 60_000})
@@ -151,6 +152,7 @@ def reuse_not_too_soon(lab: Lab) -> None:
     for _ in range(number_of_ports(lab)):
         open_and_close(lab, lab.peer(port=SERVER, timestamps=True))
     lab.kernel.connect(to=lab.peer(port=SERVER), error="EADDRNOTAVAIL")
+    lab.measured("C118", f"{REUSE_DELAY} = {lab.kernel.sysctl(REUSE_DELAY)}: not before")
 
 
 @scenario(section="RFC 6191 2", sysctls={**FOUR_PORTS, "net.ipv4.tcp_tw_reuse": 1}, short={})
@@ -161,6 +163,7 @@ def no_reuse_without_timestamps(lab: Lab) -> None:
         peer = open_and_close(lab, lab.peer(port=SERVER))
     wait_for_reuse(lab, peer)
     lab.kernel.connect(to=lab.peer(port=SERVER), error="EADDRNOTAVAIL")
+    lab.measured("C118", "1 without timestamps: not")
 
 
 @scenario(section="RFC 9293 3.6.1", sysctls=FOUR_PORTS, short={})
@@ -176,6 +179,7 @@ def no_reuse_by_default(lab: Lab) -> None:
     for value in (2, 0):
         lab.kernel.sysctl("net.ipv4.tcp_tw_reuse", value)
         lab.kernel.connect(to=waiting, error="EADDRNOTAVAIL")
+    lab.measured("C118", "2 or 0: not")
 
 
 @scenario(section="RFC 9293 3.6.1")

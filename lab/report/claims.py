@@ -65,6 +65,7 @@ def as_json(reports: Sequence[ClaimReport]) -> list[dict[str, Any]]:
             "kind": report.claim.kind.value,
             "verdict": report.verdict.value,
             "measured": report.measured,
+            "since": [{"kernel": each.kernel, "text": each.text.en} for each in report.claim.since],
             "evidence": [each.as_json() for each in report.evidence],
         }
         for report in reports

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from scripts.machines.guest import Guest, choose_accelerator
 from scripts.machines.kernels import fetch, newest_of, offered
 from scripts.machines.roots import PROJECT, add_checkout, bootstrap, make_disk
-from scripts.machines.table import as_markdown
+from scripts.machines.table import OfKernel, as_markdown
 from scripts.machines.tools import CHECKOUT, WORK, Failed, Phases, exit_status, run
 
 SERIES = ("5.10", "6.1", "6.12", "6.18", "7.3")
@@ -71,7 +72,7 @@ def _try(asked: argparse.Namespace) -> int:
             else:
                 phases.add(f"run under {kernel.release}", told)
     done = [kernel for kernel in kernels if kernel.release not in failed]
-    table = as_markdown({kernel.release: _claims(folder / kernel.release / "results/run") for kernel in done})
+    table = as_markdown({kernel.release: _read(folder / kernel.release / "results/run") for kernel in done})
     if asked.table:
         asked.table.write_text(table)
     else:
@@ -106,14 +107,15 @@ def _set_up(root: Path, log: Path) -> None:
     resolver.write_text(guests)
 
 
-def _claims(recording: Path) -> list[dict[str, object]]:
-    done = subprocess.run(
-        [CHECKOUT / "scripts/lab", "claims", "--from", recording, "--json"], capture_output=True, text=True, check=False
-    )
+def _read(recording: Path) -> OfKernel:
+    return OfKernel(_told("claims", "--json", "--from", recording), _told("show", "--json", recording)["scenarios"])
+
+
+def _told(*arguments: str | Path) -> Any:
+    done = subprocess.run([CHECKOUT / "scripts/lab", *arguments], capture_output=True, text=True, check=False)
     if not done.stdout:
-        raise Failed(f"lab claims --from {recording}: {done.stderr.strip()}")
-    listed: list[dict[str, object]] = json.loads(done.stdout)
-    return listed
+        raise Failed(f"lab {' '.join(map(str, arguments))}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

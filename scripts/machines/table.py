@@ -1,22 +1,37 @@
-"""The claims of several runs as one Markdown table: what each kernel did, and which of them differ."""
+"""The claims of several runs as Markdown tables: what each kernel did, what has changed, and since when."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+Json = Mapping[str, Any]
 
 _MARKS = {"shown": "shown", "differs": "**differs**", "not run": "not run"}
+_NUMBERS = re.compile(r"\d[\d.]*(, \d[\d.]*)*")
 
 
-def as_markdown(claims: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """`claims`: for each kernel what `lab claims --json` printed. Kernels in the order given, oldest first."""
-    kernels = list(claims)
-    by_id: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for kernel, listed in claims.items():
-        for claim in listed:
+class OfKernel(NamedTuple):
+    """What came back from one kernel."""
+
+    claims: Sequence[Json]
+    """As `lab claims --json` prints them."""
+    results: Sequence[Json]
+    """The `scenarios` of `lab show --json`."""
+
+
+def as_markdown(runs: Mapping[str, OfKernel]) -> str:
+    """The page; kernels in the order given, oldest first."""
+    kernels = list(runs)
+    by_id: dict[str, dict[str, Json]] = {}
+    for kernel, run in runs.items():
+        for claim in run.claims:
             by_id.setdefault(str(claim["id"]), {})[kernel] = claim
-    differing = {name: row for name, row in by_id.items() if _differs(row, kernels)}
+    differing = {name: row for name, row in by_id.items() if len({_verdict(row.get(each)) for each in kernels}) > 1}
+    changed = {name: row for name, row in by_id.items() if _has_changed(row)}
     lines = [
         "# The article's claims under several kernels",
         "",
@@ -24,33 +39,77 @@ def as_markdown(claims: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         "",
         f"{len(by_id) - len(differing)} of {len(by_id)} claims have the same verdict under all of them.",
         "",
-        "## Where they differ",
+        *(["## Where verdicts differ", "", *_verdicts(differing, kernels), ""] if differing else []),
+        "## What has changed, and since when",
         "",
-        *_table(differing, kernels),
+        "Here the catalogue knows of more than one answer: the verdict is the same, and what was measured is not.",
+        "Times and counts also vary with the machine: the guests are emulated, and slow.",
+        "",
+        *_changes(changed, kernels),
+        "",
+        "## What did not pass, and why",
+        "",
+        *_not_passed(runs),
         "",
         "## All claims",
         "",
-        *_table(by_id, kernels),
+        *_verdicts(by_id, kernels),
         "",
     ]
     return "\n".join(lines)
 
 
-def _table(rows: Mapping[str, Mapping[str, Mapping[str, Any]]], kernels: list[str]) -> list[str]:
-    if not rows:
-        return ["None."]
-    head = ["claim", "kind", *(kernel.removesuffix("-cloud-amd64") for kernel in kernels)]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+def _verdicts(rows: Mapping[str, Mapping[str, Json]], kernels: Sequence[str]) -> Iterator[str]:
+    yield from _head("claim", "kind", *map(_short, kernels))
     for name, row in rows.items():
-        kind = next(iter(row.values())).get("kind", "")
-        cells = [_cell(row.get(kernel)) for kernel in kernels]
-        lines.append(f"| {' | '.join([name, str(kind), *cells])} |")
-    return lines
+        yield _line(name, next(iter(row.values()))["kind"], *(_verdict(row.get(each)) for each in kernels))
 
 
-def _cell(claim: Mapping[str, Any] | None) -> str:
+def _changes(rows: Mapping[str, Mapping[str, Json]], kernels: Sequence[str]) -> Iterator[str]:
+    yield from _head("claim", "since", *map(_short, kernels))
+    for name, row in rows.items():
+        since = [f"**{each['kernel']}** {each['text']}" for each in next(iter(row.values()))["since"]]
+        told = [str(row[each]["measured"]) if each in row else "" for each in kernels]
+        cells = ["as before" if text == before else text for before, text in pairwise(["", *told])]
+        yield _line(name, "<br>".join(since) or "?", *cells)
+
+
+def _not_passed(runs: Mapping[str, OfKernel]) -> Iterator[str]:
+    """A line a scenario and reason, with the kernels and address families that it is about."""
+    found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+    for kernel, run in runs.items():
+        for result in run.results:
+            if result["outcome"] != "pass":
+                key = result["id"], result["outcome"], result.get("message", "")
+                found.setdefault(key, {}).setdefault(_short(kernel), []).append(result["family"])
+    if not found:
+        yield "Everything passed under all of them."
+        return
+    yield from _head("scenario", "outcome", "why", "kernels")
+    for (scenario, outcome, why), where in sorted(found.items()):
+        told = (f"{kernel} ({', '.join(families)})" for kernel, families in where.items())
+        yield _line(f"`{scenario}`", outcome, why, ", ".join(told))
+
+
+def _has_changed(row: Mapping[str, Json]) -> bool:
+    """Kernels say it in other words, or the catalogue knows of a change that falls between them."""
+    told = {_NUMBERS.sub("N", str(claim["measured"])) for claim in row.values() if claim["verdict"] == "shown"}
+    exact = {str(claim["measured"]) for claim in row.values()}
+    return len(told) > 1 or (len(exact) > 1 and any(claim["since"] for claim in row.values()))
+
+
+def _verdict(claim: Json | None) -> str:
     return "" if claim is None else _MARKS.get(str(claim["verdict"]), str(claim["verdict"]))
 
 
-def _differs(row: Mapping[str, Mapping[str, Any]], kernels: list[str]) -> bool:
-    return len({_cell(row.get(kernel)) for kernel in kernels}) > 1
+def _short(kernel: str) -> str:
+    return kernel.removesuffix("-cloud-amd64")
+
+
+def _head(*cells: str) -> Iterator[str]:
+    yield _line(*cells)
+    yield f"|{'---|' * len(cells)}"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from scripts.machines.guest import _with_dependencies as with_dependencies
 from scripts.machines.kernels import Offered, newest_of
-from scripts.machines.table import as_markdown
+from scripts.machines.table import OfKernel, as_markdown
 from scripts.machines.tools import Failed, Missing, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,17 +54,61 @@ def test_modules_are_loaded_behind_what_they_need(tmp_path: Path) -> None:
 
 
 def test_the_table_tells_first_where_kernels_differ() -> None:
-    def claim(name: str, verdict: str) -> dict[str, str]:
-        return {"id": name, "kind": "holds", "verdict": verdict}
-
     table = as_markdown(
-        {"5.10": [claim("C1", "shown"), claim("C2", "not run")], "6.1": [claim("C1", "shown"), claim("C2", "shown")]}
+        {
+            "5.10": OfKernel([claim("C1", "shown"), claim("C2", "not run")], []),
+            "6.1": OfKernel([claim("C1", "shown"), claim("C2", "shown")], []),
+        }
     )
-    differing, _, everything = table.partition("## All claims")
+    differing, _, everything = table.partition("## What has changed")
     assert "1 of 2 claims have the same verdict" in differing
     assert "| C2 | holds | not run | shown |" in differing
     assert "C1" not in differing
     assert "| C1 | holds | shown | shown |" in everything
+    assert "Everything passed under all of them." in everything
+
+
+def test_the_table_tells_what_has_changed_and_since_when() -> None:
+    since = [{"kernel": "6.5", "text": "Now so."}]
+
+    def of(*measured: str) -> OfKernel:
+        first, second, third, fourth = measured
+        return OfKernel(
+            [
+                claim("C1", "shown", first),
+                claim("C2", "shown", second),
+                claim("C3", "shown", third, since),
+                claim("C4", "shown", fourth, since),
+            ],
+            [],
+        )
+
+    table = as_markdown(
+        {"5": of("1.0, 2 s", "R", "N", "N"), "6": of("9 s", "A | B", "N", "1"), "7": of("1 s", "A | B", "N", "1")}
+    )
+    changed = table.partition("## What has changed")[2].partition("## ")[0]
+    assert [line for line in changed.splitlines() if line.startswith("| C")] == [
+        r"| C2 | ? | R | A \| B | as before |",
+        "| C4 | **6.5** Now so. | N | 1 | as before |",
+    ]
+
+
+def test_the_table_tells_what_a_kernel_cannot_do() -> None:
+    def result(family: str, outcome: str, message: str = "") -> dict[str, str]:
+        return {"id": "a.b", "family": family, "outcome": outcome, "message": message}
+
+    runs = {
+        "5.10-cloud-amd64": OfKernel([], [result("IPv4", "skip", "no sysctl"), result("IPv6", "skip", "no sysctl")]),
+        "6.1-cloud-amd64": OfKernel([], [result("IPv4", "fail", "another timer"), result("IPv6", "pass")]),
+    }
+    assert [line for line in as_markdown(runs).splitlines() if "`a.b`" in line] == [
+        "| `a.b` | fail | another timer | 6.1 (IPv4) |",
+        "| `a.b` | skip | no sysctl | 5.10 (IPv4, IPv6) |",
+    ]
+
+
+def claim(name: str, verdict: str, measured: str = "", since: Sequence[dict[str, str]] = ()) -> dict[str, object]:
+    return {"id": name, "kind": "holds", "verdict": verdict, "measured": measured, "since": since}
 
 
 def test_a_step_that_fails_shows_the_end_of_its_output(tmp_path: Path) -> None:

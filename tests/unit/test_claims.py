@@ -197,7 +197,7 @@ def test_a_result_without_a_recording_says_nothing() -> None:
 
 def test_the_reports_as_json() -> None:
     written = as_json(list(reports(result(opened("C1"), family=6)).values()))
-    assert [set(each) for each in written] == [{"id", "kind", "verdict", "measured", "evidence"}] * 3
+    assert [set(each) for each in written] == [{"id", "kind", "verdict", "measured", "since", "evidence"}] * 3
     assert written[0]["verdict"] == "shown"
     assert written[0]["evidence"] == [
         {
@@ -208,7 +208,14 @@ def test_the_reports_as_json() -> None:
             "text": "kernel > peer  SA 0:0(0) ack 1 win 64240",
         }
     ]
-    assert written[1] == {"id": "C2", "kind": "holds", "verdict": "not run", "measured": "", "evidence": []}
+    assert written[1] == {
+        "id": "C2",
+        "kind": "holds",
+        "verdict": "not run",
+        "measured": "",
+        "since": [],
+        "evidence": [],
+    }
 
 
 def test_text_has_the_three_sides_and_where_to_look() -> None:
