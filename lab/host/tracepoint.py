@@ -2,7 +2,8 @@
 
 Bound to perf event descriptors and to a tracefs that is mounted on nothing but a descriptor, so that it ends with the
 process, however that ends, and the host never sees a mount or a trace instance. It shows LISTEN -> SYN-RECEIVED only
-when the third segment arrives, and CLOSED when a TIME-WAIT mini-socket takes over: `inet_diag` sees those.
+when the third segment arrives (before Linux 6.15 without the other end: the new socket had none yet), and CLOSED when a
+TIME-WAIT mini-socket takes over: `inet_diag` sees those.
 """
 
 from __future__ import annotations

@@ -40,15 +40,17 @@ def main() -> int:
                 counts["runs"] += 1
                 counts["scenarios"] += len(ended.results["scenarios"])
                 counts["failures"] += sum(each["outcome"] in {"fail", "error"} for each in ended.results["scenarios"])
+                counts["skipped"] += ended.results["summary"]["skip"]
                 counts["checks"] += ended.results["summary"]["checks"]
                 if ended.status:
                     counts["failed runs"] += 1
                     print(f"round {number}: a run ended with exit status {ended.status}\n{ended.said}", flush=True)
             print(f"round {number} of {asked.rounds}: {counts['failures']} failures so far", file=sys.stderr)
+    conditions = f"{asked.rounds} rounds, {asked.at_once} at a time beside {asked.hogs} busy processes"
     print(
-        f"{counts['failures']} of {counts['scenarios']:,} scenario runs failed, {counts['failed runs']} of"
-        f" {counts['runs']} runs of the lab ({asked.rounds} rounds, {asked.at_once} at a time beside {asked.hogs} busy"
-        f" processes on {os.cpu_count()} CPUs); {counts['checks']:,} checks in {time.monotonic() - began:.0f} s"
+        f"{counts['failures']} of {counts['scenarios']:,} scenario runs failed, {counts['skipped']} could not be tried,"
+        f" {counts['failed runs']} of {counts['runs']} runs of the lab failed ({conditions} on {os.cpu_count()} CPUs);"
+        f" {counts['checks']:,} checks in {time.monotonic() - began:.0f} s"
     )
     return int(bool(counts["failed runs"]))
 
@@ -73,7 +75,7 @@ class _Ended(NamedTuple):
     results: dict[str, Any]
 
 
-_NOTHING: dict[str, Any] = {"scenarios": [], "summary": {"checks": 0}}
+_NOTHING: dict[str, Any] = {"scenarios": [], "summary": {"checks": 0, "skip": 0}}
 
 
 def _round(scratch: Path, at_once: int, patterns: list[str]) -> list[_Ended]:
