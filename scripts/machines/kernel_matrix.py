@@ -1,4 +1,4 @@
-"""The lab under several kernels in virtual machines, and one table: claim by kernel."""
+"""The lab under several kernels in virtual machines, and tables of what each did: those run before are in them too."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from scripts.machines.guest import Guest, choose_accelerator
-from scripts.machines.kernels import fetch, newest_of, offered
+from scripts.machines.kernels import fetch, newest_of, offered, order
 from scripts.machines.roots import PROJECT, add_checkout, bootstrap, make_disk
 from scripts.machines.table import OfKernel, as_markdown
 from scripts.machines.tools import CHECKOUT, WORK, Failed, Phases, exit_status, run
@@ -71,8 +72,8 @@ def _try(asked: argparse.Namespace) -> int:
                 print(f"{kernel.release}: {told}", file=sys.stderr)
             else:
                 phases.add(f"run under {kernel.release}", told)
-    done = [kernel for kernel in kernels if kernel.release not in failed]
-    table = as_markdown({kernel.release: _read(folder / kernel.release / "results/run") for kernel in done})
+    recordings = {each.parents[1].name: each for each in folder.glob("*/results/run")}
+    table = as_markdown({release: _read(recordings[release]) for release in sorted(recordings, key=order)})
     if asked.table:
         asked.table.write_text(table)
     else:
@@ -108,7 +109,9 @@ def _set_up(root: Path, log: Path) -> None:
 
 
 def _read(recording: Path) -> OfKernel:
-    return OfKernel(_told("claims", "--json", "--from", recording), _told("show", "--json", recording)["scenarios"])
+    when = datetime.fromtimestamp(recording.stat().st_mtime, UTC)
+    results = _told("show", "--json", recording)["scenarios"]
+    return OfKernel(_told("claims", "--json", "--from", recording), results, f"{when:%Y-%m-%d}")
 
 
 def _told(*arguments: str | Path) -> Any:

@@ -34,10 +34,10 @@ class Offered(NamedTuple):
     release: str
     suite: str
 
-    @property
-    def order(self) -> tuple[int, ...]:
-        """For sorting by version."""
-        return tuple(int(number) for number in re.findall(r"\d+", self.release.removesuffix("-cloud-amd64")))
+
+def order(release: str) -> tuple[int, ...]:
+    """For sorting by version."""
+    return tuple(int(number) for number in re.findall(r"\d+", release.removesuffix("-cloud-amd64")))
 
 
 def offered() -> list[Offered]:
@@ -57,7 +57,7 @@ def offered() -> list[Offered]:
                 found.setdefault(release, Offered(release, suite))
     if absent:
         print(f"(the archive has no {', '.join(absent)})")
-    return sorted(found.values(), key=lambda each: each.order)
+    return sorted(found.values(), key=lambda each: order(each.release))
 
 
 def newest_of(series: str, known: list[Offered]) -> Offered:

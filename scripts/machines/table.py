@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,6 +20,8 @@ class OfKernel(NamedTuple):
     """As `lab claims --json` prints them."""
     results: Sequence[Json]
     """The `scenarios` of `lab show --json`."""
+    when: str = ""
+    """The day, in ISO 8601."""
 
 
 def as_markdown(runs: Mapping[str, OfKernel]) -> str:
@@ -35,7 +36,7 @@ def as_markdown(runs: Mapping[str, OfKernel]) -> str:
     lines = [
         "# The article's claims under several kernels",
         "",
-        f"Made by `scripts/kernel-matrix` on {datetime.now(UTC):%Y-%m-%d} with Debian's kernels {', '.join(kernels)}.",
+        f"Made by `scripts/kernel-matrix` with Debian's kernels {', '.join(_told(runs))}.",
         "",
         f"{len(by_id) - len(differing)} of {len(by_id)} claims have the same verdict under all of them.",
         "",
@@ -57,6 +58,11 @@ def as_markdown(runs: Mapping[str, OfKernel]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _told(runs: Mapping[str, OfKernel]) -> Iterator[str]:
+    for kernel, run in runs.items():
+        yield f"{kernel} ({run.when})" if run.when else kernel
 
 
 def _verdicts(rows: Mapping[str, Mapping[str, Json]], kernels: Sequence[str]) -> Iterator[str]:

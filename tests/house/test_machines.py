@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scripts.machines.guest import _with_dependencies as with_dependencies
-from scripts.machines.kernels import Offered, newest_of
+from scripts.machines.kernels import Offered, newest_of, order
 from scripts.machines.table import OfKernel, as_markdown
 from scripts.machines.tools import Failed, Missing, run
 
@@ -22,7 +22,7 @@ KNOWN = sorted(
         Offered(f"{version}-cloud-amd64", "somewhere")
         for version in ("6.12.9+deb12", "6.12.107+deb13", "6.1.0-50", "6.1.0-47", "5.10.0-32", "6.18.5+deb13")
     ),
-    key=lambda each: each.order,
+    key=lambda each: order(each.release),
 )
 
 
