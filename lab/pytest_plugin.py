@@ -193,4 +193,4 @@ def _runner(config: pytest.Config) -> Runner:
 def _screen(config: pytest.Config) -> Screen:
     from lab.report.screen import Screen
 
-    return Screen(width=max(80, config.get_terminal_writer().fullwidth))
+    return Screen(width=max(80, config.get_terminal_writer().fullwidth), most=None)

@@ -25,7 +25,7 @@ def syns_cross(lab: Lab) -> None:
     peer.expect("SA", seq=0, ack=1)
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
-    lab.step("The peer acknowledges with ACK alone, which kernels before 6.12 understand too", claims="C28 C61")
+    lab.step("The peer acknowledges with ACK alone, which kernels before 6.11 understand too", claims="C28 C61")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
     client.expect_connected()
@@ -41,7 +41,7 @@ def four_segments_with_syn(lab: Lab) -> None:
     """Figure 7 to the letter: SYN, SYN, SYN+ACK, SYN+ACK. Here nothing can be merged, so there are four.
 
     RFC 9293 is at odds with itself: by its figure the peer's SYN+ACK opens the connection, by its text that has an old
-    number and is only answered. Linux answers it, and since 6.12 takes it for the ACK that it is, too.
+    number and is only answered. Linux answers it, and since 6.11 takes it for the ACK that it is, too.
     """
     peer = lab.peer(to=5000, port=80, window_scale=2)
     with lab.crossing():

@@ -61,7 +61,7 @@ def no_setting_changes_the_wait(lab: Lab) -> None:
     if lab.full:
         lab.step("And keeps it to the end", claims="C113")
         gone = lab.kernel.expect_gone(peer, after=MINUTE)
-        lab.measured("C113", f"with tcp_fin_timeout = {seconds:g} gone after {gone:.1f} s")
+        lab.measured("C113", f"gone after {gone:.1f} s")
 
 
 @scenario(section="RFC 9293 3.10.7.4 fifth, eighth", short={})
@@ -82,7 +82,6 @@ def a_fin_begins_the_wait_anew(lab: Lab) -> None:
     lab.step("The FIN again: the ACK again, and the timer starts over", claims="C114")
     peer.send("FA", seq=1)
     peer.expect("A", seq=2, ack=2)
+    lab.kernel.expect_timer(peer, "time-wait", MINUTE)  # since this FIN, not since the first
     after = lab.kernel.details(peer).expires_ms / 1000
-    lab.verify("the timer has started over", True, after > before + 0.5)
-    lab.kernel.expect_timer(peer, "time-wait", MINUTE)
     lab.measured("C114", f"timer at {before:.1f} s, after the second FIN at {after:.1f} s")

@@ -20,7 +20,7 @@ def show(
         bool, typer.Option("-v", "--verbose", help="Also each standing rule and each frame's bytes.")
     ] = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every line: otherwise of more than 2,000 the beginning and the end.")
+        bool, typer.Option("--all", help="Every line of text: otherwise of more than 2,000 the beginning and the end.")
     ] = False,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,

@@ -22,7 +22,8 @@ NOTICEABLE_NS = 100_000_000
 def ladder_of(recording: Recording, most: int | None = None) -> Ladder:
     """The ladder of a recording; the time that takes grows with its length only.
 
-    What has more than `most` rungs (waits are not counted) shows its beginning and its end, half of `most` each.
+    What has more than `most` rungs shows its beginning and its end, half of `most` each; not counted are waits, and
+    states that change by themselves.
     """
     return _Builder(recording).build(most)
 
@@ -31,6 +32,11 @@ class _Builder:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self._rungs: list[Rung] = []
+        self._ladder = Ladder(self._rungs, recording)
+        self._left_out = range(0)
+        """The events in the middle that get no rungs."""
+        self._omits = False
+        """This is one of them: what it changes counts all the same for those behind."""
         self._sides: dict[int, Sides] = {}
         self._met: set[int] = set()
         """The connections that have had a segment."""
@@ -61,60 +67,49 @@ class _Builder:
             CallMade: self._call,
             CrossingOver: self._arrival,
         }
-        left_out = _middle(events, shown, most)
-        ladder = Ladder(self._rungs, self._recording)
+        self._left_out = _middle(events, shown, most)
         for index, event in enumerate(events):
-            if index in left_out:
-                continue
-            if left_out and index == left_out.stop:
-                self._leave_out(ladder, left_out, shown, turns)
             self._packets += event.__class__ is FrameSeen
             if not shown[index] and event.__class__ not in _UNTIMED:
                 continue
+            if index == self._left_out.stop and self._left_out:
+                self._close_gap()
+            self._omits = index in self._left_out
             while by_themselves and shown[index] and by_themselves[0][0] < event.time_ns:
                 self._by_itself(*by_themselves.popleft())
             add[event.__class__](index, event, turns[index])
         for at, number in by_themselves:
             self._by_itself(at, number)
-        return ladder
+        return self._ladder
 
-    def _leave_out(self, ladder: Ladder, left_out: range, shown: Sequence[bool], turns: Sequence[float]) -> None:
-        """Go on behind events that have no rungs, but led to where the next ones begin."""
-        last: dict[int, int] = {}
-        for index in left_out:
-            event = self._recording.events[index]
-            ladder.omitted += shown[index] or event.__class__ is StepBegun
-            if shown[index]:
-                self._last_ns = max(self._last_ns, event.time_ns)
-            if isinstance(event, FrameSeen):
-                self._packets += 1
-                if event.connection is not None:
-                    last[event.connection] = index
-            elif isinstance(event, CallMade):
-                self._note_listening(event)
-            elif isinstance(event, CheckMade) and event.frame in self._rung_of:
-                self._check(index, event, 0)
-        for number, index in last.items():
-            seen = self._recording.events[index]
-            assert isinstance(seen, FrameSeen)
-            self._sides[number] = Sides(seen.peer_state, self._lane(number).until(seen.time_ns, turns[index]))
-        self._met.update(last)
+    def _close_gap(self) -> None:
+        """What comes now has rungs again; nothing of it is about one before."""
+        self._ladder.gap = len(self._rungs)
         self._pairing = Pairing(self._rungs)
         self._shown = None
-        ladder.gap = len(self._rungs)
 
     def _step(self, index: int, step: StepBegun, _: float) -> None:
         self._add(Rung(Kind.STEP, step.time_ns, step.title, index, claims=step.claims))
 
+    def _omit(self, time_ns: int) -> None:
+        """Count something that gets no rung; no wait begins before it."""
+        self._ladder.omitted += 1
+        self._last_ns = max(self._last_ns, time_ns)
+
     def _frame(self, index: int, seen: FrameSeen, turn_ns: float) -> None:
         number, segment = seen.connection, seen.segment
-        lost = seen.lost or (not seen.from_peer and number is not None and seen.peer_state is None)
-        rung = Rung(Kind.FRAME, seen.time_ns, "", index, self._packets, number, from_peer=seen.from_peer, lost=lost)
+        before = after = NOBODY
         if number is not None:
-            rung.before = self._sides[number] if number in self._met else self._at_first(number, seen.from_peer)
+            before = self._sides[number] if number in self._met else self._at_first(number, seen.from_peer)
             self._met.add(number)
             kernel = self._lane(number).until(seen.time_ns, turn_ns)
-            rung.after = self._sides[number] = Sides(seen.peer_state or rung.before.peer, kernel)
+            after = self._sides[number] = Sides(seen.peer_state or before.peer, kernel)
+        if self._omits:
+            self._omit(seen.time_ns)
+            return
+        lost = seen.lost or (not seen.from_peer and number is not None and seen.peer_state is None)
+        rung = Rung(Kind.FRAME, seen.time_ns, "", index, self._packets, number, before, after)
+        rung.from_peer, rung.lost = seen.from_peer, lost
         if segment is None:
             error = icmp.error_in(seen.data)
             rung.letters, rung.text = ("ICMP", error) if error else ("?", why_no_segment(seen.data))
@@ -128,27 +123,22 @@ class _Builder:
 
     def _call(self, index: int, call: CallMade, turn_ns: float) -> None:
         rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, connection=call.connection)
-        if self._note_listening(call):
+        if call.name == "bind" and not call.error and isinstance(call.arguments[0], int):
+            self._bound = call.arguments[0]
+        elif call.name == "listen" and not call.error:
+            self._listening.add(self._bound)
             rung.before, rung.after = Sides(None, State.CLOSED), Sides(None, State.LISTEN)
         self._after_lab(rung, turn_ns)
 
-    def _note_listening(self, call: CallMade) -> bool:
-        """Whether this is the call that makes the kernel listen."""
-        if call.name == "bind" and not call.error and isinstance(call.arguments[0], int):
-            self._bound = call.arguments[0]
-        listens = call.name == "listen" and not call.error
-        if listens:
-            self._listening.add(self._bound)
-        return listens
-
     def _arrival(self, index: int, crossing: CrossingOver, turn_ns: float) -> None:
-        held = [self._rung_of[at] for at in crossing.frames if at in self._rung_of]
-        numbers = {self._rungs[at].connection for at in held}
+        held = [at for at in crossing.frames if is_shown(self._recording.events[at])]
+        numbers = {getattr(self._recording.events[at], "connection", None) for at in held}
         number = numbers.pop() if len(numbers) == 1 else None
         rung = Rung(Kind.ARRIVAL, crossing.time_ns, "", index, connection=number)
         self._after_lab(rung, turn_ns)
         for at in held:
-            self._rungs[at].arrives = len(self._rungs) - 1
+            if at in self._rung_of and not self._omits:
+                self._rungs[self._rung_of[at]].arrives = len(self._rungs) - 1
 
     def _by_itself(self, time_ns: int, number: int) -> None:
         rung = Rung(Kind.STATE, time_ns, "", connection=number)
@@ -164,16 +154,23 @@ class _Builder:
         self._add(rung)
 
     def _check(self, _: int, check: CheckMade, __: float) -> None:
-        at = self._rung_of.get(check.frame, self._shown) if check.frame is not None else self._shown
-        if at is None:
-            at = len(self._rungs) - 1
-        if at < 0:
+        at = self._rung_of.get(check.frame) if check.frame is not None else None
+        if at is None and (self._omits or (check.frame is not None and check.frame in self._left_out)):
             return
+        if at is None:
+            at = self._shown
+        if at is None:
+            if not self._rungs or self._ladder.gap is not None:
+                return
+            at = len(self._rungs) - 1
         rung = self._rungs[at]
         rung.checks.append(check)
         rung.broke |= not check.passed and check.frame is not None and rung.event == check.frame
 
     def _add(self, rung: Rung) -> None:
+        if self._omits:
+            self._omit(rung.time_ns)
+            return
         gap_ns = rung.time_ns - self._last_ns
         self._last_ns = max(self._last_ns, rung.time_ns)
         rung.time_ns -= self._start_ns

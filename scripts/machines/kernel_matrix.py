@@ -46,7 +46,7 @@ def _try(asked: argparse.Namespace) -> int:
         print("\n".join(f"{each.release:<32} {each.suite}" for each in known))
         return 0
     wanted = [newest_of(version, known) for version in asked.versions]
-    phases, folder = Phases(), WORK / "matrix"
+    phases, folder = Phases(), WORK / (f"matrix of {asked.pattern.replace('/', ' ')}" if asked.pattern else "matrix")
     folder.mkdir(parents=True, exist_ok=True)
     kernels = []
     for each in wanted:
@@ -72,8 +72,7 @@ def _try(asked: argparse.Namespace) -> int:
                 print(f"{kernel.release}: {told}", file=sys.stderr)
             else:
                 phases.add(f"run under {kernel.release}", told)
-    recordings = {each.parents[1].name: each for each in folder.glob("*/results/run")}
-    table = as_markdown({release: _read(recordings[release]) for release in sorted(recordings, key=order)})
+    table = as_markdown(_recordings(folder))
     if asked.table:
         asked.table.write_text(table)
     else:
@@ -106,6 +105,17 @@ def _set_up(root: Path, log: Path) -> None:
     )
     run(["unshare", "-m", "--propagation", "private", "bash", "-c", command, "-", root, PROJECT], log)
     resolver.write_text(guests)
+
+
+def _recordings(folder: Path) -> dict[str, OfKernel]:
+    """Those of today and of before by the kernel's release, oldest kernel first; what cannot be read is named."""
+    found = {}
+    for recording in sorted(folder.glob("*/results/run"), key=lambda each: order(each.parents[1].name)):
+        try:
+            found[recording.parents[1].name] = _read(recording)
+        except Failed as why:
+            print(why, file=sys.stderr)
+    return found
 
 
 def _read(recording: Path) -> OfKernel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ def as_markdown(runs: Mapping[str, OfKernel]) -> str:
         *(["## Where verdicts differ", "", *_verdicts(differing, kernels), ""] if differing else []),
         "## What has changed, and since when",
         "",
-        "Here the catalogue knows of more than one answer: the verdict is the same, and what was measured is not.",
+        "What was measured differs here in words, or the catalogue knows of a change; `?`: it knows of none.",
         "Times and counts also vary with the machine: the guests are emulated, and slow.",
         "",
         *_changes(changed, kernels),
@@ -74,9 +75,9 @@ def _verdicts(rows: Mapping[str, Mapping[str, Json]], kernels: Sequence[str]) ->
 def _changes(rows: Mapping[str, Mapping[str, Json]], kernels: Sequence[str]) -> Iterator[str]:
     yield from _head("claim", "since", *map(_short, kernels))
     for name, row in rows.items():
-        since = [f"**{each['kernel']}** {each['text']}" for each in next(iter(row.values()))["since"]]
-        told = [str(row[each]["measured"]) if each in row else "" for each in kernels]
-        cells = ["as before" if text == before else text for before, text in pairwise(["", *told])]
+        since = [f"**{each['kernel']}** {_cell(each['text'])}" for each in next(iter(row.values()))["since"]]
+        told = [_cell(row[each]["measured"]) if each in row else "" for each in kernels]
+        cells = ["as before" if text and text == before else text for before, text in pairwise(["", *told])]
         yield _line(name, "<br>".join(since) or "?", *cells)
 
 
@@ -87,21 +88,21 @@ def _not_passed(runs: Mapping[str, OfKernel]) -> Iterator[str]:
         for result in run.results:
             if result["outcome"] != "pass":
                 key = result["id"], result["outcome"], result.get("message", "")
-                found.setdefault(key, {}).setdefault(_short(kernel), []).append(result["family"])
+                found.setdefault(key, {}).setdefault(_short(kernel), []).append(result["family"] or "")
     if not found:
         yield "Everything passed under all of them."
         return
     yield from _head("scenario", "outcome", "why", "kernels")
     for (scenario, outcome, why), where in sorted(found.items()):
         told = (f"{kernel} ({', '.join(families)})" for kernel, families in where.items())
-        yield _line(f"`{scenario}`", outcome, why, ", ".join(told))
+        yield _line(f"`{scenario}`", outcome, _cell(why), ", ".join(told))
 
 
 def _has_changed(row: Mapping[str, Json]) -> bool:
-    """Kernels say it in other words, or the catalogue knows of a change that falls between them."""
-    told = {_NUMBERS.sub("N", str(claim["measured"])) for claim in row.values() if claim["verdict"] == "shown"}
-    exact = {str(claim["measured"]) for claim in row.values()}
-    return len(told) > 1 or (len(exact) > 1 and any(claim["since"] for claim in row.values()))
+    """Kernels say it in other words; in other numbers is enough where the catalogue knows of a change."""
+    shown = [claim for claim in row.values() if claim["verdict"] == "shown"]
+    known = any(claim["since"] for claim in shown)
+    return len({claim["measured"] if known else _NUMBERS.sub("N", claim["measured"]) for claim in shown}) > 1
 
 
 def _verdict(claim: Json | None) -> str:
@@ -118,4 +119,9 @@ def _head(*cells: str) -> Iterator[str]:
 
 
 def _line(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    """What a kernel or a catalogue has said, with nothing in it that Markdown obeys."""
+    return escape(text, quote=False).replace("|", chr(92) + "|").replace("\n", "<br>")

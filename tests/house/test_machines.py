@@ -56,12 +56,13 @@ def test_modules_are_loaded_behind_what_they_need(tmp_path: Path) -> None:
 def test_the_table_tells_first_where_kernels_differ() -> None:
     table = as_markdown(
         {
-            "5.10": OfKernel([claim("C1", "shown"), claim("C2", "not run")], []),
+            "5.10": OfKernel([claim("C1", "shown"), claim("C2", "not run")], [], "2026-01-02"),
             "6.1": OfKernel([claim("C1", "shown"), claim("C2", "shown")], []),
         }
     )
     differing, _, everything = table.partition("## What has changed")
     assert "1 of 2 claims have the same verdict" in differing
+    assert "kernels 5.10 (2026-01-02), 6.1." in differing
     assert "| C2 | holds | not run | shown |" in differing
     assert "C1" not in differing
     assert "| C1 | holds | shown | shown |" in everything
