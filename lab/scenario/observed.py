@@ -139,9 +139,10 @@ class Observed:
         most = timers.fin_wait_2(settings, seconds, rto)
         if most == least:
             return least
+        longest = most[0] if len(most) == len(least) else timers.TIME_WAIT_S
         now_ns = time.monotonic_ns()  # before the look: rather less than was set, which what is left still fits
         told = self._look(of).expires_ms / 1000 + (now_ns - self._last_segment_ns(of)) / 1e9
-        return (min(max(told, least[0]), most[0]),) * len(least)
+        return (min(max(told, least[0]), longest),) * len(least)
 
     def look(self, at: Dialogue) -> State:
         """The kernel's state of the connection to this peer, now."""

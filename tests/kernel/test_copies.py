@@ -202,8 +202,13 @@ def test_timers_are_held_against_what_the_kernel_says(lab: Lab) -> None:
             lab.kernel.expect_timer(peer, timer, seconds)
 
 
-def test_an_orphan_whose_fin_was_acknowledged_late_waits_for_longer(lab: Lab) -> None:
+@pytest.mark.parametrize("round_trip", [None, 2.87], ids=["as it was", "3.5 RTOs are a minute"])
+def test_an_orphan_whose_fin_was_acknowledged_late_waits_for_longer(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, round_trip: float | None
+) -> None:
     """As it does where the machine was held up: the timeout that Linux uses has doubled by then."""
+    if round_trip:
+        monkeypatch.setattr(lab._exchange.spoken, "longest_round_trip", lambda _: round_trip)
     peer = lab.peer(to=lab.kernel.listen(port=80))
     connection = peer.open()
     connection.set_option("TCP_LINGER2", 1)
