@@ -37,7 +37,10 @@ def ending_at_once() -> Iterator[None]:
             leave(ended.code if isinstance(ended.code, int) else USAGE, at_once=True)
         raise
     except MemoryError:
-        cannot_run("it has run out of memory", "allow it more: ulimit -v shows a limit")
+        try:
+            cannot_run("it has run out of memory", "allow it more: ulimit -v shows a limit")
+        finally:  # there is not even enough to say so
+            os._exit(CANNOT_RUN)
     except Exception:  # noqa: BLE001  # a mistake in the lab, which says nothing about the kernel
         with suppress(OSError, MemoryError):
             traceback.print_exc()

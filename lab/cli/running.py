@@ -26,6 +26,7 @@ def results_of(
     stop: Callable[[Result], bool] = lambda _: False,
 ) -> Iterator[Result]:
     """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
+    from lab.cli.stuck import end_when_stuck
     from lab.host.errors import MachineError
     from lab.scenario.doctor import ensure_privileges
     from lab.scenario.runner import Runner, settle_garbage_collector
@@ -34,6 +35,7 @@ def results_of(
         return
     try:
         ensure_privileges()
+        end_when_stuck()
         runner = Runner(full=full, sysctls=sysctls)
         settle_garbage_collector()
         printer.note(runner.untraced)

@@ -4,6 +4,9 @@ Bound to perf event descriptors and to a tracefs that is mounted on nothing but 
 process, however that ends, and the host never sees a mount or a trace instance. It shows LISTEN -> SYN-RECEIVED only
 when the third segment arrives (before Linux 6.15 without the other end: the new socket had none yet), and CLOSED when a
 TIME-WAIT mini-socket takes over: `inet_diag` sees those.
+
+It is the whole machine's, and a connection that is closing outlives the run that made it, in namespaces that nobody can
+enter any more: for 100 s with the kernel's defaults. So changes count of those sockets only that were seen to begin.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from fcntl import ioctl
 from operator import itemgetter
 from pathlib import Path
@@ -34,6 +38,7 @@ _ENABLE = 0x2400  # PERF_EVENT_IOC_ENABLE
 _SAMPLE, _LOST = 9, 2
 _HEAD, _TAIL = 1024, 1032  # data_head and data_tail in perf_event_mmap_page
 _FIELDS = (
+    ("skaddr", "Q", 8),
     ("oldstate", "i", 4),
     ("newstate", "i", 4),
     ("sport", "H", 2),
@@ -42,6 +47,7 @@ _FIELDS = (
     ("daddr_v6", "16s", 16),
 )
 _TIME = itemgetter(0)
+_NOT_OPEN_YET = {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
 _MAPPED_IPV4 = bytes(10) + b"\xff\xff"
 
 
@@ -58,6 +64,24 @@ class Transition(NamedTuple):
     remote_port: int
     old: State
     new: State
+    socket: int = 0
+    """Where the kernel has it: what tells it from another between the same ends."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is kept for one who watches."""
+
+    changes: list[Transition] = field(default_factory=list)
+    begun: set[int] = field(default_factory=set)
+    """The sockets that had a change before they were open: what an earlier run has left has none."""
+    away: bool = False
+    """No changes are kept for the time being."""
+
+    @property
+    def has_strangers(self) -> bool:
+        """Whether there is a change of a socket that was not seen to begin."""
+        return any(each.socket not in self.begun for each in self.changes)
 
 
 class StateTracer:
@@ -66,7 +90,7 @@ class StateTracer:
     def __init__(self) -> None:
         """MachineError when tracefs or perf events are out of reach (they need root on the host itself)."""
         self._lock = threading.Lock()
-        self._watched: dict[bytes, list[Transition]] = {}
+        self._watched: dict[bytes, _Watch] = {}
         self.lost = 0
         """Changes that the kernel could not store because nobody read for too long."""
         with ExitStack() as undo:
@@ -83,10 +107,11 @@ class StateTracer:
             self._undo = undo.pop_all()
 
     def watch(self, *addresses: str) -> None:
-        """From now on keep the changes of sockets whose own address is one of these; `take` with any gives all."""
-        kept: list[Transition] = []
+        """From now on keep the changes of new sockets whose own address is one of these; `take` with any gives all."""
+        watch = _Watch()
         with self._lock:
-            self._watched.update({mapped(each): kept for each in addresses})
+            self._read()  # what is in the rings was before
+            self._watched.update({mapped(each): watch for each in addresses})
 
     def forget(self, *addresses: str) -> None:
         """Stop keeping them."""
@@ -97,46 +122,50 @@ class StateTracer:
     def take(self, address: str) -> list[Transition]:
         """The changes since the last call, in order of time."""
         with self._lock:
-            for ring in self._rings:
-                self._sort_in(ring.read())
-            kept = self._watched.get(mapped(address), [])
-            taken = sorted(kept, key=_TIME)
-            kept.clear()
+            self._read()
+            watch = self._watched.get(mapped(address))
+            if watch is None:
+                return []
+            if watch.has_strangers:
+                self._read()  # a beginning may be on a CPU that was read before it
+            taken = sorted((each for each in watch.changes if each.socket in watch.begun), key=_TIME)
+            watch.changes.clear()
         return taken
 
     @contextmanager
     def looking_away(self, address: str) -> Iterator[None]:
         """For the length of the block the changes on this address, and those watched with it, are not kept."""
-        with self._lock:
-            kept = self._watched.get(mapped(address))
-            paused = {key: each for key, each in self._watched.items() if each is kept}
-            for key in paused:
-                del self._watched[key]
+        watch = self._watched[mapped(address)]
+        watch.away = True
         try:
             yield
         finally:
-            self.take(address)  # what is in the rings was in the block
             with self._lock:
-                self._watched.update(paused)
+                self._read()  # what is in the rings was in the block
+                watch.away = False
 
     def close(self) -> None:
         """Stop tracing."""
         self._undo.close()
+
+    def _read(self) -> None:
+        for ring in self._rings:
+            self._sort_in(ring.read())
 
     def _sort_in(self, data: bytes) -> None:
         """Each record begins with its kind, and tells its size."""
         read, watched, at, end = self._layout.unpack_from, self._watched, 0, len(data)
         while at < end:
             if data[at] == _SAMPLE:
-                size, time_ns, old, new, local_port, remote_port, local, remote = read(data, at)
-                kept = watched.get(local)
-                if kept is not None:
-                    kept.append(
-                        make(
-                            Transition,
-                            (time_ns, local, local_port, remote, remote_port, BY_NUMBER[old], BY_NUMBER[new]),
-                        )
-                    )
+                size, time_ns, place, old, new, local_port, remote_port, local, remote = read(data, at)
+                watch = watched.get(local)
+                if watch is not None:
+                    before = BY_NUMBER[old]
+                    if before in _NOT_OPEN_YET:
+                        watch.begun.add(place)
+                    if not watch.away:
+                        ends = local, local_port, remote, remote_port
+                        watch.changes.append(make(Transition, (time_ns, *ends, before, BY_NUMBER[new], place)))
             else:
                 size = int.from_bytes(data[at + 6 : at + 8], "little")
                 if data[at] == _LOST:
@@ -174,7 +203,7 @@ class _Ring:
 
 
 def _describe_event() -> tuple[int, struct.Struct]:
-    """The event's number, and how this kernel lays out a record: size, time, two states, two ports, two addresses."""
+    """The event's number, and how this kernel lays out a record: size, time, socket, states, ports, addresses."""
     root = mount_detached("tracefs")
     try:
         number = int(_read(root, f"{_EVENT}/id"))

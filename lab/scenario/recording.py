@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from types import CodeType
 from typing import NamedTuple, Protocol
 
@@ -18,6 +19,9 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.wire.notes import why_no_segment
+
+_CODE_UNIT = 2
+"""Bytes of an instruction, or of a cache behind one."""
 
 
 class Where(Protocol):
@@ -59,10 +63,9 @@ class Executed(NamedTuple):
     @property
     def line(self) -> int:
         """Counted from 1."""
-        for start, end, line in self.code.co_lines():
-            if line is not None and start <= self.instruction < end:
-                return line
-        return self.code.co_firstlineno
+        # Not co_lines(): where memory runs out it hands out a tuple that is freed already (lineiter_next in CPython).
+        positions = islice(self.code.co_positions(), self.instruction // _CODE_UNIT, None)
+        return next(positions)[0] or self.code.co_firstlineno
 
     @property
     def source(self) -> str:

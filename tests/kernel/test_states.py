@@ -214,6 +214,23 @@ def test_the_tracepoint_tells_only_of_the_watched_address(pool: AddressPool, tra
         assert tracer.take(others) == []
 
 
+def test_what_an_earlier_run_left_is_not_told(family: int, pool: AddressPool, tracer: StateTracer) -> None:
+    """A connection that was open before somebody watches may close between the very ends of his own."""
+    with Lab(family, pool=pool) as earlier:
+        address = earlier._network.addresses.of(family).kernel
+        server = earlier.kernel.listen(port=80)
+        left = earlier.peer(to=server)
+        left.open()
+        tracer.watch(address)
+        left.fin_wait_2()
+        new = earlier.peer(to=server)
+        new.open().close()
+        seen = tracer.take(address)
+        tracer.forget(address)
+    assert [each.new for each in seen if each.remote_port == new.port][-1] is State.FIN_WAIT_1
+    assert [each for each in seen if each.remote_port == left.port] == []
+
+
 def test_transitions_come_in_order_each_from_where_the_last_one_led(pool: AddressPool, tracer: StateTracer) -> None:
     with Lab(6, pool=pool) as lab:
         address = lab._network.addresses.ipv6.kernel
