@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.cli.exits import CANNOT_RUN, READER_GONE, leave, wrong_usage
+from lab.cli.exits import CANNOT_RUN, leave, wrong_usage
 from lab.cli.screens import screen_of
 
 if TYPE_CHECKING:
@@ -50,10 +49,7 @@ def draw(
     if output is not None:
         write(Path(output), text)
         return
-    try:
-        print(text, end="", flush=True)
-    except BrokenPipeError:
-        os._exit(READER_GONE)
+    print(text, end="")
 
 
 _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import typer
+from click.utils import PacifyFlushWrapper
 
 DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 """The kernel did not do as documented, wrong usage, the lab could not run, Ctrl-C, nobody reads the output any more."""
@@ -29,22 +31,31 @@ def leave(code: int, at_once: bool = False) -> NoReturn:
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """For a whole command: however it ends before its time, it does not wait for scenarios still running."""
+    """For a whole command: it ends without waiting for scenarios still running, or taking apart what it has loaded."""
+    code = 0
     try:
-        yield
-    except SystemExit as ended:
-        if ended.code:
-            leave(ended.code if isinstance(ended.code, int) else USAGE, at_once=True)
-        raise
+        try:
+            yield
+        except SystemExit as ended:
+            if isinstance(sys.stdout, PacifyFlushWrapper):  # what click leaves of a broken pipe, and a code of 1
+                os._exit(READER_GONE)
+            code = ended.code if isinstance(ended.code, int) else USAGE if ended.code else 0
+        if not code:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        os._exit(READER_GONE)
     except MemoryError:
         try:
             cannot_run("it has run out of memory", "allow it more: ulimit -v shows a limit")
         finally:  # there is not even enough to say so
             os._exit(CANNOT_RUN)
-    except Exception:  # noqa: BLE001  # a mistake in the lab, which says nothing about the kernel
+    except Exception as mistake:  # noqa: BLE001  # in the lab, which says nothing about the kernel
+        if isinstance(mistake, OSError) and mistake.errno == errno.ENOSPC:
+            cannot_run("there is no room for what it writes", "make room, or write it to where there is some")
         with suppress(OSError, MemoryError):
             traceback.print_exc()
         leave(CANNOT_RUN, at_once=True)
+    leave(code, at_once=True)
 
 
 def cannot_run(why: str, remedy: str) -> NoReturn:

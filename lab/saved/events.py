@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from lab.saved.fields import Damaged, Json, Places, fields_of, short
@@ -90,20 +91,27 @@ def _event_from_json(told: Json, started_ns: int, places: Places, ends: tuple[in
     if ns.__class__ is not int:
         raise Damaged(f"ns cannot be {short(ns)}")
     values = fields.from_object(told, places)
-    connection = told.get("connection")
-    if connection is not None and not -1 <= connection < ends[0]:  # -1: of a peer that has none
-        raise Damaged(f"there is no connection {connection}")
+    if "connection" in told:
+        connection = told["connection"]
+        if connection is not None and not -1 <= connection < ends[0]:  # -1: of a peer that has none
+            raise Damaged(f"there is no connection {connection}")
     if kind is FrameSeen:
         if "segment" not in told:
             found = decode(values[_DATA])
             values[_SEGMENT] = found.segment if found else None
     elif kind is CheckMade:
         values.insert(_EXPECTED, None)
-    for frame in (told.get("frame"), *told.get("frames", ())):
-        if frame is not None and not 0 <= frame < ends[1]:
-            raise Damaged(f"there is no frame {frame}")
+        _ensure_there([told.get("frame")], ends[1])
+    elif kind is CrossingOver:
+        _ensure_there(told.get("frames", ()), ends[1])
     event: Event = make(kind, (started_ns + ns, *values))
     return event
+
+
+def _ensure_there(frames: Iterable[int | None], count: int) -> None:
+    for frame in frames:
+        if frame is not None and not 0 <= frame < count:
+            raise Damaged(f"there is no frame {frame}")
 
 
 def _list(told: Json, name: str) -> list[Json]:

@@ -58,6 +58,16 @@ ToJson = Callable[[Any, Places], Json]
 FromJson = Callable[[Json, Places], Any]
 
 
+class Exactly(frozenset[type]):
+    """What JSON tells by values of these classes is the value, and nothing else is."""
+
+    def __call__(self, told: Json, _: Places) -> Json:
+        """The value; TypeError if it is none."""
+        if told.__class__ not in self:
+            raise TypeError
+        return told
+
+
 class Field(NamedTuple):
     """How one field of a class is written and read."""
 
@@ -65,7 +75,10 @@ class Field(NamedTuple):
     default: object
     to_json: ToJson | None
     """None: as it is."""
+    as_it_is: frozenset[type]
+    """What JSON tells by values of these classes is the value."""
     from_json: FromJson
+    """What all else it tells means."""
 
 
 class Fields:
@@ -76,7 +89,7 @@ class Fields:
     def __init__(self, listed: Iterable[Field]) -> None:
         self.listed = tuple(listed)
         self._as_usual = [field.default for field in self.listed]
-        self._by_name = {field.name: (at, field.from_json) for at, field in enumerate(self.listed)}
+        self._by_name = {field.name: (at, field.as_it_is, field.from_json) for at, field in enumerate(self.listed)}
 
     def position(self, name: str) -> int:
         """Where a field stands."""
@@ -85,7 +98,7 @@ class Fields:
     def to_object(self, value: Any, places: Places) -> dict[str, Json]:
         """The JSON object of a value with these fields."""
         told: dict[str, Json] = {}
-        for name, default, to_json, _ in self.listed:
+        for name, default, to_json, *_ in self.listed:
             held = getattr(value, name)
             if held is not default and held != default:
                 told[name] = held if to_json is None or held is None else to_json(held, places)
@@ -101,8 +114,8 @@ class Fields:
         try:
             for name, held in told.items():
                 if name in known:
-                    at, from_json = known[name]
-                    values[at] = from_json(held, places)
+                    at, as_it_is, from_json = known[name]
+                    values[at] = held if held.__class__ in as_it_is else from_json(held, places)
         except (TypeError, ValueError, LookupError):
             raise Damaged(f"{name} cannot be {short(held)}") from None
         if _NONE_GIVEN in values:
@@ -132,28 +145,17 @@ def short(told: Json) -> str:
 def _field(name: str, annotation: str, default: object) -> Field:
     plain = annotation.removesuffix(" | None")
     to_json, from_json = _BY_TYPE[plain]
-    if plain == annotation:
-        return Field(name, default, to_json, from_json)
-
-    def or_none(told: Json, places: Places) -> Any:
-        return None if told is None else from_json(told, places)
-
-    return Field(name, None if default is _NONE_GIVEN else default, to_json, or_none)
+    as_it_is = from_json if isinstance(from_json, Exactly) else frozenset()
+    if plain != annotation:
+        as_it_is |= {None.__class__}
+        default = None if default is _NONE_GIVEN else default
+    return Field(name, default, to_json, as_it_is, from_json)
 
 
 def _default_of(field: dataclasses.Field[Any]) -> object:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return _NONE_GIVEN if field.default is dataclasses.MISSING else field.default
-
-
-def _exactly(*kinds: type) -> FromJson:
-    def check(told: Json, _: Places) -> Json:
-        if told.__class__ not in kinds:
-            raise TypeError
-        return told
-
-    return check
 
 
 def _each(one: FromJson, collect: Callable[[Iterable[Any]], Any]) -> FromJson:
@@ -249,12 +251,11 @@ def _place_from_json(told: Json, places: Places) -> Place:
 
 
 _STATES = {state.value: state for state in State}
-_text = _exactly(str)
-_number = _exactly(int)
+_text, _number = Exactly({str}), Exactly({int})
 _BY_TYPE: dict[str, tuple[ToJson | None, FromJson]] = {
-    "bool": (None, _exactly(bool)),
+    "bool": (None, Exactly({bool})),
     "int": (None, _number),
-    "float": (None, _exactly(float, int)),
+    "float": (None, Exactly({float, int})),
     "str": (None, _text),
     "object": (_anything_to_json, _anything_from_json),
     "bytes": (lambda value, _: value.hex(), lambda told, _: bytes.fromhex(told)),
@@ -266,7 +267,7 @@ _BY_TYPE: dict[str, tuple[ToJson | None, FromJson]] = {
     "list[str]": (None, _each(_text, list)),
     "dict[str, str]": (None, _by_name(_text)),
     "Mapping[str, str]": (lambda value, _: dict(value), _by_name(_text)),
-    "dict[str, Any]": (None, _exactly(dict)),
+    "dict[str, Any]": (None, Exactly({dict})),
     "tuple[object, ...]": (
         lambda value, places: [_anything_to_json(each, places) for each in value],
         _each(_anything_from_json, tuple),
