@@ -20,7 +20,8 @@ def end_when_stuck(cpu_s: float = 30.0, look_s: float = 5.0) -> None:
     """
     threading.excepthook = _end
     sys.unraisablehook = _end_without_memory
-    faulthandler.register(signal.SIGPROF, chain=True)
+    if sys.__stderr__ is not None:  # it may be closed
+        faulthandler.register(signal.SIGPROF, file=sys.__stderr__, chain=True)
     threading.Thread(target=_put_off, args=(cpu_s, look_s), name="stuck", daemon=True).start()
 
 

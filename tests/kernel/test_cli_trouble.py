@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.helpers import run_lab, scenario_file
+from tests.kernel.helpers import COMMAND, environment, run_lab, scenario_file
 
 PASSING = "lab.peer(to=81).send('R')"
 
@@ -33,6 +36,28 @@ def test_wrong_usage_is_exit_2_and_says_what_is_wrong(arguments: list[str], why:
     assert done.returncode == 2
     assert why in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "--json"], ["claims", "--help"], ["doctor"]], ids=" ".join)
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["in one piece", "line by line"])
+def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
+    """A full disk is told; a reader that has seen enough wants to hear no more. Neither looks like a verdict."""
+    run = partial(subprocess.run, [*COMMAND, *command], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    buffering = {**environment(), "PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("w") as full:
+        done = run(stdout=full, env=buffering)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        3,
+        [
+            "the lab cannot run here: there is no room for what it writes",
+            "make room, or write it to where there is some",
+        ],
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run(stdout=writer, env=buffering)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_an_unknown_pattern_does_not_stop_the_known_ones() -> None:
