@@ -6,6 +6,9 @@ Exit codes: 0 the kernel did as documented, 1 it did not, 2 wrong usage, 3 the l
 from __future__ import annotations
 
 import gc
+import os
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +37,9 @@ app = typer.Typer(
 
 def main() -> None:
     """The entry point."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed, as by 2>&-
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for as long as we are
     gc.disable()  # nothing that is imported becomes garbage; `run` switches the collector on when all of it is there
     with ending_at_once():
         app(prog_name="lab")

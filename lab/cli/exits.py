@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import typer
-from click.utils import PacifyFlushWrapper
 
 DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 """The kernel did not do as documented, wrong usage, the lab could not run, Ctrl-C, nobody reads the output any more."""
@@ -32,12 +31,12 @@ def leave(code: int, at_once: bool = False) -> NoReturn:
 @contextmanager
 def ending_at_once() -> Iterator[None]:
     """For a whole command: it ends without waiting for scenarios still running, or taking apart what it has loaded."""
-    code = 0
+    code, stdout = 0, sys.stdout
     try:
         try:
             yield
         except SystemExit as ended:
-            if isinstance(sys.stdout, PacifyFlushWrapper):  # what click leaves of a broken pipe, and a code of 1
+            if sys.stdout is not stdout:  # what click does about a broken pipe, before it exits with 1
                 os._exit(READER_GONE)
             code = ended.code if isinstance(ended.code, int) else USAGE if ended.code else 0
         if not code:

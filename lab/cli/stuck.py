@@ -20,7 +20,7 @@ def end_when_stuck(cpu_s: float = 30.0, look_s: float = 5.0) -> None:
     """
     threading.excepthook = _end
     sys.unraisablehook = _end_without_memory
-    if sys.__stderr__ is not None:  # it may be closed
+    if sys.__stderr__ is not None:  # it was not closed, as by 2>&-
         faulthandler.register(signal.SIGPROF, file=sys.__stderr__, chain=True)
     threading.Thread(target=_put_off, args=(cpu_s, look_s), name="stuck", daemon=True).start()
 

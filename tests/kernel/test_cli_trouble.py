@@ -60,6 +60,15 @@ def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("closed", [1, 2], ids=["standard output", "standard error"])
+def test_a_stream_that_is_closed_is_nobody_who_listens(closed: int) -> None:
+    run = [*COMMAND, "run", "-q", "-4", "--no-out", "nobody_listens"]
+    closing = ["sh", "-c", f'"$@" {closed}>&-', "sh", *run]
+    done = subprocess.run(closing, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("1 passed" in done.stdout) == (closed == 2)
+
+
 def test_an_unknown_pattern_does_not_stop_the_known_ones() -> None:
     done = run_lab("run", "-q", "nobody_listens", "no_such_scenario")
     assert done.returncode == 2
