@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import subprocess
@@ -86,7 +87,7 @@ def test_readiness_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
         closing(Namespace()) as empty,
         empty.entered(),
         closing(Readiness()) as readiness,
-        pytest.raises(MachineError, match="the veth is not ready after 0 s"),
+        pytest.raises(MachineError, match=re.escape("the veth is not ready (2001:db8::1) after 0 s")),
     ):
         readiness.wait(["2001:db8::1"])
 
