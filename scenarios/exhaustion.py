@@ -134,12 +134,12 @@ def reuse_with_timestamps(lab: Lab) -> None:
     lab.kernel.sysctl("net.ipv4.tcp_tw_reuse", 1)  # not before: a slow machine would come to reuse too early
     new = lab.peer(port=SERVER, timestamps=True)
     known = "the SYN that takes the place of a connection in TIME-WAIT echoes its last timestamp"
-    with lab.deviation("tsecr", known):
+    with lab.deviation("tsecr", known):  # also when it comes again
         lab.kernel.connect(to=new)
         new.expect("S")
-    lab.verify("from the port of an old one", True, new.kernel_port in [peer.kernel_port for peer in old])
-    new.send("SA")
-    new.expect("A", seq=1, ack=1)
+        lab.verify("from the port of an old one", True, new.kernel_port in [peer.kernel_port for peer in old])
+        new.send("SA")
+        new.expect("A", seq=1, ack=1)
     lab.verify("connections in TIME-WAIT", ports - 1, lab.kernel.count("TIME-WAIT"))
     lab.verify("TcpExtTWRecycled", 1, lab.kernel.counter("TcpExtTWRecycled"))
     lab.measured("C118", "1 with timestamps: used again")
