@@ -126,10 +126,11 @@ class StateTracer:
             watch = self._watched.get(mapped(address))
             if watch is None:
                 return []
+            heard = len(watch.changes)
             if watch.has_strangers:
-                self._read()  # a beginning may be on a CPU that was read before it
-            taken = sorted((each for each in watch.changes if each.socket in watch.begun), key=_TIME)
-            watch.changes.clear()
+                self._read()  # their beginning may be on a CPU that was read before they came
+            taken = sorted((each for each in watch.changes[:heard] if each.socket in watch.begun), key=_TIME)
+            del watch.changes[:heard]
         return taken
 
     @contextmanager

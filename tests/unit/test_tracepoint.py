@@ -1,0 +1,71 @@
+"""Changes count of those sockets only that were seen to begin, on whichever CPU that was."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from typing import Any
+
+from lab.host.kernel_state import BY_NUMBER
+from lab.host.tracepoint import StateTracer, mapped
+from lab.tcp.state import State
+
+ADDRESS = "198.18.0.1"
+NUMBERS = {state: number for number, state in BY_NUMBER.items()}
+OURS, FOREIGN = 1, 2
+
+
+def change(time_ns: int, place: int, old: State, new: State) -> bytes:
+    """A record of the perf ring: a sample, its size, its time, and the fields of the event one behind the other."""
+    ends = 80, 40001, mapped(ADDRESS), mapped("198.18.0.2")
+    head = struct.pack("=B5xHQ4x", 9, 76, time_ns)
+    return (head + struct.pack("=QiiHH16s16s", place, NUMBERS[old], NUMBERS[new], *ends)).ljust(76, b"\0")
+
+
+BEGINS = change(10, OURS, State.SYN_RECEIVED, State.ESTABLISHED)
+GOES_ON = change(20, OURS, State.ESTABLISHED, State.CLOSE_WAIT)
+STRANGE = change(15, FOREIGN, State.FIN_WAIT_1, State.CLOSED)
+
+
+class Ring:
+    """The buffer of one CPU: what is read from it, one time after the other."""
+
+    def __init__(self, *told: bytes) -> None:
+        self._told = list(told)
+
+    def read(self) -> bytes:
+        return self._told.pop(0) if self._told else b""
+
+
+def tracer(*rings: Any) -> StateTracer:
+    made = StateTracer.__new__(StateTracer)
+    made._lock, made._watched, made._rings, made.lost = threading.Lock(), {}, [], 0
+    made._layout = struct.Struct("=6xHQ4xQiiHH16s16s")
+    made.watch(ADDRESS)
+    made._rings = list(rings)
+    return made
+
+
+def told(by: StateTracer) -> list[State]:
+    return [each.new for each in by.take(ADDRESS)]
+
+
+def test_what_was_not_seen_to_begin_is_not_told() -> None:
+    assert told(tracer(Ring(BEGINS + STRANGE + GOES_ON))) == [State.ESTABLISHED, State.CLOSE_WAIT]
+
+
+def test_a_beginning_on_a_cpu_that_was_read_before_counts() -> None:
+    assert told(tracer(Ring(b"", BEGINS), Ring(GOES_ON))) == [State.CLOSE_WAIT]
+
+
+def test_what_comes_while_that_is_looked_for_waits_for_its_own_beginning() -> None:
+    by = tracer(Ring(b"", b"", BEGINS), Ring(STRANGE, GOES_ON))
+    assert told(by) == []
+    assert told(by) == [State.ESTABLISHED, State.CLOSE_WAIT]
+
+
+def test_beginnings_are_seen_also_while_looking_away() -> None:
+    by = tracer(Ring(BEGINS, GOES_ON))
+    with by.looking_away(ADDRESS):
+        pass
+    assert told(by) == [State.CLOSE_WAIT]
