@@ -21,7 +21,8 @@ from lab.scenario.recording import CheckMade, FrameSeen, Recording, StepBegun
 from lab.scenario.registry import Runnable
 from lab.scenario.result import Outcome, Result
 from lab.scenario.runner import Runner
-from lab.wire.frames import decode
+from lab.tcp.sequence import Seq
+from lab.wire.frames import Endpoints, decode
 
 _AT_ONCE = 24
 _MOST_LIES = 60
@@ -91,7 +92,7 @@ class Survey(NamedTuple):
     result: Result
     targets: list[Target]
     shapes: dict[str, Spot]
-    """Which kinds of segments the kernel sends (flags, options, text or none), and the first frame of each."""
+    """Which kinds of segments the kernel sends (flags, options, text, the first time or again); the first of each."""
 
 
 class Tried(NamedTuple):
@@ -161,12 +162,16 @@ def attack_rules(runner: Runner, scenario: Runnable, family: int, frame: Spot) -
 
 def _shapes(readings: list[Reading]) -> dict[str, Spot]:
     shapes: dict[str, Spot] = {}
+    sent: set[tuple[Endpoints, Seq, bytes]] = set()
     for reading in readings:
         received = decode(reading.value[0].data) if reading.kind == "frame" else None  # type: ignore[index]
         if received is not None:
-            segment = received.segment
+            ends, segment = received
             names = ",".join(str(name) for name, _ in segment.options)
-            shapes.setdefault(f"{segment.letters} <{names}> {bool(segment.payload)}", reading.spot)
+            text = (ends, segment.seq, segment.payload)
+            kind = ("" if text not in sent else " again") + " text" if segment.payload else ""
+            shapes.setdefault(f"{segment.letters} <{names}>{kind}", reading.spot)
+            sent.add(text)
     return shapes
 
 

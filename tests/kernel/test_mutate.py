@@ -84,6 +84,26 @@ _EXCHANGE = dedent(
 )
 
 
+def test_what_comes_again_is_lied_about_too(tmp_path: Path) -> None:
+    scenario = registry.find([str(scenario_file(tmp_path, _RETRANSMISSION))]).scenarios[0]
+    with closing(Runner()) as runner:
+        shapes = mutation.survey(runner, scenario, 4).shapes
+        broken = {name: mutation.attack_rules(runner, scenario, 4, spot) for name, spot in shapes.items()}
+    assert "same-text" not in broken["PA <> text"]
+    assert "same-text" in broken["PA <> again text"]
+
+
+_RETRANSMISSION = dedent(
+    """
+    peer = lab.peer(to=lab.kernel.listen(port=80))
+    connection = peer.open()
+    connection.send("hello")
+    peer.expect("PA", payload="hello")
+    peer.expect("PA", payload="hello")
+    """
+)
+
+
 def test_the_command_tells_check_by_check() -> None:
     done = run_lab("mutate", "handshake.kernel_as_server", "--json", "-")
     assert done.returncode == 0, done.stderr
