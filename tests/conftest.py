@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +18,12 @@ from lab.scenario.lab import Lab
 from tests.kernel.helpers import WholeRun, run_everything
 
 KERNEL_TESTS = Path(__file__).parent / "kernel"
+
+
+def pytest_configure() -> None:
+    """A shell starts what is to go on behind it (`scripts/test &`) deaf to Ctrl-C, and processes inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ pytest_plugins = ["pytester"]
 
 A_SKIP = "import pytest\n\ndef test_a():\n    pytest.skip('no reason')\n\ndef test_b():\n    pass\n"
 A_SKIPPED_MODULE = "import pytest\npytest.skip('no reason', allow_module_level=True)\n"
+A_TEST_OF_CTRL_C = """
+import subprocess
+
+def test_a():
+    assert subprocess.run(["sh", "-c", "kill -INT $$"]).returncode == -2
+"""
 A_KERNEL_TEST = "def test_a(request):\n    assert request.node.get_closest_marker('kernel')\n"
 
 
@@ -66,3 +73,12 @@ def test_other_tests_need_no_privileges(suite: pytest.Pytester, monkeypatch: pyt
     be(monkeypatch, 1000, "", privileged=False)
     suite.makepyfile(test_kernel="def test_a(request):\n    assert not request.node.get_closest_marker('kernel')\n")
     suite.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+def test_what_tests_start_can_be_interrupted_also_where_pytest_itself_can_not(suite: pytest.Pytester) -> None:
+    suite.makepyfile(A_TEST_OF_CTRL_C)
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        suite.runpytest_inprocess().assert_outcomes(passed=1)
+    finally:
+        signal.signal(signal.SIGINT, usual)
