@@ -15,7 +15,7 @@ from lab.report.evidence import Evidence, packet_text, segment_with_flags
 from lab.report.verdicts import told
 from lab.scenario.catalogue import Catalogue, Claim
 from lab.scenario.expectation import Row
-from lab.scenario.recording import CheckMade, Event, FrameSeen, Measured, Recording, StepBegun
+from lab.scenario.recording import CheckMade, FrameSeen, Measured, Recording, StepBegun
 from lab.scenario.result import Outcome, Result, Run
 
 _MOST_VALUES, _MOST_SEGMENTS = 3, 2
@@ -145,14 +145,18 @@ def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
 
 
 def _measured(claim: Claim, shown: list[_Step]) -> list[str]:
-    """The values that authors name for a claim: of each scenario those of its first run, over IPv4 where it did."""
-    by_scenario: dict[str, list[str]] = {}
-    for step in sorted(shown, key=lambda step: step.result.family):
-        if step.result.scenario.id not in by_scenario:
-            events: list[Event] = step.recording.events
-            values = [event.value for event in events if isinstance(event, Measured) and event.claim == claim.id]
-            by_scenario[step.result.scenario.id] = values
-    return list(dict.fromkeys(value for values in by_scenario.values() for value in values))
+    """The values that authors name for a claim: of each scenario those of its first run, over IPv4 where it did.
+
+    They keep the order of the scenarios, whichever family that was, so that two kernels' values can be compared.
+    """
+    firsts: dict[str, Result] = {}
+    for step in shown:
+        first = firsts.setdefault(step.result.scenario.id, step.result)
+        if step.result.family < first.family:
+            firsts[step.result.scenario.id] = step.result
+    events = (event for first in firsts.values() if first.recording for event in first.recording.events)
+    values = (event.value for event in events if isinstance(event, Measured) and event.claim == claim.id)
+    return list(dict.fromkeys(values))
 
 
 def _least_telling(check: CheckMade) -> int:

@@ -176,6 +176,8 @@ def test_the_authors_value_is_what_was_measured_and_each_scenarios_first_family_
     six, four, other = measuring("1440"), measuring("1460"), measuring("after 7.2 s")
     runs = (result(six, family=6), result(four, family=4), result(other, "file.two", 6))
     assert reports(*runs)["C1"].measured == "1460; after 7.2 s"
+    in_order = reports(result(six, family=6), result(other, "file.two", 4))
+    assert in_order["C1"].measured == "1440; after 7.2 s"
 
 
 def test_values_come_segments_first_then_states_then_silence_and_what_ends_a_scenario_is_none() -> None:
