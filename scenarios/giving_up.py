@@ -116,7 +116,7 @@ def a_fin_that_nobody_acknowledges(lab: Lab) -> None:
     peer.expect_silence()
 
 
-@scenario(section="RFC 9293 3.8.3; RFC 1122 4.2.3.5", sysctls={RETRIES: 2, ORPHAN_RETRIES: 4})
+@scenario(section="RFC 9293 3.8.3; RFC 1122 4.2.3.5", sysctls={RETRIES: 2, ORPHAN_RETRIES: 4}, short={})
 def a_fin_of_shutdown_has_an_owner(lab: Lab) -> None:
     """shutdown() leaves the socket with its program, and the FIN has the patience of data: tcp_retries2.
 
@@ -154,7 +154,7 @@ def a_second_fin_that_nobody_acknowledges(lab: Lab) -> None:
     peer.expect_silence()
 
 
-@scenario(section="RFC 9293 3.8.1, 3.8.3; RFC 6298 2.3, 5.5", sysctls={RETRIES: 2})
+@scenario(section="RFC 9293 3.8.1, 3.8.3; RFC 6298 2.3, 5.5", sysctls={RETRIES: 2}, short={})
 def data_that_nobody_acknowledges(lab: Lab) -> None:
     """Data that is never acknowledged ends the connection, and the application learns why: after fifteen minutes.
 

@@ -7,6 +7,7 @@ import os
 import struct
 import threading
 from fcntl import F_OFD_SETLK, F_WRLCK, fcntl
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +111,7 @@ def _pair(family: int, network: IPv4Address | IPv6Address, prefix_length: int) -
     return Pair(family, kernel, peer, second_kernel, second_peer, prefix_length)
 
 
+@cache
 def ipv6_is_available() -> bool:
     """Whether this kernel speaks IPv6 at all (it may be built or booted without)."""
     return Path("/proc/sys/net/ipv6").exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from lab.host.addresses import ipv6_is_available
@@ -117,6 +118,7 @@ def name_of(path: str) -> str:
     return path.removeprefix("/proc/sys/").replace("/", ".")
 
 
+@lru_cache(maxsize=1024)
 def _path(name: str) -> Path:
     """`net.ipv4.tcp_sack` -> /proc/sys/net/ipv4/tcp_sack. Resolved against the calling thread's namespace."""
     return Path("/proc/sys", *name.split("."))

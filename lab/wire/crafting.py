@@ -16,6 +16,9 @@ from lab.tcp import options
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
+_NOBODY = "00:00:00:00:00:00"
+_TCP, _ICMPV6 = 6, 58
+
 
 @cache
 def layers() -> Any:
@@ -64,14 +67,15 @@ def build_shape(family: int, listed: options.Options, payload_length: int) -> by
     """A whole frame of this shape with unspecified addresses, ports and numbers."""
     scapy = layers()
     tcp = scapy.TCP(sport=0, dport=0, flags=0, options=to_scapy(listed)) / scapy.Raw(bytes(payload_length))
-    return bytes(_ether("00:00:00:00:00:00", "00:00:00:00:00:00") / _network(family, None, None) / tcp)
+    return bytes(_ether(_NOBODY, _NOBODY) / _network(family) / tcp)
 
 
-def build_echo_request(family: int, source: str, destination: str, macs: tuple[str, str]) -> bytes:
-    """A frame with an ICMP or ICMPv6 echo request; `macs` is (source, destination)."""
+@cache
+def build_echo_request(family: int) -> bytes:
+    """A frame with an ICMP or ICMPv6 echo request with unspecified addresses."""
     scapy = layers()
     echo = scapy.ICMP(type=8) if family == 4 else scapy.ICMPv6EchoRequest()
-    return bytes(_ether(*macs) / _network(family, source, destination) / echo)
+    return bytes(_ether(_NOBODY, _NOBODY) / _network(family, following=_ICMPV6) / echo)
 
 
 def build_icmp(about: bytes, kind: tuple[int, int], quoted: bytes) -> bytes:
@@ -79,7 +83,7 @@ def build_icmp(about: bytes, kind: tuple[int, int], quoted: bytes) -> bytes:
     scapy, ether = layers(), packet_of(about)
     network = ether.payload
     ipv6 = isinstance(network, scapy.IPv6)
-    reply = _ether(ether.dst, ether.src) / _network(6 if ipv6 else 4, network.dst, network.src)
+    reply = _ether(ether.dst, ether.src) / _network(6 if ipv6 else 4, network.dst, network.src, following=_ICMPV6)
     if ipv6:
         return bytes(reply / scapy.ICMPv6Unknown(type=kind[0], code=kind[1], msgbody=bytes(4) + quoted))
     return bytes(reply / scapy.ICMP(type=kind[0], code=kind[1]) / scapy.Raw(quoted))
@@ -117,8 +121,8 @@ def _ether(source_mac: str, destination_mac: str) -> Any:
     return layers().Ether(src=source_mac, dst=destination_mac)
 
 
-def _network(family: int, source: str | None, destination: str | None) -> Any:
+def _network(family: int, source: str = "", destination: str = "", *, following: int = _TCP) -> Any:
     scapy = layers()
     if family == 6:
-        return scapy.IPv6(src=source or "::", dst=destination or "::", nh=58 if source else 6)
+        return scapy.IPv6(src=source or "::", dst=destination or "::", nh=following)
     return scapy.IP(src=source or "0.0.0.0", dst=destination or "0.0.0.0", flags="DF", id=0)

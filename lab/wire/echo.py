@@ -9,9 +9,11 @@ from __future__ import annotations
 import struct
 
 from lab.wire import crafting
-from lab.wire.frames import ETHERNET
+from lab.wire.frames import ETHERNET, packed
+from lab.wire.stamps import link_header, put_addresses
 
 _FIELDS = struct.Struct("!HH")  # identifier and sequence number, the same place in ICMP and ICMPv6
+_CHECKSUM = struct.Struct("!H")
 _IDENTIFIER = 0x7CB
 _REPLIES = {4: (b"\x08\x00", 23, 1, 0), 6: (b"\x86\xdd", 20, 58, 129)}
 """By family: EtherType, where the protocol stands, the protocol, and the type of a reply."""
@@ -23,22 +25,27 @@ class Echo:
     __slots__ = ("_at", "_frame", "_number", "_reply")
 
     def __init__(self, family: int, source: str, destination: str, macs: tuple[str, str]) -> None:
-        self._frame = bytearray(crafting.build_echo_request(family, source, destination, macs))
-        self._at = ETHERNET + (40 if family == 6 else 20)
+        """`macs` are those of source and destination."""
+        self._frame = bytearray(crafting.build_echo_request(family))
+        self._at = put_addresses(self._frame, link_header(*macs), packed(source), packed(destination))
         self._reply = _REPLIES[family]
         self._number = 0
+        if family == 6:  # its pseudo header has the addresses
+            self._change(bytes(32), packed(source) + packed(destination))
 
     def request(self) -> bytes:
         """The next request."""
         self._number = (self._number + 1) & 0xFFFF
-        old = self._frame[self._at + 4 : self._at + 8]
-        new = _FIELDS.pack(_IDENTIFIER, self._number)
-        (checksum,) = struct.unpack_from("!H", self._frame, self._at + 2)
-        # RFC 1624: the checksum follows from the difference, so the pseudo header need not be known here.
-        total = (~checksum & 0xFFFF) - int.from_bytes(old, "big") + int.from_bytes(new, "big")
-        struct.pack_into("!H", self._frame, self._at + 2, -total % 0xFFFF)
-        self._frame[self._at + 4 : self._at + 8] = new
+        fields = slice(self._at + 4, self._at + 8)
+        old, self._frame[fields] = bytes(self._frame[fields]), _FIELDS.pack(_IDENTIFIER, self._number)
+        self._change(old, bytes(self._frame[fields]))
         return bytes(self._frame)
+
+    def _change(self, old: bytes, new: bytes) -> None:
+        """The checksum follows from the difference (RFC 1624)."""
+        (checksum,) = _CHECKSUM.unpack_from(self._frame, self._at + 2)
+        total = (~checksum & 0xFFFF) - int.from_bytes(old, "big") + int.from_bytes(new, "big")
+        _CHECKSUM.pack_into(self._frame, self._at + 2, -total % 0xFFFF)
 
     def answered_by(self, frame: bytes) -> bool:
         """Whether `frame` is the reply to the last request."""

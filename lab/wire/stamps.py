@@ -43,7 +43,7 @@ class Stamper:
     def __init__(self, source: bytes, destination: bytes, source_mac: str, destination_mac: str) -> None:
         """Addresses packed as in the header: 4 or 16 bytes."""
         self._source, self._destination = source, destination
-        self._link = bytes.fromhex((destination_mac + source_mac).replace(":", ""))
+        self._link = link_header(source_mac, destination_mac)
         self._shapes: dict[tuple[options.Options, int], _Shape] = {}
 
     def frame(self, source_port: int, destination_port: int, segment: Segment) -> bytes:
@@ -78,19 +78,10 @@ class Stamper:
     def _prepare(self, listed: options.Options, payload_length: int) -> _Shape:
         family = 6 if len(self._source) == 16 else 4
         frame = bytearray(_scapys(family, listed, payload_length))
-        frame[0:12] = self._link
-        addresses = self._source + self._destination
-        if family == 4:
-            frame[26:34] = addresses
-            frame[24:26] = b"\0\0"
-            frame[24:26] = (-_from_bytes(frame[ETHERNET:34], "big") % 0xFFFF).to_bytes(2, "big")
-            at = 34
-        else:
-            frame[22:54] = addresses
-            at = 54
+        at = put_addresses(frame, self._link, self._source, self._destination)
         (bits,) = struct.unpack_from("!H", frame, at + 12)
         after = bytes(frame[at + 20 : len(frame) - payload_length])
-        total = _from_bytes(addresses, "big") + 6 + len(frame) - at + _from_bytes(after, "big")
+        total = _from_bytes(self._source + self._destination, "big") + 6 + len(frame) - at + _from_bytes(after, "big")
         shape = _Shape(bytes(frame[:at]), after, total, bits & 0xF000, _times_position(listed))
         if len(self._shapes) >= _MOST_SHAPES:
             self._shapes.clear()
@@ -99,6 +90,26 @@ class Stamper:
 
 
 _MOST_SHAPES = 256
+
+
+def link_header(source_mac: str, destination_mac: str) -> bytes:
+    """The addresses of an Ethernet header."""
+    return bytes.fromhex((destination_mac + source_mac).replace(":", ""))
+
+
+def put_addresses(frame: bytearray, link: bytes, source: bytes, destination: bytes) -> int:
+    """Say in a frame without IP options who sends to whom; where the IP header ends.
+
+    The checksum of an IPv4 header follows, that of what is behind it does not.
+    """
+    frame[0:12] = link
+    if len(source) == 16:
+        frame[22:54] = source + destination
+        return 54
+    frame[26:34] = source + destination
+    frame[24:26] = b"\0\0"
+    frame[24:26] = (-_from_bytes(frame[ETHERNET:34], "big") % 0xFFFF).to_bytes(2, "big")
+    return 34
 
 
 @lru_cache(maxsize=_MOST_SHAPES)
