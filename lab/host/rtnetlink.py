@@ -18,33 +18,38 @@ def rtnetlink() -> Iterator[IPRoute]:
 
     MemoryError, or whatever else it was, when an answer cannot be received.
     """
-    from asyncio import CancelledError, all_tasks
+    from asyncio import all_tasks
 
     from pyroute2 import IPRoute
 
     # pyroute2 opens its sockets lazily and per thread: made, used and closed in one entered() block, none of them can
     # end up working on the host's network.
-    broken: list[BaseException] = []
+    broken: BaseException | None = None
 
     def give_up(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
-        # Nobody hands it to whoever waits for the answer, or will wait for the next one, and that would be for ever.
+        nonlocal broken
         if "transport" in context:
-            broken.append(context.get("exception") or OSError(context["message"]))
-            cancel(loop)
+            broken = context.get("exception") or OSError(context["message"])
+            loop.stop()
         else:
             loop.default_exception_handler(context)
 
-    def cancel(loop: AbstractEventLoop) -> None:
-        if broken:
-            for task in all_tasks(loop):
-                task.cancel()
-            loop.call_soon(cancel, loop)
+    def run() -> None:
+        # Nobody hands it to whoever waits for the answer, or will wait for the next one, and that would be for ever.
+        # It takes no memory to tell them here, of which there may be none.
+        if broken is None:
+            run_forever()
+        if broken is not None:
+            raise broken
 
     with IPRoute() as route:
-        route.asyncore.event_loop.set_exception_handler(give_up)
+        loop = route.asyncore.event_loop
+        loop.set_exception_handler(give_up)
+        run_forever, loop.run_forever = loop.run_forever, run
         try:
             yield route
-        except CancelledError:
-            raise broken.pop() from None
         finally:
-            broken.clear()  # the loop is needed once more, to close
+            broken = None  # the loop is needed once more, to close, and what still waits ends with it
+            loop.run_forever = run_forever
+            for task in all_tasks(loop):
+                task.cancel()

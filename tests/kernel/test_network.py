@@ -150,11 +150,18 @@ def test_received_frames_carry_the_kernels_time(lab4: Lab) -> None:
     assert answer <= after + slack
 
 
-def test_an_answer_for_which_there_is_no_memory_is_an_error() -> None:
+ASK = "route.link('get', index=1)"
+
+
+@pytest.mark.parametrize(
+    "asked", ["route.get_links()", ASK, f"try: {ASK}\n    except MemoryError: {ASK}"], ids=["all", "one", "once more"]
+)
+def test_an_answer_for_which_there_is_no_memory_is_an_error(asked: str) -> None:
     """And nothing that would be waited for without an end, as pyroute2 does by itself."""
     code = "from asyncio.selector_events import _SelectorDatagramTransport\n"
     code += "from lab.host.rtnetlink import rtnetlink\nwith rtnetlink() as route:\n"
-    code += "    _SelectorDatagramTransport.max_size = 1 << 60  # how much it makes room for\n    route.get_links()\n"
+    code += "    _SelectorDatagramTransport.max_size = 1 << 60  # how much it makes room for\n"
+    code += f"    {asked}\n"
     call = [sys.executable, "-P", "-c", code]
     done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr.splitlines()[-1] == "MemoryError"
