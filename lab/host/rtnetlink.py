@@ -49,7 +49,7 @@ def rtnetlink() -> Iterator[IPRoute]:
         try:
             yield route
         finally:
-            broken = None  # the loop is needed once more, to close, and what still waits ends with it
             loop.run_forever = run_forever
-            for task in all_tasks(loop):
-                task.cancel()
+            if broken is not None:  # the loop is needed once more, to close, and what still waits ends with it
+                for task in all_tasks(loop):
+                    task.cancel()

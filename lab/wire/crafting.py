@@ -6,6 +6,7 @@ Importing Scapy's layers costs a quarter of a second, so it happens at the first
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from scapy.packet import Packet
 
 _NOBODY = "00:00:00:00:00:00"
-_TCP, _ICMPV6 = 6, 58
 
 
 @cache
@@ -75,7 +75,7 @@ def build_echo_request(family: int) -> bytes:
     """A frame with an ICMP or ICMPv6 echo request with unspecified addresses."""
     scapy = layers()
     echo = scapy.ICMP(type=8) if family == 4 else scapy.ICMPv6EchoRequest()
-    return bytes(_ether(_NOBODY, _NOBODY) / _network(family, following=_ICMPV6) / echo)
+    return bytes(_ether(_NOBODY, _NOBODY) / _network(family, following=socket.IPPROTO_ICMPV6) / echo)
 
 
 def build_icmp(about: bytes, kind: tuple[int, int], quoted: bytes) -> bytes:
@@ -83,7 +83,9 @@ def build_icmp(about: bytes, kind: tuple[int, int], quoted: bytes) -> bytes:
     scapy, ether = layers(), packet_of(about)
     network = ether.payload
     ipv6 = isinstance(network, scapy.IPv6)
-    reply = _ether(ether.dst, ether.src) / _network(6 if ipv6 else 4, network.dst, network.src, following=_ICMPV6)
+    reply = _ether(ether.dst, ether.src) / _network(
+        6 if ipv6 else 4, network.dst, network.src, following=socket.IPPROTO_ICMPV6
+    )
     if ipv6:
         return bytes(reply / scapy.ICMPv6Unknown(type=kind[0], code=kind[1], msgbody=bytes(4) + quoted))
     return bytes(reply / scapy.ICMP(type=kind[0], code=kind[1]) / scapy.Raw(quoted))
@@ -121,7 +123,7 @@ def _ether(source_mac: str, destination_mac: str) -> Any:
     return layers().Ether(src=source_mac, dst=destination_mac)
 
 
-def _network(family: int, source: str = "", destination: str = "", *, following: int = _TCP) -> Any:
+def _network(family: int, source: str = "", destination: str = "", *, following: int = socket.IPPROTO_TCP) -> Any:
     scapy = layers()
     if family == 6:
         return scapy.IPv6(src=source or "::", dst=destination or "::", nh=following)
