@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from lab.cli.exits import ending_at_once
 
 
 def end_when_stuck(cpu_s: float = 30.0, look_s: float = 5.0) -> None:
-    """From now on this process ends where CPython without memory would hang.
+    """From now on this process ends where CPython without memory would hang. To be called in the main thread.
 
-    With 3, once a thread has ended before its time: somebody waits for what it should have done. And of SIGPROF, after
-    standard error was told where it was, once it has used `cpu_s` seconds of CPU time without a thread getting a turn:
-    a MemoryError that there is no memory to handle is raised again for ever (`exception_unwind` in ceval.c, in 3.11 to
-    3.13). A process that was stopped for a while uses no CPU time. Every `look_s` seconds it is seen to go on.
+    With 3, once a thread has ended before its time: somebody waits for what it should have done. There may be no memory
+    even to be told of one that could not begin: every `look_s` seconds it is looked for, where that takes no thread,
+    in a handler of SIGALRM. And of SIGPROF, after standard error was told where it was, once `cpu_s` seconds of CPU
+    time were used and this handler had no turn: a MemoryError that there is no memory to handle is raised again for
+    ever (`exception_unwind` in ceval.c, in 3.11 to 3.13). A process that was stopped for a while uses no CPU time.
     """
-    threading.excepthook = _end
-    sys.unraisablehook = _end_without_memory
+    threading.excepthook = _thread_has_died
+    sys.unraisablehook = _unheard
     if sys.__stderr__ is not None:  # it was not closed, as by 2>&-
         faulthandler.register(signal.SIGPROF, file=sys.__stderr__, chain=True)
-    threading.Thread(target=_put_off, args=(cpu_s, look_s), name="stuck", daemon=True).start()
+    absent: set[threading.Thread] = set()
+
+    def look(*_: object) -> None:
+        nonlocal absent
+        signal.setitimer(signal.ITIMER_PROF, cpu_s)
+        before, absent = absent, _absent()
+        if before & absent:
+            _end(MemoryError)
+
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, look_s, look_s)
+    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0.0)  # before Python takes its handlers away
 
 
-def _end(died: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
-    with ending_at_once():
-        raise died.exc_value or died.exc_type
+def _thread_has_died(died: threading.ExceptHookArgs) -> None:
+    if not issubclass(died.exc_type, SystemExit):  # which is how a thread of a scenario's own may end
+        _end(died.exc_value or died.exc_type)
 
 
-def _end_without_memory(unheard: sys.UnraisableHookArgs) -> None:
+def _unheard(raised: sys.UnraisableHookArgs) -> None:
     """A thread that could not even begin is among what is told here."""
-    if issubclass(unheard.exc_type, MemoryError):
-        _end(unheard)
-    sys.__unraisablehook__(unheard)
+    if issubclass(raised.exc_type, MemoryError):
+        _end(raised.exc_value or raised.exc_type)
+    sys.__unraisablehook__(raised)
 
 
-def _put_off(cpu_s: float, look_s: float) -> None:
-    never = threading.Event()
-    while True:
-        try:
-            signal.setitimer(signal.ITIMER_PROF, cpu_s)
-            never.wait(look_s)
-        except MemoryError:
-            continue
+def _end(because: BaseException | type[BaseException]) -> None:
+    with ending_at_once():
+        raise because
+
+
+def _absent() -> set[threading.Thread]:
+    """Threads that are being started, or taken to be there, while the kernel has fewer of them.
+
+    Each is one of these for a moment. If it stays one, whoever started it waits for ever until it says that it began.
+    """
+    known = threading.enumerate()
+    if len(list(Path("/proc/self/task").iterdir())) >= len(known):
+        return set()
+    return {each for each in known if not each.is_alive()}

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
 
+def warm_up() -> None:
+    """Import pyroute2 now, instead of in a thread: one that ends there for want of memory keeps the import's lock."""
+    import pyroute2
+    import pyroute2.netlink.rtnl.rtmsg  # noqa: F401
+
+
 @contextmanager
 def rtnetlink() -> Iterator[IPRoute]:
     """Talk to the calling thread's namespace, inside the block and in this thread alone.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from pathlib import Path
 
-from lab.host import descriptors
+from lab.host import descriptors, rtnetlink
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
@@ -20,14 +20,13 @@ from lab.scenario.recording import Executed
 from lab.scenario.registry import Runnable, Scenario
 from lab.scenario.result import Outcome, Result
 from lab.scenario.waiting import Patient
+from lab.scenario.workers import Workers, result_of
 from lab.wire import crafting
 
 _AT_ONCE = 4
 """They take turns on one CPU (Python's lock): more of them at once are no faster, but each takes longer to answer."""
 _WAITING_AT_ONCE = 96
 """Those that only wait for timers cost next to nothing while they do."""
-
-_BETWEEN_TELLINGS_S = 0.25
 
 
 def settle_garbage_collector() -> None:
@@ -50,6 +49,7 @@ class Runner:
         """
         self._sysctls = dict(sysctls or {})
         crafting.warm_up()
+        rtnetlink.warm_up()
         descriptors.allow_all()
         self._full = full
         self._going_on: dict[int, tuple[Scenario, int, Lab]] = {}
@@ -82,28 +82,31 @@ class Runner:
         """
         wanted = set(families)
         jobs = [(each, family) for each in scenarios for family in sorted(wanted & set(each.families) or wanted)]
-        working = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scenario")
-        waiting = ThreadPoolExecutor(_WAITING_AT_ONCE, thread_name_prefix="waiting")
-        alone = ThreadPoolExecutor(1, thread_name_prefix="alone")
+        working = Workers(_AT_ONCE, thread_name_prefix="scenario")
+        waiting = Workers(_WAITING_AT_ONCE, thread_name_prefix="waiting")
+        alone = Workers(1, thread_name_prefix="alone")
+        workers = working, waiting, alone
         running: dict[int, Future[Result]] = {}
+
+        def tell() -> None:
+            if meanwhile is not None:
+                meanwhile(self.patient)
+
         try:
             # What waits longest begins first, so that the others run while it does.
             for at, job in sorted(enumerate(jobs), key=lambda each: (each[1][0].alone, not each[1][0].waits)):
                 if job[0].alone:
-                    running[at] = _begin(alone, self._run_after, list(running.values()), *job)
+                    running[at] = alone.begin(self._run_after, list(running.values()), *job)
                 else:
-                    running[at] = _begin(waiting if job[0].waits else working, self.run, *job)
+                    running[at] = (waiting if job[0].waits else working).begin(self.run, *job)
             for at in range(len(jobs)):
-                while meanwhile is not None and not running[at].done():
-                    if not wait([running[at]], _BETWEEN_TELLINGS_S).done:
-                        meanwhile(self.patient)
-                result = running[at].result()
+                result = result_of(running[at], workers, tell)
                 yield result
                 if stop(result):
                     return
         finally:
-            for pool in (working, waiting, alone):
-                pool.shutdown(wait=False, cancel_futures=True)
+            for each in workers:
+                each.shutdown(wait=False, cancel_futures=True)
 
     def lab(
         self,
@@ -131,7 +134,8 @@ class Runner:
     def run(self, scenario: Runnable, family: int, liar: Liar | None = None) -> Result:
         """Run one scenario, with a kernel that lies if there is a `liar`.
 
-        Whatever the scenario does wrong becomes a result; MachineError alone ends the run.
+        Whatever the scenario does wrong becomes a result. MachineError alone ends the run, which without memory might
+        wait for ever: what was interrupted may have left a lock behind.
         """
         if family not in scenario.families:
             return Result(scenario, family, Outcome.SKIP, 0.0, None, message="it is about the other address family")
@@ -155,6 +159,8 @@ class Runner:
             result.outcome, result.message = Outcome.SKIP, str(why)
         except MachineError:
             raise
+        except MemoryError as raised:
+            raise _out_of_memory(scenario, raised) from None
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a scenario does, the others still run
             text = str(raised) if isinstance(raised, ScenarioError) else f"{type(raised).__name__}: {raised}"
             result.outcome, result.message = Outcome.ERROR, text
@@ -163,11 +169,10 @@ class Runner:
         return result
 
 
-def _begin(pool: ThreadPoolExecutor, run: Callable[..., Result], *job: object) -> Future[Result]:
-    try:
-        return pool.submit(run, *job)
-    except RuntimeError as refused:  # "can't start new thread"
-        raise MachineError(str(refused), "allow it more threads or memory: ulimit -u and -v show limits") from None
+def _out_of_memory(scenario: Runnable, raised: MemoryError) -> MachineError:
+    where = _where(scenario.file, raised)
+    at = f" in {scenario.id!r}" + (f", line {where.line}" if where is not None else "")
+    return MachineError(f"it has run out of memory{at}", "allow it more: ulimit -v shows a limit")
 
 
 def _open_tracer(undo: ExitStack) -> tuple[StateTracer | None, str]:

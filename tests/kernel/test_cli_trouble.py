@@ -130,6 +130,16 @@ def test_a_file_that_does_what_it_likes_is_an_error_of_that_file(tmp_path: Path)
     assert "\n1 passed, 2 errors; " in done.stdout
 
 
+def test_a_scenario_that_takes_all_memory_ends_the_run_and_is_named(tmp_path: Path) -> None:
+    """Whoever waits for what it has left undone would wait for ever."""
+    scenario_file(tmp_path, "import threading\nthreading.Event().wait()", "first")
+    file = scenario_file(tmp_path, "bytes(2**62)", "takes_all")
+    done = run_lab("run", "-4", tmp_path / "first.py", file)
+    assert (done.returncode, done.stdout) == (3, "")
+    said = "the lab cannot run here: it has run out of memory in 'takes_all.takes_all', line 6\n"
+    assert done.stderr == said + "allow it more: ulimit -v shows a limit\n"
+
+
 def test_a_folder_without_scenarios_is_said(tmp_path: Path) -> None:
     done = run_lab("run", tmp_path)
     assert done.returncode == 2

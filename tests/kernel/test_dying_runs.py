@@ -176,7 +176,7 @@ def dies(death: Death, place: Path, whole: Whole) -> Fate:
     found = place / ("kept" if death.kind == "disk" else "here") / "saved"
     is_there = is_whole(found)
     left = left_of(death.mark, process.pid, place)
-    killed = death.kind in ("SIGKILL", "SIGTERM") or code == -signal.SIGPROF  # lab.cli.stuck
+    killed = death.kind in ("SIGKILL", "SIGTERM") or code in (-signal.SIGPROF, -signal.SIGABRT)  # stuck, or CPython
     if not is_there and not killed and found.exists():  # who can still do something takes back what is half-written
         left += [str(file) for file in found.iterdir()]
     return Fate(death, code, is_there, left, (place / "errors").read_text(errors="replace"))

@@ -12,6 +12,7 @@ DEADLINE_S = 60
 WATCHED = "from lab.cli.stuck import end_when_stuck; end_when_stuck(cpu_s=0.5, look_s=0.05)\n"
 FOR_EVER = "import threading; threading.Event().wait()\n"
 NO_MEMORY = "the lab cannot run here: it has run out of memory\n"
+REMEDY = "allow it more: ulimit -v shows a limit\n"
 
 
 def ended(code: str) -> tuple[int, str, str]:
@@ -22,11 +23,13 @@ def ended(code: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_who_gets_no_turn_is_told_of_and_dies() -> None:
-    """A regular expression of exponential time holds the interpreter as `exception_unwind` does."""
-    code, _, errors = ended('import re; re.match("(a+)+$", "a" * 60 + "b")')
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_who_gets_no_turn_is_told_of_and_dies(in_thread: bool) -> None:
+    """A sum without an end holds the interpreter as `exception_unwind` does."""
+    hold = "import itertools, threading\ndef hold(): sum(itertools.repeat(0))\n"
+    code, _, errors = ended(hold + ("threading.Thread(target=hold).start()" if in_thread else "hold()"))
     assert code == -signal.SIGPROF
-    assert "in match" in errors
+    assert "in hold" in errors
 
 
 def test_a_busy_process_goes_on() -> None:
@@ -47,6 +50,20 @@ def test_with_a_thread_the_process_ends(body: str, said: str) -> None:
 def test_a_thread_that_could_not_begin_ends_the_process() -> None:
     code, _, errors = ended("import _thread\n_thread.start_new_thread(bytearray, (2**62,))\n" + FOR_EVER)
     assert (code, errors.startswith(NO_MEMORY)) == (3, True)
+
+
+@pytest.mark.parametrize("dies_in", ["_bootstrap", "_set_ident", "run"])
+def test_a_thread_that_is_gone_unheard_ends_the_process(dies_in: str) -> None:
+    """Without memory no hook is called; for whoever starts it, it is about to begin."""
+    lost = f"class Lost(threading.Thread):\n    def {dies_in}(self): _thread.exit()\n    def _delete(self): pass\n"
+    code, _, errors = ended("import _thread, threading\n" + lost + "Lost().start()\n" + FOR_EVER)
+    assert (code, errors) == (3, NO_MEMORY + REMEDY)
+
+
+def test_threads_that_end_in_time_are_not_missed() -> None:
+    threads = "import threading, time\ndef work(): time.sleep(0.001)\n"
+    many = "until = time.monotonic() + 1\nwhile time.monotonic() < until: threading.Thread(target=work).start()\n"
+    assert ended(threads + many + "print('goes on')") == (0, "goes on\n", "")
 
 
 def test_what_nobody_could_catch_is_told_only() -> None:
