@@ -10,7 +10,7 @@ import struct
 
 from lab.host.addresses import Pair
 from lab.host.namespace import Namespace
-from lab.host.rtnetlink import rtnetlink
+from lab.host.rtnetlink import carry_out, compiled
 
 _SIOCGIFMTU, _SIOCSIFMTU = 0x8921, 0x8922
 _REQUEST = struct.Struct("16si20x")  # struct ifreq of linux/if.h
@@ -31,7 +31,6 @@ def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics:
 
     OSError for a metric that there is not.
     """
-    from pyroute2.netlink.exceptions import NetlinkError
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
     known = {name for name, _ in rtmsg.metrics.nla_map}
@@ -39,12 +38,13 @@ def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics:
     if unknown:  # pyroute2 would leave them out without a word
         raise OSError(errno.EINVAL, f"a route has no metric {', '.join(map(repr, unknown))}")
     host = f"{pair.peer}/{128 if pair.family == 6 else 32}"
-    with namespace.entered(), rtnetlink() as route:
-        index = route.link_lookup(ifname=interface)[0]
+    with namespace.entered():
+        index = socket.if_nametoindex(interface)
+        wanted = compiled(lambda route: route.route("replace", dst=host, oif=index, metrics=metrics))
         try:
-            route.route("replace", dst=host, oif=index, metrics=metrics)
-        except NetlinkError as refused:
-            raise OSError(refused.code, f"a route with {metrics}: {os.strerror(refused.code)}") from None
+            carry_out(wanted)
+        except OSError as refused:
+            raise OSError(refused.errno, f"a route with {metrics}: {refused.strerror}") from None
 
 
 def _ask(namespace: Namespace, command: int, interface: str, value: int) -> int:

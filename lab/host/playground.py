@@ -9,22 +9,15 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lab.host.addresses import Addresses, Pair
+from lab.host.addresses import DOCUMENTATION
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
-from lab.host.rtnetlink import rtnetlink
+from lab.host.rtnetlink import carry_out, compiled, links
 from lab.host.syscalls import unmount
 
-if TYPE_CHECKING:
-    from pyroute2 import IPRoute
-
-ADDRESSES = Addresses(  # set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes
-    Pair(4, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", 24),
-    Pair(6, "2001:db8:ffff::1", "2001:db8:ffff::2", "2001:db8:ffff::3", "2001:db8:ffff::4", 64),
-)
+ADDRESSES = DOCUMENTATION
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _INTERFACES = {KERNEL: KERNEL_INTERFACE, PEER: PEER_INTERFACE}
 _TAG = "tcp-packet-lab playground"
@@ -46,8 +39,7 @@ def up() -> None:
             made.append(name)
         Network(ADDRESSES, _both()).close()
         for name, interface in _INTERFACES.items():
-            with _inside(name) as route:
-                route.link("set", index=route.link_lookup(ifname=interface)[0], ifalias=tag)
+            _set_alias(name, interface, tag)
     except BaseException:
         _remove(made, with_folder=tag == _TAG_WITH_FOLDER)
         raise
@@ -84,8 +76,8 @@ def _is_there(name: str) -> bool:
 def _tag_of(name: str) -> str:
     """The lab's tag in a namespace; "" where there is none."""
     try:
-        with _inside(name) as route:
-            aliases = {link.get("ifname"): link.get("ifalias") for link in route.get_links()}
+        with _inside(name):
+            aliases = {link.name: link.alias for link in links()}
     except OSError:  # something of that name that is no namespace
         return ""
     alias = aliases.get(_INTERFACES[name])
@@ -97,9 +89,14 @@ def _both() -> tuple[Namespace, Namespace]:
 
 
 @contextmanager
-def _inside(name: str) -> Iterator[IPRoute]:
-    with closing(Namespace(_FOLDER / name)) as namespace, namespace.entered(), rtnetlink() as route:
-        yield route
+def _inside(name: str) -> Iterator[None]:
+    with closing(Namespace(_FOLDER / name)) as namespace, namespace.entered():
+        yield
+
+
+def _set_alias(name: str, interface: str, alias: str) -> None:
+    with _inside(name):
+        carry_out(compiled(lambda route: route.link("set", ifname=interface, ifalias=alias)))
 
 
 def _create(name: str) -> None:

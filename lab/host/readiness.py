@@ -12,12 +12,12 @@ import struct
 import time
 from collections.abc import Iterable, Iterator
 
+from lab.host import rtnetlink
 from lab.host.errors import MachineError
 
 _GROUP_LINK, _GROUP_IPV6_ROUTE, _GROUP_NAMESPACE_NUMBERS = 1 << 0, 1 << 10, 1 << 27
-_NEW_LINK, _GET_LINK, _NEW_ROUTE, _DELETE_NAMESPACE_NUMBER = 16, 18, 24, 89
-_NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
-_NAME, _OPERSTATE, _OPERSTATE_UP, _LINK_HEADER = 3, 16, 6, 16
+_NEW_ROUTE, _DELETE_NAMESPACE_NUMBER = 24, 89
+_OPERSTATE_UP = 6
 _DESTINATION, _LOCAL, _ROUTE_HEADER = 1, 2, 12
 _NUMBER, _NAMESPACE_HEADER = 1, 4
 _DEADLINE_S = 60.0
@@ -31,8 +31,7 @@ class _Events:
     """What the kernel tells of the calling thread's namespace from now on (rtnetlink(7))."""
 
     def __init__(self, groups: int) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        self._socket.bind((0, groups))
+        self._socket = rtnetlink.opened(groups)
 
     def close(self) -> None:
         """Stop listening."""
@@ -40,7 +39,7 @@ class _Events:
 
     def ask(self, kind: int, body: bytes) -> None:
         """Ask for everything of a kind: the answers come among the other messages."""
-        self._socket.send(struct.pack("=IHHII", 16 + len(body), kind, _NLM_F_REQUEST | _NLM_F_DUMP, 0, 0) + body)
+        rtnetlink.ask_for_all(self._socket, kind, body)
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
         """Type and body of each message, until the caller has heard enough or it takes too long."""
@@ -48,11 +47,7 @@ class _Events:
         poll.register(self._socket, select.POLLIN)
         deadline = time.monotonic() + _DEADLINE_S
         while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            data = self._socket.recv(65536)
-            while len(data) >= 16:
-                size, kind = struct.unpack_from("=IH", data)
-                message, data = data[16:size], data[-(-size // 4) * 4 :]
-                yield kind, message
+            yield from rtnetlink.messages(self._socket.recv(65536))
 
 
 class Readiness:
@@ -63,7 +58,7 @@ class Readiness:
 
     def ask_for_links(self) -> None:
         """What is up already counts as well."""
-        self._events.ask(_GET_LINK, bytes(_LINK_HEADER))
+        self._events.ask(rtnetlink.GET_LINK, bytes(rtnetlink.LINK_HEADER))
 
     def wait(self, links: Iterable[str], ipv6_addresses: Iterable[str] = ()) -> None:
         """Return once these links are up and these addresses usable; MachineError when that takes too long."""
@@ -90,7 +85,7 @@ class Ending:
         """Return once the kernel has begun to dismantle it: nobody can enter it any more. MachineError as above."""
         for kind, message in self._events.messages():
             if kind == _DELETE_NAMESPACE_NUMBER:
-                (number,) = struct.unpack("=i", dict(_attributes(message[_NAMESPACE_HEADER:]))[_NUMBER])
+                (number,) = struct.unpack("=i", dict(rtnetlink.attributes(message[_NAMESPACE_HEADER:]))[_NUMBER])
                 if number == self._number:
                     return
         raise _too_late("a namespace is still there")
@@ -106,17 +101,11 @@ def _too_late(what: str) -> MachineError:
 
 def _ready(kind: int, message: bytes) -> str:
     """What this message says is ready now: the name of a link, or an address; "" if it is about something else."""
-    if kind == _NEW_LINK:
-        link = dict(_attributes(message[_LINK_HEADER:]))
-        return link[_NAME].rstrip(b"\0").decode() if link.get(_OPERSTATE) == bytes([_OPERSTATE_UP]) else ""
+    if kind == rtnetlink.NEW_LINK:
+        link = dict(rtnetlink.attributes(message[rtnetlink.LINK_HEADER :]))
+        is_up = link.get(rtnetlink.IFLA_OPERSTATE) == bytes([_OPERSTATE_UP])
+        return rtnetlink.text(link[rtnetlink.IFLA_IFNAME]) if is_up else ""
     if kind == _NEW_ROUTE and message[7] == _LOCAL:
-        address = dict(_attributes(message[_ROUTE_HEADER:])).get(_DESTINATION, b"")
+        address = dict(rtnetlink.attributes(message[_ROUTE_HEADER:])).get(_DESTINATION, b"")
         return socket.inet_ntop(socket.AF_INET6, address) if address else ""
     return ""
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    while len(data) >= 4:
-        size, kind = struct.unpack_from("=HH", data)
-        yield kind, data[4:size]
-        data = data[-(-size // 4) * 4 :]

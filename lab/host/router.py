@@ -7,14 +7,19 @@ and a permanent neighbour entry for each address of either side.
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 from lab.host import sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, ipv6_is_available
-from lab.host.cables import End, plug
+from lab.host.cables import End, bring_up, plug
 from lab.host.namespace import Namespace
 from lab.host.readiness import Ending, Readiness
-from lab.host.rtnetlink import rtnetlink
+from lab.host.rtnetlink import carry_out, compiled, links
+
+if TYPE_CHECKING:
+    from pyroute2 import IPBatch
 
 TO_KERNEL = "to-kernel"
 TO_PEER = "to-peer"
@@ -52,28 +57,31 @@ class Router:
 
     def bring_up(self) -> None:
         """Let its own ends of the cables come up, now that the far ends are: then they carry frames at once."""
-        with self.namespace.entered(), rtnetlink() as route:
-            for interface in TO_KERNEL, TO_PEER:
-                route.link("set", index=route.link_lookup(ifname=interface)[0], state="up")
+        with self.namespace.entered():
+            bring_up(TO_KERNEL)
+            bring_up(TO_PEER)
 
     def forward(self) -> None:
         """From now on it is a router."""
-        pairs = [self._addresses.ipv4, *([self._addresses.ipv6] if ipv6_is_available() else [])]
-        with self.namespace.entered(), rtnetlink() as route:
-            to_kernel, to_peer = (route.link_lookup(ifname=interface)[0] for interface in (TO_KERNEL, TO_PEER))
-            for pair in pairs:
-                ways = (
-                    (pair.kernel, to_kernel, KERNEL_MAC),
-                    (pair.second_kernel, to_kernel, KERNEL_MAC),
-                    (pair.peer, to_peer, PEER_MAC),
-                    (pair.second_peer, to_peer, PEER_MAC),
-                )
-                scope = {"scope": _SCOPE_LINK} if pair.family == 4 else {}
-                length = 32 if pair.family == 4 else 128
-                for address, index, mac in ways:
-                    route.route("add", dst=f"{address}/{length}", oif=index, **scope)
-                    route.neigh("replace", dst=address, lladdr=mac, ifindex=index, state=_NUD_PERMANENT)
+        with self.namespace.entered():
+            carry_out(compiled(self._ask_for_ways))
         sysctls.apply(self.namespace, _FORWARDING)
+
+    def _ask_for_ways(self, route: IPBatch) -> None:
+        pairs = [self._addresses.ipv4, *([self._addresses.ipv6] if ipv6_is_available() else [])]
+        to_kernel, to_peer = socket.if_nametoindex(TO_KERNEL), socket.if_nametoindex(TO_PEER)
+        for pair in pairs:
+            ways = (
+                (pair.kernel, to_kernel, KERNEL_MAC),
+                (pair.second_kernel, to_kernel, KERNEL_MAC),
+                (pair.peer, to_peer, PEER_MAC),
+                (pair.second_peer, to_peer, PEER_MAC),
+            )
+            scope = {"scope": _SCOPE_LINK} if pair.family == 4 else {}
+            length = 32 if pair.family == 4 else 128
+            for address, index, mac in ways:
+                route.route("add", dst=f"{address}/{length}", oif=index, **scope)
+                route.neigh("replace", dst=address, lladdr=mac, ifindex=index, state=_NUD_PERMANENT)
 
     def replace_by_bare(self) -> None:
         """Plug both cables into a new machine that knows no way and forwards nothing; the old one is gone for good.
@@ -98,16 +106,21 @@ class Router:
 
 def _number_at_the_other_end(interface: str) -> int:
     """By which number the calling thread's namespace knows the one that the cable in `interface` leads to."""
-    with rtnetlink() as route:
-        (link,) = route.link("get", ifname=interface)
-        return int(link.get_attr("IFLA_LINK_NETNSID"))
+    (number,) = (link.namespace_at_the_other_end for link in links() if link.name == interface)
+    if number is None:
+        raise ValueError(f"{interface} does not lead out of its namespace")
+    return number
 
 
 def _move_cables(old: Namespace, new: Namespace) -> None:
     """A namespace that ends takes the cables in it along, so they leave it first."""
-    with old.entered(), rtnetlink() as route:
+
+    def ask(route: IPBatch) -> None:
         for interface in TO_KERNEL, TO_PEER:
-            route.link("set", index=route.link_lookup(ifname=interface)[0], net_ns_fd=new.fileno())
+            route.link("set", ifname=interface, net_ns_fd=new.fileno())
+
+    with old.entered():
+        carry_out(compiled(ask))
 
 
 def _bare_namespace() -> Namespace:

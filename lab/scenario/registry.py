@@ -44,7 +44,7 @@ class Runnable(Scenario):
     """A scenario whose file is loaded."""
 
     alone: bool
-    """It takes seconds of CPU time, which would hold up all others."""
+    """It takes seconds of CPU time, which would hold up the others."""
     function: Callable[[Lab], None]
 
 
@@ -80,7 +80,7 @@ def scenario(
     `section` says where the documents describe it; `sysctls` are settings of the kernel for this scenario alone.
     A scenario that waits for timers names in `short` the settings with which they end soon ({} if none is needed):
     `lab run` uses them, `lab run --full` does not. With `router` a third namespace forwards between the two ends.
-    One that keeps the CPU busy for seconds runs `alone`, once all others are done.
+    One that keeps the CPU busy for seconds runs `alone`, once all others are done but those that wait for timers.
     """
     chosen = tuple(families)
     if not chosen or not set(chosen) <= {4, 6}:

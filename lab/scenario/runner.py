@@ -87,6 +87,7 @@ class Runner:
         alone = Workers(1, thread_name_prefix="alone")
         workers = working, waiting, alone
         running: dict[int, Future[Result]] = {}
+        busy: list[Future[Result]] = []
 
         def tell() -> None:
             if meanwhile is not None:
@@ -96,9 +97,10 @@ class Runner:
             # What waits longest begins first, so that the others run while it does.
             for at, job in sorted(enumerate(jobs), key=lambda each: (each[1][0].alone, not each[1][0].waits)):
                 if job[0].alone:
-                    running[at] = alone.begin(self._run_after, list(running.values()), *job)
+                    running[at] = alone.begin(self._run_after, busy, *job)
                 else:
                     running[at] = (waiting if job[0].waits else working).begin(self.run, *job)
+                    busy += [] if job[0].waits else [running[at]]
             for at in range(len(jobs)):
                 result = result_of(running[at], workers, tell)
                 yield result

@@ -161,26 +161,34 @@ def test_a_lab_says_what_it_waits_for_while_it_does(lab4: Lab) -> None:
     assert began_ns <= waiting.since_ns < waiting.until_ns <= waiting.since_ns + 1_000_000_000
 
 
-def test_who_keeps_the_cpu_busy_runs_alone_when_all_others_are_done(tmp_path: Path) -> None:
+def test_who_keeps_the_cpu_busy_runs_alone_while_others_wait(tmp_path: Path) -> None:
     file = tmp_path / "busy.py"
     file.write_text(
         dedent(
             """
+            from threading import Event
+
             from lab import Lab, scenario
 
-            going_on, done = [], []
+            going_on, done, begun = [], [], Event()
 
 
             @scenario(section="RFC 9293 3.5", alone=True)
             def alone(lab: Lab) -> None:
                 going_on.append(lab)
                 lab.verify("others that are done, and other such ones that go on", (2, 1), (len(done), len(going_on)))
+                begun.set()
                 lab.settle()
                 going_on.remove(lab)
 
 
             @scenario(section="RFC 9293 3.5", short={})
             def waiting(lab: Lab) -> None:
+                lab.verify("the one that is alone has begun", True, begun.wait(60))
+
+
+            @scenario(section="RFC 9293 3.5")
+            def working(lab: Lab) -> None:
                 peer = lab.peer(to=lab.kernel.listen(port=80))
                 peer.open()
                 peer.expect_silence(during=0.3)
@@ -190,4 +198,4 @@ def test_who_keeps_the_cpu_busy_runs_alone_when_all_others_are_done(tmp_path: Pa
     )
     finished = run_lab("run", "--no-out", file)
     assert finished.returncode == 0, finished.stdout
-    assert "4 passed" in finished.stdout
+    assert "6 passed" in finished.stdout
