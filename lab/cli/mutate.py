@@ -48,15 +48,18 @@ def mutate(
     if found.unknown or found.broken:
         Printer(sys.stderr).usage(found)
         leave(CANNOT_RUN if found.broken else USAGE)
-    try:
-        ensure_privileges()
-    except MachineError as missing:
-        cannot_run(missing.why, missing.remedy)
     stream = sys.stderr if json_file == "-" else sys.stdout
     tally = _Tally(stream, quiet=quiet)
     names = [each.id for each in found.scenarios]
-    reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, tally.tell)
+    lacking = None
+    try:
+        ensure_privileges()
+        reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, tally.tell)
+    except MachineError as missing:
+        lacking = missing.why, missing.remedy
     gc.collect()  # the pool, whose semaphores would outlive an exit at once
+    if lacking is not None:
+        cannot_run(*lacking)
     survivors = tally.survivors + _tell_rules_and_claims(tally, rules, _claims(reports), whole=not patterns)
     print(f"in {time.monotonic() - began:.0f} s", file=stream)
     if json_file:

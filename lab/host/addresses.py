@@ -50,12 +50,6 @@ class Addresses(NamedTuple):
         return self.ipv6 if family == 6 else self.ipv4
 
 
-DOCUMENTATION = Addresses(  # set aside for it (RFC 5737, RFC 3849), and none that a run of the lab takes
-    Pair(4, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", 24),
-    Pair(6, "2001:db8:ffff::1", "2001:db8:ffff::2", "2001:db8:ffff::3", "2001:db8:ffff::4", 64),
-)
-
-
 class AddressPool:
     """One process's share of the address space, leased for as long as the pool is open.
 

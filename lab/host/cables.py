@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import socket
 import struct
-from functools import cache
 from typing import NamedTuple
 
+from lab.host import requests
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
-from lab.host.rtnetlink import carry_out, compiled, stamped
+from lab.host.rtnetlink import carry_out
 
 _SIOCETHTOOL = 0x8946
 _OFFLOADS = {  # the ETHTOOL_S* commands of linux/ethtool.h
@@ -24,10 +25,6 @@ _OFFLOADS = {  # the ETHTOOL_S* commands of linux/ethtool.h
 }
 
 
-_FD = struct.Struct("=I")
-_FAR_NAMESPACE = _FD.pack(0x7FED_5AD0)  # stands for the descriptor of the namespace at the far end
-
-
 class End(NamedTuple):
     """One end of a cable: what it is called where it is plugged in."""
 
@@ -38,31 +35,17 @@ class End(NamedTuple):
 
 def plug(one: End, other: End) -> None:
     """Join two namespaces by a new cable, both ends still down; MachineError when the machine has no veth."""
-    veth = _veth(one.interface, one.mac, other.interface, other.mac)
+    veth = requests.new_veth(one.interface, one.mac, other.interface, other.mac, other.namespace.fileno())
     with one.namespace.entered():
         try:
-            carry_out(stamped(veth, [(_FAR_NAMESPACE, _FD.pack(other.namespace.fileno()))]))
+            carry_out(veth)
         except OSError as refused:
+            if refused.errno != errno.EOPNOTSUPP:
+                raise
             raise MachineError(f"no veth can be made ({refused})", "load its module: sudo modprobe veth") from None
     for end in one, other:
         with end.namespace.entered():
             _switch_offloads_off(end.interface)
-
-
-def bring_up(interface: str) -> None:
-    """Let an end in the calling thread's namespace come up, which takes effect once the other one is up, too."""
-    carry_out(_up(interface))
-
-
-@cache
-def _up(interface: str) -> bytes:
-    return compiled(lambda route: route.link("set", ifname=interface, state="up"))
-
-
-@cache
-def _veth(interface: str, mac: str, far_interface: str, far_mac: str) -> bytes:
-    far = {"ifname": far_interface, "address": far_mac, "net_ns_fd": _FD.unpack(_FAR_NAMESPACE)[0]}
-    return compiled(lambda route: route.link("add", ifname=interface, kind="veth", address=mac, peer=far))
 
 
 def _switch_offloads_off(interface: str) -> None:

@@ -8,9 +8,10 @@ import os
 import socket
 import struct
 
+from lab.host import requests
 from lab.host.addresses import Pair
 from lab.host.namespace import Namespace
-from lab.host.rtnetlink import carry_out, compiled
+from lab.host.rtnetlink import carry_out
 
 _SIOCGIFMTU, _SIOCSIFMTU = 0x8921, 0x8922
 _REQUEST = struct.Struct("16si20x")  # struct ifreq of linux/if.h
@@ -31,18 +32,11 @@ def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics:
 
     OSError for a metric that there is not.
     """
-    from pyroute2.netlink.rtnl.rtmsg import rtmsg
-
-    known = {name for name, _ in rtmsg.metrics.nla_map}
-    unknown = [name for name in metrics if f"RTAX_{name.upper()}" not in known]
-    if unknown:  # pyroute2 would leave them out without a word
-        raise OSError(errno.EINVAL, f"a route has no metric {', '.join(map(repr, unknown))}")
-    host = f"{pair.peer}/{128 if pair.family == 6 else 32}"
     with namespace.entered():
-        index = socket.if_nametoindex(interface)
-        wanted = compiled(lambda route: route.route("replace", dst=host, oif=index, metrics=metrics))
         try:
-            carry_out(wanted)
+            carry_out(requests.route_metrics(socket.if_nametoindex(interface), pair.peer, metrics))
+        except ValueError as unknown:
+            raise OSError(errno.EINVAL, str(unknown)) from None
         except OSError as refused:
             raise OSError(refused.errno, f"a route with {metrics}: {refused.strerror}") from None
 

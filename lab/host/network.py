@@ -8,27 +8,19 @@ entry lets the kernel reach them without asking.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from functools import cache
-from typing import TYPE_CHECKING
 
-from lab.host import sysctls
-from lab.host.addresses import DOCUMENTATION, KERNEL_MAC, PEER_MAC, Addresses, Pair, ipv6_is_available
-from lab.host.cables import End, bring_up, plug
+from lab.host import requests, sysctls
+from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, Pair, ipv6_is_available
+from lab.host.cables import End, plug
 from lab.host.namespace import Namespace
 from lab.host.readiness import Readiness
 from lab.host.router import Router
-from lab.host.rtnetlink import carry_out, compiled, packed, stamped
-
-if TYPE_CHECKING:
-    from pyroute2 import IPBatch
+from lab.host.rtnetlink import carry_out
 
 KERNEL_INTERFACE = "kernel0"
 PEER_INTERFACE = "peer0"
-
-_NUD_PERMANENT = 0x80
-_FOR_EVER = 0xFFFF_FFFF
 
 
 class Network:
@@ -81,36 +73,21 @@ class Network:
         with ExitStack() as undo:
             with self.kernel.entered():
                 readiness = undo.enter_context(closing(Readiness()))
-                carry_out(_own_addresses(socket.if_nametoindex(KERNEL_INTERFACE), pairs))
+                carry_out(*self._addressed(pairs))
             with self.peer.entered():
-                bring_up(PEER_INTERFACE)
+                carry_out(requests.link_up(PEER_INTERFACE))
             if self.router is not None:
                 self.router.bring_up()
                 self.router.forward()
             addresses = self.addresses.ipv6
             readiness.wait([KERNEL_INTERFACE], [addresses.kernel, addresses.second_kernel] if ipv6 else [])
 
-
-def _own_addresses(index: int, pairs: list[Pair]) -> bytes:
-    """What gives a kernel its addresses, and neighbours at those of the peer."""
-    patterns = tuple(DOCUMENTATION.of(pair.family)._replace(prefix_length=pair.prefix_length) for pair in pairs)
-    return stamped(_any_addresses(index, patterns), zip(_in_order(patterns), _in_order(pairs), strict=True))
-
-
-@cache
-def _any_addresses(index: int, pairs: tuple[Pair, ...]) -> bytes:
-    def ask(route: IPBatch) -> None:
+    def _addressed(self, pairs: list[Pair]) -> Iterator[bytes]:
+        """What gives the kernel its addresses, and neighbours at those of the peer."""
+        index = socket.if_nametoindex(KERNEL_INTERFACE)
         for pair in pairs:
-            given = {"index": index, "prefixlen": pair.prefix_length}
-            route.addr("add", address=pair.kernel, **given)
-            # Deprecated: the kernel never takes it by itself (RFC 6724 5, rule 3).
-            route.addr("add", address=pair.second_kernel, preferred_lft=0, valid_lft=_FOR_EVER, **given)
-        route.link("set", index=index, state="up")
+            yield requests.new_address(index, pair.kernel, pair.prefix_length)
+            yield requests.new_address(index, pair.second_kernel, pair.prefix_length, deprecated=True)
+        yield requests.link_up(KERNEL_INTERFACE)
         for address in (each for pair in pairs for each in (pair.peer, pair.second_peer)):
-            route.neigh("replace", dst=address, lladdr=PEER_MAC, ifindex=index, state=_NUD_PERMANENT)
-
-    return compiled(ask)
-
-
-def _in_order(pairs: Iterable[Pair]) -> list[bytes]:
-    return [packed(each) for pair in pairs for each in (pair.kernel, pair.second_kernel, pair.peer, pair.second_peer)]
+            yield requests.neighbour(index, address, PEER_MAC)

@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from lab.host.addresses import DOCUMENTATION
+from lab.host import requests
+from lab.host.addresses import Addresses, Pair
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
-from lab.host.rtnetlink import carry_out, compiled, links
+from lab.host.rtnetlink import carry_out, links
 from lab.host.syscalls import unmount
 
-ADDRESSES = DOCUMENTATION
+ADDRESSES = Addresses(  # set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes
+    Pair(4, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", 24),
+    Pair(6, "2001:db8:ffff::1", "2001:db8:ffff::2", "2001:db8:ffff::3", "2001:db8:ffff::4", 64),
+)
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _INTERFACES = {KERNEL: KERNEL_INTERFACE, PEER: PEER_INTERFACE}
 _TAG = "tcp-packet-lab playground"
@@ -39,7 +43,8 @@ def up() -> None:
             made.append(name)
         Network(ADDRESSES, _both()).close()
         for name, interface in _INTERFACES.items():
-            _set_alias(name, interface, tag)
+            with _inside(name):
+                carry_out(requests.link_alias(interface, tag))
     except BaseException:
         _remove(made, with_folder=tag == _TAG_WITH_FOLDER)
         raise
@@ -92,11 +97,6 @@ def _both() -> tuple[Namespace, Namespace]:
 def _inside(name: str) -> Iterator[None]:
     with closing(Namespace(_FOLDER / name)) as namespace, namespace.entered():
         yield
-
-
-def _set_alias(name: str, interface: str, alias: str) -> None:
-    with _inside(name):
-        carry_out(compiled(lambda route: route.link("set", ifname=interface, ifalias=alias)))
 
 
 def _create(name: str) -> None:

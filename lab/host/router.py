@@ -8,18 +8,15 @@ and a permanent neighbour entry for each address of either side.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING
 
-from lab.host import sysctls
+from lab.host import requests, sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, ipv6_is_available
-from lab.host.cables import End, bring_up, plug
+from lab.host.cables import End, plug
 from lab.host.namespace import Namespace
 from lab.host.readiness import Ending, Readiness
-from lab.host.rtnetlink import carry_out, compiled, links
-
-if TYPE_CHECKING:
-    from pyroute2 import IPBatch
+from lab.host.rtnetlink import carry_out, links
 
 TO_KERNEL = "to-kernel"
 TO_PEER = "to-peer"
@@ -31,8 +28,6 @@ _BARE = {  # a namespace takes over some of the host's settings, so both ways ar
     **sysctls.QUIET,
 }
 _FORWARDING = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
-_SCOPE_LINK = 253
-_NUD_PERMANENT = 0x80
 
 
 class Router:
@@ -58,16 +53,15 @@ class Router:
     def bring_up(self) -> None:
         """Let its own ends of the cables come up, now that the far ends are: then they carry frames at once."""
         with self.namespace.entered():
-            bring_up(TO_KERNEL)
-            bring_up(TO_PEER)
+            carry_out(*map(requests.link_up, (TO_KERNEL, TO_PEER)))
 
     def forward(self) -> None:
         """From now on it is a router."""
         with self.namespace.entered():
-            carry_out(compiled(self._ask_for_ways))
+            carry_out(*self._ways())
         sysctls.apply(self.namespace, _FORWARDING)
 
-    def _ask_for_ways(self, route: IPBatch) -> None:
+    def _ways(self) -> Iterator[bytes]:
         pairs = [self._addresses.ipv4, *([self._addresses.ipv6] if ipv6_is_available() else [])]
         to_kernel, to_peer = socket.if_nametoindex(TO_KERNEL), socket.if_nametoindex(TO_PEER)
         for pair in pairs:
@@ -77,11 +71,9 @@ class Router:
                 (pair.peer, to_peer, PEER_MAC),
                 (pair.second_peer, to_peer, PEER_MAC),
             )
-            scope = {"scope": _SCOPE_LINK} if pair.family == 4 else {}
-            length = 32 if pair.family == 4 else 128
             for address, index, mac in ways:
-                route.route("add", dst=f"{address}/{length}", oif=index, **scope)
-                route.neigh("replace", dst=address, lladdr=mac, ifindex=index, state=_NUD_PERMANENT)
+                yield requests.new_route(index, address)
+                yield requests.neighbour(index, address, mac)
 
     def replace_by_bare(self) -> None:
         """Plug both cables into a new machine that knows no way and forwards nothing; the old one is gone for good.
@@ -114,13 +106,8 @@ def _number_at_the_other_end(interface: str) -> int:
 
 def _move_cables(old: Namespace, new: Namespace) -> None:
     """A namespace that ends takes the cables in it along, so they leave it first."""
-
-    def ask(route: IPBatch) -> None:
-        for interface in TO_KERNEL, TO_PEER:
-            route.link("set", ifname=interface, net_ns_fd=new.fileno())
-
     with old.entered():
-        carry_out(compiled(ask))
+        carry_out(*(requests.link_moved(interface, new.fileno()) for interface in (TO_KERNEL, TO_PEER)))
 
 
 def _bare_namespace() -> Namespace:

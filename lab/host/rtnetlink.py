@@ -1,19 +1,12 @@
-"""Links, addresses and routes of a namespace by rtnetlink(7): pyroute2 says what is wanted, one message carries it.
-
-pyroute2 takes a millisecond for each request, a lab a dozen of them, and a run hundreds of labs: so what is wanted is
-written once, with a place in it for what each lab has of its own, and sent as it is.
-"""
+"""Talking rtnetlink(7) with a namespace: `requests` carried out, its links listed. Nothing here can wait for ever."""
 
 from __future__ import annotations
 
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from pyroute2 import IPBatch
+from collections.abc import Iterator
+from typing import NamedTuple
 
 NEW_LINK, GET_LINK = 16, 18
 LINK_HEADER = 16
@@ -34,59 +27,29 @@ class Link(NamedTuple):
     """Its number in this namespace (ip-netns(8)), where it leads out of it."""
 
 
-def warm_up() -> None:
-    """Import pyroute2 now, instead of in a thread: one that ends there for want of memory keeps the import's lock."""
-    import pyroute2
-    import pyroute2.netlink.rtnl.rtmsg  # noqa: F401
+def carry_out(*requests: bytes) -> None:
+    """Send them together in the calling thread's namespace; OSError for the first that was refused.
 
-
-def compiled(ask: Callable[[IPBatch], None]) -> bytes:
-    """What pyroute2 would send for the calls that are made in `ask`; no answer to them is known there."""
-    from pyroute2 import IPBatch
-
-    with IPBatch() as route:
-        ask(route)
-        return bytes(route.asyncore.batch)
-
-
-def stamped(requests: bytes, values: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Each of these values replaced by another of its length; ValueError for one that is not there."""
-    for pattern, value in values:
-        if pattern not in requests or len(pattern) != len(value):
-            raise ValueError(f"{pattern.hex()} cannot become {value.hex()}")
-        requests = requests.replace(pattern, value)
-    return requests
-
-
-def packed(address: str) -> bytes:
-    """An address as messages have it."""
-    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
-
-
-def carry_out(requests: bytes) -> None:
-    """Send it all in the calling thread's namespace; OSError for the first request that was refused."""
-    asked = sum(1 for _ in messages(requests))
+    Those behind it are carried out all the same.
+    """
+    answered = 0
     with opened() as route:
-        route.send(requests)
-        answered = 0
-        while answered < asked:
-            # The kernel has answered before it returns from the sending.
-            for kind, message in messages(route.recv(_ENOUGH, socket.MSG_DONTWAIT)):
-                if kind == _ERROR:
-                    answered += 1
-                    (code,) = struct.unpack_from("=i", message)
-                    if code:
-                        raise OSError(-code, os.strerror(-code))
+        route.send(b"".join(requests))
+        while answered < len(requests):
+            for kind, message in _answers(route):
+                _raise_error(kind, message)
+                answered += 1
 
 
 def links() -> list[Link]:
-    """The interfaces of the calling thread's namespace."""
+    """The interfaces of the calling thread's namespace; OSError when they cannot be listed."""
     found = []
     with opened() as route:
         ask_for_all(route, GET_LINK, bytes(LINK_HEADER))
         kind = None
         while kind != _DONE:
-            for kind, message in messages(route.recv(_ENOUGH, socket.MSG_DONTWAIT)):
+            for kind, message in _answers(route):
+                _raise_error(kind, message)
                 if kind == NEW_LINK:
                     found.append(_link(dict(attributes(message[LINK_HEADER:]))))
     return found
@@ -123,6 +86,19 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 def text(value: bytes) -> str:
     """What a string among the attributes says."""
     return value.rstrip(b"\0").decode(errors="surrogateescape")
+
+
+def _answers(route: socket.socket) -> Iterator[tuple[int, bytes]]:
+    # The kernel has answered before it returns from the sending, or from the receiving of what came before.
+    return messages(route.recv(_ENOUGH, socket.MSG_DONTWAIT))
+
+
+def _raise_error(kind: int, message: bytes) -> None:
+    """Both begin with a code, 0 when all is well."""
+    if kind in (_ERROR, _DONE):
+        (code,) = struct.unpack_from("=i", message)
+        if code:
+            raise OSError(-code, os.strerror(-code))
 
 
 def _link(told: dict[int, bytes]) -> Link:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from pathlib import Path
 
-from lab.host import descriptors, rtnetlink
+from lab.host import descriptors, requests
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
@@ -49,7 +49,7 @@ class Runner:
         """
         self._sysctls = dict(sysctls or {})
         crafting.warm_up()
-        rtnetlink.warm_up()
+        requests.rtnl()  # in a thread that ends there for want of memory the import's lock would be left behind
         descriptors.allow_all()
         self._full = full
         self._going_on: dict[int, tuple[Scenario, int, Lab]] = {}
@@ -136,8 +136,8 @@ class Runner:
     def run(self, scenario: Runnable, family: int, liar: Liar | None = None) -> Result:
         """Run one scenario, with a kernel that lies if there is a `liar`.
 
-        Whatever the scenario does wrong becomes a result. MachineError alone ends the run, which without memory might
-        wait for ever: what was interrupted may have left a lock behind.
+        Whatever the scenario does wrong becomes a result. MachineError ends the run, and a MemoryError becomes one:
+        what it interrupted may have left a lock behind, for which others would wait for ever.
         """
         if family not in scenario.families:
             return Result(scenario, family, Outcome.SKIP, 0.0, None, message="it is about the other address family")

@@ -120,3 +120,11 @@ def test_a_pattern_that_matches_nothing_is_wrong_usage() -> None:
     done = run_lab("mutate", "nowhere")
     assert done.returncode == 2
     assert "no scenario matches 'nowhere'" in done.stderr
+
+
+def test_a_scenario_that_takes_all_memory_ends_it(tmp_path: Path) -> None:
+    """In a process of its own, from which the reason has to come here."""
+    done = run_lab("mutate", scenario_file(tmp_path, "bytes(2**62)", "takes_all"))
+    assert done.returncode == 3
+    said = "the lab cannot run here: it has run out of memory in 'takes_all.takes_all', line 6\n"
+    assert done.stderr == said + "allow it more: ulimit -v shows a limit\n"

@@ -1,19 +1,86 @@
-"""What is asked of a namespace: all of it in one message, each answer looked at, and none waited for without an end."""
+"""What is asked of a namespace: as pyroute2 itself would ask, all of it together, and no answer is waited for."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
-from collections.abc import Iterator
+import os
+import struct
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Self
 
 import pytest
-from pyroute2 import IPRoute
+from pyroute2 import IPBatch, IPRoute
 
+from lab.host import cables, requests, rtnetlink
+from lab.host.addresses import AddressPool
+from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
-from lab.host.rtnetlink import Link, carry_out, compiled, links, stamped
+from lab.host.network import Network
+from lab.host.rtnetlink import Link, attributes, carry_out, links
 
-FLAGS_AT, NLM_F_ACK = 6, 0x4
+MAC, FAR_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 LONGEST_NAME = "a" * 15
+FLAGS_AT, NLM_F_ACK = 6, 0x4
+ERROR, DONE = 2, 3
+PERMANENT, LINK_SCOPE = 0x80, 253
+FOR_EVER = 0xFFFF_FFFF
+
+ASKED: dict[str, tuple[bytes, Callable[[IPBatch], None], int]] = {
+    "veth": (
+        requests.new_veth("near", MAC, "far", FAR_MAC, 7),
+        lambda route: route.link(
+            "add", ifname="near", kind="veth", address=MAC,
+            peer={"ifname": "far", "address": FAR_MAC, "net_ns_fd": 7},
+        ),
+        16,
+    ),
+    "up": (requests.link_up("near"), lambda route: route.link("set", ifname="near", state="up"), 16),
+    "moved": (requests.link_moved("near", 7), lambda route: route.link("set", ifname="near", net_ns_fd=7), 16),
+    "alias": (requests.link_alias("near", "it"), lambda route: route.link("set", ifname="near", ifalias="it"), 16),
+    "IPv4 address": (
+        requests.new_address(5, "192.0.2.1", 24),
+        lambda route: route.addr("add", index=5, address="192.0.2.1", prefixlen=24),
+        8,
+    ),
+    "deprecated IPv4 address": (
+        requests.new_address(5, "192.0.2.1", 24, deprecated=True),
+        lambda route: route.addr(
+            "add", index=5, address="192.0.2.1", prefixlen=24, preferred_lft=0, valid_lft=FOR_EVER
+        ),
+        8,
+    ),
+    "IPv6 address": (
+        requests.new_address(5, "2001:db8::1", 64),
+        lambda route: route.addr("add", index=5, address="2001:db8::1", prefixlen=64, local="2001:db8::1"),
+        8,
+    ),
+    "IPv4 neighbour": (
+        requests.neighbour(5, "192.0.2.1", MAC),
+        lambda route: route.neigh("replace", ifindex=5, dst="192.0.2.1", lladdr=MAC, state=PERMANENT),
+        12,
+    ),
+    "IPv6 neighbour": (
+        requests.neighbour(5, "2001:db8::1", MAC),
+        lambda route: route.neigh("replace", ifindex=5, dst="2001:db8::1", lladdr=MAC, state=PERMANENT),
+        12,
+    ),
+    "IPv4 route": (
+        requests.new_route(5, "192.0.2.1"),
+        lambda route: route.route("add", oif=5, dst="192.0.2.1/32", scope=LINK_SCOPE),
+        12,
+    ),
+    "IPv6 route": (
+        requests.new_route(5, "2001:db8::1"), lambda route: route.route("add", oif=5, dst="2001:db8::1/128"), 12,
+    ),
+    "metrics": (
+        requests.route_metrics(5, "192.0.2.1", {"advmss": 1111}),
+        lambda route: route.route("replace", oif=5, dst="192.0.2.1/32", metrics={"advmss": 1111}),
+        12,
+    ),
+}  # fmt: skip
+"""Each request, how pyroute2's `IPRoute` is asked for it, and how long its message is before the attributes."""
 
 
 @pytest.fixture
@@ -23,71 +90,121 @@ def inside() -> Iterator[Namespace]:
         yield namespace
 
 
-def new_veth(name: str, **given: object) -> bytes:
-    return compiled(lambda route: route.link("add", ifname=name, kind="veth", **given))
+def parts(request: bytes, fixed: int) -> tuple[int, int, bytes, dict[int, bytes]]:
+    """Type, flags, the fields, and the attributes, whose order means nothing."""
+    size, kind, flags = struct.unpack_from("=IHH", request)
+    assert size == len(request)
+    body = request[16:]
+    return kind, flags, body[:fixed], dict(attributes(body[fixed:]))
 
 
-def up(name: str) -> bytes:
-    return compiled(lambda route: route.link("set", ifname=name, state="up"))
+@pytest.mark.parametrize("what", ASKED)
+def test_it_is_asked_for_as_pyroute2_asks(what: str) -> None:
+    request, ask, fixed = ASKED[what]
+    with IPBatch() as route:
+        ask(route)
+        expected = bytes(route.asyncore.batch)
+    assert parts(request, fixed) == parts(expected, fixed)
+
+
+def test_a_metric_that_there_is_not_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a route has no metric 'advmms'"):
+        requests.route_metrics(5, "192.0.2.1", {"advmms": 1111})
 
 
 @pytest.mark.usefixtures("inside")
 def test_all_that_is_asked_is_done() -> None:
-    carry_out(new_veth(LONGEST_NAME) + up(LONGEST_NAME) + up("lo"))
-    with IPRoute() as route:
-        flags = {link.get("ifname"): link["flags"] & 1 for link in route.get_links()}
-    assert (flags["lo"], flags[LONGEST_NAME]) == (1, 1)
+    with closing(Namespace()) as other:
+        carry_out(
+            requests.new_veth(LONGEST_NAME, MAC, "far", FAR_MAC, other.fileno()),
+            requests.link_up(LONGEST_NAME),
+            requests.link_up("lo"),
+        )
+        with IPRoute() as route:
+            up = {link.get("ifname"): link["flags"] & 1 for link in route.get_links()}
+    assert (up["lo"], up[LONGEST_NAME]) == (1, 1)
 
 
 @pytest.mark.usefixtures("inside")
-def test_what_is_refused_is_an_error_wherever_it_stands() -> None:
-    for requests in (up("missing") + up("lo"), up("lo") + up("missing")):
-        with pytest.raises(OSError, match="No such device") as raised:
-            carry_out(requests)
-        assert raised.value.errno == errno.ENODEV
+def test_what_is_refused_is_an_error_and_the_rest_is_done() -> None:
+    with pytest.raises(OSError, match="No such device") as raised:
+        carry_out(requests.link_up("missing"), requests.link_up("lo"), requests.new_address(1, "192.0.2.1", 24))
+    assert raised.value.errno == errno.ENODEV
     with pytest.raises(OSError, match="exists") as raised:
-        carry_out(new_veth("one") + new_veth("one") + up("missing"))
+        carry_out(requests.link_up("lo"), requests.new_address(1, "192.0.2.1", 24), requests.link_up("missing"))
     assert raised.value.errno == errno.EEXIST
+    with IPRoute() as route:
+        assert "192.0.2.1" in {address.get("address") for address in route.get_addr()}
 
 
 @pytest.mark.usefixtures("inside")
 def test_an_answer_that_does_not_come_is_an_error() -> None:
-    requests = bytearray(up("lo"))
-    requests[FLAGS_AT] &= ~NLM_F_ACK
+    request = bytearray(requests.link_up("lo"))
+    request[FLAGS_AT] &= ~NLM_F_ACK
     with pytest.raises(BlockingIOError):
-        carry_out(bytes(requests))
+        carry_out(bytes(request))
 
 
-def test_links_are_listed_as_pyroute2_lists_them(inside: Namespace) -> None:
+@pytest.mark.usefixtures("inside")
+def test_links_are_listed_as_pyroute2_lists_them() -> None:
+    """So many that they come in more than one message."""
+    name = "\N{CJK UNIFIED IDEOGRAPH-540D}"
     with closing(Namespace()) as other:
-        peer = {"ifname": "far", "net_ns_fd": other.fileno()}
-        alias = compiled(lambda route: route.link("set", ifname="near", ifalias="\N{CJK UNIFIED IDEOGRAPH-540D}"))
-        carry_out(new_veth("near", peer=peer) + new_veth("here", peer={"ifname": "there"}) + alias)
+        veths = [requests.new_veth(f"near{at}", MAC, f"far{at}", FAR_MAC, other.fileno()) for at in range(60)]
+        carry_out(*veths, requests.link_alias("near7", name))
         with IPRoute() as route:
             listed = [
                 Link(link.get("ifname"), link.get("ifalias") or "", link.get("link_netnsid"))
                 for link in route.get_links()
             ]
-        found = links()
-    assert found == listed
-    assert {link.name: link for link in found}["near"] == Link("near", "\N{CJK UNIFIED IDEOGRAPH-540D}", 0)
-    assert {"lo", "near", "here", "there"} <= {link.name for link in found}
-    assert inside.fileno() >= 0
+        assert links() == listed
+    assert Link("near7", name, 0) in listed
+    assert Link("near8", "", 0) in listed
 
 
-@pytest.mark.usefixtures("inside")
-def test_many_links_are_listed() -> None:
-    """They come in more than one message."""
-    names = [f"many{number}" for number in range(60)]
-    carry_out(b"".join(new_veth(name) for name in names))
-    assert set(names) <= {link.name for link in links()}
+class Answering:
+    """Stands for a socket on which such a message is received."""
+
+    def __init__(self, kind: int, code: int) -> None:
+        self._message = struct.pack("=IHHIIi", 20, kind, 0, 0, 0, code)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def send(self, _: bytes) -> None:
+        """Nobody takes it."""
+
+    def recv(self, _size: int, _flags: int) -> bytes:
+        return self._message
 
 
-def test_what_stands_for_something_is_replaced_wherever_it_stands() -> None:
-    assert stamped(b"to one, from one", [(b"one", b"two"), (b"to ", b"on ")]) == b"on two, from two"
+@pytest.mark.parametrize("kind", [ERROR, DONE])
+def test_a_list_that_is_refused_or_breaks_off_is_an_error(monkeypatch: pytest.MonkeyPatch, kind: int) -> None:
+    monkeypatch.setattr(rtnetlink, "opened", lambda: Answering(kind, -errno.EPERM))
+    with pytest.raises(PermissionError):
+        links()
 
 
-@pytest.mark.parametrize(("pattern", "value"), [(b"three", b"seven"), (b"one", b"four")], ids=["absent", "longer"])
-def test_what_cannot_be_replaced_is_an_error(pattern: bytes, value: bytes) -> None:
-    with pytest.raises(ValueError, match=f"{pattern.hex()} cannot become {value.hex()}"):
-        stamped(b"from one", [(pattern, value)])
+@pytest.mark.parametrize(("code", "becomes"), [(errno.EOPNOTSUPP, MachineError), (errno.EMFILE, OSError)])
+def test_a_kernel_without_veth_is_what_the_machine_lacks(
+    monkeypatch: pytest.MonkeyPatch, pool: AddressPool, code: int, becomes: type[Exception]
+) -> None:
+    def refused(*_: bytes) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(cables, "carry_out", refused)
+    with pytest.raises(becomes, match=os.strerror(code)):
+        Network(pool.acquire())
+
+
+def test_a_network_is_made_without_an_event_loop(monkeypatch: pytest.MonkeyPatch, pool: AddressPool) -> None:
+    """Without memory one may wait for ever."""
+
+    def none_today() -> None:
+        raise AssertionError("an event loop")
+
+    monkeypatch.setattr(asyncio, "new_event_loop", none_today)
+    Network(pool.acquire(), routed=True).close()

@@ -66,6 +66,11 @@ def test_threads_that_end_in_time_are_not_missed() -> None:
     assert ended(threads + many + "print('goes on')") == (0, "goes on\n", "")
 
 
+def test_without_descriptors_it_goes_on() -> None:
+    none_left = "import os, resource, time\nresource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+    assert ended(none_left + "time.sleep(0.5)\nprint('goes on')") == (0, "goes on\n", "")
+
+
 def test_what_nobody_could_catch_is_told_only() -> None:
     code, _, errors = ended("class Odd:\n    def __del__(self): raise KeyError('why')\nOdd()")
     assert code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from concurrent.futures import Future
 from threading import Event
@@ -79,3 +80,8 @@ def test_without_threads_the_machine_is_to_blame(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("threading.Thread.start", refused)
     with pytest.raises(MachineError, match="can't start new thread"):
         Workers(1).begin(str)
+
+
+def test_what_the_machine_lacks_passes_from_one_process_to_another() -> None:
+    raised = pickle.loads(pickle.dumps(MachineError("no veth", "load it")))
+    assert (raised.why, raised.remedy, str(raised)) == ("no veth", "load it", "no veth; load it")
