@@ -8,11 +8,11 @@ __version__ = "0.1.0"
 __all__ = ["ANY", "Lab", "scenario"]
 
 if TYPE_CHECKING:
-    from lab.scenario.expectation import ANY
-    from lab.scenario.lab import Lab
-    from lab.scenario.registry import scenario
+    from lab.author.lab import Lab
+    from lab.author.registry import scenario
+    from lab.record.expectation import ANY
 
-_HOME = {"ANY": "lab.scenario.expectation", "Lab": "lab.scenario.lab", "scenario": "lab.scenario.registry"}
+_HOME = {"ANY": "lab.record.expectation", "Lab": "lab.author.lab", "scenario": "lab.author.registry"}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from lab.author.kernel import Kernel
+    from lab.author.lab import Lab
+    from lab.author.peer import Peer
+    from lab.author.registry import Runnable
+    from lab.author.runner import Runner
+    from lab.record.results import Result
     from lab.report.screen import Screen
-    from lab.scenario.kernel import Kernel
-    from lab.scenario.lab import Lab
-    from lab.scenario.peer import Peer
-    from lab.scenario.registry import Runnable
-    from lab.scenario.result import Result
-    from lab.scenario.runner import Runner
 
 _PORT = 80
 _RUNNER = pytest.StashKey["Runner"]()
@@ -55,7 +55,7 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """A test for each scenario and address family."""
-        from lab.scenario import registry
+        from lab.author import registry
 
         found = registry.find([str(self.path)])
         for broken in found.broken:
@@ -80,7 +80,7 @@ class ScenarioItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run it."""
-        from lab.scenario.result import Outcome
+        from lab.record.results import Outcome
 
         result = _runner(self.config).run(self._scenario, self._family)
         if result.outcome is Outcome.SKIP:
@@ -113,7 +113,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
     When the test has passed, the kernel must not have sent anything that it did not expect.
     """
-    from lab.scenario.errors import NotApplicable
+    from lab.session.errors import NotApplicable
 
     with ExitStack() as undo:
         try:
@@ -142,7 +142,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     used = pyfuncitem.stash.get(_LAB, None)
     if used is None:
         return (yield)
-    from lab.scenario.errors import NotApplicable
+    from lab.session.errors import NotApplicable
 
     try:
         result = yield
@@ -159,10 +159,10 @@ def pytest_runtest_makereport(
     """A difference is shown as the lab shows it, instead of a trace through the lab's own code."""
     report = yield
     raised = call.excinfo.value if call.excinfo is not None else None
-    if raised is not None and "lab.scenario.errors" in sys.modules:
+    if raised is not None and "lab.session.errors" in sys.modules:
         from lab.host.errors import MachineError
         from lab.report.verdicts import difference_lines
-        from lab.scenario.errors import KernelDiffers
+        from lab.session.errors import KernelDiffers
 
         used = item.stash.get(_LAB, None)
         if isinstance(raised, KernelDiffers) and used is not None:
@@ -178,9 +178,9 @@ def _runner(config: pytest.Config) -> Runner:
     """What all scenarios and labs of a session share. MachineError where no lab can be made."""
     runner = config.stash.get(_RUNNER, None)
     if runner is None:
+        from lab.author.runner import Runner
         from lab.host.errors import MachineError
         from lab.host.namespace import may_make_namespaces
-        from lab.scenario.runner import Runner
 
         # To become root of an own user namespace, as `lab run` does, would take the network from all other tests.
         if not may_make_namespaces():

@@ -1,8 +1,8 @@
 """Which calls of an application send a FIN: close(), shutdown(), and the end of its process."""
 
 from lab import Lab, scenario
-from lab.scenario.peer import Peer
-from lab.scenario.sockets import Connection, Listener
+from lab.author.peer import Peer
+from lab.author.sockets import Connection, Listener
 
 
 @scenario(section="RFC 9293 3.10.4; close(2)")

@@ -1,8 +1,8 @@
 """What runs out: ports that are still in TIME-WAIT, and sockets that a program forgets to close."""
 
 from lab import Lab, scenario
-from lab.scenario.errors import NotApplicable
-from lab.scenario.peer import Peer
+from lab.author.peer import Peer
+from lab.session.errors import NotApplicable
 from lab.tcp.state import State
 
 FOUR_PORTS = {"net.ipv4.ip_local_port_range": "45000 45003"}

@@ -1,7 +1,7 @@
 """Nobody answers: how often the kernel tries again, ever more slowly, and when it gives up."""
 
 from lab import Lab, scenario
-from lab.scenario.errors import NotApplicable
+from lab.session.errors import NotApplicable
 
 _LATEST_S = 0.9
 """A SYN's first timeout is a second: what comes later may come after it."""

@@ -5,7 +5,7 @@ import time
 from typing import NamedTuple
 
 from lab import Lab, scenario
-from lab.scenario.peer import Peer
+from lab.author.peer import Peer
 
 CIRCLE = 2**32
 TICK_NS = 64  # of Linux's clock; RFC 9293 wants 4 microseconds or less

@@ -1,7 +1,7 @@
 """A segment is lost: whatever takes up sequence numbers comes again until it is acknowledged, and an ACK never does."""
 
 from lab import Lab, scenario
-from lab.scenario.errors import NotApplicable
+from lab.session.errors import NotApplicable
 from lab.wire.faults import lost
 
 _ATTEMPTS = 10

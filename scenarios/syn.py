@@ -3,7 +3,7 @@
 import time
 
 from lab import ANY, Lab, scenario
-from lab.scenario.peer import Peer
+from lab.author.peer import Peer
 from lab.tcp.options import Option, timestamp
 
 WORDS = 2**32

@@ -1,9 +1,9 @@
 """The third segment: the client's ACK. It may be bare or carry data, get lost, or be wrong."""
 
 from lab import ANY, Lab, scenario
-from lab.scenario.errors import NotApplicable
-from lab.scenario.peer import Peer
-from lab.scenario.sockets import Connection
+from lab.author.peer import Peer
+from lab.author.sockets import Connection
+from lab.session.errors import NotApplicable
 from lab.tcp.options import timestamp
 from lab.wire.faults import lost
 

@@ -8,9 +8,9 @@ look at the kernel's count of delayed acknowledgements: it says whether we were 
 from collections.abc import Callable, Iterator
 
 from lab import Lab, scenario
-from lab.scenario.errors import NotApplicable
-from lab.scenario.peer import Peer
-from lab.scenario.sockets import Connection, Listener
+from lab.author.peer import Peer
+from lab.author.sockets import Connection, Listener
+from lab.session.errors import NotApplicable
 
 _ATTEMPTS = 50
 _LEAST_DELAY_S = 0.030

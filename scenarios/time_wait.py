@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from lab import Lab, scenario
-from lab.scenario.peer import Peer
-from lab.scenario.sockets import Listener
+from lab.author.peer import Peer
+from lab.author.sockets import Listener
 from lab.tcp.options import Option, timestamp
 from lab.tcp.segment import Segment
 from lab.wire.faults import lost

@@ -14,9 +14,9 @@ from lab.cli.screens import screen_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lab.claims.catalogue import Catalogue
+    from lab.record.results import Run
     from lab.report.claims import ClaimReport
-    from lab.scenario.catalogue import Catalogue
-    from lab.scenario.result import Run
 
 
 def claims(
@@ -30,11 +30,11 @@ def claims(
     as_json: AsJson = False,
 ) -> None:
     """Hold what the article says beside the RFC and this kernel, with the packet that shows it."""
+    from lab.author import registry
+    from lab.claims.catalogue import CatalogueError, catalogue
+    from lab.claims.index import showing
     from lab.cli.loading import load_run, reading
     from lab.cli.running import is_whole, whole_run
-    from lab.scenario import registry
-    from lab.scenario.catalogue import CatalogueError, catalogue
-    from lab.scenario.naming import showing
 
     try:
         known = catalogue()

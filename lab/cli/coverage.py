@@ -10,7 +10,7 @@ from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, families
 from lab.cli.screens import screen_of
 
 if TYPE_CHECKING:
-    from lab.scenario.result import Run
+    from lab.record.results import Run
 
 
 def coverage(
@@ -23,10 +23,10 @@ def coverage(
     as_json: AsJson = False,
 ) -> None:
     """Show which states and arrows of RFC 9293's diagram the scenarios walk, with the packet for each."""
+    from lab.author import registry
     from lab.cli.loading import load_run, narrow, reading
     from lab.cli.running import is_whole, whole_run
-    from lab.scenario import registry
-    from lab.scenario.result import Outcome
+    from lab.record.results import Outcome
 
     wanted = families(ipv4, ipv6)
     with reading():

@@ -12,8 +12,8 @@ from lab.cli.exits import CANNOT_RUN, leave, wrong_usage
 from lab.cli.screens import screen_of
 
 if TYPE_CHECKING:
-    from lab.scenario.recording import Recording
-    from lab.scenario.result import Result
+    from lab.record.events import Recording
+    from lab.record.results import Result
 
 
 class Format(Enum):
@@ -58,9 +58,9 @@ _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
 def _drawing(form: Format, language: str, plain: bool, everything: bool) -> Callable[[Recording], str]:
     from lab.report import mermaid, svg, text
     from lab.report import plain as sentences
+    from lab.report.i18n import words
     from lab.report.ladder import ladder_of
     from lab.report.screen import Screen
-    from lab.report.words import words
 
     say = words(language)
     if form is Format.SVG:
@@ -78,7 +78,7 @@ def _drawing(form: Format, language: str, plain: bool, everything: bool) -> Call
 
 def write(file: Path, text: str) -> None:
     """Write a file and say where it is; ends the command when it cannot be."""
-    from lab.saved.folder import NotWritable, put
+    from lab.record.saved.folder import NotWritable, put
 
     try:
         put(file, [text.encode("utf-8", "backslashreplace")])

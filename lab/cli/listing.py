@@ -10,9 +10,9 @@ from lab.cli.options import AsJson, Patterns
 
 def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> None:
     """List the scenarios, and what each of them shows."""
+    from lab.author import registry
     from lab.cli.printer import Printer
     from lab.report.screen import json_text, printable
-    from lab.scenario import registry
 
     found = registry.find(patterns or [])
     if as_json:
@@ -38,7 +38,7 @@ def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> Non
 
 def doctor() -> None:
     """Say whether everything is here that the lab needs, and how to get what is missing."""
-    from lab.scenario.doctor import examine
+    from lab.host.doctor import examine
 
     findings = examine()
     for each in findings:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from lab.cli.exits import wrong_usage
 
 if TYPE_CHECKING:
-    from lab.scenario.result import Run
+    from lab.record.results import Run
 
 
 @contextmanager
 def reading() -> Iterator[None]:
     """For whatever looks at saved runs: a part that is damaged may be noticed only when it is looked at."""
-    from lab.saved.document import Unreadable
-    from lab.saved.folder import NoRun
+    from lab.record.saved.document import Unreadable
+    from lab.record.saved.folder import NoRun
 
     try:
         yield
@@ -27,8 +27,8 @@ def reading() -> Iterator[None]:
 
 def load_run(named: Path | None, families: list[int]) -> Run:
     """The run in that folder or file, the newest below `out` when none is named, with its results in these families."""
-    from lab.saved.document import load
-    from lab.saved.folder import find
+    from lab.record.saved.document import load
+    from lab.record.saved.folder import find
 
     run = load(find(named))
     run.results = [result for result in run.results if result.family in families]
@@ -55,7 +55,7 @@ def choose(words: list[str], families: list[int]) -> Chosen:
 
 def narrow(run: Run, patterns: list[str]) -> list[str]:
     """Leave the results that match any of the patterns (all without one); the patterns that match nothing."""
-    from lab.scenario.registry import matches
+    from lab.author.registry import matches
 
     known = [result.scenario.id for result in run.results]
     run.results = [

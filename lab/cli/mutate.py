@@ -17,10 +17,10 @@ from lab.cli.options import IPv6, Patterns
 from lab.tcp.rules import RULES
 
 if TYPE_CHECKING:
-    from lab.scenario.lying import Spot
-    from lab.scenario.mutation import Tried
-    from lab.scenario.registry import Runnable
-    from lab.scenario.runner import Runner
+    from lab.author.registry import Runnable
+    from lab.author.runner import Runner
+    from lab.mutate.mutant import Spot
+    from lab.mutate.survey import Tried
 
 
 _PER_CPU = 3
@@ -37,11 +37,11 @@ def mutate(
     ] = None,
 ) -> None:
     """Show for every check which lie of the kernel turns it red; exit code 1 when one survives them all."""
+    from lab.author import registry
     from lab.cli.printer import Printer
     from lab.cli.saving import write_json
+    from lab.host.doctor import ensure_privileges
     from lab.host.errors import MachineError
-    from lab.scenario import registry
-    from lab.scenario.doctor import ensure_privileges
 
     began = time.monotonic()
     found = registry.find(patterns or [])
@@ -94,8 +94,8 @@ _worker: dict[str, Any] = {}
 
 
 def _begin(patterns: list[str], family: int) -> None:
-    from lab.scenario import registry
-    from lab.scenario.runner import Runner, settle_garbage_collector
+    from lab.author import registry
+    from lab.author.runner import Runner, settle_garbage_collector
 
     _worker["scenarios"] = {each.id: each for each in registry.find(patterns).scenarios}
     _worker["family"] = family
@@ -110,7 +110,7 @@ def _prepared(name: str) -> tuple[Runner, Runnable, int]:
 
 
 def _attack(name: str) -> dict[str, Any]:
-    from lab.scenario import mutation
+    from lab.mutate import survey as mutation
 
     runner, scenario, family = _prepared(name)
     began = time.monotonic()
@@ -127,7 +127,7 @@ def _attack(name: str) -> dict[str, Any]:
 
 
 def _attack_rules(job: tuple[str, Spot]) -> dict[str, str]:
-    from lab.scenario import mutation
+    from lab.mutate import survey as mutation
 
     name, frame = job
     return mutation.attack_rules(*_prepared(name), frame)

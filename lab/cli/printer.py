@@ -6,16 +6,16 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from lab.cli.display import Display
 from lab.cli.exits import READER_GONE, cannot_run
+from lab.cli.progress import Display
 from lab.cli.screens import screen_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lab.scenario.registry import Found
-    from lab.scenario.result import Outcome, Result, Run
-    from lab.scenario.waiting import Patient
+    from lab.author.registry import Found
+    from lab.record.results import Outcome, Result, Run
+    from lab.session.polling import Patient
 
 
 class Printer:
@@ -42,8 +42,8 @@ class Printer:
 
     def result(self, result: Result) -> None:
         """One scenario."""
+        from lab.record.results import Outcome
         from lab.report.verdicts import result_lines
-        from lab.scenario.result import Outcome
 
         if self._quiet and result.outcome in (Outcome.PASS, Outcome.SKIP):
             return

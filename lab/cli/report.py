@@ -21,12 +21,12 @@ def report(
     ] = None,
 ) -> None:
     """Write a page about a saved run: verdicts, claims, the state diagram, each packet. It needs nothing else."""
+    from lab.claims.catalogue import CatalogueError, catalogue
     from lab.cli.drawing import write
     from lab.cli.loading import reading
+    from lab.record.saved.document import load
+    from lab.record.saved.folder import RUN_FILE, find
     from lab.report.html.page import page
-    from lab.saved.document import load
-    from lab.saved.folder import RUN_FILE, find
-    from lab.scenario.catalogue import CatalogueError, catalogue
 
     with reading():
         file = find(named)

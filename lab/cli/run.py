@@ -16,7 +16,7 @@ from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lab.scenario.result import Result, Run
+    from lab.record.results import Result, Run
 
 
 def run(
@@ -42,11 +42,11 @@ def run(
     ] = None,
 ) -> None:
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
+    from lab.author import registry
     from lab.cli.printer import Printer
     from lab.cli.running import carried_out, results_of
     from lab.cli.saving import save, wanted_folder
-    from lab.scenario import registry
-    from lab.scenario.result import Outcome
+    from lab.record.results import Outcome
 
     began = time.monotonic()
     found = registry.find(patterns or [])
@@ -88,7 +88,7 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
 
 
 def _exit_code(made: Run) -> int:
-    from lab.scenario.result import Outcome
+    from lab.record.results import Outcome
 
     outcomes = {each.outcome for each in made.results}
     if Outcome.FAIL in outcomes:

@@ -11,9 +11,9 @@ from lab.cli.exits import INTERRUPTED, cannot_run, leave
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from lab.author.registry import Found, Runnable
     from lab.cli.printer import Printer
-    from lab.scenario.registry import Found, Runnable
-    from lab.scenario.result import Result, Run
+    from lab.record.results import Result, Run
 
 
 def results_of(
@@ -26,10 +26,10 @@ def results_of(
     stop: Callable[[Result], bool] = lambda _: False,
 ) -> Iterator[Result]:
     """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
+    from lab.author.runner import Runner, settle_garbage_collector
     from lab.cli.stuck import end_when_stuck
+    from lab.host.doctor import ensure_privileges
     from lab.host.errors import MachineError
-    from lab.scenario.doctor import ensure_privileges
-    from lab.scenario.runner import Runner, settle_garbage_collector
 
     if not scenarios:
         return
@@ -49,7 +49,7 @@ def results_of(
 
 def carried_out(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
     """The run that these results make up, each printed as it comes; Ctrl-C ends it early. `began` is monotonic time."""
-    from lab.scenario.environment import environment_of, new_run
+    from lab.author.environment import environment_of, new_run
 
     made = new_run(full=full)
     made.broken, made.unknown = found.broken, found.unknown
@@ -82,6 +82,6 @@ def whole_run(found: Found, scenarios: Sequence[Runnable], families: list[int], 
 
 def is_whole(made: Run) -> bool:
     """Whether every scenario could do its part: otherwise something may be missing from what the run shows."""
-    from lab.scenario.result import Outcome
+    from lab.record.results import Outcome
 
     return not made.broken and all(result.outcome is not Outcome.ERROR for result in made.results)

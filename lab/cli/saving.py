@@ -10,13 +10,13 @@ from lab.cli.exits import CANNOT_RUN, INTERRUPTED, leave, wrong_usage
 
 if TYPE_CHECKING:
     from lab.cli.printer import Printer
-    from lab.saved.folder import RunFolder
-    from lab.scenario.result import Run
+    from lab.record.results import Run
+    from lab.record.saved.folder import RunFolder
 
 
 def wanted_folder(path: Path | None) -> RunFolder:
     """The folder for a run. Ends the command, before anything has run, where it can be told that there will be none."""
-    from lab.saved.folder import NotWritable, RunFolder
+    from lab.record.saved.folder import NotWritable, RunFolder
 
     try:
         return RunFolder(path)
@@ -27,9 +27,9 @@ def wanted_folder(path: Path | None) -> RunFolder:
 
 def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
     """Write the run and its captures; says where, or why not. Whether it is there now: if not, nothing of it is."""
+    from lab.record.saved.document import lines_of
+    from lab.record.saved.folder import RUN_FILE, NotWritable
     from lab.report.captures import captures
-    from lab.saved.document import lines_of
-    from lab.saved.folder import RUN_FILE, NotWritable
 
     if not run.results:
         return True
@@ -61,7 +61,7 @@ def write_json(name: str, value: Any, indent: int = 2) -> None:
 
 def write(file: Path, data: bytes) -> None:
     """Write a file that the command line names; ends the command when it cannot be."""
-    from lab.saved.folder import NotWritable, put
+    from lab.record.saved.folder import NotWritable, put
 
     try:
         put(file, [data])

@@ -15,7 +15,7 @@ from lab.cli.options import IPv6
 if TYPE_CHECKING:
     from types import CodeType
 
-    from lab.scenario.lab import Lab
+    from lab.author.lab import Lab
 
 _WELCOME = """{where}
   lab      the words of a scenario: lab.peer(...), lab.step("..."), lab.verify(...)
@@ -29,10 +29,10 @@ _PORT = 80
 
 def shell(*, ipv6: IPv6 = False) -> None:
     """Type a scenario line by line: in the namespaces of `lab up` where they are up, else in new ones."""
+    from lab.author.lab import Lab
     from lab.host import playground
+    from lab.host.doctor import ensure_privileges
     from lab.host.errors import MachineError
-    from lab.scenario.doctor import ensure_privileges
-    from lab.scenario.lab import Lab
 
     try:
         ensure_privileges()
@@ -47,7 +47,7 @@ def shell(*, ipv6: IPv6 = False) -> None:
 
 
 def _converse(lab: Lab, where: str) -> None:
-    from lab.scenario.expectation import ANY
+    from lab.record.expectation import ANY
 
     server = lab.kernel.listen(port=_PORT, options={"SO_REUSEADDR": 1})
     names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY}
@@ -72,7 +72,7 @@ class _Console(code.InteractiveConsole):
 
     def catch_up(self) -> bool:
         """Take what has arrived and show it; whether there was anything."""
-        from lab.scenario.errors import KernelDiffers
+        from lab.session.errors import KernelDiffers
 
         try:
             self._lab.look_around()
@@ -83,7 +83,7 @@ class _Console(code.InteractiveConsole):
     def showtraceback(self) -> None:
         """A difference as its message, a mistake in a word as a line; everything else as Python does."""
         from lab.report.verdicts import what_differs
-        from lab.scenario.errors import KernelDiffers, ScenarioError
+        from lab.session.errors import KernelDiffers, ScenarioError
 
         raised = sys.exc_info()[1]
         if isinstance(raised, KernelDiffers):
@@ -98,7 +98,7 @@ class _Console(code.InteractiveConsole):
     def _show(self) -> bool:
         from lab.cli.screens import screen_of
         from lab.report.ladder import ladder_of
-        from lab.report.rungs import Ladder
+        from lab.report.ladder_model import Ladder
         from lab.report.text import ladder_lines
 
         ladder = ladder_of(self._lab.recording)

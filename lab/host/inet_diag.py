@@ -13,8 +13,8 @@ import struct
 from functools import lru_cache
 
 from lab.host import tcp_info
-from lab.host.kernel_state import BY_NUMBER, CLOSED, KernelState
 from lab.host.namespace import Namespace
+from lab.record.kernel_state import BY_NUMBER, CLOSED, KernelState
 from lab.tcp.state import State
 from lab.tcp.values import make
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.host.errors import MachineError
-from lab.host.kernel_state import BY_NUMBER
 from lab.host.syscalls import mount_detached, perf_event_open
+from lab.record.kernel_state import BY_NUMBER
 from lab.tcp.state import State
 from lab.tcp.values import make
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.scenario.recording import CheckMade, FrameSeen, Recording, StepBegun
-from lab.scenario.result import Outcome, Result, Run
+from lab.record.events import CheckMade, FrameSeen, Recording, StepBegun
+from lab.record.results import Outcome, Result, Run
 from lab.wire import pcapng
 from lab.wire.echo import is_reply
 from lab.wire.notes import why_no_segment

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from lab.claims.catalogue import Catalogue
 from lab.report.claims import ClaimReport, Verdict
 from lab.report.columns import behind, side_by_side
-from lab.report.words import Words, words
-from lab.scenario.catalogue import Catalogue
+from lab.report.i18n import Words, words
 
 _LABEL = 12
 """Columns for the labels below the three texts; six Chinese characters."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from lab.claims.catalogue import Catalogue, Claim
+from lab.record.events import CheckMade, FrameSeen, Measured, Recording, StepBegun
+from lab.record.expectation import Row
+from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import Evidence, packet_text, segment_with_flags
 from lab.report.verdicts import told
-from lab.scenario.catalogue import Catalogue, Claim
-from lab.scenario.expectation import Row
-from lab.scenario.recording import CheckMade, FrameSeen, Measured, Recording, StepBegun
-from lab.scenario.result import Outcome, Result, Run
 
 _MOST_VALUES, _MOST_SEGMENTS = 3, 2
 """So many of a step's checks are named as what was measured, where the author names no value."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+from lab.record.events import FrameSeen, Measured, Recording
+from lab.record.results import Result, Run
 from lab.report.ladder import ladder_of
-from lab.report.rungs import Kind, Rung
-from lab.scenario.recording import FrameSeen, Measured, Recording
-from lab.scenario.result import Result, Run
+from lab.report.ladder_model import Kind, Rung
 from lab.tcp.flags import RST
 from lab.tcp.segment import Segment
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lab.record.results import Run
 from lab.report.comparison import Change, Comparison, ScenarioChange
 from lab.report.screen import Screen, printable, wrapped
-from lab.scenario.result import Run
 
 _SIGNS = ("<", ">")
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lab.record.events import CallMade, FrameSeen, Recording, StepBegun
+from lab.record.results import Result, Run
+from lab.report.edge_coverage import FIGURE_5, Sight, Walked, kernel_walks, peer_walks, sights
 from lab.report.evidence import Evidence, packet_text
-from lab.report.walk import FIGURE_5, Sight, Walked, kernel_walks, peer_walks, sights
-from lab.scenario.recording import CallMade, FrameSeen, Recording, StepBegun
-from lab.scenario.result import Result, Run
 from lab.tcp import flags
 from lab.tcp.diagram import LISTEN, TIME_WAIT, Edge, Event
 from lab.tcp.state import State

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from lab.record.events import FrameSeen
 from lab.report.segments import segment_text
-from lab.scenario.recording import FrameSeen
 
 
 class Evidence(NamedTuple):

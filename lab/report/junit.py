@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from lab.author.registry import Broken
+from lab.record.results import Outcome, Result, Run
 from lab.report.screen import Screen
 from lab.report.verdicts import result_lines
-from lab.scenario.registry import Broken
-from lab.scenario.result import Outcome, Result, Run
 
 _ELEMENTS = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIP: "skipped"}
 _TYPES = {"failure": "the kernel differs", "error": "the scenario is broken", "skipped": "not applicable"}

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lab.record.events import CallMade, CheckMade, CrossingOver, Event, FrameSeen, Recording, StepBegun
+from lab.report.ladder_model import NOBODY, Kind, Ladder, Rung, Sides, middle
 from lab.report.lanes import Lane, lanes_of, next_turns
 from lab.report.pairing import Pairing
-from lab.report.rungs import NOBODY, Kind, Ladder, Rung, Sides, middle
 from lab.report.segments import segment_text
-from lab.scenario.recording import CallMade, CheckMade, CrossingOver, Event, FrameSeen, Recording, StepBegun
 from lab.tcp.state import State
 from lab.wire import icmp
 from lab.wire.notes import why_no_segment

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lab.scenario.recording import Event, FrameSeen, StateSeen
+from lab.record.events import Event, FrameSeen, StateSeen
 from lab.tcp.state import State
 
 

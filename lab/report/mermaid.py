@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.report.rungs import Kind, Ladder, Rung
+from lab.report.i18n import Words
+from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import printable
 from lab.report.text import duration
-from lab.report.words import Words
 
 MOST_RUNGS = 300
 """A diagram of more than 50,000 characters is refused where it is drawn."""

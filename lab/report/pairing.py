@@ -10,7 +10,7 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
 if TYPE_CHECKING:
-    from lab.report.rungs import Rung
+    from lab.report.ladder_model import Rung
 
 
 class Pairing:

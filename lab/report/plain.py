@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.report.rungs import Kind, Ladder, Rung
+from lab.record.events import CallMade, FrameSeen
+from lab.record.expectation import relative
+from lab.report.i18n import Words
+from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import printable
-from lab.report.words import Words
-from lab.scenario.expectation import relative
-from lab.scenario.recording import CallMade, FrameSeen
 from lab.tcp import flags
 from lab.tcp.options import Option
 from lab.tcp.segment import Segment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.scenario.expectation import Bases, options_text, relative
+from lab.record.expectation import Bases, options_text, relative
 from lab.tcp import flags
 from lab.tcp.segment import Segment
 

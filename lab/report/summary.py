@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from lab.scenario.result import Outcome, Result, Run
+from lab.record.results import Outcome, Result, Run
 from lab.tcp.state import State
 
 

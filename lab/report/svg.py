@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from html import escape
 
+from lab.report.i18n import Words
+from lab.report.ladder_model import NOBODY, Kind, Ladder, Rung
 from lab.report.palette import file_style
-from lab.report.pen import SANS, SMALL, WIDE, Pen, Sheet, phase_of
 from lab.report.plain import sentences
-from lab.report.rungs import NOBODY, Kind, Ladder, Rung
 from lab.report.screen import printable, wrapped
+from lab.report.svg_shapes import SANS, SMALL, WIDE, Pen, Sheet, phase_of
 from lab.report.text import duration
-from lab.report.words import Words
 
 MOST_RUNGS = 2000
 """More than that no reader scrolls through, and a browser draws no more."""

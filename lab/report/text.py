@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lab.report.rungs import Kind, Ladder, Rung
+from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import Screen, left_out, printable, wrapped
 
 _TIME, _PEER, _ARROW, _KERNEL = 11, 13, 9, 14

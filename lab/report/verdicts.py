@@ -6,14 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
+from lab.record.events import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
+from lab.record.results import Outcome, Result, Run
+from lab.report.i18n import words
 from lab.report.ladder import ladder_of
+from lab.report.ladder_model import middle
 from lab.report.plain import sentences
-from lab.report.rungs import middle
 from lab.report.screen import Screen, left_out, printable_lines
 from lab.report.text import ladder_lines
-from lab.report.words import words
-from lab.scenario.recording import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
-from lab.scenario.result import Outcome, Result, Run
 from lab.tcp.rules import RULES
 
 _WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Outcome.SKIP: "skip"}

@@ -11,7 +11,6 @@ keep-alives, urgent data on the way out, the throttling of challenge ACKs.
 
 from __future__ import annotations
 
-from lab.tcp.arrives import segment_arrives
 from lab.tcp.diagram import (
     CLOSED,
     CLOSING,
@@ -27,7 +26,8 @@ from lab.tcp.diagram import (
     edge,
 )
 from lab.tcp.flags import RST
-from lab.tcp.leaves import due_retransmission, next_segment, segment_leaves, segments_owed
+from lab.tcp.input import segment_arrives
+from lab.tcp.output import due_retransmission, next_segment, segment_leaves, segments_owed
 from lab.tcp.segment import Segment
 from lab.tcp.tcb import Config, Tcb
 

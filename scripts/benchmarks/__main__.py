@@ -111,7 +111,7 @@ def _measure(size: Size, place: str) -> dict[str, Any]:
     whole = commands.whole_run(str(saved.parent), *size.patterns)
     seconds |= {"run_all": whole.seconds, "slowest_scenario": whole.slowest_scenario}
 
-    from lab.scenario.runner import settle_garbage_collector
+    from lab.author.runner import settle_garbage_collector
     from lab.wire.crafting import warm_up
     from scripts.benchmarks import labs, views
 

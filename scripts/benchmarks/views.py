@@ -7,21 +7,21 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.claims.catalogue import catalogue
+from lab.record.events import CheckMade, CrossingOver, Event, FrameSeen, Recording
+from lab.record.results import Result, Run
+from lab.record.saved.document import lines_of, load
+from lab.record.saved.folder import RUN_FILE, RunFolder
 from lab.report.captures import captures
 from lab.report.html.page import page
+from lab.report.i18n import words
 from lab.report.ladder import ladder_of
+from lab.report.ladder_model import Ladder
 from lab.report.mermaid import mermaid
 from lab.report.plain import sentences
-from lab.report.rungs import Ladder
 from lab.report.screen import Screen
 from lab.report.svg import svg
 from lab.report.text import ladder_lines
-from lab.report.words import words
-from lab.saved.document import lines_of, load
-from lab.saved.folder import RUN_FILE, RunFolder
-from lab.scenario.catalogue import catalogue
-from lab.scenario.recording import CheckMade, CrossingOver, Event, FrameSeen, Recording
-from lab.scenario.result import Result, Run
 
 
 class Written(NamedTuple):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab.author.registry import Scenario
+from lab.claims.catalogue import catalogue
+from lab.record.events import Recording
+from lab.record.expectation import Expected
+from lab.record.results import Outcome, Result, Run
 from lab.report.html.page import page
-from lab.scenario.catalogue import catalogue
-from lab.scenario.expectation import Expected
-from lab.scenario.recording import Recording
-from lab.scenario.registry import Scenario
-from lab.scenario.result import Outcome, Result, Run
 from lab.tcp.state import State
 from tests.unit.stories import Story
 from tests.unit.test_text import eventful

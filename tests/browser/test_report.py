@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from lab.report.words import table
-from lab.scenario.result import Outcome
+from lab.record.results import Outcome
+from lab.report.i18n import table
 from tests.browser.conftest import Browser
 from tests.browser.pages import conversation, failing, result, written
 from tests.unit.stories import Story, a_long_one

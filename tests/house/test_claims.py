@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lab.scenario.catalogue import catalogue
-from lab.scenario.naming import claims_by_function, measured_by_function
-from lab.scenario.registry import own_folder
+from lab.author.registry import own_folder
+from lab.claims.catalogue import catalogue
+from lab.claims.index import claims_by_function, measured_by_function
 
 
 def sources() -> dict[Path, str]:

@@ -16,12 +16,12 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any, NamedTuple
 
+from lab.author import registry
+from lab.author.runner import Runner
 from lab.host.syscalls import CLONE_NEWUSER, mount_detached, unshare
+from lab.record.results import Result
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
-from lab.scenario import registry
-from lab.scenario.result import Result
-from lab.scenario.runner import Runner
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-P", "-m", "lab"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.scenario.catalogue import catalogue
+from lab.claims.catalogue import catalogue
 from tests.kernel.helpers import DEADLINE_S, ROOT, environment, run_lab, scenario_file
 
 STEP = """
@@ -31,8 +31,8 @@ COMMAND = """
 import sys
 from pathlib import Path
 from lab.cli import main
-from lab.scenario import registry
-from lab.scenario.catalogue import catalogue
+from lab.author import registry
+from lab.claims.catalogue import catalogue
 
 catalogue()
 folder = sys.argv.pop(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab.scenario import registry
+from lab.author import registry
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
 from tests.kernel.helpers import WholeRun, run_lab, scenario_file

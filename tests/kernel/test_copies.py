@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from lab.author.lab import Lab
+from lab.author.peer import Peer
+from lab.author.sockets import Connection
 from lab.host import sysctls
-from lab.host.hold_ups import NONE, HoldUps
+from lab.host.scheduling_delay import NONE, HoldUps
+from lab.record.events import CheckMade, FrameSeen
+from lab.record.expectation import Row
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
-from lab.scenario.errors import KernelDiffers, NotApplicable, ScenarioError
-from lab.scenario.expectation import Row
-from lab.scenario.lab import Lab
-from lab.scenario.patience import DEADLINE_S
-from lab.scenario.peer import Peer
-from lab.scenario.recording import CheckMade, FrameSeen
-from lab.scenario.sockets import Connection
+from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
+from lab.session.patience import DEADLINE_S
 from lab.wire.faults import Action, Fault, lost
 
 ORPHAN_RETRIES, FIN_TIMEOUT = "net.ipv4.tcp_orphan_retries", "net.ipv4.tcp_fin_timeout"

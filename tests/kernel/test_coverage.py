@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.report.coverage import NOT_OFFERED, TAKES_LONG
-from lab.report.walk import FIGURE_5
+from lab.report.edge_coverage import FIGURE_5
 from lab.tcp.state import State
 from tests.kernel.helpers import as_an_ordinary_user, run_lab, started_lab
 

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
+from lab.author.lab import Lab
+from lab.author.peer import Peer
+from lab.crowd import crowd
 from lab.host import port_range, processes, sysctls
 from lab.host.addresses import AddressPool
 from lab.host.many_sockets import ManySockets
 from lab.host.tracepoint import StateTracer
+from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
-from lab.scenario import crowd
-from lab.scenario.errors import KernelDiffers, ScenarioError
-from lab.scenario.lab import Lab
-from lab.scenario.peer import Peer
-from lab.scenario.recording import CallMade, FrameSeen, StateSeen
+from lab.session.errors import KernelDiffers, ScenarioError
 from lab.tcp.state import State
 from lab.wire.crafting import layers, packet_of
 from lab.wire.faults import Action, Fault

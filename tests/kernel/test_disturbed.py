@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lab.scenario.errors import KernelDiffers
-from lab.scenario.lab import Lab
-from lab.scenario.peer import Peer
-from lab.scenario.recording import CrossingOver, FrameSeen
+from lab.author.lab import Lab
+from lab.author.peer import Peer
+from lab.record.events import CrossingOver, FrameSeen
+from lab.session.errors import KernelDiffers
 from lab.tcp.rules import RULES
 from lab.wire.crafting import layers, packet_of
 from lab.wire.faults import Action, Fault

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
-from lab.saved.document import Unreadable, load
-from lab.saved.folder import RUN_FILE, NoRun, find
+from lab.record.saved.document import Unreadable, load
+from lab.record.saved.folder import RUN_FILE, NoRun, find
 from tests.kernel.helpers import COMMAND, environment, processes_marked, run_lab, scenario_file
 from tests.kernel.remains import drain, session_of, unchanged_host
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from lab.author.lab import Lab
 from lab.report.ladder import ladder_of
 from lab.report.screen import Screen
 from lab.report.text import ladder_lines
 from lab.report.verdicts import check_lines
-from lab.scenario.lab import Lab
 from lab.tcp.rules import RULES
 from lab.wire.faults import Action, Fault
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.author.registry import own_folder
 from lab.host import addresses
 from lab.host.errors import MachineError
-from lab.scenario.registry import own_folder
 from tests.kernel.helpers import (
     COMMAND,
     WAITING,

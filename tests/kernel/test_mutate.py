@@ -8,11 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 
-from lab.scenario import mutation, registry
-from lab.scenario.lies import LIES
-from lab.scenario.lying import Liar
-from lab.scenario.result import Outcome
-from lab.scenario.runner import Runner
+from lab.author import registry
+from lab.author.runner import Runner
+from lab.mutate import survey as mutation
+from lab.mutate.mutant import Liar
+from lab.mutate.mutations import LIES
+from lab.record.results import Outcome
 from tests.kernel.helpers import run_lab, scenario_file
 
 

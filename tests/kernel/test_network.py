@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from lab.author.lab import Lab
 from lab.host import sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool, Pair
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
 from lab.host.readiness import Readiness
-from lab.scenario.lab import Lab
-from lab.scenario.recording import FrameSeen
+from lab.record.events import FrameSeen
 from lab.wire.frames import decode
 from lab.wire.link import PacketLink
 

@@ -14,10 +14,10 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
+from lab.author.lab import Lab
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
-from lab.scenario.lab import Lab
 from lab.wire.link import PacketLink
 
 MARKER = b"this frame was made by the lab and must not leave it"

@@ -67,7 +67,7 @@ def test_who_does_not_ask_is_not_disturbed(suite: Suite) -> None:
         import sys
 
         def test_nothing_is_imported():
-            heavy = {"scapy", "pyroute2", "typer", "rich", "lab.scenario", "lab.host"}
+            heavy = {"scapy", "pyroute2", "typer", "rich", "lab.author", "lab.host"}
             assert not heavy & set(sys.modules)
         """,
     )
@@ -142,7 +142,7 @@ def test_what_is_not_applicable_is_skipped_with_its_reason(suite: Suite) -> None
     source = (
         SCENARIOS.partition("@scenario")[0]
         + """
-from lab.scenario.errors import NotApplicable
+from lab.session.errors import NotApplicable
 
 @scenario(section="none", families=[4])
 def newer(lab: Lab) -> None:
@@ -210,7 +210,7 @@ def test_an_ordinary_failure_is_pytests_own(suite: Suite) -> None:
 
 def test_a_test_may_find_that_it_is_not_applicable(suite: Suite) -> None:
     suite.pytester.makepyfile(
-        "from lab.scenario.errors import NotApplicable\ndef test_it(lab):\n    raise NotApplicable('no such thing')\n"
+        "from lab.session.errors import NotApplicable\ndef test_it(lab):\n    raise NotApplicable('no such thing')\n"
     )
     suite.run().assert_outcomes(skipped=2)
 

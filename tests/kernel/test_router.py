@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.author.lab import Lab
+from lab.author.peer import Peer
 from lab.host import router
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool
 from lab.host.errors import MachineError
@@ -20,11 +22,9 @@ from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
 from lab.host.readiness import Ending
 from lab.host.tracepoint import StateTracer
-from lab.scenario.errors import KernelDiffers, ScenarioError
-from lab.scenario.lab import Lab
-from lab.scenario.peer import Peer
-from lab.scenario.recording import FrameSeen
-from lab.scenario.result import Outcome
+from lab.record.events import FrameSeen
+from lab.record.results import Outcome
+from lab.session.errors import KernelDiffers, ScenarioError
 from lab.tcp.flags import SYN
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -294,7 +294,7 @@ def test_a_router_that_changes_something_else_is_found_out(routed: Lab, lie: Lie
 
 
 def test_a_router_that_loses_or_doubles_a_segment_is_found_out(routed4: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.scenario.router.DEADLINE_S", 0.1)
+    monkeypatch.setattr("lab.author.router.DEADLINE_S", 0.1)
     peer = opened(routed4)
     routed4.disturb(1, lies=[Fault(Action.DROP, nth=1), Fault(Action.DUPLICATE, nth=2)])
     for _ in range(2):

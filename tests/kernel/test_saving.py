@@ -108,7 +108,7 @@ def test_an_interrupted_run_saves_what_has_finished(tmp_path: Path) -> None:
 
 
 def test_who_does_not_wait_for_the_saving_is_left_with_nothing_half_written(one: Path) -> None:
-    command = "from lab.saved.folder import RunFolder\nfrom lab.cli import main\nimport sys\n"
+    command = "from lab.record.saved.folder import RunFolder\nfrom lab.cli import main\nimport sys\n"
     command += "def write(self, name, pieces):\n    (self.path / name).touch()\n    raise KeyboardInterrupt\n"
     command += f"RunFolder.write = write\nsys.argv = ['lab', 'run', '-q', {str(one)!r}]\nmain()"
     call = [sys.executable, "-c", command]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lab.scenario.lab import Lab
-from lab.scenario.recording import StateSeen
+from lab.author.lab import Lab
+from lab.record.events import StateSeen
 from lab.tcp.state import State
 
 

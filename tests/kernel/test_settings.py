@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from lab.scenario.errors import ScenarioError
-from lab.scenario.lab import Lab
+from lab.author.lab import Lab
+from lab.session.errors import ScenarioError
 from lab.tcp.options import value_of
 from lab.tcp.state import State
 

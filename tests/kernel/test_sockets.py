@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
+from lab.author.lab import Lab
 from lab.host import processes, sockets
 from lab.host.addresses import AddressPool, Pair
 from lab.host.network import Network
 from lab.host.sockets import KernelSocket, Result
-from lab.scenario.errors import KernelDiffers
-from lab.scenario.lab import Lab
+from lab.session.errors import KernelDiffers
 
 LONG_S = 10.0
 

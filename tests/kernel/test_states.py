@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.author.lab import Lab
+from lab.author.peer import Peer
 from lab.host.addresses import AddressPool
 from lab.host.inet_diag import StateLookup
-from lab.host.kernel_state import BY_NUMBER, CLOSED
 from lab.host.tracepoint import StateTracer
-from lab.scenario.lab import Lab
-from lab.scenario.peer import Peer
-from lab.scenario.recording import StateSeen
+from lab.record.events import StateSeen
+from lab.record.kernel_state import BY_NUMBER, CLOSED
 from lab.tcp.state import State
 
 MOVEMENTS = {

@@ -16,8 +16,8 @@ from threading import Thread
 
 import pytest
 
-from lab.scenario.lab import Lab
-from lab.scenario.waiting import Waiting
+from lab.author.lab import Lab
+from lab.session.polling import Waiting
 from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, environment, run_lab, scenario_file
 from tests.unit.emulator import Screen
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import pytest
 
-from lab.saved.document import load
-from lab.saved.folder import RUN_FILE
-from lab.scenario.lab import Lab
+from lab.author.lab import Lab
+from lab.record.saved.document import load
+from lab.record.saved.folder import RUN_FILE
 from lab.tcp import flags
 from lab.tcp.segment import Segment
 from tests.kernel.helpers import WholeRun

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.author.lab import Lab
+from lab.author.peer import Peer
 from lab.host.addresses import AddressPool
-from lab.scenario.errors import KernelDiffers, ScenarioError
-from lab.scenario.lab import Lab
-from lab.scenario.peer import Peer
+from lab.session.errors import KernelDiffers, ScenarioError
 from lab.wire.crafting import layers
 
 Words = Callable[[Lab, Peer], object]

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.record.events import FrameSeen
+from lab.record.results import Run
 from lab.report.captures import file_name
-from lab.scenario.recording import FrameSeen
-from lab.scenario.result import Run
 from lab.tcp.options import Option
 from lab.tcp.segment import Segment
 from lab.wire import pcapng

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lab.host.kernel_state import KernelState
-from lab.scenario.expectation import ANY, Bases, Expected, Row
-from lab.scenario.recording import (
+from lab.author.registry import Broken, Scenario
+from lab.record.events import (
     A_SOCKET,
     CallMade,
+    CheckKind,
     CheckMade,
     Connection,
     CrossingOver,
@@ -23,8 +23,9 @@ from lab.scenario.recording import (
     StepBegun,
     Where,
 )
-from lab.scenario.registry import Broken, Scenario
-from lab.scenario.result import Outcome, Result, Run
+from lab.record.expectation import ANY, Bases, Expected, Row
+from lab.record.kernel_state import KernelState
+from lab.record.results import Outcome, Result, Run
 from lab.tcp import flags
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -73,10 +74,10 @@ def recording() -> Recording:
         CallMade(START + 10, "send", (b"\x00data", "text", 5, None, 1.5), 5, "EPIPE", 0, None),
         CallMade(START + 11, "recv", (1,), b"\xff", "", 0, HERE),
         Measured(START + 12, "C40", "1.0 s", HERE),
-        CheckMade(START + 13, True, "S", HERE, 0, 1, expected),
-        CheckMade(START + 14, True, "state", executing(), -1, None, None, (Row("state", "LISTEN", "LISTEN", True),)),
+        CheckMade(START + 13, True, CheckKind.SEGMENT, "S", HERE, 0, 1, expected),
+        CheckMade(START + 14, True, CheckKind.STATE, "state", executing(), -1, None, None, (Row("state", "LISTEN", "LISTEN", True),)),
         CheckMade(
-            START + 15, False, "S", HERE, 0, 1, expected, (Row("more", "a", "b", False),),
+            START + 15, False, CheckKind.SEGMENT, "S", HERE, 0, 1, expected, (Row("more", "a", "b", False),),
             Difference("it is different", "because", State.CLOSED),
         ),
     ]  # fmt: skip

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.host.kernel_state import KernelState
-from lab.scenario.expectation import Bases, Expected, Row
-from lab.scenario.recording import (
+from lab.record.events import (
     CallMade,
+    CheckKind,
     CheckMade,
     Connection,
     CrossingOver,
@@ -18,6 +17,8 @@ from lab.scenario.recording import (
     StateSeen,
     StepBegun,
 )
+from lab.record.expectation import Bases, Expected, Row
+from lab.record.kernel_state import KernelState
 from lab.tcp import flags
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -67,12 +68,14 @@ class Story:
 
     def agrees(self, subject: str, frame: int | None = None, expected: Expected | None = None, *rows: Row) -> None:
         where = Place("a file.py", 7, "peer.expect()")
-        self._add(CheckMade(self._tick(), True, subject, where, 0, frame, expected, rows))
+        known = {"state": CheckKind.STATE, "silence": CheckKind.SILENCE}
+        kind = CheckKind.SEGMENT if expected is not None else known.get(subject, CheckKind.VALUE)
+        self._add(CheckMade(self._tick(), True, kind, subject, where, 0, frame, expected, rows))
 
     def differs(self, frame: int, expected: Expected, why: str = "") -> CheckMade:
         difference = Difference("the kernel sent a different segment", why, State.SYN_RECEIVED)
         where = Place("a file.py", 8, "peer.expect('SA', ack=2)")
-        check = CheckMade(self._tick(), False, "SA", where, 0, frame, expected, (), difference)
+        check = CheckMade(self._tick(), False, CheckKind.SEGMENT, "SA", where, 0, frame, expected, (), difference)
         self._add(check)
         return check
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from scapy.utils import RawPcapNgReader
 
+from lab.record.events import FrameSeen, Recording
+from lab.record.results import Run
 from lab.report.captures import capture, captures
-from lab.scenario.recording import FrameSeen, Recording
-from lab.scenario.result import Run
 from lab.wire import pcapng
 from lab.wire.echo import Echo, is_reply
 from tests.unit import sample_run

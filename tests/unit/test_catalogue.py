@@ -5,9 +5,9 @@ from textwrap import dedent
 
 import pytest
 
-from lab.scenario import registry
-from lab.scenario.catalogue import CatalogueError, Claim, Kind, Since, Text, catalogue, load
-from lab.scenario.naming import claims_by_function, measured_by_function, showing
+from lab.author import registry
+from lab.claims.catalogue import CatalogueError, Claim, Kind, Since, Text, catalogue, load
+from lab.claims.index import claims_by_function, measured_by_function, showing
 
 WHOLE = """
 [topics]

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from lab.author.registry import Scenario
+from lab.claims.catalogue import Catalogue, Claim, Erratum, Kind, Since, Text, catalogue
+from lab.record.events import CheckKind, CheckMade, Measured
+from lab.record.expectation import Expected, Row
+from lab.record.results import Outcome, Result, Run
 from lab.report.claim_lines import claim_lines, total_line
 from lab.report.claims import ClaimReport, Verdict, as_json, claim_reports
 from lab.report.columns import behind, side_by_side
 from lab.report.evidence import Evidence
 from lab.report.screen import wrapped
-from lab.scenario.catalogue import Catalogue, Claim, Erratum, Kind, Since, Text, catalogue
-from lab.scenario.expectation import Expected, Row
-from lab.scenario.recording import CheckMade, Measured
-from lab.scenario.registry import Scenario
-from lab.scenario.result import Outcome, Result, Run
 from lab.tcp import flags
 from tests.unit.stories import Story
 
@@ -187,7 +187,7 @@ def test_values_come_segments_first_then_states_then_silence_and_what_ends_a_sce
     state(story, "ESTABLISHED")
     story.agrees("the timer", None, None, Row("value", "", "", True))
     story.agrees("SA", story.kernel("SA", ack=1), SA)
-    story.recording.events.append(CheckMade(1, True, "nothing else was sent", None))
+    story.recording.events.append(CheckMade(1, True, CheckKind.NOTHING_LEFT, "nothing else was sent", None))
     assert reports(result(story))["C1"].measured == "SA 0:0(0) ack 1 win 64240; the timer: none; ESTABLISHED"
 
 

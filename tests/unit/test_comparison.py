@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from lab.report.comparison import Change, Comparison, Line, ScenarioChange, as_json, compare_runs
-from lab.report.comparison_lines import comparison_lines
-from lab.report.screen import Screen
-from lab.scenario.expectation import Bases
-from lab.scenario.recording import (
+from lab.author.registry import Scenario
+from lab.record.events import (
     CallMade,
+    CheckKind,
     CheckMade,
     Connection,
     Difference,
@@ -23,8 +21,11 @@ from lab.scenario.recording import (
     StateSeen,
     StepBegun,
 )
-from lab.scenario.registry import Scenario
-from lab.scenario.result import Outcome, Result, Run
+from lab.record.expectation import Bases
+from lab.record.results import Outcome, Result, Run
+from lab.report.comparison import Change, Comparison, Line, ScenarioChange, as_json, compare_runs
+from lab.report.comparison_lines import comparison_lines
+from lab.report.screen import Screen
 from lab.tcp import flags
 from lab.tcp.options import Options
 from lab.tcp.segment import Segment
@@ -100,7 +101,9 @@ def test_scenarios_that_only_one_run_has() -> None:
 
 def test_how_a_scenario_ended() -> None:
     failed = recording()
-    check = CheckMade(1, False, "SA", None, difference=Difference("the kernel sent no such segment", "", None))
+    check = CheckMade(
+        1, False, CheckKind.SEGMENT, "SA", None, difference=Difference("the kernel sent no such segment", "", None)
+    )
     failed.events.append(check)
     second = result(failed, difference=check)
     second.outcome = Outcome.FAIL
@@ -175,7 +178,7 @@ def test_an_exchange_that_ends_earlier() -> None:
 def test_a_retransmission_that_nobody_expected_is_the_machines_doing() -> None:
     again = answer(3, retransmission=True)
     assert changes(recording(syn(1), answer(2)), recording(syn(1), answer(2), again)) == []
-    expected = CheckMade(4, True, "SA", None, 0, 2)
+    expected = CheckMade(4, True, CheckKind.SEGMENT, "SA", None, 0, 2)
     assert len(changes(recording(syn(1), answer(2)), recording(syn(1), answer(2), again, expected))) == 1
 
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.cli import display
-from lab.cli.display import Display
-from lab.scenario.waiting import Patient, Waiting
+from lab.cli import progress as display
+from lab.cli.progress import Display
+from lab.session.polling import Patient, Waiting
 from tests.unit.emulator import Screen
 
 BEGAN_S = 1000

@@ -10,9 +10,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lab.saved.document import lines_of
-from lab.scenario.registry import Scenario
-from lab.scenario.result import Outcome, Result, Run
+from lab.author.registry import Scenario
+from lab.record.results import Outcome, Result, Run
+from lab.record.saved.document import lines_of
 from tests.unit.stories import Story, a_long_one
 from tests.unit.test_text import eventful
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.scenario.expectation import ANY, Bases, Expected, agrees, as_options, compare, options_text, payload_text
+from lab.record.expectation import ANY, Bases, Expected, agrees, as_options, compare, options_text, payload_text
 from lab.tcp.options import Option
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq

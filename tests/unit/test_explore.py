@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from lab.tcp import arrives, endpoint, leaves
-from lab.tcp.arrives import segment_arrives
+from lab.tcp import endpoint
+from lab.tcp import input as arrives
+from lab.tcp import output as leaves
 from lab.tcp.diagram import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_2
 from lab.tcp.endpoint import Config
 from lab.tcp.flags import SYN
+from lab.tcp.input import segment_arrives
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.tcb import Tcb, Unacknowledged

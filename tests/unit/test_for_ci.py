@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from lab.author.registry import Broken
+from lab.record.results import Outcome, Result, Run
 from lab.report.github import error_lines
 from lab.report.junit import junit
-from lab.scenario.registry import Broken
-from lab.scenario.result import Outcome, Result, Run
 from tests.unit import sample_run
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.host import hold_ups
-from lab.host.hold_ups import NONE, HoldUps
+from lab.host import scheduling_delay as hold_ups
+from lab.host.scheduling_delay import NONE, HoldUps
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lab.tcp import arrives
+from lab.tcp import input as arrives
 from lab.tcp.diagram import (
     CLOSE_WAIT,
     CLOSED,

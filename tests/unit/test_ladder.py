@@ -11,12 +11,12 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
+from lab.record.events import Connection, Recording
+from lab.record.expectation import Expected
 from lab.report.ladder import ladder_of
-from lab.report.rungs import Kind, Ladder, Rung, Sides
+from lab.report.ladder_model import Kind, Ladder, Rung, Sides
 from lab.report.screen import Screen
 from lab.report.text import ladder_lines
-from lab.scenario.expectation import Expected
-from lab.scenario.recording import Connection, Recording
 from lab.tcp.flags import SYN
 from lab.tcp.segment import Segment
 from lab.tcp.state import State

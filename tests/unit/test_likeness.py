@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from lab.tcp import options
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
-from lab.wire.likeness import Likeness
 from lab.wire.stamps import Stamper
+from lab.wire.template import Likeness
 from tests.unit.crafted import DESTINATION_MAC, PORTS, SEGMENTS, SOURCE_MAC, WORDS, hosts, packet
 
 STAMPERS = {family: Stamper(*hosts(family), SOURCE_MAC, DESTINATION_MAC) for family in (4, 6)}

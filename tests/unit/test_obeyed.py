@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from lab.author.registry import Broken
+from lab.record.events import CallMade, CheckMade, Difference, Measured, Place, Recording, Shown, StepBegun
+from lab.record.expectation import Row
+from lab.record.results import Run
 from lab.report import mermaid, svg
 from lab.report.captures import captures, file_name
 from lab.report.columns import behind, side_by_side
+from lab.report.i18n import Words, words
 from lab.report.ladder import ladder_of
-from lab.report.rungs import Ladder
+from lab.report.ladder_model import Ladder
 from lab.report.screen import Screen, json_text
 from lab.report.summary import as_json
 from lab.report.verdicts import listing_lines, result_lines
-from lab.report.words import Words, words
-from lab.scenario.expectation import Row
-from lab.scenario.recording import CallMade, CheckMade, Difference, Measured, Place, Recording, Shown, StepBegun
-from lab.scenario.registry import Broken
-from lab.scenario.result import Run
 from tests.unit.sample_run import run
 
 ORDERS = "\x1b]0;title\x07\x1b[2J\r\x08\x7f\x9b31m\u202eabc"

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
+from lab.record.explanations import _REASONS
+from lab.record.results import Outcome, Run
 from lab.report.coverage import EdgeReport
+from lab.report.edge_coverage import FIGURE_5
 from lab.report.html.data import Details, packed
 from lab.report.html.diagram import _WAYS, diagram, label, status
 from lab.report.html.sentences import Sentences, translations
+from lab.report.i18n import LANGUAGES, table, words
 from lab.report.palette import COLOURS, file_style, ladder_style
-from lab.report.walk import FIGURE_5
-from lab.report.words import LANGUAGES, table, words
-from lab.scenario.reasons import _REASONS
-from lab.scenario.result import Outcome, Run
 from lab.tcp.diagram import EDGES
 from lab.tcp.rules import RULES
 from tests.browser.pages import conversation, failing, result, written

@@ -7,9 +7,9 @@ from string import Formatter
 
 import pytest
 
+from lab.report.i18n import LANGUAGES, table, words
 from lab.report.ladder import ladder_of
 from lab.report.plain import sentences
-from lab.report.words import LANGUAGES, table, words
 from lab.tcp.state import State
 from tests.unit.stories import Story
 from tests.unit.test_text import eventful

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.scenario import registry
+from lab.author import registry
 
 GOOD = '''"""A file."""
 from lab import Lab, scenario

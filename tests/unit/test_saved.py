@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.record.events import CallMade, CheckMade, Event, Recording
+from lab.record.results import Run
+from lab.record.saved import versions
+from lab.record.saved.document import Unreadable, lines_of, parse
 from lab.report.screen import Screen
 from lab.report.summary import as_json
 from lab.report.verdicts import result_lines
-from lab.saved import versions
-from lab.saved.document import Unreadable, lines_of, parse
-from lab.scenario.recording import CallMade, CheckMade, Event, Recording
-from lab.scenario.result import Run
 from tests.unit import sample_run
 
 SCREEN = Screen(width=100)

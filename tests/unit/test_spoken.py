@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.scenario.recording import CallMade, FrameSeen
-from lab.scenario.spoken import Spoken
+from lab.record.events import CallMade, FrameSeen
+from lab.session.history import Spoken
 from lab.tcp.flags import bits
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq

@@ -8,13 +8,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from lab.record.events import Connection
+from lab.report.i18n import LANGUAGES, table, words
 from lab.report.ladder import ladder_of
+from lab.report.ladder_model import Kind
 from lab.report.mermaid import mermaid
-from lab.report.pen import NARROW, WIDE, Sheet
-from lab.report.rungs import Kind
 from lab.report.svg import figure, svg
-from lab.report.words import LANGUAGES, table, words
-from lab.scenario.recording import Connection
+from lab.report.svg_shapes import NARROW, WIDE, Sheet
 from lab.tcp.state import State
 from tests.unit.stories import Story, a_long_one
 from tests.unit.test_text import eventful

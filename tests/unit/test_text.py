@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
+from lab.record.events import Connection
+from lab.record.expectation import Expected
 from lab.report.ladder import ladder_of
 from lab.report.screen import Screen, printable, wrapped
 from lab.report.text import duration, ladder_lines
 from lab.report.verdicts import check_lines, frame_lines
-from lab.scenario.expectation import Expected
-from lab.scenario.recording import Connection
 from lab.tcp.state import State
 from tests.unit.stories import Story
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.host.kernel_state import CLOSED, KernelState
 from lab.host.tracepoint import Transition, mapped
-from lab.scenario.recording import Connection, Recording, StateSeen
-from lab.scenario.timeline import Timeline
+from lab.record.events import Connection, Recording, StateSeen
+from lab.record.kernel_state import CLOSED, KernelState
+from lab.session.kernel_states import Timeline
 from lab.tcp.state import State
 
 KERNEL, PEER = "198.18.0.1", "198.18.0.2"

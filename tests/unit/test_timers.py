@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from lab.host.hold_ups import HoldUp
+from lab.host.scheduling_delay import HoldUp
 from lab.host.sysctls import BASELINE, OPTIONAL
-from lab.scenario import timers
-from lab.scenario.timers import Schedule
+from lab.session import timers
+from lab.session.timers import Schedule
 
 OLD = {name: value for name, value in BASELINE.items() if name not in OPTIONAL}
 """A kernel before 6.5: it has none of the settings that came later."""

@@ -6,8 +6,8 @@ import struct
 import threading
 from typing import Any
 
-from lab.host.kernel_state import BY_NUMBER
 from lab.host.tracepoint import StateTracer, mapped
+from lab.record.kernel_state import BY_NUMBER
 from lab.tcp.state import State
 
 ADDRESS = "198.18.0.1"

@@ -42,12 +42,12 @@ def modules_of(folder: str) -> list[str]:
 
 
 def test_another_system_lacks_what_the_lab_needs() -> None:
-    done = elsewhere("import lab.scenario.lab")
+    done = elsewhere("import lab.author.lab")
     assert done.returncode == 1
     assert "No module named" in done.stderr
 
 
-@pytest.mark.parametrize("module", ["lab.scenario.result", *modules_of("lab/saved"), *modules_of("lab/report")])
+@pytest.mark.parametrize("module", ["lab.record.results", *modules_of("lab/record"), *modules_of("lab/report")])
 def test_views_can_be_imported_elsewhere(module: str) -> None:
     done = elsewhere(f"import {module}")
     assert done.returncode == 0, done.stderr

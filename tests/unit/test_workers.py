@@ -9,8 +9,8 @@ from threading import Event
 
 import pytest
 
+from lab.author.workers import Workers, result_of
 from lab.host.errors import MachineError
-from lab.scenario.workers import Workers, result_of
 
 AT_MOST = 200
 

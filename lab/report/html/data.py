@@ -13,18 +13,18 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from lab.record.events import CheckMade, Recording
+from lab.record.expectation import relative
+from lab.record.explanations import reason
+from lab.record.results import Result, Run
 from lab.report.html.sentences import Sentences
+from lab.report.i18n import LANGUAGES, words
 from lab.report.ladder import ladder_of
-from lab.report.pen import NARROW, WIDE
+from lab.report.ladder_model import Kind, Ladder, Rung, Sides
 from lab.report.plain import sentence
-from lab.report.rungs import Kind, Ladder, Rung, Sides
 from lab.report.screen import printable
 from lab.report.svg import MOST_RUNGS, figure
-from lab.report.words import LANGUAGES, words
-from lab.scenario.expectation import relative
-from lab.scenario.reasons import reason
-from lab.scenario.recording import CheckMade, Recording
-from lab.scenario.result import Result, Run
+from lab.report.svg_shapes import NARROW, WIDE
 from lab.tcp.diagram import EDGES
 from lab.tcp.flags import ACK
 from lab.tcp.rulebook import rules_for

@@ -7,7 +7,7 @@ from html import escape
 from typing import NamedTuple
 
 from lab.report.coverage import EdgeReport
-from lab.report.words import Words
+from lab.report.i18n import Words
 from lab.tcp.diagram import Edge, Event
 from lab.tcp.state import State
 

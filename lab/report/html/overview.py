@@ -10,15 +10,15 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from lab.claims.catalogue import Catalogue
+from lab.record.results import Outcome, Result, Run
 from lab.report.claims import ClaimReport
 from lab.report.coverage import Coverage, EdgeReport
 from lab.report.evidence import Evidence
 from lab.report.html.data import Details
 from lab.report.html.diagram import diagram, label, status
+from lab.report.i18n import LANGUAGES, words
 from lab.report.verdicts import place
-from lab.report.words import LANGUAGES, words
-from lab.scenario.catalogue import Catalogue
-from lab.scenario.result import Outcome, Result, Run
 
 Context = dict[str, Any]
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lab.claims.catalogue import Catalogue
+from lab.record.results import Run
 from lab.report import palette
 from lab.report.claims import claim_reports
 from lab.report.coverage import coverage
 from lab.report.html import overview
 from lab.report.html.data import Details, packed
+from lab.report.i18n import LANGUAGES, table, words
 from lab.report.screen import printable
-from lab.report.words import LANGUAGES, table, words
-from lab.scenario.catalogue import Catalogue
-from lab.scenario.result import Run
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "scenario.css")

@@ -1,0 +1,1 @@
+"""The author's words: Lab, kernel, peer, router, sockets; finding and running scenarios."""

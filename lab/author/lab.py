@@ -1,0 +1,288 @@
+"""One lab: a kernel in a namespace of its own, the wire, and the user-space peers at the other end."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from types import TracebackType
+from typing import Self
+
+from lab.author.kernel import Kernel
+from lab.author.peer import Peer
+from lab.author.router import Router
+from lab.author.sockets import Listener
+from lab.crowd.crowd import Crowd, Group
+from lab.crowd.recruiting import Recruiter, one_at_a_time
+from lab.host import sysctls
+from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, AddressPool, ipv6_is_available
+from lab.host.inet_diag import StateLookup
+from lab.host.network import PEER_INTERFACE, Network
+from lab.host.tracepoint import StateTracer
+from lab.mutate.mutant import Liar, LyingLink, LyingLookup
+from lab.record.events import Recording
+from lab.record.expectation import Row
+from lab.session.errors import NotApplicable, ScenarioError
+from lab.session.kernel_states import Timeline
+from lab.session.polling import Waiting
+from lab.session.recorder import Journal
+from lab.session.switchboard import Exchange
+from lab.tcp.endpoint import Config
+from lab.tcp.sequence import Seq
+from lab.wire import crafting
+from lab.wire.echo import Echo
+from lab.wire.faults import Fault
+from lab.wire.link import Link, PacketLink
+
+_FIRST_PORT = 40001
+_cpus = itertools.count()
+
+
+class Lab:
+    """A kernel to experiment with. Use it as a context manager; a scenario gets one that is ready."""
+
+    kernel: Kernel
+    recording: Recording
+
+    def __init__(
+        self,
+        family: int = 4,
+        *,
+        pool: AddressPool | None = None,
+        tracer: StateTracer | None = None,
+        sysctls: Mapping[str, str] | None = None,
+        full: bool = False,
+        network: Network | None = None,
+        liar: Liar | None = None,
+        router: bool = False,
+    ) -> None:
+        """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline.
+
+        `network` is one that is there already; it is let go in the end. What the kernel tells comes by way of a
+        `liar`, if there is one. With `router` a third namespace forwards between the kernel and the peers.
+        """
+        if family not in (4, 6):
+            raise ValueError(f"family is 4 or 6, not {family}")
+        self.family = family
+        self.full = full
+        """Timers run their whole length: a scenario may wait for minutes."""
+        self._pool = pool
+        self._given = network
+        self._liar = liar
+        self._routed = router
+        self._router: Router | None = None
+        self._tracer = tracer
+        self._settings = dict(sysctls or {})
+        self._undo = ExitStack()
+        self._ports = itertools.count(_FIRST_PORT)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            self._set_up(undo)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._undo.close()
+
+    def peer(
+        self,
+        to: Listener | int | None = None,
+        *,
+        port: int | None = None,
+        second_address: bool = False,
+        iss: int = int(Config().iss),
+        mss: int | None = 1460,
+        window: int = 65535,
+        window_scale: int | None = None,
+        timestamps: bool = False,
+        sack_permitted: bool = False,
+    ) -> Peer:
+        """A user-space endpoint: towards a listener (or any port number) of the kernel, or waiting on `port` for it.
+
+        It is at the peer's first address, or at its second.
+        """
+        config = Config(
+            iss=Seq(iss),
+            mss=mss,
+            default_mss=1220 if self.family == 6 else 536,
+            window=window,
+            window_scale=window_scale,
+            timestamps=timestamps,
+            sack_permitted=sack_permitted,
+        )
+        own = next(self._ports) if port is None else port
+        address = self._pair.second_peer if second_address else self._pair.peer
+        return Peer(self._exchange, self.kernel, address, own, to, config)
+
+    @property
+    def router(self) -> Router:
+        """What forwards between the kernel and the peers, in a scenario that is marked with `router=True`."""
+        if self._router is None:
+            raise ScenarioError("this lab has no router: mark its scenario with @scenario(router=True)")
+        return self._router
+
+    def crowd(self, like: Peer, count: int, answered: int | None = None) -> None:
+        """So many more connections do what the one to this peer has done, on other ports and with other numbers.
+
+        Every segment of the kernel must be like the one that the peer got. `answered` says to how many SYNs the kernel
+        answers, where that is not all; the others are left alone.
+        """
+        self._exchange.ensure_plain()
+        sockets = self._recruiter.sockets()
+        crowd = Crowd(self._exchange, like, sockets)
+        self._exchange.crowds.append(crowd)
+        if crowd.kernel_opens:
+            groups: Generator[Group] = self._recruiter.connections(crowd, sockets, like.address, like.port, count)
+        else:
+            groups = self._recruiter.clients(count)
+        with one_at_a_time, closing(groups):  # however it ends, the kernel's range of ports is whole again
+            crowd.run(count, answered, groups)
+
+    def step(self, title: str, claims: str = "") -> None:
+        """Begin a paragraph of the scenario. `claims` names the claims that it shows, by id: "C47 C50".
+
+        The checks of the paragraph are their evidence.
+        """
+        self._journal.step(title, tuple(claims.split()))
+
+    def measured(self, claim: str, value: object) -> None:
+        """What was found for a claim, where that is more than the segments of its paragraph say: "gone after 7.2 s"."""
+        self._journal.measured(claim, str(value))
+
+    def verify(self, subject: str, expected: object, got: object, why: str = "") -> None:
+        """Anything else that should be equal; `why` is the sentence of the documents behind it."""
+        self._journal.verify(subject, "value", expected, got, summary=f"{subject} is not as it should be", why=why)
+
+    def verify_between(self, subject: str, least: float, got: float, most: float, why: str = "") -> None:
+        """A number that should lie between two others, both included."""
+        expected = f"{least:g} to {most:g}"
+        self._journal.verify_row(
+            subject, Row("value", expected, f"{got:g}", least <= got <= most),
+            summary=f"{subject} is not as it should be", why=why,
+        )  # fmt: skip
+
+    def crossing(self) -> AbstractContextManager[None]:
+        """What the peers send in this block is on its way, but reaches the kernel only at its end.
+
+        Two segments cross when each side sends before it has seen the other's.
+        """
+        return self._exchange.holding()
+
+    def deviation(self, rule: str, of_linux: str) -> AbstractContextManager[None]:
+        """Linux is known to break this standing rule in the block; it is a difference if it does not."""
+        return self._exchange.deviating(rule, of_linux)
+
+    def disturb(
+        self,
+        seed: int,
+        *,
+        to_kernel: Sequence[Fault] = (),
+        from_kernel: Sequence[Fault] = (),
+        lies: Sequence[Fault] = (),
+    ) -> None:
+        """From now on the wire has these faults, and no others.
+
+        What they do to the kernel's segments is not held against it. `lies` are faults of the kernel itself: what they
+        make of its segments is judged as if it had sent that.
+        """
+        self._exchange.disturb(seed, to_kernel, from_kernel, lies)
+
+    def settle(self) -> None:
+        """Return once the kernel has dealt with everything that was sent so far: what it is in now is its answer."""
+        self._exchange.fence()
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What the scenario waits for at this moment; None when it does not. Any thread may ask."""
+        return self._exchange.waiting
+
+    def catch_up(self) -> None:
+        """Take over what the witnesses of the kernel's state still have to say."""
+        self._exchange.timeline.catch_up()
+
+    def look_around(self) -> None:
+        """Take what has arrived meanwhile and what the witnesses saw, without waiting."""
+        while self._exchange.receive(0):
+            pass
+        for peer in self._exchange.peers:
+            self._exchange.timeline.glance(peer.number)
+        self.catch_up()
+
+    def finish(self) -> None:
+        """The scenario is over: the kernel must not have sent anything that nobody expected."""
+        self._journal.over = True
+        self._exchange.fence()
+        for peer in self._exchange.peers:
+            peer.expect_nothing_left("nothing else was sent")
+
+    def _set_up(self, undo: ExitStack) -> None:
+        if self.family == 6 and not ipv6_is_available():
+            raise NotApplicable("this kernel has no IPv6")
+        crafting.warm_up()
+        undo.callback(_pin_to_one_cpu())
+        addresses = self._given.addresses if self._given is not None else self._leased(undo)
+        pair = self._pair = addresses.of(self.family)
+        if self._tracer is not None:
+            self._tracer.watch(pair.kernel, pair.second_kernel)
+            undo.callback(self._tracer.forget, pair.kernel, pair.second_kernel)
+        self._network = self._given or Network(addresses, routed=self._routed)
+        undo.callback(self._network.close)
+        self._set_sysctls()
+        true = StateLookup(self._network.kernel)
+        undo.callback(true.close)
+        with self._network.peer.entered():
+            link: Link = PacketLink(PEER_INTERFACE)
+        undo.callback(link.close)
+        lookup: StateLookup | LyingLookup = true
+        if self._liar is not None:
+            self._liar.events = self.recording.events
+            link, lookup = LyingLink(link, self._liar), LyingLookup(true, self._liar)
+        echo = Echo(self.family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
+        timeline = Timeline(self.recording, pair.kernel, lookup, self._tracer)
+        self._exchange = Exchange(link, echo, self._journal, timeline)
+        self._exchange.judges = self._liar is None or self._liar.judged
+        self.kernel = Kernel(self._network.kernel, pair, self._exchange)
+        undo.callback(self.kernel.close)
+        if self._network.router is not None:
+            self._router = Router(self._network.router, self._exchange)
+            undo.callback(self._router.close)
+        self._recruiter = Recruiter(self._network.kernel, self.family)
+        undo.callback(self._recruiter.close)
+
+    def _leased(self, undo: ExitStack) -> Addresses:
+        if self._pool is None:
+            self._pool = undo.enter_context(closing(AddressPool()))
+        addresses = self._pool.acquire()
+        undo.callback(self._pool.release, addresses)
+        return addresses
+
+    def _set_sysctls(self) -> None:
+        witnesses = ("inet_diag", "tracepoint") if self._tracer is not None else ("inet_diag",)
+        self.recording = Recording(self.family, time.monotonic_ns(), witnesses=witnesses)
+        self._journal = Journal(self.recording, self._liar)
+        try:
+            sysctls.apply(self._network.kernel, self._settings)
+        except FileNotFoundError as missing:
+            name = sysctls.name_of(missing.filename)
+            # A name that newer kernels are known to have does not concern this one; any other is misspelt.
+            kind = NotApplicable if name in sysctls.OPTIONAL else ScenarioError
+            raise kind(f"this kernel has no sysctl {name}") from None
+        except OSError as refused:
+            raise ScenarioError(str(refused)) from None
+        self.recording.sysctls = sysctls.read(self._network.kernel, {**sysctls.BASELINE, **self._settings})
+
+
+def _pin_to_one_cpu() -> Callable[[], None]:
+    """Keep this thread on one CPU, for the order of frames; returns what lifts it again.
+
+    A veth queues each frame on the CPU that sends it. Only frames sent from the same one stay in order for certain.
+    """
+    before = os.sched_getaffinity(0)
+    cpus = sorted(before)
+    os.sched_setaffinity(0, {cpus[next(_cpus) % len(cpus)]})
+    return lambda: os.sched_setaffinity(0, before)

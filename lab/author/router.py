@@ -1,0 +1,221 @@
+"""The router in the middle, in an author's words: it is taken away, another takes its place, and it knows nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple
+
+from lab.host.addresses import KERNEL_MAC
+from lab.host.inet_diag import StateLookup
+from lab.host.router import TO_KERNEL
+from lab.host.sockets import Result
+from lab.record.events import FrameSeen
+from lab.record.expectation import Row, options_text, payload_text
+from lab.session.errors import ScenarioError
+from lab.session.patience import DEADLINE_S
+from lab.tcp.state import State
+from lab.wire.faults import carries_tcp
+from lab.wire.forwarding import forwarded, hop_limit
+from lab.wire.frames import decode
+from lab.wire.link import Frame, PacketLink
+
+if TYPE_CHECKING:
+    from lab.host import router as machine
+    from lab.session.switchboard import Exchange
+
+_BETWEEN_LOOKS_NS = 2_000_000
+_SLACK_NS = 1_000_000
+"""How far apart the two clocks may be by which the kernel stamps a frame and the lab tells the time."""
+_KERNEL = bytes.fromhex(KERNEL_MAC.replace(":", ""))
+_WHY = "a router looks at the IP header alone and counts the hop limit down   RFC 1812 5.3.1, RFC 8200 3"
+
+
+class Router:
+    """It forwards between the kernel and the peers. What passes it is captured on the kernel's side of it."""
+
+    def __init__(self, present: machine.Router, exchange: Exchange) -> None:
+        self._machine = present
+        self._exchange = exchange
+        self._journal = exchange.journal
+        self._capture = self._open_capture()
+        self._is_there = True
+        self._begin(certain_from_ns=0)
+
+    def remove(self) -> None:
+        """Take the router away: its namespace is deleted, and what either side sends from now on is lost."""
+        self._need()
+        began_ns = time.monotonic_ns()
+        self._is_there = False
+        self._exchange.cut = True
+        self._capture.close()
+        self._machine.replace_by_bare()
+        self._capture = self._open_capture()
+        self._journal.call("router.remove", (), Result(began_ns=began_ns), None)
+
+    def rebuild(self) -> None:
+        """Put a new router into its place, a fresh namespace that knows two ways and no connection."""
+        if self._is_there:
+            raise ScenarioError("there is a router: remove() it first")
+        for frame in self._drain():
+            if not _is_to_kernel(frame.data):
+                self._exchange.see_lost(frame)
+        began_ns = time.monotonic_ns()
+        self._machine.forward()
+        self._journal.call("router.rebuild", (), Result(began_ns=began_ns), None)
+        self._is_there = True
+        self._exchange.cut = False
+        self._begin(certain_from_ns=time.monotonic_ns() + _SLACK_NS)
+
+    def count(self) -> int:
+        """How many sockets, connection requests and connections in TIME-WAIT its kernel knows, of either family."""
+        self._need()
+        lookup = StateLookup(self._machine.namespace)
+        try:
+            known = [each for family in (4, 6) for each in lookup.all_in(family, *State)]
+            return len(self._journal.hear("count", known))
+        finally:
+            lookup.close()
+
+    def expect_only_hop_limit_changed(self) -> int:
+        """Every segment that has come to this router has left it with the hop limit one less, all else byte for byte.
+
+        Returns how many segments that were.
+        """
+        self._need()
+        self._exchange.fence()
+        deadline_ns = time.monotonic_ns() + int(self._journal.patience(DEADLINE_S) * 1e9)
+        while True:
+            self._passed += [frame for frame in self._drain() if carries_tcp(frame.data)]
+            ways = self._from_kernel(), self._to_kernel()
+            late = any(way.missing for way in ways) and not any(way.surplus for way in ways)
+            if not late or time.monotonic_ns() > deadline_ns:
+                break
+            # What a timer of the kernel has sent may be between the two sides of the router right now.
+            self._exchange.receive(time.monotonic_ns() + _BETWEEN_LOOKS_NS)
+        if not any(way.came for way in ways):
+            raise ScenarioError("no segment has come to this router yet, so there is nothing to compare")
+        rows = tuple(row for way in ways for row in way.rows())
+        if all(row.agrees for row in rows):
+            self._journal.agrees("forwarded unchanged", rows)
+        else:
+            summary = "the router does not pass on what it gets"
+            self._journal.differs("forwarded unchanged", rows, summary=summary, why=_WHY)
+        return sum(way.left.total() for way in ways)
+
+    def close(self) -> None:
+        """Stop capturing."""
+        self._capture.close()
+
+    def _need(self) -> None:
+        if not self._is_there:
+            raise ScenarioError("there is no router: rebuild() it first")
+
+    def _open_capture(self) -> PacketLink:
+        with self._machine.namespace.entered():
+            return PacketLink(TO_KERNEL, both_ways=True)
+
+    def _begin(self, certain_from_ns: int) -> None:
+        """What is captured from now on has come to the router that is there now.
+
+        What a timer of the kernel has sent before `certain_from_ns` may have come too early for it, and be lost.
+        """
+        self._certain_from_ns = certain_from_ns
+        self._first = len(self._journal.recording.events)
+        self._passed: list[Frame] = []
+
+    def _drain(self) -> Iterator[Frame]:
+        while (frame := self._capture.receive(0)) is not None:
+            yield frame
+
+    def _from_kernel(self) -> Way:
+        left = Counter(event.data for event in self._at_the_peer(from_peer=False))
+        came: Counter[bytes] = Counter()
+        for frame in self._passed:
+            if not _is_to_kernel(frame.data):
+                expected = forwarded(frame.data)
+                if frame.time_ns >= self._certain_from_ns or came[expected] < left[expected]:
+                    came[expected] += 1
+        return Way("from the kernel", came, left)
+
+    def _to_kernel(self) -> Way:
+        came = Counter(forwarded(event.data) for event in self._at_the_peer(from_peer=True) if not event.lost)
+        return Way("to the kernel", came, Counter(each.data for each in self._passed if _is_to_kernel(each.data)))
+
+    def _at_the_peer(self, *, from_peer: bool) -> Iterator[FrameSeen]:
+        for event in self._journal.recording.events[self._first :]:
+            if isinstance(event, FrameSeen) and event.from_peer is from_peer and carries_tcp(event.data):
+                yield event
+
+
+class Way(NamedTuple):
+    """One direction through a router."""
+
+    name: str
+    came: Counter[bytes]
+    """How often each frame should have left it, from what came."""
+    left: Counter[bytes]
+    """How often each did."""
+
+    @property
+    def missing(self) -> Counter[bytes]:
+        """What should have left it, and has not."""
+        return self.came - self.left
+
+    @property
+    def surplus(self) -> Counter[bytes]:
+        """What has left it, and should not."""
+        return self.left - self.came
+
+    def rows(self) -> list[Row]:
+        """What to say of it: one row where all is as it should be, else what differs."""
+        if self.came == self.left:
+            told = f"{self.left.total()} segments"
+            if self.left:
+                told += f", hop limit {', '.join(map(str, sorted(set(map(hop_limit, self.left)))))}"
+            return [Row(self.name, told, told, True)]
+        rows = []
+        for wanted, got in zip_longest(self.missing.elements(), self.surplus.elements()):
+            if wanted is None or got is None:
+                rows.append(Row(self.name, _letters(wanted), _letters(got), False))
+            else:
+                rows += [Row(field, expected, seen, False) for field, expected, seen in _differences(wanted, got)]
+        return rows
+
+
+def _differences(wanted: bytes, got: bytes) -> Iterator[tuple[str, str, str]]:
+    expected, seen = _fields(wanted), _fields(got)
+    differing = [field for field in expected if expected[field] != seen.get(field)]
+    for field in differing:
+        yield field, expected[field], seen.get(field, "none")
+    if not differing:
+        yield "frame", wanted.hex(), got.hex()
+
+
+def _fields(frame: bytes) -> dict[str, str]:
+    received = decode(frame)
+    if received is None:
+        return {}
+    ends, segment = received
+    return {
+        "addresses": str(ends),
+        "hop limit": str(hop_limit(frame)),
+        "flags": segment.letters,
+        "seq": str(int(segment.seq)),
+        "ack": str(int(segment.ack)),
+        "window": str(segment.window),
+        "options": options_text(segment.options),
+        "payload": payload_text(segment.payload),
+        "urgent": str(segment.urgent),
+    }
+
+
+def _letters(frame: bytes | None) -> str:
+    received = decode(frame) if frame is not None else None
+    return "none" if received is None else received.segment.letters
+
+
+def _is_to_kernel(frame: bytes) -> bool:
+    return frame[:6] == _KERNEL

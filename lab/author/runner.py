@@ -1,0 +1,196 @@
+"""Runs scenarios side by side, each in namespaces of its own; most of their time is waiting."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from contextlib import ExitStack
+from pathlib import Path
+
+from lab.author.lab import Lab
+from lab.author.registry import Runnable, Scenario
+from lab.author.workers import Workers, result_of
+from lab.host import descriptors, requests
+from lab.host.addresses import AddressPool
+from lab.host.errors import MachineError
+from lab.host.tracepoint import StateTracer
+from lab.mutate.mutant import Liar
+from lab.record.events import Executed
+from lab.record.results import Outcome, Result
+from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
+from lab.session.polling import Patient
+from lab.wire import crafting
+
+_AT_ONCE = 4
+"""They take turns on one CPU (Python's lock): more of them at once are no faster, but each takes longer to answer."""
+_WAITING_AT_ONCE = 96
+"""Those that only wait for timers cost next to nothing while they do."""
+
+
+def settle_garbage_collector() -> None:
+    """Look for garbage less often: what is imported lives as long as the process, and recordings only grow.
+
+    With Python's own thresholds an eighth of a run goes into walking through them again.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    gc.enable()
+
+
+class Runner:
+    """What the scenarios of one run share: addresses, and the tracepoint where it can be had."""
+
+    def __init__(self, *, full: bool = False, sysctls: Mapping[str, str] | None = None) -> None:
+        """`full`: timers run their whole length. `sysctls` are for every scenario that has no own value for them.
+
+        MachineError when no lab can be made at all.
+        """
+        self._sysctls = dict(sysctls or {})
+        crafting.warm_up()
+        requests.rtnl()  # in a thread that ends there for want of memory the import's lock would be left behind
+        descriptors.allow_all()
+        self._full = full
+        self._going_on: dict[int, tuple[Scenario, int, Lab]] = {}
+        with ExitStack() as undo:
+            self._pool = AddressPool()
+            undo.callback(self._pool.close)
+            self._tracer, self.untraced = _open_tracer(undo)
+            self._undo = undo.pop_all()
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._undo.close()
+
+    @property
+    def patient(self) -> list[Patient]:
+        """Who waits for what at this moment, in no particular order."""
+        now = [(scenario.id, family, lab.waiting) for scenario, family, lab in list(self._going_on.values())]
+        return [Patient(scenario, family, waiting) for scenario, family, waiting in now if waiting is not None]
+
+    def run_all(
+        self,
+        scenarios: Iterable[Runnable],
+        families: Iterable[int],
+        stop: Callable[[Result], bool],
+        meanwhile: Callable[[list[Patient]], None] | None = None,
+    ) -> Iterator[Result]:
+        """The results in the order of the scenarios, each as soon as it is there; none begins once `stop` says so.
+
+        As long as the next one is not there, `meanwhile` is told who waits, a few times a second.
+        """
+        wanted = set(families)
+        jobs = [(each, family) for each in scenarios for family in sorted(wanted & set(each.families) or wanted)]
+        working = Workers(_AT_ONCE, thread_name_prefix="scenario")
+        waiting = Workers(_WAITING_AT_ONCE, thread_name_prefix="waiting")
+        alone = Workers(1, thread_name_prefix="alone")
+        workers = working, waiting, alone
+        running: dict[int, Future[Result]] = {}
+        busy: list[Future[Result]] = []
+
+        def tell() -> None:
+            if meanwhile is not None:
+                meanwhile(self.patient)
+
+        try:
+            # What waits longest begins first, so that the others run while it does.
+            for at, job in sorted(enumerate(jobs), key=lambda each: (each[1][0].alone, not each[1][0].waits)):
+                if job[0].alone:
+                    running[at] = alone.begin(self._run_after, busy, *job)
+                else:
+                    running[at] = (waiting if job[0].waits else working).begin(self.run, *job)
+                    busy += [] if job[0].waits else [running[at]]
+            for at in range(len(jobs)):
+                result = result_of(running[at], workers, tell)
+                yield result
+                if stop(result):
+                    return
+        finally:
+            for each in workers:
+                each.shutdown(wait=False, cancel_futures=True)
+
+    def lab(
+        self,
+        family: int,
+        *,
+        sysctls: Mapping[str, str] | None = None,
+        liar: Liar | None = None,
+        router: bool = False,
+    ) -> Lab:
+        """A lab with what is shared, to be entered."""
+        return Lab(
+            family,
+            pool=self._pool,
+            tracer=self._tracer,
+            sysctls={**self._sysctls, **(sysctls or {})},
+            full=self._full,
+            liar=liar,
+            router=router,
+        )
+
+    def _run_after(self, others: list[Future[Result]], scenario: Runnable, family: int) -> Result:
+        wait(others)
+        return self.run(scenario, family)
+
+    def run(self, scenario: Runnable, family: int, liar: Liar | None = None) -> Result:
+        """Run one scenario, with a kernel that lies if there is a `liar`.
+
+        Whatever the scenario does wrong becomes a result. MachineError ends the run, and a MemoryError becomes one:
+        what it interrupted may have left a lock behind, for which others would wait for ever.
+        """
+        if family not in scenario.families:
+            return Result(scenario, family, Outcome.SKIP, 0.0, None, message="it is about the other address family")
+        began = time.monotonic()
+        settings = {**scenario.sysctls, **({} if self._full else scenario.short)}
+        lab = self.lab(family, sysctls=settings, liar=liar, router=scenario.router)
+        result = Result(scenario, family, Outcome.PASS, 0.0, None)
+        try:
+            with lab:
+                result.recording = lab.recording
+                self._going_on[id(lab)] = scenario, family, lab
+                try:
+                    scenario.function(lab)
+                    lab.finish()
+                finally:
+                    del self._going_on[id(lab)]
+                    lab.catch_up()
+        except KernelDiffers as difference:
+            result.outcome, result.difference = Outcome.FAIL, difference.check
+        except NotApplicable as why:
+            result.outcome, result.message = Outcome.SKIP, str(why)
+        except MachineError:
+            raise
+        except MemoryError as raised:
+            raise _out_of_memory(scenario, raised) from None
+        except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a scenario does, the others still run
+            text = str(raised) if isinstance(raised, ScenarioError) else f"{type(raised).__name__}: {raised}"
+            result.outcome, result.message = Outcome.ERROR, text
+            result.where = _where(scenario.file, raised)
+        result.seconds = time.monotonic() - began
+        return result
+
+
+def _out_of_memory(scenario: Runnable, raised: MemoryError) -> MachineError:
+    where = _where(scenario.file, raised)
+    at = f" in {scenario.id!r}" + (f", line {where.line}" if where is not None else "")
+    return MachineError(f"it has run out of memory{at}", "allow it more: ulimit -v shows a limit")
+
+
+def _open_tracer(undo: ExitStack) -> tuple[StateTracer | None, str]:
+    try:
+        tracer = StateTracer()
+    except MachineError as missing:
+        return None, missing.why
+    undo.callback(tracer.close)
+    return tracer, ""
+
+
+def _where(file: Path, raised: BaseException) -> Executed | None:
+    found, trace = None, raised.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename == str(file):
+            found = Executed(code, trace.tb_lasti)
+        trace = trace.tb_next
+    return found

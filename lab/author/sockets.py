@@ -1,0 +1,242 @@
+"""The kernel's sockets, in an author's words: they obey at once, and a call that should fail says how."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from lab.host.processes import Owner
+from lab.host.sockets import KernelSocket, Result
+from lab.record.events import CheckKind
+from lab.session.errors import ScenarioError
+from lab.session.patience import DEADLINE_S
+from lab.session.recorder import Journal
+
+if TYPE_CHECKING:
+    from lab.session.dialogue import Dialogue
+
+
+class Socket:
+    """What listeners and connections have in common."""
+
+    def __init__(self, opened: KernelSocket, journal: Journal) -> None:
+        self._socket = opened
+        self._journal = journal
+        self._peer: Dialogue | None = None
+        self._copies: list[KernelSocket] = []
+
+    def close(self, error: str = "") -> None:
+        """close(2)."""
+        self.call("close", self._socket.close(), error=error)
+
+    def send(self, data: bytes | str, error: str = "", more: bool = False) -> int:
+        """send(2), with MSG_MORE if more is to come; the number of bytes taken."""
+        octets = data.encode() if isinstance(data, str) else data
+        return self.call("send", self._socket.send(octets, socket.MSG_MORE if more else 0), octets, error=error) or 0
+
+    def set_option(self, name: str, value: int, error: str = "") -> None:
+        """setsockopt(2) by its C name: `set_option("TCP_NODELAY", 1)`."""
+        level, option = _option(name)
+        self.call("setsockopt", self._socket.set_option(level, option, value), name, value, error=error)
+
+    def get_option(self, name: str, error: str = "") -> int:
+        """getsockopt(2) by its C name."""
+        return self.call("getsockopt", self._socket.get_option(*_option(name)), name, error=error) or 0
+
+    def info(self) -> dict[str, int]:
+        """TCP_INFO by the kernel's names, without `tcpi_`."""
+        return self._journal.hear("info", self._socket.tcp_info())
+
+    def call(self, name: str, result: Result[Any], *arguments: object, error: str = "") -> Any:
+        """Record a system call; a check when the author named how it ends, or when it did not end well."""
+        result = self._journal.hear("call", result)
+        made = self._journal.call(name, arguments, result, self._connection)
+        if error or result.error:
+            wanted, got = error or "success", result.error or "success"
+            self._journal.verify(
+                str(made),
+                "result",
+                wanted,
+                got,
+                summary=f"{made} ended with {got}",
+                connection=self._connection,
+                kind=CheckKind.CALL,
+            )
+        return result.value
+
+    @property
+    def descriptor(self) -> int:
+        """The number of the file descriptor, -1 once closed."""
+        return self._socket.fileno()
+
+    @property
+    def _connection(self) -> int | None:
+        """The number of its connection, None as long as it has none."""
+        return self._peer.number if self._peer is not None and self._peer.number >= 0 else None
+
+    def release(self) -> None:
+        """Close all descriptors."""
+        for each in (self._socket, *self._copies):
+            each.close()
+
+
+class Listener(Socket):
+    """A listening socket of the kernel."""
+
+    number: None = None
+    """A listener is none of the numbered connections."""
+
+    def __init__(self, opened: KernelSocket, journal: Journal, address: str, port: int) -> None:
+        super().__init__(opened, journal)
+        self.address = address
+        self.port = port
+        self._accepted: list[Connection] = []
+
+    def accept(self, error: str = "", within: float = DEADLINE_S) -> Connection:
+        """The next connection that is established; waits for one up to `within` seconds."""
+        result = self._socket.accept(time.monotonic() + (0.0 if error == "EAGAIN" else self._journal.patience(within)))
+        accepted = self.call("accept", result, error=error)
+        connection = Connection(accepted, self._journal)
+        if accepted is not None:
+            self._accepted.append(connection)
+        return connection
+
+    def connect(self, to: Dialogue, error: str) -> None:
+        """connect(2) to a peer, which a listener is not made for."""
+        self.call("connect", self._socket.connect(to.address, to.port), to.port, error=error)
+
+    def release(self) -> None:
+        """Close it and what it accepted."""
+        for each in self._accepted:
+            each.release()
+        super().release()
+
+
+class Connection(Socket):
+    """A connecting or connected socket of the kernel."""
+
+    _process: Process | None = None
+
+    def belongs_to(self, peer: Dialogue) -> None:
+        """Which peer is at the other end."""
+        self._peer = peer
+
+    def expect_connected(self, error: str = "", within: float = DEADLINE_S) -> None:
+        """connect(2) ends well, or with this errno: "ECONNREFUSED"."""
+        self.call(
+            "connect",
+            self._socket.connected(time.monotonic() + self._journal.patience(within)),
+            error=error or "success",
+        )
+
+    def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
+        """recv(2): what is there, waiting up to `within` seconds for something; b"" is the end of the stream."""
+        deadline = time.monotonic() + (0.0 if error == "EAGAIN" else self._journal.patience(within))
+        return self.call("recv", self._socket.recv(size, deadline), size, error=error) or b""
+
+    def expect_data(self, data: bytes | str, within: float = DEADLINE_S) -> None:
+        """The application reads exactly these bytes next."""
+        wanted = data.encode() if isinstance(data, str) else data
+        got = b""
+        deadline = time.monotonic() + self._journal.patience(within)
+        while len(got) < len(wanted):
+            part = self.recv(len(wanted) - len(got), within=max(0.0, deadline - time.monotonic()))
+            if not part:
+                break
+            got += part
+        self._journal.verify(
+            "data read",
+            "data",
+            wanted,
+            got,
+            summary="the application reads other bytes than were sent",
+            why="bytes arrive once, in order and unchanged   RFC 9293 3.4",
+        )
+
+    def expect_end(self, within: float = DEADLINE_S) -> None:
+        """The application reads the end of the stream: the other side has closed."""
+        self._journal.verify(
+            "end of stream",
+            "data",
+            b"",
+            self.recv(1, within=within),
+            summary="the application does not read the end of the stream",
+            why="behind the last byte before a FIN the application learns that the other side closed   RFC 9293 3.6",
+        )
+
+    def expect_poll(self, events: str) -> None:
+        """poll(2), asked for everything, reports exactly these: "POLLIN POLLOUT POLLRDHUP"."""
+        self._journal.verify(
+            "poll",
+            "events",
+            " ".join(sorted(events.split())),
+            " ".join(sorted(self._journal.hear("poll", self._socket.events()).split())),
+            summary="poll(2) tells the application something else",
+            connection=self._connection,
+        )
+
+    def shutdown(self, direction: str, error: str = "") -> None:
+        """shutdown(2) of "read", "write" or "both"."""
+        self.call("shutdown", self._socket.shutdown(direction), direction, error=error)
+
+    def abort(self) -> None:
+        """close(2) with SO_LINGER of 0 seconds: reset instead of FIN."""
+        self.call("setsockopt", self._socket.linger(0), "SO_LINGER", 0)
+        self.close()
+
+    def dup(self) -> Connection:
+        """A second descriptor for the same socket (dup(2))."""
+        copy = Connection(self._socket.dup(), self._journal)
+        copy._peer = self._peer
+        self._copies.append(copy._socket)
+        self._journal.call("dup", (), Result(), self._connection)
+        return copy
+
+    def hand_over(self) -> Process:
+        """Another process takes the connection: its descriptor is the only one from now on."""
+        began_ns = time.monotonic_ns()
+        process = self._process = Process(self._socket.hand_over(), self._journal, self._connection)
+        self._journal.call("fork", (), Result(began_ns=began_ns), self._connection)
+        return process
+
+    def release(self) -> None:
+        """Close all descriptors, wherever they are."""
+        if self._process is not None:
+            self._process.release()
+        super().release()
+
+
+class Process:
+    """A process that holds the only descriptor of a connection."""
+
+    def __init__(self, owner: Owner, journal: Journal, connection: int | None) -> None:
+        self._owner = owner
+        self._journal = journal
+        self._connection = connection
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._owner.pid
+
+    def kill(self) -> None:
+        """SIGKILL: it ends on the spot, without a chance to close anything."""
+        began_ns = time.monotonic_ns()
+        self._owner.kill()
+        self._journal.call("kill", ("SIGKILL",), Result(began_ns=began_ns), self._connection)
+
+    def release(self) -> None:
+        """End it, without a word on the record."""
+        self._owner.kill()
+
+
+_UNKNOWN_TO_PYTHON = {"TCP_FASTOPEN_CONNECT": 30}  # linux/tcp.h
+
+
+def _option(name: str) -> tuple[int, int]:
+    level = socket.IPPROTO_TCP if name.startswith("TCP_") else socket.SOL_SOCKET
+    option = getattr(socket, name, _UNKNOWN_TO_PYTHON.get(name))
+    if option is None:
+        raise ScenarioError(f"{name!r} is no socket option that the lab knows")
+    return level, option

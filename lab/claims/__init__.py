@@ -1,0 +1,1 @@
+"""The catalogue of claims about TCP, and which scenarios name which of them."""

@@ -1,0 +1,179 @@
+"""The catalogue of claims: what the article says about TCP connections, what the documents say, what Linux does.
+
+The data is `claims.toml` beside the scenarios, in English and Chinese. A scenario's steps name the claims that they
+show by these ids.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lab.author.registry import own_folder
+
+_ID = re.compile(r"C[1-9][0-9]*")
+_NEEDED = ("topic", "kind", "section", "article", "document")
+_OPTIONAL = ("linux", "depends", "since")
+
+
+class CatalogueError(Exception):
+    """The catalogue is not as it should be; names the file, the entry and what is wrong with it."""
+
+
+class Kind(Enum):
+    """How a claim of the article stands to the documents and to Linux."""
+
+    HOLDS = "holds"
+    IMPRECISE = "imprecise"
+    NOT_SO = "not so on Linux"
+    LEFT_OUT = "the article leaves it out"
+
+
+class Text(NamedTuple):
+    """The same in both languages."""
+
+    en: str
+    zh: str
+
+    def of(self, language: str) -> str:
+        """In "en" or "zh"."""
+        return self.zh if language == "zh" else self.en
+
+
+class Since(NamedTuple):
+    """From this kernel version on the answer is another one."""
+
+    kernel: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One thing that the article says, or leaves out."""
+
+    id: str
+    topic: str
+    """A key of `Catalogue.topics`."""
+    kind: Kind
+    section: str
+    """Where the documents say it: "RFC 9293 3.4, 3.10.7.2"."""
+    article: Text
+    document: Text
+    linux: Text | None = None
+    """Where Linux differs from the documents, or tells more exactly."""
+    depends: tuple[str, ...] = ()
+    """Settings and socket options that the kernel's answer depends on."""
+    since: tuple[Since, ...] = ()
+
+
+class Erratum(NamedTuple):
+    """A slip of the pen in the article."""
+
+    printed: str
+    meant: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All claims by their ids, in order, and what they are grouped by."""
+
+    topics: Mapping[str, Text]
+    claims: Mapping[str, Claim]
+    errata: tuple[Erratum, ...]
+
+    def near(self, unknown: str) -> list[str]:
+        """Ids that somebody may have meant."""
+        return difflib.get_close_matches(unknown.upper(), self.claims, n=5, cutoff=0.5)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The one that comes with the scenarios."""
+    return load(own_folder() / "claims.toml")
+
+
+def load(file: Path) -> Catalogue:
+    """Read a catalogue; CatalogueError names the first entry that is not as it should be."""
+    try:
+        read = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as refused:
+        raise CatalogueError(f"{file}: {refused.strerror}") from None
+    except ValueError as malformed:  # of TOML, or of UTF-8
+        raise CatalogueError(f"{file}: {malformed}") from None
+    try:
+        return _catalogue(read)
+    except CatalogueError as wrong:
+        raise CatalogueError(f"{file}: {wrong}") from None
+
+
+def _catalogue(read: dict[str, Any]) -> Catalogue:
+    topics = {name: _text(f"topics.{name}", given) for name, given in _table("topics", read.pop("topics", {})).items()}
+    errata = tuple(_erratum(number, given) for number, given in enumerate(read.pop("errata", ()), start=1))
+    return Catalogue(topics, {name: _claim(name, _table(name, given), topics) for name, given in read.items()}, errata)
+
+
+def _claim(name: str, given: dict[str, Any], topics: Mapping[str, Text]) -> Claim:
+    if not _ID.fullmatch(name):
+        raise CatalogueError(f"{name}: an id is C and a number")
+    for field in given:
+        if field not in _NEEDED + _OPTIONAL:
+            raise CatalogueError(f"{name}: there is no field {field!r}")
+    for field in _NEEDED:
+        if field not in given:
+            raise CatalogueError(f"{name}: {field} is missing")
+    if given["topic"] not in topics:
+        raise CatalogueError(f"{name}: {given['topic']!r} is none of the topics")
+    kinds = [kind.value for kind in Kind]
+    if given["kind"] not in kinds:
+        raise CatalogueError(f"{name}: kind is {given['kind']!r}, and not one of: {', '.join(kinds)}")
+    if not all(isinstance(each, str) for each in given.get("depends", ())):
+        raise CatalogueError(f"{name}: depends is a list of names")
+
+    def text(field: str) -> Text:
+        return _text(f"{name}: {field}", given[field])
+
+    return Claim(
+        id=name,
+        topic=given["topic"],
+        kind=Kind(given["kind"]),
+        section=given["section"],
+        article=text("article"),
+        document=text("document"),
+        linux=text("linux") if "linux" in given else None,
+        depends=tuple(given.get("depends", ())),
+        since=tuple(_since(name, each) for each in given.get("since", ())),
+    )
+
+
+def _since(name: str, given: Any) -> Since:
+    if not isinstance(given, dict) or not re.fullmatch(r"\d+\.\d+", str(given.get("kernel"))):
+        raise CatalogueError(f'{name}: each entry of since has a kernel, such as "6.5"')
+    return Since(given["kernel"], _text(f"{name}: since {given['kernel']}", given))
+
+
+def _erratum(number: int, given: Any) -> Erratum:
+    entry = _table(f"errata {number}", given)
+    if not (entry.get("printed") and entry.get("meant")):
+        raise CatalogueError(f"errata {number}: printed or meant is missing")
+    return Erratum(entry["printed"], entry["meant"], _text(f"errata {number}", entry))
+
+
+def _text(what: str, given: Any) -> Text:
+    for language in Text._fields:
+        if not isinstance(given, dict) or not given.get(language):
+            raise CatalogueError(f"{what} lacks its text in {language!r}")
+    return Text(given["en"], given["zh"])
+
+
+def _table(what: str, given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise CatalogueError(f"{what} is not a table")
+    return given

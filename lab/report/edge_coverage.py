@@ -1,0 +1,276 @@
+"""The arrows of figure 5 (RFC 9293 3.3.2) that a recording walks, on the kernel's side and on the peer's.
+
+The kernel's side is what the two witnesses saw, in order of time, and between two states what happened: a segment that
+arrived, a system call, or nothing but time. An arrow counts only when that fits it.
+
+What the witnesses say is read as the RFC means it. A request in SYN-RECEIVED came from LISTEN though the listener stays
+there, and if a reset ends it, it goes back to LISTEN. And CLOSED is no state of a connection while a mini-socket goes
+on in FIN-WAIT-2 or TIME-WAIT, which nothing but a look-up sees.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import zip_longest
+from operator import itemgetter
+from typing import NamedTuple
+
+from lab.record.events import CallMade, CrossingOver, FrameSeen, Recording, StateSeen
+from lab.tcp import flags
+from lab.tcp.diagram import CLOSED, EDGES, FIN_WAIT_2, LISTEN, SYN_RECEIVED, TIME_WAIT, Edge, Event
+from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+
+FIGURE_5 = tuple(edge for edge in EDGES if edge.in_figure)
+
+_BY_ENDS = {(edge.source, edge.target): edge for edge in FIGURE_5}
+_MINI_SOCKETS = (FIN_WAIT_2, TIME_WAIT)
+_CALLS = {
+    Event.PASSIVE_OPEN: {"listen"},
+    Event.ACTIVE_OPEN: {"connect"},
+    Event.CLOSE: {"close", "shutdown", "kill"},
+    Event.SEND: {"send"},
+}
+"""What an application calls for each event that comes from it."""
+_TIME = itemgetter(0)
+_SHORTEST_TIMER_NS = 1_000_000_000
+"""Nothing happened for at least so long: TIME-WAIT has ended by its timer."""
+
+
+class Walked(NamedTuple):
+    """One arrow, walked once."""
+
+    edge: Edge
+    time_ns: int
+    """When the state was seen to be another."""
+    connection: int | None
+    """Index into `Recording.connections`; None for a listener."""
+    cause: int | None
+    """The event behind it, an index into `Recording.events`: a frame or a system call. None is a timer."""
+
+
+class _Arrival(NamedTuple):
+    """A segment that the kernel got."""
+
+    time_ns: int
+    at: int
+    frame: FrameSeen
+    segment: Segment
+
+
+class _Call(NamedTuple):
+    """A system call."""
+
+    time_ns: int
+    at: int
+    call: CallMade
+
+
+class Sight(NamedTuple):
+    """What a witness said."""
+
+    time_ns: int
+    at: int
+    state: State
+    witness: str
+    """"inet_diag" or "tracepoint"."""
+
+    @property
+    def exact(self) -> bool:
+        """It changed at this time; otherwise at some time before."""
+        return self.witness == "tracepoint"
+
+
+def kernel_walks(recording: Recording) -> Iterator[Walked]:
+    """What the kernel walked: listeners first, then connection by connection."""
+    told = _Told(recording)
+    for number in sorted(told.sights, key=lambda number: -1 if number is None else number):
+        yield from _Kernel(told, number).walks()
+
+
+def peer_walks(recording: Recording) -> Iterator[Walked]:
+    """What the peers walked, by their own states."""
+    states: dict[int, State] = {}
+    for at, event in enumerate(recording.events):
+        if not isinstance(event, FrameSeen) or event.connection is None:
+            continue
+        if event.segment is None or event.peer_state is None:  # lost on its way to the peer
+            continue
+        before = states.get(event.connection)
+        if before is None:
+            before = CLOSED
+            if not event.from_peer:  # it waited for this one
+                before = LISTEN
+                yield Walked(_BY_ENDS[CLOSED, LISTEN], event.time_ns, event.connection, at)
+        states[event.connection] = event.peer_state
+        edge = _BY_ENDS.get((before, event.peer_state))
+        if edge is not None and _fits_peer(edge.event, event.segment, event.from_peer):
+            yield Walked(edge, event.time_ns, event.connection, at)
+
+
+class _Told:
+    """What a recording tells, sorted by connection and by time."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.sights = sights(recording)
+        self.arrivals: dict[int, list[_Arrival]] = {}
+        self.calls: dict[int | None, list[_Call]] = {}
+        """Those of None are of a listener, or of a socket of which the lab did not know whose it was."""
+        self.fin_ends: dict[int, set[Seq]] = {}
+        """What acknowledges a FIN of the kernel."""
+        events = recording.events
+        crossed = {at: event.time_ns for event in events if isinstance(event, CrossingOver) for at in event.frames}
+        for at, event in enumerate(events):
+            if isinstance(event, CallMade):
+                self.calls.setdefault(event.connection, []).append(_Call(event.time_ns, at, event))
+            elif isinstance(event, FrameSeen) and event.connection is not None and event.segment is not None:
+                segment = event.segment
+                if not event.from_peer and segment.flags & flags.FIN:
+                    self.fin_ends.setdefault(event.connection, set()).add(segment.end)
+                elif event.from_peer and not event.lost and not segment.faults:
+                    arrival = _Arrival(crossed.get(at, event.time_ns), at, event, segment)
+                    self.arrivals.setdefault(event.connection, []).append(arrival)
+        for arrivals in self.arrivals.values():
+            arrivals.sort(key=_TIME)
+        for calls in self.calls.values():
+            calls.sort(key=_TIME)
+
+
+class _Kernel:
+    """One connection of the kernel, or its listeners."""
+
+    def __init__(self, told: _Told, number: int | None) -> None:
+        self._number = number
+        self._sights = told.sights[number]
+        self._arrivals = told.arrivals.get(number, []) if number is not None else []
+        self._calls = [told.calls.get(number, [])]
+        if number is not None:
+            self._calls.append(told.calls.get(None, []))
+        self._fin_ends = told.fin_ends.get(number, set()) if number is not None else set()
+        self._peer_port = None if number is None else told.recording.connections[number].peer_port
+
+    def walks(self) -> Iterator[Walked]:
+        before, passive, since_ns = CLOSED, False, 0
+        for sight in self._sights:
+            source, target = before, sight.state
+            if source is target:
+                continue
+            before = target
+            if source is CLOSED and target is SYN_RECEIVED:
+                source, passive = LISTEN, True
+            elif target is not CLOSED and source is CLOSED:
+                passive = False
+            if source is SYN_RECEIVED and target is CLOSED and passive:
+                target = LISTEN
+            edge = _BY_ENDS.get((source, target))
+            if edge is None:
+                continue
+            if edge.event is Event.TIME_WAIT_TIMEOUT:
+                if self._nothing_happened(since_ns, sight):
+                    yield Walked(edge, sight.time_ns, self._number, None)
+                continue
+            cause = self._cause(edge.event, since_ns, sight)
+            if cause is not None:
+                since_ns = cause.time_ns
+                yield Walked(edge, sight.time_ns, self._number, cause.at)
+
+    def _cause(self, event: Event, since_ns: int, sight: Sight) -> _Arrival | _Call | None:
+        """The last thing that fits before the change; the first segment where only a look-up afterwards tells of it."""
+        if event in _CALLS:
+            calls = (self._last_call(event, calls, since_ns, sight) for calls in self._calls)
+            return max((call for call in calls if call is not None), key=_TIME, default=None)
+        fitting = [each for each in self._arrived(since_ns, sight) if self._fits(event, each)]
+        if not fitting:
+            return None
+        return fitting[-1] if sight.exact else fitting[0]
+
+    def _last_call(self, event: Event, calls: list[_Call], since_ns: int, sight: Sight) -> _Call | None:
+        for at in range(bisect_right(calls, sight.time_ns, key=_TIME) - 1, -1, -1):
+            call = calls[at]
+            if call.time_ns < since_ns:
+                return None
+            if call.at < sight.at and self._fits_call(event, call.call):
+                return call
+        return None
+
+    def _nothing_happened(self, since_ns: int, sight: Sight) -> bool:
+        last_ns = since_ns
+        for each in self._arrived(since_ns, sight):
+            last_ns = each.time_ns
+            if each.segment.flags & (flags.RST | flags.SYN):
+                return False
+        return sight.time_ns - last_ns >= _SHORTEST_TIMER_NS
+
+    def _arrived(self, since_ns: int, sight: Sight) -> Iterator[_Arrival]:
+        for at in range(bisect_left(self._arrivals, since_ns, key=_TIME), len(self._arrivals)):
+            each = self._arrivals[at]
+            if each.time_ns > sight.time_ns:  # whoever looks, looks at what has happened by then
+                return
+            if each.at < sight.at:
+                yield each
+
+    def _fits_call(self, event: Event, call: CallMade) -> bool:
+        if event is Event.ACTIVE_OPEN and call.arguments[:1] != (self._peer_port,):
+            return False
+        return call.name in _CALLS[event]
+
+    def _fits(self, event: Event, arrival: _Arrival) -> bool:
+        if not _fits_segment(event, arrival.segment):
+            return False
+        if event is Event.ACK_OF_SYN:
+            return arrival.segment.ack - arrival.frame.bases.kernel >= 1
+        return event is not Event.ACK_OF_FIN or arrival.segment.ack in self._fin_ends
+
+
+def _fits_peer(event: Event, segment: Segment, from_peer: bool) -> bool:
+    """The model has taken the edge; what is left to know is which of several between the same states it was."""
+    if from_peer:
+        return event in (Event.ACTIVE_OPEN, Event.CLOSE)
+    return _fits_segment(event, segment)
+
+
+def _fits_segment(event: Event, segment: Segment) -> bool:
+    """Whether a segment that arrives can mean this event."""
+    bits = segment.flags
+    if event is Event.RST_AFTER_PASSIVE_OPEN:
+        return bool(bits & flags.RST)
+    if bits & flags.RST:
+        return False
+    syn, ack = bool(bits & flags.SYN), bool(bits & flags.ACK)
+    match event:
+        case Event.SYN:
+            return syn and not ack
+        case Event.SYN_AND_ACK_OF_SYN:
+            return syn and ack
+        case Event.ACK_OF_SYN | Event.ACK_OF_FIN:
+            return ack
+        case Event.FIN:
+            return bool(bits & flags.FIN)
+    return False
+
+
+def sights(recording: Recording) -> dict[int | None, list[Sight]]:
+    """What the witnesses said of each connection (None: listeners) in order of time, without what is no state of it.
+
+    A tracepoint says CLOSED when a mini-socket takes over from the full one, and nothing at the end of a mini-socket.
+    What it says of a connection in TIME-WAIT is about one of the same addresses in somebody else's namespace.
+    """
+    found: dict[int | None, list[Sight]] = {}
+    for at, event in enumerate(recording.events):
+        if isinstance(event, StateSeen):
+            found.setdefault(event.connection, []).append(Sight(event.time_ns, at, event.state, event.witness))
+    return {number: _without_hand_over(sorted(told, key=_TIME)) for number, told in found.items()}
+
+
+def _without_hand_over(told: list[Sight]) -> list[Sight]:
+    kept: list[Sight] = []
+    for sight, following in zip_longest(told, told[1:]):
+        if sight.state is CLOSED and following is not None and following.state in _MINI_SOCKETS:
+            continue
+        if sight.state is CLOSED and sight.exact and kept and kept[-1].state is TIME_WAIT:
+            continue
+        kept.append(sight)
+    return kept

@@ -1,0 +1,1 @@
+"""One lab at work: connections between peers and kernel, expectations, the kernel's states, timers, retransmissions."""
