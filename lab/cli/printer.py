@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.author.registry import Found
+    from lab.author.runner import Patient
     from lab.record.results import Outcome, Result, Run
-    from lab.session.polling import Patient
 
 
 class Printer:

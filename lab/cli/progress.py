@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from lab.session.polling import Patient
+    from lab.author.runner import Patient
 
 _SOON_S = 2.0
 """What has not lasted that long is no waiting that anybody would ask about."""
