@@ -46,6 +46,8 @@ class Lab:
     recording: Recording
     network: Network
     """The namespaces and the wire between them, for tools and tests."""
+    switchboard: Switchboard
+    """What the words below are made of, for tools and tests."""
 
     def __init__(
         self,
@@ -118,7 +120,7 @@ class Lab:
         )
         own = next(self._ports) if port is None else port
         address = self._pair.second_peer if second_address else self._pair.peer
-        return Peer(self._switchboard, self.kernel, address, own, to, config)
+        return Peer(self.switchboard, self.kernel, address, own, to, config)
 
     @property
     def router(self) -> Router:
@@ -178,11 +180,11 @@ class Lab:
 
         Two segments cross when each side sends before it has seen the other's.
         """
-        return self._switchboard.holding()
+        return self.switchboard.holding()
 
     def deviation(self, rule: str, of_linux: str) -> AbstractContextManager[None]:
         """Linux is known to break this standing rule in the block; it is a difference if it does not."""
-        return self._switchboard.deviating(rule, of_linux)
+        return self.switchboard.deviating(rule, of_linux)
 
     def disturb(
         self,
@@ -197,35 +199,35 @@ class Lab:
         What they do to the kernel's segments is not held against it. `lies` are faults of the kernel itself: what they
         make of its segments is judged as if it had sent that.
         """
-        self._switchboard.disturb(seed, to_kernel, from_kernel, lies)
+        self.switchboard.disturb(seed, to_kernel, from_kernel, lies)
 
     def settle(self) -> None:
         """Return once the kernel has dealt with everything that was sent so far: what it is in now is its answer."""
-        self._switchboard.fence()
+        self.switchboard.fence()
 
     @property
     def waiting(self) -> Waiting | None:
         """What the scenario waits for at this moment; None when it does not. Any thread may ask."""
-        return self._switchboard.waiting
+        return self.switchboard.waiting
 
     def catch_up(self) -> None:
         """Take over what the witnesses of the kernel's state still have to say."""
-        self._switchboard.kernel_states.catch_up()
+        self.switchboard.kernel_states.catch_up()
 
     def look_around(self) -> None:
         """Take what has arrived meanwhile and what the witnesses saw, without waiting."""
-        while self._switchboard.receive(0):
+        while self.switchboard.receive(0):
             pass
-        for conversation in self._switchboard.conversations:
-            self._switchboard.kernel_states.glance(conversation.number)
+        for conversation in self.switchboard.conversations:
+            self.switchboard.kernel_states.glance(conversation.number)
         self.catch_up()
 
     def finish(self) -> None:
         """The scenario is over: the kernel must not have sent anything that nobody expected."""
         self._recorder.over = True
-        self._switchboard.fence()
-        for conversation in self._switchboard.conversations:
-            self._switchboard.expect_nothing_left(conversation, "nothing else was sent")
+        self.switchboard.fence()
+        for conversation in self.switchboard.conversations:
+            self.switchboard.expect_nothing_left(conversation, "nothing else was sent")
 
     def _set_up(self, undo: ExitStack) -> None:
         if self.family == 6 and not ipv6_is_available():
@@ -247,13 +249,13 @@ class Lab:
         undo.callback(link.close)
         echo = Echo(self.family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
         states = KernelStates(self.recording, self._readings, pair.kernel, lookup, self._tracer)
-        self._switchboard = Switchboard(self._readings.wrap(link), echo, self._recorder, states)
-        self.kernel = Kernel(self.network.kernel, pair, self._switchboard)
+        self.switchboard = Switchboard(self._readings.wrap(link), echo, self._recorder, states)
+        self.kernel = Kernel(self.network.kernel, pair, self.switchboard)
         undo.callback(self.kernel.close)
         if self.network.router is not None:
-            self._router = Router(self.network.router, self._switchboard)
+            self._router = Router(self.network.router, self.switchboard)
             undo.callback(self._router.close)
-        self._crowds = Crowds(self._switchboard, self.network.kernel, self.family)
+        self._crowds = Crowds(self.switchboard, self.network.kernel, self.family)
         undo.callback(self._crowds.close)
 
     def _leased(self, undo: ExitStack) -> Addresses:

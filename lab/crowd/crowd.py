@@ -32,7 +32,7 @@ from lab.wire.link import Frame, receive_all, send_all
 
 AT_ONCE = 200
 """The most that act together: few enough that no queue on the way is too short for their frames."""
-_CLIENT_PORTS = range(1024, 40001)
+CLIENT_PORTS = range(1024, 40001)
 """Below those of ordinary peers."""
 _SUMMARY = "the kernel does not treat all connections alike"
 _one_at_a_time = threading.Lock()
@@ -46,7 +46,7 @@ class Crowds:
         self._switchboard = switchboard
         self._namespace = namespace
         self._family = family
-        self._ports = iter(_CLIENT_PORTS)
+        self._used_ports = 0
         self._sockets: list[ManySockets] = []
 
     def run(self, example: Conversation, listener: int | None, count: int, answered: int | None) -> None:
@@ -70,10 +70,12 @@ class Crowds:
 
     def _clients(self, count: int) -> Generator[list[int]]:
         """Ports of replicas that connect to a listener, group by group."""
-        if count > len(_CLIENT_PORTS):
-            raise ScenarioError(f"a crowd has at most {len(_CLIENT_PORTS)} clients, each on a port of its own")
+        if count > len(CLIENT_PORTS):
+            raise ScenarioError(f"a crowd has at most {len(CLIENT_PORTS)} clients, each on a port of its own")
         while count:
-            group = [port for port, _ in zip(self._ports, range(min(count, AT_ONCE)), strict=False)]
+            first = self._used_ports
+            group = list(CLIENT_PORTS[first : first + min(count, AT_ONCE)])
+            self._used_ports += len(group)
             if not group:
                 raise ScenarioError("earlier crowds of this scenario have used up the ports")
             yield group
