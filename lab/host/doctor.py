@@ -8,9 +8,10 @@ from typing import NamedTuple
 from lab.host.addresses import AddressPool, ipv6_is_available
 from lab.host.errors import MachineError
 from lab.host.inet_diag import StateLookup
-from lab.host.namespace import Namespace, become_root_of_own_user_namespace, may_make_namespaces
+from lab.host.namespace import Namespace
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
+from lab.host.user_namespace import ensure_privileges, may_make_namespaces
 from lab.wire.link import PacketLink
 
 
@@ -42,18 +43,10 @@ def examine() -> list[Finding]:
     return findings
 
 
-def ensure_privileges() -> None:
-    """Root, or root in a user namespace of this process's own; MachineError when neither is to be had."""
-    if not may_make_namespaces():
-        become_root_of_own_user_namespace()
-
-
 def _privileges() -> Finding:
-    def become() -> None:
-        ensure_privileges()
-
     as_root = may_make_namespaces()
-    return _try("privileges", "root" if as_root else "an ordinary user with a user namespace of its own", become)
+    success = "root" if as_root else "an ordinary user with a user namespace of its own"
+    return _try("privileges", success, ensure_privileges)
 
 
 def _network() -> list[Finding]:
