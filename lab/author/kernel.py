@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from lab.author.observed import Observed
 from lab.author.sockets import Connection, Listener, Socket
-from lab.host import counters, interface, sysctls
+from lab.host import interface, sysctls
 from lab.host.addresses import Pair
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE
@@ -89,7 +89,7 @@ class Kernel(Observed):
 
     def counter(self, name: str) -> int:
         """How often something has happened in this kernel's namespace, by its name in nstat(8)."""
-        found = counters.read(self._namespace)
+        found = self._namespace.counters()
         if name not in found:
             raise ScenarioError(f"this kernel has no counter {name}")
         return self._journal.hear("counter", found[name])

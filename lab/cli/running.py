@@ -27,8 +27,8 @@ def results_of(
 ) -> Iterator[Result]:
     """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
     from lab.author.runner import Runner, settle_garbage_collector
-    from lab.host.doctor import ensure_privileges
     from lab.host.errors import MachineError
+    from lab.host.user_namespace import ensure_privileges
 
     if not scenarios:
         return
