@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from lab.host import requests
+from lab.host import rtnetlink
 from lab.host.addresses import Addresses, Pair
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
-from lab.host.rtnetlink import carry_out, links
 from lab.host.syscalls import unmount
 
 ADDRESSES = Addresses(  # set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes
@@ -44,7 +43,7 @@ def up() -> None:
         Network(ADDRESSES, _both()).close()
         for name, interface in _INTERFACES.items():
             with _inside(name):
-                carry_out(requests.link_alias(interface, tag))
+                rtnetlink.carry_out(rtnetlink.link_alias(interface, tag))
     except BaseException:
         _remove(made, with_folder=tag == _TAG_WITH_FOLDER)
         raise
@@ -82,7 +81,7 @@ def _tag_of(name: str) -> str:
     """The lab's tag in a namespace; "" where there is none."""
     try:
         with _inside(name):
-            aliases = {link.name: link.alias for link in links()}
+            aliases = {link.name: link.alias for link in rtnetlink.links()}
     except OSError:  # something of that name that is no namespace
         return ""
     alias = aliases.get(_INTERFACES[name])

@@ -78,7 +78,7 @@ def kind_of(pair: Pair) -> socket.AddressFamily:
 
 
 def test_readiness_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.host.readiness._DEADLINE_S", 0.0)
+    monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.0)
     with (
         closing(Namespace()) as empty,
         empty.entered(),
