@@ -29,7 +29,6 @@ from lab.host.errors import MachineError
 from lab.host.syscalls import mount_detached, perf_event_open
 from lab.record.kernel_state import BY_NUMBER
 from lab.tcp.state import State
-from lab.tcp.values import make
 
 _EVENT = "events/sock/inet_sock_set_state"
 _RINGS_BYTES = 8 << 20  # for all CPUs together: some 75,000 state changes of the whole machine between two readings
@@ -165,8 +164,17 @@ class StateTracer:
                     if before in _NOT_OPEN_YET:
                         watch.begun.add(place)
                     if not watch.away:
-                        ends = local, local_port, remote, remote_port
-                        watch.changes.append(make(Transition, (time_ns, *ends, before, BY_NUMBER[new], place)))
+                        change = Transition(
+                            time_ns=time_ns,
+                            local=local,
+                            local_port=local_port,
+                            remote=remote,
+                            remote_port=remote_port,
+                            old=before,
+                            new=BY_NUMBER[new],
+                            socket=place,
+                        )
+                        watch.changes.append(change)
             else:
                 size = int.from_bytes(data[at + 6 : at + 8], "little")
                 if data[at] == _LOST:
