@@ -146,7 +146,7 @@ class Crowd:
         else:
             self.expect_calls(name, len(self._members), self._sockets.close())
         if self._total:
-            made = Result[None](None, error, self._called_ns)
+            made = Result[None](error=error, began_ns=self._called_ns)
             self._journal.call(f"{self._total} x {name}", arguments, made, self._record.number)
 
     def _say(self, act: Act) -> None:

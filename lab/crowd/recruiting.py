@@ -6,8 +6,7 @@ import threading
 from collections.abc import Generator
 
 from lab.crowd.crowd import AT_ONCE, Crowd
-from lab.host import port_range
-from lab.host.many_sockets import ManySockets
+from lab.host.many_sockets import ManySockets, ports_in_parts
 from lab.host.namespace import Namespace
 from lab.session.errors import ScenarioError
 
@@ -46,7 +45,7 @@ class Recruiter:
 
     def connections(self, crowd: Crowd, sockets: ManySockets, address: str, port: int, count: int) -> Generator[int]:
         """Numbers of connections that the kernel has begun to open to this address, until no port is left."""
-        with port_range.in_parts(self._namespace, AT_ONCE) as parts:
+        with ports_in_parts(self._namespace, AT_ONCE) as parts:
             for _ in parts:
                 result = sockets.connect(address, port, min(count, AT_ONCE))
                 begun = result.value or 0
