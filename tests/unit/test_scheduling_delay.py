@@ -1,4 +1,4 @@
-"""What a machine loses: CPU time that is taken away, and wake-ups that come late."""
+"""Scheduling delay: CPU time that is taken away, and wake-ups that come late."""
 
 from __future__ import annotations
 
