@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lab.host.scheduling_delay import NONE, HoldUp
+from lab.host.scheduling_delay import NO_DELAY, SchedulingDelay
 
 TIME_WAIT_S = 60.0
 """How long a connection stays in TIME-WAIT: a constant of Linux (TCP_TIMEWAIT_LEN), whatever the settings are."""
@@ -49,7 +49,7 @@ class Window(NamedTuple):
         return began_ns + int(self.earliest * 1e9), began_ns + int(self.latest * 1e9)
 
 
-def window(seconds: float, held_up: HoldUp = NONE) -> Window:
+def window(seconds: float, held_up: SchedulingDelay = NO_DELAY) -> Window:
     """When a timer of so many seconds may fire: never early but for a jiffy, late by an eighth and a little more.
 
     `held_up` is what the machine lost meanwhile; while a CPU is taken away its jiffies are not counted either.
