@@ -165,7 +165,8 @@ def test_what_the_machine_lost_is_allowed_for() -> None:
     plain = timers.window(2)
     assert timers.window(2, SchedulingDelay(stolen=0.1)) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.1))
     assert timers.window(2, SchedulingDelay(late=0.3)) == pytest.approx((plain.earliest, plain.latest + 0.3))
-    assert timers.window(2, SchedulingDelay(stolen=0.1, late=0.3)) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.3))
+    both = SchedulingDelay(stolen=0.1, late=0.3)
+    assert timers.window(2, both) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.3))
 
 
 def test_no_copy_can_be_missing_unseen() -> None:
