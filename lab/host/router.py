@@ -85,7 +85,7 @@ class Router:
                 ending = undo.enter_context(closing(Ending(_number_at_the_other_end(self._kernel.interface))))
             old, self.namespace = self.namespace, _bare_namespace()
             with closing(old):
-                _move_cables(old, self.namespace)
+                move_cables(old, self.namespace)
             with self._kernel.namespace.entered():
                 readiness = undo.enter_context(closing(Readiness()))
             self.bring_up()
@@ -103,7 +103,7 @@ def _number_at_the_other_end(interface: str) -> int:
     return number
 
 
-def _move_cables(old: Namespace, new: Namespace) -> None:
+def move_cables(old: Namespace, new: Namespace) -> None:
     """A namespace that ends takes the cables in it along, so they leave it first."""
     with old.entered():
         rtnetlink.carry_out(*(rtnetlink.link_moved(interface, new.fileno()) for interface in (TO_KERNEL, TO_PEER)))

@@ -17,7 +17,9 @@ from textwrap import dedent, indent
 from typing import Any, NamedTuple
 
 from lab.author import registry
+from lab.author.lab import Lab
 from lab.author.runner import Runner
+from lab.host.network import Network
 from lab.host.syscalls import CLONE_NEWUSER, mount_detached, unshare
 from lab.record.results import Result
 from lab.report.screen import Screen
@@ -37,6 +39,11 @@ peer.expect('FA', within=600)
 _MARK = "LAB_TEST_MARK"
 _UNBROKEN = Screen(width=200)  # no line is folded, wherever a random number would make it so
 _CHANGES_BY_ITSELF = re.compile(r"/nf_conntrack_count$|/tcp_fastopen_key$")
+
+
+def network_of(lab: Lab) -> Network:
+    """The namespaces of a lab, into which no author is to look."""
+    return lab._network
 
 
 def environment(mark: str = "") -> dict[str, str]:

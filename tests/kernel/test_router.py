@@ -36,7 +36,7 @@ from lab.wire.forwarding import hop_limit
 from lab.wire.frames import decode, packed
 from lab.wire.link import PacketLink
 from lab.wire.stamps import Stamper
-from tests.kernel.helpers import result_of
+from tests.kernel.helpers import network_of, result_of
 
 
 @pytest.fixture
@@ -53,6 +53,12 @@ def routed4(pool: AddressPool, tracer: StateTracer) -> Iterator[Lab]:
 
 def opened(lab: Lab) -> Peer:
     return lab.peer(to=lab.kernel.listen(port=80)).established()
+
+
+def router_of(lab: Lab) -> router.Router:
+    made = network_of(lab).router
+    assert made is not None
+    return made
 
 
 def frames(lab: Lab) -> list[FrameSeen]:
@@ -148,10 +154,10 @@ def test_a_kernel_that_has_noticed_the_missing_cable_is_waited_for(
 ) -> None:
     def move_slowly(old: Namespace, new: Namespace) -> None:
         move(old, new)
-        wait_until_down(routed4._network.kernel, KERNEL_INTERFACE)
+        wait_until_down(network_of(routed4).kernel, KERNEL_INTERFACE)
 
-    move = router._move_cables
-    monkeypatch.setattr(router, "_move_cables", move_slowly)
+    move = router.move_cables
+    monkeypatch.setattr(router, "move_cables", move_slowly)
     peer = opened(routed4)
     routed4.router.remove()
     routed4.router.rebuild()
@@ -187,8 +193,7 @@ def test_without_a_router_everything_is_lost_and_nobody_answers(routed: Lab) -> 
 def test_the_old_namespace_is_gone_when_it_is_said_to_be(pool: AddressPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as somebody holds it, the router is not removed."""
     with Lab(4, pool=pool, router=True) as lab:
-        assert lab._network.router is not None
-        held = os.dup(lab._network.router.namespace.fileno())
+        held = os.dup(router_of(lab).namespace.fileno())
         monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.3)
         with pytest.raises(MachineError, match=r"a namespace is still there after 0\.3 s"):
             lab.router.remove()
@@ -224,8 +229,7 @@ def test_what_it_counts_is_what_is_in_its_own_namespace(routed: Lab) -> None:
     opened(routed)
     assert (routed.router.count(), routed.kernel.count()) == (0, 1)
     kind = socket.AF_INET6 if routed.family == 6 else socket.AF_INET
-    assert routed._network.router is not None
-    with routed._network.router.namespace.entered(), socket.socket(kind) as listener:
+    with router_of(routed).namespace.entered(), socket.socket(kind) as listener:
         listener.bind(("::" if routed.family == 6 else "0.0.0.0", 0))
         listener.listen()
         assert routed.router.count() == 1
