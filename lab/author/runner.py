@@ -140,12 +140,13 @@ class Runner:
 
         Whatever the scenario does wrong becomes a result. MachineError ends the run, and a MemoryError becomes one.
         """
+        result = Result(scenario=scenario, family=family, outcome=Outcome.PASS, seconds=0.0, recording=None)
         if family not in scenario.families:
-            return _result(scenario, family, Outcome.SKIP, "it is about the other address family")
+            result.outcome, result.message = Outcome.SKIP, "it is about the other address family"
+            return result
         began = time.monotonic()
         settings = {**scenario.sysctls, **({} if self._full else scenario.short)}
         lab = self.lab(family, sysctls=settings, liar=liar, router=scenario.router)
-        result = _result(scenario, family, Outcome.PASS)
         try:
             with lab:
                 result.recording = lab.recording
@@ -191,11 +192,6 @@ def _raise_error(running: Iterable[Future[Result]]) -> None:
     for each in running:
         if each.done():
             each.result()
-
-
-def _result(scenario: Scenario, family: int, outcome: Outcome, message: str = "") -> Result:
-    """A result without a recording."""
-    return Result(scenario=scenario, family=family, outcome=outcome, seconds=0.0, recording=None, message=message)
 
 
 def _out_of_memory(scenario: Runnable, raised: MemoryError) -> MachineError:

@@ -94,7 +94,7 @@ class AddressPool:
             self._used.add(number)
         low = _IPV4_NETWORK + (self._slot * _LABS_PER_SLOT + number) * _IPV4_BLOCK
         high = _IPV6_NETWORK + (self._slot << 80) + (number << 64)
-        return Addresses(_pair(4, IPv4Address(low), 29), _pair(6, IPv6Address(high), 64))
+        return Addresses(ipv4=_pair(4, IPv4Address(low), 29), ipv6=_pair(6, IPv6Address(high), 64))
 
     def release(self, addresses: Addresses) -> None:
         """Give them back."""
@@ -109,7 +109,14 @@ class AddressPool:
 
 def _pair(family: int, network: IPv4Address | IPv6Address, prefix_length: int) -> Pair:
     kernel, peer, second_kernel, second_peer = (str(network + host) for host in range(1, 5))
-    return Pair(family, kernel, peer, second_kernel, second_peer, prefix_length)
+    return Pair(
+        family=family,
+        kernel=kernel,
+        peer=peer,
+        second_kernel=second_kernel,
+        second_peer=second_peer,
+        prefix_length=prefix_length,
+    )
 
 
 @cache

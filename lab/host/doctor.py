@@ -39,7 +39,8 @@ def examine() -> list[Finding]:
     findings.append(_tracing())
     ipv6 = ipv6_is_available()
     remedy = "boot without ipv6.disable=1; until then only IPv4 runs"
-    findings.append(Finding("IPv6", ipv6, "available" if ipv6 else "not in this kernel", remedy, needed=False))
+    detail = "available" if ipv6 else "not in this kernel"
+    findings.append(Finding("IPv6", fine=ipv6, detail=detail, remedy=remedy, needed=False))
     return findings
 
 
@@ -87,7 +88,7 @@ def _try(name: str, success: str, action: Callable[[], object]) -> Finding:
     try:
         action()
     except MachineError as missing:
-        return Finding(name, False, missing.why, missing.remedy)
+        return Finding(name, fine=False, detail=missing.why, remedy=missing.remedy)
     except OSError as refused:
-        return Finding(name, False, str(refused), "use a kernel that offers it")
-    return Finding(name, True, success)
+        return Finding(name, fine=False, detail=str(refused), remedy="use a kernel that offers it")
+    return Finding(name, fine=True, detail=success)

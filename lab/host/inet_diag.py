@@ -91,7 +91,7 @@ class StateLookup:
             raise OSError(number, f"inet_diag: {os.strerror(number)}")
         if reply[22:24] == b"\0\0" != request[26:28]:
             return CLOSED  # the kernel fell back to the listener: the connection itself does not exist
-        return _told(reply, 0)
+        return _kernel_state(reply, 0)
 
     def tcp_info(self, request: bytes) -> dict[str, int]:
         """TCP_INFO as `decode_tcp_info` names it; {} where there is no whole socket, so that it has none."""
@@ -122,7 +122,7 @@ class StateLookup:
                 if kind == _NLMSG_ERROR:
                     number = -_ERROR.unpack_from(replies, at + 16)[0]
                     raise OSError(number, f"inet_diag: {os.strerror(number)}")
-                found.append(_told(replies, at))
+                found.append(_kernel_state(replies, at))
                 at += size + 3 & ~3
 
     def _received(self, size: int) -> bytes:
@@ -172,7 +172,7 @@ def decode_tcp_info(data: bytes) -> dict[str, int]:
     return values
 
 
-def _told(reply: bytes, at: int) -> KernelState:
+def _kernel_state(reply: bytes, at: int) -> KernelState:
     state, timer, retransmits, expires, receive_queue, send_queue, inode = _MESSAGE.unpack_from(reply, at + 16)
     return KernelState(
         state=BY_NUMBER[state],

@@ -24,7 +24,10 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 
 class ManySockets:
-    """TCP sockets inside a namespace, all treated alike. Each call tells how many went well, and the first error."""
+    """TCP sockets inside a namespace. Each method makes one call on many of them, and counts the calls that succeeded.
+
+    It stops at the first error.
+    """
 
     def __init__(self, namespace: Namespace, family: int) -> None:
         self._namespace = namespace
@@ -39,10 +42,10 @@ class ManySockets:
             for _ in range(count):
                 opened = _libc.socket(self._family, _KIND, 0)
                 if opened < 0:
-                    return _told(begun, began_ns)
+                    return _refused(begun, began_ns)
                 self._open.append(opened)
                 if _libc.connect(opened, where, len(where)) and ctypes.get_errno() != errno.EINPROGRESS:
-                    refused = _told(begun, began_ns)
+                    refused = _refused(begun, began_ns)
                     _libc.close(self._open.pop())
                     return refused
                 begun += 1
@@ -54,7 +57,7 @@ class ManySockets:
         for taken in range(count):
             accepted = _libc.accept4(listener, None, None, _KIND & ~socket.SOCK_STREAM)
             if accepted < 0:
-                return _told(taken, began_ns)
+                return _refused(taken, began_ns)
             self._open.append(accepted)
         return Result(count, began_ns=began_ns)
 
@@ -90,7 +93,7 @@ def ports_in_parts(namespace: Namespace, size: int) -> Iterator[Iterator[range]]
         sysctls.apply(namespace, {_PORT_RANGE: before})
 
 
-def _told(count: int, began_ns: int) -> Result[int]:
+def _refused(count: int, began_ns: int) -> Result[int]:
     number = ctypes.get_errno()
     return Result(count, error=errno.errorcode.get(number, str(number)), began_ns=began_ns)
 

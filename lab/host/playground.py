@@ -18,8 +18,22 @@ from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
 from lab.host.syscalls import unmount
 
 ADDRESSES = Addresses(  # set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes
-    Pair(4, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", 24),
-    Pair(6, "2001:db8:ffff::1", "2001:db8:ffff::2", "2001:db8:ffff::3", "2001:db8:ffff::4", 64),
+    ipv4=Pair(
+        family=4,
+        kernel="192.0.2.1",
+        peer="192.0.2.2",
+        second_kernel="192.0.2.3",
+        second_peer="192.0.2.4",
+        prefix_length=24,
+    ),
+    ipv6=Pair(
+        family=6,
+        kernel="2001:db8:ffff::1",
+        peer="2001:db8:ffff::2",
+        second_kernel="2001:db8:ffff::3",
+        second_peer="2001:db8:ffff::4",
+        prefix_length=64,
+    ),
 )
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _INTERFACES = {KERNEL: KERNEL_INTERFACE, PEER: PEER_INTERFACE}

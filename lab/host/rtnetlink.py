@@ -38,6 +38,7 @@ _NEW_OR_OTHER = _CHANGE | _CREATE | _REPLACE
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr of linux/netlink.h
 _ATTRIBUTE = struct.Struct("=HH")
 _LINK = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, which of the flags to change
+_NO_FIELDS = bytes(_LINK.size)
 _ADDRESS = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # struct ndmsg: family, index, state, flags, type
 _ROUTE = struct.Struct("=BBBBBBBBI")  # struct rtmsg: family, lengths, TOS, table, protocol, scope, type, flags
@@ -131,10 +132,10 @@ def links() -> list[Link]:
 
 def new_veth(interface: str, mac: str, far_interface: str, far_mac: str, far_namespace: int) -> bytes:
     """A cable from here to the namespace of this descriptor, both ends down."""
-    far = _LINK.pack(0, 0, 0, 0, 0) + _named(far_interface, far_mac) + _number(_IFLA_NET_NS_FD, far_namespace)
+    far = _NO_FIELDS + _named(far_interface, far_mac) + _number(_IFLA_NET_NS_FD, far_namespace)
     data = _attribute(_IFLA_INFO_DATA, _attribute(_VETH_INFO_PEER, far))
     kind = _attribute(_IFLA_LINKINFO, _string(_IFLA_INFO_KIND, "veth") + data)
-    return _message(NEW_LINK, _NEW, _LINK.pack(0, 0, 0, 0, 0), _named(interface, mac), kind)
+    return _message(NEW_LINK, _NEW, _NO_FIELDS, _named(interface, mac), kind)
 
 
 def link_up(interface: str) -> bytes:
@@ -230,7 +231,7 @@ def _message(kind: int, flags: int, *parts: bytes) -> bytes:
 
 
 def _changed(interface: str, attribute: bytes) -> bytes:
-    return _message(NEW_LINK, _CHANGE, _LINK.pack(0, 0, 0, 0, 0), _string(IFLA_IFNAME, interface), attribute)
+    return _message(NEW_LINK, _CHANGE, _NO_FIELDS, _string(IFLA_IFNAME, interface), attribute)
 
 
 def _route(flags: int, index: int, address: str, scope: int, *attributes: bytes) -> bytes:
@@ -264,4 +265,4 @@ def _packed(address: str) -> tuple[int, bytes]:
     return family, socket.inet_pton(family, address)
 
 
-_ALL_LINKS = _message(_GET_LINK, _REQUEST | _DUMP, _LINK.pack(0, 0, 0, 0, 0))
+_ALL_LINKS = _message(_GET_LINK, _REQUEST | _DUMP, _NO_FIELDS)

@@ -52,12 +52,12 @@ def plug(one: End, other: End) -> None:
 
 def mtu(namespace: Namespace, interface: str) -> int:
     """The largest IP packet in bytes that `interface` takes."""
-    return _ask(namespace, _SIOCGIFMTU, interface, 0)
+    return _mtu_ioctl(namespace, _SIOCGIFMTU, interface, 0)
 
 
 def set_mtu(namespace: Namespace, interface: str, size: int) -> None:
     """Change it; OSError for a size that the interface cannot have."""
-    _ask(namespace, _SIOCSIFMTU, interface, size)
+    _mtu_ioctl(namespace, _SIOCSIFMTU, interface, size)
 
 
 def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics: dict[str, int]) -> None:
@@ -74,7 +74,7 @@ def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics:
             raise OSError(refused.errno, f"a route with {metrics}: {refused.strerror}") from None
 
 
-def _ask(namespace: Namespace, command: int, interface: str, value: int) -> int:
+def _mtu_ioctl(namespace: Namespace, command: int, interface: str, value: int) -> int:
     request = _MTU_REQUEST.pack(interface.encode(), value)
     with namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         try:
