@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Concatenate, ParamSpec
 
 from lab.author.sockets import Connection, Listener, Remote, Socket
-from lab.host import counters, interface, sysctls
+from lab.host import sysctls, veth
 from lab.host.addresses import Pair
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE
@@ -118,7 +118,7 @@ class Kernel:
     def mss(self) -> int:
         """The MSS that it announces: the interface's MTU less the IP and TCP headers (RFC 9293 3.7.1)."""
         if self._mtu is None:
-            self._mtu = interface.mtu(self._namespace, KERNEL_INTERFACE)
+            self._mtu = veth.mtu(self._namespace, KERNEL_INTERFACE)
         return self._mtu - (60 if self._pair.family == 6 else 40)
 
     @property
@@ -138,12 +138,12 @@ class Kernel:
     def set_mtu(self, size: int) -> None:
         """From now on the interface takes IP packets of at most `size` bytes; `mss` follows."""
         self._mtu = None
-        self._set("set_mtu", (size,), interface.set_mtu, KERNEL_INTERFACE, size)
+        self._set("set_mtu", (size,), veth.set_mtu, KERNEL_INTERFACE, size)
 
     def set_route(self, **metrics: int) -> None:
         """From now on the route to the peers has these metrics, as ip-route(8) names them: `advmss=1111`."""
         shown = tuple(part for item in metrics.items() for part in item)
-        self._set("set_route", shown, interface.set_route_metrics, KERNEL_INTERFACE, self._pair, metrics)
+        self._set("set_route", shown, veth.set_route_metrics, KERNEL_INTERFACE, self._pair, metrics)
 
     def sysctl(self, name: str, value: str | int | None = None, *, missing: str = "") -> str:
         """A setting of this kernel's namespace; given a value, sets it for the rest of this scenario.
@@ -165,7 +165,7 @@ class Kernel:
 
     def counter(self, name: str) -> int:
         """How often something has happened in this kernel's namespace, by its name in nstat(8)."""
-        found = counters.read(self._namespace)
+        found = self._namespace.counters()
         if name not in found:
             raise ScenarioError(f"this kernel has no counter {name}")
         return self._recorder.readings.observed("counter", found[name])

@@ -6,8 +6,7 @@ import socket
 import time
 from typing import Any, Protocol
 
-from lab.host.processes import Owner
-from lab.host.sockets import KernelSocket, Result
+from lab.host.sockets import KernelSocket, Owner, Result
 from lab.record.events import CheckKind
 from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError

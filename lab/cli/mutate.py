@@ -40,8 +40,8 @@ def mutate(
     from lab.author import registry
     from lab.cli.printer import Printer
     from lab.cli.saving import write_json
-    from lab.host.doctor import ensure_privileges
     from lab.host.errors import MachineError
+    from lab.host.user_namespace import ensure_privileges
 
     began = time.monotonic()
     found = registry.find(patterns or [])

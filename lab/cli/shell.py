@@ -31,8 +31,8 @@ def shell(*, ipv6: IPv6 = False) -> None:
     """Type a scenario line by line: in the namespaces of `lab up` where they are up, else in new ones."""
     from lab.author.lab import Lab
     from lab.host import playground
-    from lab.host.doctor import ensure_privileges
     from lab.host.errors import MachineError
+    from lab.host.user_namespace import ensure_privileges
 
     try:
         ensure_privileges()

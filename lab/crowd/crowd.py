@@ -15,8 +15,7 @@ from typing import NoReturn
 
 from lab.crowd.replicas import NO_REPLICA, Replicas
 from lab.crowd.script import Act, script_of
-from lab.host import port_range
-from lab.host.many_sockets import ManySockets
+from lab.host.many_sockets import ManySockets, ports_in_parts
 from lab.host.namespace import Namespace
 from lab.host.sockets import Result
 from lab.record.events import FrameSeen
@@ -83,7 +82,7 @@ class Crowds:
 
     def _connections(self, crowd: Crowd, sockets: ManySockets, to: Conversation, count: int) -> Generator[int]:
         """How many connections the kernel has begun to open, group by group, until no port is left."""
-        with port_range.in_parts(self._namespace, AT_ONCE) as parts:
+        with ports_in_parts(self._namespace, AT_ONCE) as parts:
             for _ in parts:
                 result = sockets.connect(to.address, to.port, min(count, AT_ONCE))
                 begun = result.value or 0
@@ -204,7 +203,7 @@ class Crowd:
         else:
             self.expect_calls(name, len(self._acting), self._sockets.close())
         if self._total:
-            made = Result[None](None, error, self._called_ns)
+            made = Result[None](error=error, began_ns=self._called_ns)
             self._recorder.call(f"{self._total} x {name}", arguments, made, self._number)
 
     def _send(self, act: Act) -> None:

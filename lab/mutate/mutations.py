@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
@@ -145,7 +145,7 @@ def _another_state(state: State) -> State:
 
 
 def _ends_with(error: str) -> Change:
-    return lambda result: Result(result.value, "" if result.error == error else error, result.began_ns)
+    return lambda result: replace(result, error="" if result.error == error else error)
 
 
 def _another_result(result: Result[Any]) -> Result[Any]:
@@ -154,7 +154,7 @@ def _another_result(result: Result[Any]) -> Result[Any]:
         value = bytes([value[0] ^ 1]) + value[1:] if value else b"?"
     elif isinstance(value, int) and not isinstance(value, bool):
         value += 1
-    return Result(value, result.error, result.began_ns)
+    return replace(result, value=value)
 
 
 def _numbers(change: Callable[[int], int]) -> Change:

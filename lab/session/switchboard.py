@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, NoReturn
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
-from lab.host.scheduling_delay import HoldUps
+from lab.host.scheduling_delay import DelayMeter
 from lab.record.events import CheckKind, Connection, CrossingOver, FrameSeen
 from lab.record.expectation import Row
 from lab.session.conversation import Conversation
@@ -69,7 +69,7 @@ class Switchboard:
         self._lossy: FaultyLink | None = None
         self._loses_answers = False
         self._held: list[int] | None = None
-        self.delays = HoldUps()
+        self.delays = DelayMeter()
         self.waiting: Waiting | None = None
         """What the scenario waits for, while it does."""
         self._deviations: dict[str, str] = {}

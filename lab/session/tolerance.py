@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lab.host.scheduling_delay import NONE, HoldUp
+from lab.host.scheduling_delay import NO_DELAY, SchedulingDelay
 
 DEADLINE_S = 10.0
 """How long the lab waits for a segment or the end of a system call that the kernel has a reason to bring; far above any
@@ -43,7 +43,7 @@ class Window(NamedTuple):
         return began_ns + int(self.earliest * 1e9), began_ns + int(self.latest * 1e9)
 
 
-def window(seconds: float, delay: HoldUp = NONE, *, set_before: float = 0.0) -> Window:
+def window(seconds: float, delay: SchedulingDelay = NO_DELAY, *, set_before: float = 0.0) -> Window:
     """When a timer of so many seconds may fire.
 
     `delay` is the scheduling delay measured meanwhile; while a CPU is taken away its jiffies are not counted either.
@@ -53,6 +53,6 @@ def window(seconds: float, delay: HoldUp = NONE, *, set_before: float = 0.0) -> 
     return Window(seconds - EARLY_S - delay.stolen - set_before, latest)
 
 
-def stale_jiffies(late: float, delay: HoldUp) -> float:
+def stale_jiffies(late: float, delay: SchedulingDelay) -> float:
     """How many seconds before its segment a timer may have been set, when the one before was `late` seconds late."""
     return min(late, _STALE_S + delay.late)

@@ -13,7 +13,7 @@ from lab.author.lab import Lab
 from lab.author.peer import Peer
 from lab.author.sockets import Connection
 from lab.host import sysctls
-from lab.host.scheduling_delay import NONE, HoldUps
+from lab.host.scheduling_delay import NO_DELAY, DelayMeter
 from lab.record.events import CheckMade, FrameSeen
 from lab.record.expectation import Row
 from lab.report.screen import Screen
@@ -90,7 +90,7 @@ LIES: dict[str, tuple[Fault, dict[str, str]]] = {
 @pytest.fixture
 def punctual(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is allowed for: the lies are the only reason for what comes late."""
-    monkeypatch.setattr(HoldUps, "since", lambda *_: NONE)
+    monkeypatch.setattr(DelayMeter, "since", lambda *_: NO_DELAY)
 
 
 @pytest.mark.usefixtures("punctual")

@@ -15,9 +15,9 @@ import pytest
 from lab.author.lab import Lab
 from lab.author.peer import Peer
 from lab.crowd import crowd
-from lab.host import port_range, processes, sysctls
+from lab.host import sockets, sysctls
 from lab.host.addresses import AddressPool
-from lab.host.many_sockets import ManySockets
+from lab.host.many_sockets import ManySockets, ports_in_parts
 from lab.host.tracepoint import StateTracer
 from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.report.screen import Screen
@@ -279,7 +279,7 @@ def test_the_range_of_ports_is_whole_again_however_it_ends(lab: Lab) -> None:
 
 def test_a_range_in_parts(lab: Lab) -> None:
     lab.kernel.sysctl(RANGE, "45000 45010")
-    with port_range.in_parts(lab.network.kernel, 4) as parts:
+    with ports_in_parts(lab.network.kernel, 4) as parts:
         seen = [(part, sysctls.read(lab.network.kernel, [RANGE])[RANGE]) for part in parts]
     assert [text for _, text in seen] == ["45000 45003", "45004 45007", "45008 45010"]
     assert [port for part, _ in seen for port in part] == list(range(45000, 45011))
@@ -317,7 +317,7 @@ def test_no_socket_is_closed_while_a_new_process_has_copies(lab4: Lab) -> None:
     """Otherwise that process would close it last, and the FIN would come when it pleases."""
     many = ManySockets(lab4.network.kernel, 4)
     assert many.connect(lab4.peer(port=80).address, 80, 3).value == 3
-    with processes.no_copies:
+    with sockets.no_copies:
         closing = threading.Thread(target=many.close)
         closing.start()
         closing.join(0.1)

@@ -55,6 +55,12 @@ def opened(lab: Lab) -> Peer:
     return lab.peer(to=lab.kernel.listen(port=80)).established()
 
 
+def router_of(lab: Lab) -> router.Router:
+    made = lab.network.router
+    assert made is not None
+    return made
+
+
 def frames(lab: Lab) -> list[FrameSeen]:
     return [each for each in lab.recording.events if isinstance(each, FrameSeen) and each.segment is not None]
 
@@ -150,8 +156,8 @@ def test_a_kernel_that_has_noticed_the_missing_cable_is_waited_for(
         move(old, new)
         wait_until_down(routed4.network.kernel, KERNEL_INTERFACE)
 
-    move = router._move_cables
-    monkeypatch.setattr(router, "_move_cables", move_slowly)
+    move = router.move_cables
+    monkeypatch.setattr(router, "move_cables", move_slowly)
     peer = opened(routed4)
     routed4.router.remove()
     routed4.router.rebuild()
@@ -196,7 +202,7 @@ def test_the_old_namespace_is_gone_when_it_is_said_to_be(pool: AddressPool, monk
 
 
 def test_a_namespace_that_lives_on_is_not_taken_for_one_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.host.readiness._DEADLINE_S", 0.0)
+    monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.0)
     with (
         closing(Namespace()) as living,
         living.entered(),

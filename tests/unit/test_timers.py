@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from lab.host.scheduling_delay import HoldUp
+from lab.host.scheduling_delay import SchedulingDelay
 from lab.host.sysctls import BASELINE, OPTIONAL
 from lab.session import timers, tolerance
 from lab.session.timers import Schedule
@@ -163,9 +163,9 @@ def test_a_timer_is_never_early_and_late_by_what_the_wheels_make_it() -> None:
 
 def test_what_the_machine_lost_is_allowed_for() -> None:
     plain = tolerance.window(2)
-    assert tolerance.window(2, HoldUp(stolen=0.1)) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.1))
-    assert tolerance.window(2, HoldUp(late=0.3)) == pytest.approx((plain.earliest, plain.latest + 0.3))
-    assert tolerance.window(2, HoldUp(stolen=0.1, late=0.3)) == pytest.approx(
+    assert tolerance.window(2, SchedulingDelay(stolen=0.1)) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.1))
+    assert tolerance.window(2, SchedulingDelay(late=0.3)) == pytest.approx((plain.earliest, plain.latest + 0.3))
+    assert tolerance.window(2, SchedulingDelay(stolen=0.1, late=0.3)) == pytest.approx(
         (plain.earliest - 0.1, plain.latest + 0.3)
     )
 
