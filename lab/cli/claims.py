@@ -63,7 +63,7 @@ def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
 
 def _print(made: Run, known: Catalogue, wanted: list[str], language: str, *, as_json: bool) -> bool:
     """Print the reports of the wanted claims; whether one of them differs."""
-    from lab.report import claim_lines, claims
+    from lab.report import claims
     from lab.report.screen import json_text
 
     reports: list[ClaimReport] = [each for each in claims.claim_reports(made, known) if each.claim.id in wanted]
@@ -71,7 +71,7 @@ def _print(made: Run, known: Catalogue, wanted: list[str], language: str, *, as_
         print(json_text(claims.as_json(reports)))
     else:
         screen = screen_of(sys.stdout)
-        for line in claim_lines.claim_lines(reports, known, screen.width, language):
+        for line in claims.claim_lines(reports, known, screen.width, language):
             print(line)
-        print(claim_lines.total_line(reports, made.environment["kernel"], language))
+        print(claims.total_line(reports, made.environment["kernel"], language))
     return any(report.verdict is claims.Verdict.DIFFERS for report in reports)

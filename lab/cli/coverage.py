@@ -43,12 +43,12 @@ def coverage(
 
 
 def _print(made: Run, *, as_json: bool) -> None:
-    from lab.report import coverage, coverage_lines
+    from lab.report import coverage
     from lab.report.screen import json_text
 
     walked = coverage.coverage(made)
     if as_json:
         print(json_text(coverage.as_json(walked)))
         return
-    for line in coverage_lines.coverage_lines(walked, screen_of(sys.stdout).width):
+    for line in coverage.coverage_lines(walked, screen_of(sys.stdout).width):
         print(line)

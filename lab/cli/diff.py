@@ -25,7 +25,7 @@ def diff(
 ) -> None:
     """Hold two saved runs side by side, of two kernels or two settings: only what differs. Exit code 1 if any does."""
     from lab.cli.loading import load_run, reading
-    from lab.report import comparison, comparison_lines
+    from lab.report import comparison
     from lab.report.screen import json_text
 
     wanted = families(ipv4, ipv6)
@@ -35,6 +35,6 @@ def diff(
     if as_json:
         print(json_text(comparison.as_json(found)))
     else:
-        for line in comparison_lines.comparison_lines(found, runs, (str(first), str(second)), screen_of(sys.stdout)):
+        for line in comparison.comparison_lines(found, runs, (str(first), str(second)), screen_of(sys.stdout)):
             print(line)
     leave(DIFFERS if found else 0)

@@ -96,7 +96,7 @@ class Printer:
 
     def annotations(self, run: Run, root: Path) -> None:
         """For GitHub Actions, which reads them out of what is printed."""
-        from lab.report.github import error_lines
+        from lab.report.ci import error_lines
 
         for line in error_lines(run, root):
             self._say(line)

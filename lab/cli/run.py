@@ -101,7 +101,7 @@ def _exit_code(made: Run) -> int:
 def _write(made: Run, json_file: str | None, junit_file: Path | None) -> None:
     """The files that were asked for beside the saved run."""
     from lab.cli.saving import write, write_json
-    from lab.report.junit import junit
+    from lab.report.ci import junit
     from lab.report.summary import as_json
 
     if json_file:

@@ -6,10 +6,9 @@ from html import escape
 
 from lab.report.i18n import Words
 from lab.report.ladder_model import NOBODY, Kind, Ladder, Rung
-from lab.report.palette import file_style
 from lab.report.plain import sentences
 from lab.report.screen import printable, wrapped
-from lab.report.svg_shapes import SANS, SMALL, WIDE, Pen, Sheet, phase_of
+from lab.report.svg_shapes import SANS, SMALL, WIDE, Pen, Sheet, file_style, phase_of
 from lab.report.text import duration
 
 MOST_RUNGS = 2000

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
-from lab.record.events import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
+from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameSeen, Recording, Where
 from lab.record.results import Outcome, Result, Run
 from lab.report.i18n import words
 from lab.report.ladder import ladder_of
@@ -67,9 +67,9 @@ def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -
             continue
         verdict = "ok  " if check.passed else "FAIL"
         yield from printable_lines(f"  {verdict} {_line(check.where):>5}  {told(recording, check)}")
-    subjects = [check.subject for check in checks]
-    waived = sum(subject.startswith("documented deviation") for subject in subjects)
-    if recording.segments_judged and not any(subject.startswith("standing rule") for subject in subjects):
+    kinds = Counter(check.kind for check in checks)
+    waived = kinds[CheckKind.DEVIATION]
+    if recording.segments_judged and not kinds[CheckKind.RULE]:
         held = f"{len(RULES) - waived} standing rules held on {recording.segments_judged} segments of the kernel"
         yield f"  ok          {held}" + (f", {waived} broken as documented" if waived else "")
     if recording.transitions_lost:

@@ -66,10 +66,15 @@ class Story:
     def crossing_over(self, *frames: int) -> None:
         self._add(CrossingOver(self._tick(), frames))
 
-    def agrees(self, subject: str, frame: int | None = None, expected: Expected | None = None, *rows: Row) -> None:
+    def agrees(
+        self,
+        subject: str,
+        frame: int | None = None,
+        expected: Expected | None = None,
+        *rows: Row,
+        kind: CheckKind = CheckKind.SEGMENT,
+    ) -> None:
         where = Place("a file.py", 7, "peer.expect()")
-        known = {"state": CheckKind.STATE, "silence": CheckKind.SILENCE}
-        kind = CheckKind.SEGMENT if expected is not None else known.get(subject, CheckKind.VALUE)
         self._add(CheckMade(self._tick(), True, kind, subject, where, 0, frame, expected, rows))
 
     def differs(self, frame: int, expected: Expected, why: str = "") -> CheckMade:

@@ -21,7 +21,7 @@ from lab.report.html.data import Details, packed
 from lab.report.html.diagram import _WAYS, diagram, label, status
 from lab.report.html.sentences import Sentences, translations
 from lab.report.i18n import LANGUAGES, table, words
-from lab.report.palette import COLOURS, file_style, ladder_style
+from lab.report.svg_shapes import COLOURS, file_style, ladder_style
 from lab.tcp.diagram import EDGES
 from lab.tcp.rules import RULES
 from tests.browser.pages import conversation, failing, result, written
