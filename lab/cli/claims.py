@@ -9,7 +9,7 @@ import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
 from lab.cli.options import AsJson, From, Full, InLanguage, IPv4, IPv6, Language, families
-from lab.cli.screens import screen_of
+from lab.cli.printer import screen_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ def claims(
     from lab.author import registry
     from lab.claims.catalogue import CatalogueError, catalogue
     from lab.claims.index import showing
-    from lab.cli.loading import load_run, reading
     from lab.cli.running import is_whole, whole_run
+    from lab.cli.saved_runs import load_run, reading
 
     try:
         known = catalogue()
