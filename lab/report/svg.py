@@ -8,7 +8,7 @@ from lab.report.i18n import Words
 from lab.report.ladder_model import NOBODY, Kind, Ladder, Rung
 from lab.report.plain import sentences
 from lab.report.screen import printable, wrapped
-from lab.report.svg_shapes import SANS, SMALL, WIDE, Pen, Sheet, file_style, phase_of
+from lab.report.svg_shapes import PHASE_OF, SANS, SMALL, WIDE, Pen, Sheet, file_style
 from lab.report.text import duration
 
 MOST_RUNGS = 2000
@@ -82,7 +82,7 @@ class _Drawing:
             told += self._pen.text(
                 x if sheet.outside else x - 6 if from_peer else x + 6, 18, "head", key=key, anchor=anchor
             )
-            self._since[from_peer] = 28, phase_of(state) if state else "closed"
+            self._since[from_peer] = 28, PHASE_OF[state] if state else "closed"
             if state is not None:
                 told += self._pen.pill(state, 38, from_peer)
                 self.y = 50
@@ -156,7 +156,7 @@ class _Drawing:
             if not self._sheet.outside:
                 at, inside = below + 12, True
             told += self._pen.pill(new, at, from_peer)
-            self._lane_until(y if leaves else y + _SLOPE, from_peer, phase_of(new))
+            self._lane_until(y if leaves else y + _SLOPE, from_peer, PHASE_OF[new])
         if inside:
             self.y = below + 26
         return told

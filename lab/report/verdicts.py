@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameSeen, Recording, Where
+from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.i18n import words
 from lab.report.ladder import ladder_of
@@ -149,15 +150,20 @@ def place(file: str, line: int) -> str:
 
 
 def told(recording: Recording, check: CheckMade) -> str:
-    """What a check has found, in a line: "SA  seq 0, ack 1", "SA: ack 2 instead of 1"."""
+    """The verdict of a check in a line: "SA  seq 0, ack 1", "SA: ack 2 instead of 1"."""
     rows = recording.rows(check)
-    if not check.passed:
-        differing = ", ".join(f"{row.field} {row.got} instead of {row.expected}" for row in rows if not row.agrees)
-        return f"{check.subject}: {differing}"
+    if check.passed:
+        return found(check.subject, rows)
+    differing = ", ".join(f"{row.field} {row.got} instead of {row.expected}" for row in rows if not row.agrees)
+    return f"{check.subject}: {differing}"
+
+
+def found(subject: str, rows: Sequence[Row]) -> str:
+    """What a check has found, whether that is as expected or not: "SA  seq 0, ack 1"."""
     # What was expected to be absent, and the control bits that are the subject, need no second mention.
     named = [row for row in rows if row.field != "flags" and row.got != "none"]
-    values = ", ".join(row.got if row.field == check.subject else f"{row.field} {row.got}" for row in named)
-    return f"{check.subject:<3} {values}".rstrip()
+    values = ", ".join(row.got if row.field == subject else f"{row.field} {row.got}" for row in named)
+    return f"{subject:<3} {values}".rstrip()
 
 
 def _at(where: Where | None) -> str:
