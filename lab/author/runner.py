@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from lab.author.lab import Lab
 from lab.author.registry import Runnable, Scenario
@@ -16,11 +17,11 @@ from lab.host import descriptors, requests
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
-from lab.mutate.mutant import Liar
 from lab.record.events import Executed
 from lab.record.results import Outcome, Result
 from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
-from lab.session.polling import Patient
+from lab.session.readings import Readings
+from lab.session.switchboard import Waiting
 from lab.wire import crafting
 
 _AT_ONCE = 4
@@ -37,6 +38,15 @@ def settle_garbage_collector() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     gc.enable()
+
+
+class Patient(NamedTuple):
+    """Which scenario waits, and for what."""
+
+    scenario: str
+    """Its id."""
+    family: int
+    waiting: Waiting
 
 
 class Runner:
@@ -115,7 +125,7 @@ class Runner:
         family: int,
         *,
         sysctls: Mapping[str, str] | None = None,
-        liar: Liar | None = None,
+        readings: Readings | None = None,
         router: bool = False,
     ) -> Lab:
         """A lab with what is shared, to be entered."""
@@ -125,7 +135,7 @@ class Runner:
             tracer=self._tracer,
             sysctls={**self._sysctls, **(sysctls or {})},
             full=self._full,
-            liar=liar,
+            readings=readings,
             router=router,
         )
 
@@ -133,8 +143,8 @@ class Runner:
         wait(others)
         return self.run(scenario, family)
 
-    def run(self, scenario: Runnable, family: int, liar: Liar | None = None) -> Result:
-        """Run one scenario, with a kernel that lies if there is a `liar`.
+    def run(self, scenario: Runnable, family: int, readings: Readings | None = None) -> Result:
+        """Run one scenario, reading the kernel through `readings`, if given.
 
         Whatever the scenario does wrong becomes a result. MachineError ends the run, and a MemoryError becomes one:
         what it interrupted may have left a lock behind, for which others would wait for ever.
@@ -143,7 +153,7 @@ class Runner:
             return Result(scenario, family, Outcome.SKIP, 0.0, None, message="it is about the other address family")
         began = time.monotonic()
         settings = {**scenario.sysctls, **({} if self._full else scenario.short)}
-        lab = self.lab(family, sysctls=settings, liar=liar, router=scenario.router)
+        lab = self.lab(family, sysctls=settings, readings=readings, router=scenario.router)
         result = Result(scenario, family, Outcome.PASS, 0.0, None)
         try:
             with lab:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.author.registry import Found
+    from lab.author.runner import Patient
     from lab.record.results import Outcome, Result, Run
     from lab.report.screen import Screen
-    from lab.session.polling import Patient
 
 
 class Printer:

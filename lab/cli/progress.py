@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from lab.session.polling import Patient
+    from lab.author.runner import Patient
 
 _SOON_S = 2.0
 """Shorter waits are not shown."""

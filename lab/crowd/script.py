@@ -19,7 +19,7 @@ class Act(NamedTuple):
     """A segment of the example."""
 
     from_peer: bool
-    likeness: Likeness
+    template: Likeness
     segment: Segment
     seq: int
     """Relative to the initial sequence number of the side that sends it."""

@@ -1,4 +1,4 @@
-"""The lies there are: for each kind of reading, what a kernel might tell instead, each wrong in exactly one thing."""
+"""Mutations: for each kind of reading what is read instead, each wrong in exactly one thing."""
 
 from __future__ import annotations
 
@@ -185,9 +185,9 @@ def _one_field(name: str) -> Change:
 A_CLOCK = "a SYN's number from a clock that is the same for all, from then on"
 A_CONSTANT = "a SYN's number that is the same for all, from then on"
 LASTING = frozenset({"look", "count", "counter", A_CLOCK, A_CONSTANT})
-"""Who lies about these, or so, sticks to it: the lab asks once more where an answer is not what it should be."""
+"""These are altered from then on: the lab asks once more where an answer is not what it should be."""
 
-LIES: dict[str, dict[str, Change]] = {
+MUTATIONS: dict[str, dict[str, Change]] = {
     "frame": {
         "without ACK, or with it": _toggled(ACK),
         "with FIN, or without it": _toggled(FIN),
@@ -232,7 +232,7 @@ LIES: dict[str, dict[str, Change]] = {
         "a wrong checksum": _checksum,
         "from another port": _other_port,
         "twice": lambda frames: frames * 2,
-        "never": lambda frames: [],  # noqa: ARG005  # that is the lie
+        "never": lambda frames: [],  # noqa: ARG005  # that is the mutation
         "late": _shifted(_LATE_NS),
         "early": _shifted(-_LATE_NS),
     },
