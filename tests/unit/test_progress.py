@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from lab.author.runner import Patient
 from lab.cli import progress
 from lab.cli.progress import Progress
-from lab.session.polling import Patient, Waiting
+from lab.session.switchboard import Waiting
 from tests.unit.emulator import Screen
 
 BEGAN_S = 1000
