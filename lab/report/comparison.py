@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from lab.record.events import FrameSeen, Measured, Recording
 from lab.record.results import Result, Run
+from lab.report.evidence import direction
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Rung
 from lab.report.screen import Screen, printable, wrapped
@@ -222,8 +223,7 @@ def _line(rung: Rung, seen: tuple[FrameSeen, Segment] | None) -> str:
         return text
     if seen is not None and seen[1].flags & RST and seen[1].seq == 0:  # which is no number of the connection
         text = f"absolute 0 {text.partition(' ')[2]}"
-    way = "peer > kernel" if rung.from_peer else "kernel > peer"
-    return "  ".join([way, f"{rung.letters:<3}", text, *["lost on the way"] * rung.lost])
+    return "  ".join([direction(rung.from_peer), f"{rung.letters:<3}", text, *["lost on the way"] * rung.lost])
 
 
 def _states(rung: Rung) -> str:

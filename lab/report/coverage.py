@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.record.events import CallMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Result, Run
-from lab.report.edge_coverage import FIGURE_5, Sight, Walked, kernel_walks, peer_walks, sights
+from lab.report.edge_coverage import FIGURE_5, Observation, WalkedEdge, kernel_edges, observations, peer_edges
 from lab.report.evidence import Evidence, packet_text
 from lab.report.screen import behind
 from lab.tcp import flags
@@ -85,7 +85,7 @@ def coverage(run: Run) -> Coverage:
         name = result.scenario.id
         for state, where in _first_seen(result, recording):
             states[state].setdefault(name, where)
-        for who, walks in (kernel, kernel_walks(recording)), (peer, peer_walks(recording)):
+        for who, walks in (kernel, kernel_edges(recording)), (peer, peer_edges(recording)):
             for walked in walks:
                 if name not in who[walked.edge]:
                     who[walked.edge][name] = _walked(result, recording, walked)
@@ -122,17 +122,17 @@ def _listed(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
 
 def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, Evidence]]:
     """Each state that the kernel was seen in, with the last segment before, if it is the state of a connection."""
-    first: dict[State, tuple[Sight, int | None]] = {}
-    for number, told in sights(recording).items():
-        for sight in told:
-            if sight.state not in first or sight.time_ns < first[sight.state][0].time_ns:
-                first[sight.state] = sight, number
-    for state, (sight, number) in first.items():
-        last = _last_frame(recording, number, sight.time_ns)
-        yield state, _evidence(result, recording, sight.time_ns, last, f"seen by {sight.witness}")
+    first: dict[State, tuple[Observation, int | None]] = {}
+    for number, told in observations(recording).items():
+        for observed in told:
+            if observed.state not in first or observed.time_ns < first[observed.state][0].time_ns:
+                first[observed.state] = observed, number
+    for state, (observed, number) in first.items():
+        last = _last_frame(recording, number, observed.time_ns)
+        yield state, _evidence(result, recording, observed.time_ns, last, f"seen by {observed.witness}")
 
 
-def _walked(result: Result, recording: Recording, walked: Walked) -> Evidence:
+def _walked(result: Result, recording: Recording, walked: WalkedEdge) -> Evidence:
     """An arrow: with the segment behind it, or the one that the system call behind it sent."""
     if walked.cause is None:
         last = _last_frame(recording, walked.connection, walked.time_ns)

@@ -11,6 +11,7 @@ from lab.record.events import FrameSeen
 from lab.record.expectation import Bases, options_text, relative
 from lab.tcp import flags
 from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
 
 
 class Evidence(NamedTuple):
@@ -32,7 +33,12 @@ class Evidence(NamedTuple):
 
 def packet_text(seen: FrameSeen) -> str:
     """A segment with its direction: `kernel > peer  SA 0:0(0) ack 1 win 64240`."""
-    return f"{'peer > kernel' if seen.from_peer else 'kernel > peer'}  {segment_with_flags(seen)}"
+    return f"{direction(seen.from_peer)}  {segment_with_flags(seen)}"
+
+
+def direction(from_peer: bool) -> str:
+    """Who sends a frame to whom."""
+    return "peer > kernel" if from_peer else "kernel > peer"
 
 
 def segment_with_flags(seen: FrameSeen) -> str:
@@ -44,7 +50,7 @@ def segment_with_flags(seen: FrameSeen) -> str:
 
 def segment_text(segment: Segment, bases: Bases, from_peer: bool) -> str:
     """Numbers relative to each side's ISS; `end` counts data only, as tcpdump does."""
-    own, other = (bases.peer, bases.kernel) if from_peer else (bases.kernel, bases.peer)
+    own, other = own_and_other(bases, from_peer)
     seq = relative(segment.seq, own)
     parts = [f"{seq}:{seq + len(segment.payload)}({len(segment.payload)})"]
     if segment.flags & flags.ACK:
@@ -56,3 +62,8 @@ def segment_text(segment: Segment, bases: Bases, from_peer: bool) -> str:
         parts.append(f"urg {segment.urgent}")
     parts += [f"[{fault}]" for fault in segment.faults]
     return " ".join(parts)
+
+
+def own_and_other(bases: Bases, from_peer: bool) -> tuple[Seq, Seq]:
+    """The base of the sender's numbers, and that of the other side's."""
+    return (bases.peer, bases.kernel) if from_peer else (bases.kernel, bases.peer)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lab.record.events import CallMade, FrameSeen
 from lab.record.expectation import relative
+from lab.report.evidence import own_and_other
 from lab.report.i18n import Words
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import printable
@@ -43,7 +44,7 @@ def _event(ladder: Ladder, rung: Rung, say: Words) -> str:
             return say("step", title=printable(rung.text).rstrip(".。"))
         case Kind.WAIT:
             duration = say("seconds", count=f"{rung.waited_ns / 1e9:.3g}")
-            timer = say(f"timer_{rung.timer.replace(' ', '_')}") if rung.timer else ""
+            timer = say(rung.timer_key) if rung.timer else ""
             return say("waits_for", duration=duration, timer=timer) if timer else say("waits", duration=duration)
         case Kind.ARRIVAL:
             return say("arrives", time=time)
@@ -68,7 +69,7 @@ def flag_names(segment: Segment, say: Words) -> str:
 
 
 def _numbers(frame: FrameSeen, segment: Segment, say: Words) -> str:
-    own, other = (frame.bases.peer, frame.bases.kernel) if frame.from_peer else (frame.bases.kernel, frame.bases.peer)
+    own, other = own_and_other(frame.bases, frame.from_peer)
     told = [say("sequence", seq=relative(segment.seq, own))]
     if segment.payload:
         told.append(say("data", count=len(segment.payload)))

@@ -189,11 +189,11 @@ class _Drawing:
             f'<path class="gap" d="M{x} {top}V{self.y - 2}"/>' for x in (self._sheet.peer, self._sheet.kernel)
         )
         y = (top + self.y) // 2 + 3
-        timer = f"timer_{rung.timer.replace(' ', '_')}" if rung.timer else ""
-        key = f' <tspan data-w="{timer}">{escape(self._say(timer))}</tspan>' if timer else ""
+        key = rung.timer_key
+        timer = f' <tspan data-w="{key}">{escape(self._say(key))}</tspan>' if rung.timer else ""
         return told + (
             f'<text class="note" x="{self._pen.middle}" y="{y}" text-anchor="middle">'
-            f'<tspan class="mono">{duration(rung.waited_ns)}</tspan>{key}</text>'
+            f'<tspan class="mono">{duration(rung.waited_ns)}</tspan>{timer}</text>'
         )
 
     def _call(self, rung: Rung) -> str:

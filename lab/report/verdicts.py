@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameSeen, Recording, Where
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
+from lab.report.evidence import direction
 from lab.report.i18n import words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import middle
@@ -94,9 +95,8 @@ def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
             if number - 1 == omitted.start:
                 yield f"  {left_out(len(omitted))}"
             continue
-        way = "peer > kernel" if seen.from_peer else "kernel > peer"
         note = f"  not for a connection: {dropped[at]}" if at in dropped else ""
-        yield f"  frame {number}  {way}  {len(seen.data)} bytes{note}"
+        yield f"  frame {number}  {direction(seen.from_peer)}  {len(seen.data)} bytes{note}"
         for start in range(0, len(seen.data), 16):
             yield f"    {start:04x}  {seen.data[start : start + 16].hex(' ')}"
 

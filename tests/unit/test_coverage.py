@@ -11,7 +11,7 @@ from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.record.expectation import Bases
 from lab.record.results import Outcome, Result, Run
 from lab.report.coverage import Coverage, EdgeReport, as_json, coverage, coverage_lines
-from lab.report.edge_coverage import FIGURE_5, kernel_walks, peer_walks
+from lab.report.edge_coverage import FIGURE_5, kernel_edges, peer_edges
 from lab.tcp.state import State
 from tests.unit.stories import ISS, Story
 
@@ -24,11 +24,11 @@ def look(story: Story, state: State, connection: int | None = 0) -> None:
 
 
 def walked(story: Story) -> list[tuple[str, str]]:
-    return [(str(each.edge.source), str(each.edge.target)) for each in kernel_walks(story.recording)]
+    return [(str(each.edge.source), str(each.edge.target)) for each in kernel_edges(story.recording)]
 
 
 def causes(story: Story) -> list[int | None]:
-    return [each.cause for each in kernel_walks(story.recording)]
+    return [each.cause for each in kernel_edges(story.recording)]
 
 
 def connecting() -> Story:
@@ -279,7 +279,7 @@ def test_the_peers_side_is_what_its_model_says() -> None:
     ack = story.kernel("A", S.ESTABLISHED, seq=1, ack=1)
     story.kernel("A", None, seq=1, ack=1)  # lost
     fin = story.peer("FA", S.FIN_WAIT_1, seq=1, ack=1)
-    seen = [(str(each.edge.source), str(each.edge.target), each.cause) for each in peer_walks(story.recording)]
+    seen = [(str(each.edge.source), str(each.edge.target), each.cause) for each in peer_edges(story.recording)]
     assert seen == [
         ("CLOSED", "LISTEN", first),
         ("LISTEN", "SYN-RECEIVED", first),
@@ -292,7 +292,7 @@ def test_a_peer_that_a_reset_ends_walks_no_arrow_of_the_figure() -> None:
     story = Story()
     story.peer("S", S.SYN_SENT)
     story.kernel("RA", S.CLOSED, ack=1)
-    assert [(str(each.edge.source), str(each.edge.target)) for each in peer_walks(story.recording)] == [
+    assert [(str(each.edge.source), str(each.edge.target)) for each in peer_edges(story.recording)] == [
         ("CLOSED", "SYN-SENT")
     ]
 

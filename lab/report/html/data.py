@@ -18,6 +18,7 @@ from lab.record.events import CheckKind, CheckMade, Recording
 from lab.record.expectation import relative
 from lab.record.explanations import reason
 from lab.record.results import Result, Run
+from lab.report.evidence import own_and_other
 from lab.report.i18n import LANGUAGES, Sentences, words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung, Sides
@@ -134,8 +135,7 @@ class Details:
         seen = ladder.seen(rung)
         if seen is not None:
             frame, segment = seen
-            own = frame.bases.peer if frame.from_peer else frame.bases.kernel
-            other = frame.bases.kernel if frame.from_peer else frame.bases.peer
+            own, other = own_and_other(frame.bases, frame.from_peer)
             told["seq"] = [
                 relative(segment.seq, own),
                 len(segment.payload),
