@@ -39,7 +39,7 @@ def mutate(
     """Show for every check which lie of the kernel turns it red; exit code 1 when one survives them all."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saving import write_json
+    from lab.cli.saved_runs import write_json
     from lab.host.errors import MachineError
     from lab.host.user_namespace import ensure_privileges
 

@@ -21,9 +21,9 @@ Value = int | bytes | tuple[int, ...] | None
 Option = tuple[str | int, Value]
 Options = tuple[Option, ...]
 
-_KIND = {"EOL": 0, "NOP": 1, "MSS": 2, "WScale": 3, "SAckOK": 4, "SAck": 5, "Timestamp": 8, "TFO": 34}
-NAMES = frozenset(_KIND)
-"""The options that have a name."""
+KINDS = {"EOL": 0, "NOP": 1, "MSS": 2, "WScale": 3, "SAckOK": 4, "SAck": 5, "Timestamp": 8, "TFO": 34}
+"""The options that have a name, and their kinds."""
+NAMES = frozenset(KINDS)
 _ALIGNED_TIMESTAMP = b"\x01\x01\x08\x0a"
 _TWO_WORDS = struct.Struct("!II")
 _NOP: Option = ("NOP", None)
@@ -51,6 +51,19 @@ def timestamp(options: Options) -> tuple[int, int] | None:
         if name == "Timestamp":
             return value  # type: ignore[return-value]  # decode() and encode() admit no other value under this name
     return None
+
+
+def value_text(option: Option) -> str:
+    """The value alone: `1460`, `7, 0` for a timestamp, `1:5 9:12` for SACK blocks, hexadecimal for bytes."""
+    match option:
+        case "SAck", tuple(edges):
+            return " ".join(f"{left}:{right}" for left, right in zip(edges[::2], edges[1::2], strict=True))
+        case _, tuple(numbers):
+            return ", ".join(map(str, numbers))
+        case _, bytes(data):
+            return data.hex()
+        case _, value:
+            return "" if value is None else str(value)
 
 
 def encode(options: Options) -> bytes:
@@ -116,9 +129,9 @@ def _known(kind: int, body: bytes) -> Option:
 
 
 def _encode_one(name: str | int, value: Value) -> bytes:
-    kind = name if isinstance(name, int) else _KIND.get(name)
+    kind = name if isinstance(name, int) else KINDS.get(name)
     if kind is None:
-        raise ValueError(f"{name!r} is not a TCP option, use a number or one of {', '.join(_KIND)}")
+        raise ValueError(f"{name!r} is not a TCP option, use a number or one of {', '.join(KINDS)}")
     try:
         body = _body(name, value)
     except (struct.error, TypeError):

@@ -8,8 +8,7 @@ from xml.etree import ElementTree as ET
 
 from lab.author.registry import Broken
 from lab.record.results import Outcome, Result, Run
-from lab.report.github import error_lines
-from lab.report.junit import junit
+from lab.report.ci import error_lines, junit
 from tests.unit import sample_run
 
 
