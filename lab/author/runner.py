@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lab.author.lab import Lab
-from lab.author.registry import Runnable, Scenario
+from lab.author.registry import Runnable
 from lab.author.workers import Workers, result_of
 from lab.host import descriptors, requests
 from lab.host.addresses import AddressPool
@@ -18,7 +18,7 @@ from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
 from lab.mutate.mutant import Liar
 from lab.record.events import Executed
-from lab.record.results import Outcome, Result
+from lab.record.results import Outcome, Result, Scenario
 from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.session.polling import Patient
 from lab.wire import crafting

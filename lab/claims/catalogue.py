@@ -16,8 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lab.author.registry import own_folder
-
+_PACKAGE = Path(__file__).resolve().parent.parent
 _ID = re.compile(r"C[1-9][0-9]*")
 _NEEDED = ("topic", "kind", "section", "article", "document")
 _OPTIONAL = ("linux", "depends", "since")
@@ -94,10 +93,16 @@ class Catalogue:
         return difflib.get_close_matches(unknown.upper(), self.claims, n=5, cutoff=0.5)
 
 
+def scenarios_folder() -> Path:
+    """The scenarios that come with the lab: inside an installed package, or beside it in a checkout."""
+    installed = _PACKAGE / "scenarios"
+    return installed if installed.is_dir() else _PACKAGE.parent / "scenarios"
+
+
 @cache
 def catalogue() -> Catalogue:
     """The one that comes with the scenarios."""
-    return load(own_folder() / "claims.toml")
+    return load(scenarios_folder() / "claims.toml")
 
 
 def load(file: Path) -> Catalogue:

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from lab.author.registry import Broken
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Broken, Outcome, Result, Run
 from lab.report.screen import Screen
 from lab.report.verdicts import result_lines
 

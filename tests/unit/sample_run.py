@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lab.author.registry import Broken, Scenario
 from lab.record.events import (
     A_SOCKET,
     CallMade,
@@ -25,7 +24,7 @@ from lab.record.events import (
 )
 from lab.record.expectation import ANY, Bases, Expected, Row
 from lab.record.kernel_state import KernelState
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Broken, Outcome, Result, Run, Scenario
 from lab.tcp import flags
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -75,7 +74,10 @@ def recording() -> Recording:
         CallMade(START + 11, "recv", (1,), b"\xff", "", 0, HERE),
         Measured(START + 12, "C40", "1.0 s", HERE),
         CheckMade(START + 13, True, CheckKind.SEGMENT, "S", HERE, 0, 1, expected),
-        CheckMade(START + 14, True, CheckKind.STATE, "state", executing(), -1, None, None, (Row("state", "LISTEN", "LISTEN", True),)),
+        CheckMade(
+            START + 14, True, CheckKind.STATE, "state", executing(), -1, None, None,
+            (Row("state", "LISTEN", "LISTEN", True),),
+        ),
         CheckMade(
             START + 15, False, CheckKind.SEGMENT, "S", HERE, 0, 1, expected, (Row("more", "a", "b", False),),
             Difference("it is different", "because", State.CLOSED),

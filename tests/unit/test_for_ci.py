@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from lab.author.registry import Broken
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Broken, Outcome, Result, Run
 from lab.report.github import error_lines
 from lab.report.junit import junit
 from tests.unit import sample_run
