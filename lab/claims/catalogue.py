@@ -6,9 +6,7 @@ show by these ids.
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -90,6 +88,8 @@ class Catalogue:
 
     def near(self, unknown: str) -> list[str]:
         """Ids that somebody may have meant."""
+        import difflib
+
         return difflib.get_close_matches(unknown.upper(), self.claims, n=5, cutoff=0.5)
 
 
@@ -107,6 +107,8 @@ def catalogue() -> Catalogue:
 
 def load(file: Path) -> Catalogue:
     """Read a catalogue; CatalogueError names the first entry that is not as it should be."""
+    import tomllib
+
     try:
         read = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as refused:
