@@ -10,33 +10,13 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from lab.claims.catalogue import scenarios_folder
+from lab.record.results import Broken, Scenario
 
 if TYPE_CHECKING:
     from lab.author.lab import Lab
-
-_PACKAGE = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What the author of a scenario says about it."""
-
-    id: str
-    """`file.function`."""
-    title: str
-    """The first line of its docstring."""
-    section: str
-    """Where the documents describe what it shows."""
-    families: tuple[int, ...]
-    sysctls: Mapping[str, str]
-    short: Mapping[str, str]
-    """Settings on top of those, with which timers end early; left out when timers run their whole length."""
-    waits: bool
-    """Most of its time goes by while timers run."""
-    router: bool
-    file: Path
-    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +26,6 @@ class Runnable(Scenario):
     alone: bool
     """It takes seconds of CPU time, which would hold up the others."""
     function: Callable[[Lab], None]
-
-
-class Broken(NamedTuple):
-    """A scenario file that cannot be loaded."""
-
-    file: Path
-    line: int
-    why: str
 
 
 @dataclass(slots=True)
@@ -102,12 +74,6 @@ def scenario(
     return mark
 
 
-def own_folder() -> Path:
-    """The scenarios that come with the lab: inside an installed package, or beside it in a checkout."""
-    installed = _PACKAGE / "scenarios"
-    return installed if installed.is_dir() else _PACKAGE.parent / "scenarios"
-
-
 def find(patterns: Iterable[str] = ()) -> Found:
     """The scenarios that match any of the patterns (all without one): part of an id, a glob, a file or a folder."""
     wanted = list(patterns)
@@ -116,7 +82,7 @@ def find(patterns: Iterable[str] = ()) -> Found:
     names = [pattern for pattern in wanted if pattern not in paths]
     chosen: dict[str, Runnable] = {}
     if names or not wanted:
-        known = _load_all(sorted(own_folder().glob("*.py")), found)
+        known = _load_all(sorted(scenarios_folder().glob("*.py")), found)
         for name in names:
             matching = [each for each in known if matches(name, each.id)]
             if not matching:

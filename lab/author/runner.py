@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple, ParamSpec
 
 from lab.author.lab import Lab
-from lab.author.registry import Runnable, Scenario
+from lab.author.registry import Runnable
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
 from lab.record.events import Executed
-from lab.record.results import Outcome, Result
+from lab.record.results import Outcome, Result, Scenario
 from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.session.readings import Readings
 from lab.session.switchboard import Waiting

@@ -6,9 +6,7 @@ show by these ids.
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -16,8 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lab.author.registry import own_folder
-
+_PACKAGE = Path(__file__).resolve().parent.parent
 _ID = re.compile(r"C[1-9][0-9]*")
 _NEEDED = ("topic", "kind", "section", "article", "document")
 _OPTIONAL = ("linux", "depends", "since")
@@ -91,17 +88,27 @@ class Catalogue:
 
     def near(self, unknown: str) -> list[str]:
         """Ids that somebody may have meant."""
+        import difflib
+
         return difflib.get_close_matches(unknown.upper(), self.claims, n=5, cutoff=0.5)
+
+
+def scenarios_folder() -> Path:
+    """The scenarios that come with the lab: inside an installed package, or beside it in a checkout."""
+    installed = _PACKAGE / "scenarios"
+    return installed if installed.is_dir() else _PACKAGE.parent / "scenarios"
 
 
 @cache
 def catalogue() -> Catalogue:
     """The one that comes with the scenarios."""
-    return load(own_folder() / "claims.toml")
+    return load(scenarios_folder() / "claims.toml")
 
 
 def load(file: Path) -> Catalogue:
     """Read a catalogue; CatalogueError names the first entry that is not as it should be."""
+    import tomllib
+
     try:
         read = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as refused:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from lab.author.registry import Scenario
+from lab.record.results import Scenario
 
 _IDS = re.compile(r"C\d+(\s+C\d+)*")
 _AnyScenario = TypeVar("_AnyScenario", bound=Scenario)

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from lab.author.registry import Broken, Scenario
 from lab.record.events import CheckMade, Recording, Where
 from lab.tcp.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What the author of a scenario says about it."""
+
+    id: str
+    """`file.function`."""
+    title: str
+    """The first line of its docstring."""
+    section: str
+    """Where the documents describe what it shows."""
+    families: tuple[int, ...]
+    sysctls: Mapping[str, str]
+    short: Mapping[str, str]
+    """Settings on top of those, with which timers end early; left out when timers run their whole length."""
+    waits: bool
+    """Most of its time goes by while timers run."""
+    router: bool
+    file: Path
+    line: int
+
+
+class Broken(NamedTuple):
+    """A scenario file that cannot be loaded."""
+
+    file: Path
+    line: int
+    why: str
 
 
 class Outcome(Enum):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.author.registry import Scenario
 from lab.claims.catalogue import catalogue
 from lab.record.events import Recording
 from lab.record.expectation import Expected
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Outcome, Result, Run, Scenario
 from lab.report.html.page import page
 from lab.tcp.state import State
 from tests.unit.stories import Story

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from lab.author.registry import own_folder
-from lab.claims.catalogue import catalogue
+from lab.claims.catalogue import catalogue, scenarios_folder
 from lab.claims.index import claims_by_function, measured_by_function
 
 
 def sources() -> dict[Path, str]:
-    return {file: file.read_text(encoding="utf-8") for file in sorted(own_folder().glob("*.py"))}
+    return {file: file.read_text(encoding="utf-8") for file in sorted(scenarios_folder().glob("*.py"))}
 
 
 def named() -> set[str]:

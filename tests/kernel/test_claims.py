@@ -36,7 +36,7 @@ from lab.claims.catalogue import catalogue
 
 catalogue()
 folder = sys.argv.pop(1)
-registry.own_folder = lambda: Path(folder)
+registry.scenarios_folder = lambda: Path(folder)
 main()
 """
 

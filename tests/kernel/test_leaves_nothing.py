@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.author.registry import own_folder
+from lab.claims.catalogue import scenarios_folder
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from tests.kernel.helpers import (
@@ -52,7 +52,7 @@ def test_a_killed_run_leaves_nothing(waiting: Path) -> None:
     with unchanged_host():
         for number in range(10):
             mark = f"killed {number}"
-            with started_lab("run", own_folder(), waiting, mark=mark) as process:
+            with started_lab("run", scenarios_folder(), waiting, mark=mark) as process:
                 drain(process, chance.uniform(0.05, LONGEST_RUN_S))
                 held = network_namespaces_of(process.pid) - network_namespaces_of(os.getpid())
                 os.killpg(process.pid, signal.SIGKILL)

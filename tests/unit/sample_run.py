@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lab.author.registry import Broken, Scenario
 from lab.record.events import (
     A_SOCKET,
     CallMade,
@@ -25,7 +24,7 @@ from lab.record.events import (
 )
 from lab.record.expectation import ANY, Bases, Expected, Row
 from lab.record.kernel_state import KernelState
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Broken, Outcome, Result, Run, Scenario
 from lab.tcp import flags
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from lab.author.registry import Scenario
 from lab.claims.catalogue import Catalogue, Claim, Erratum, Kind, Since, Text, catalogue
 from lab.record.events import CheckKind, CheckMade, Measured
 from lab.record.expectation import Expected, Row
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Outcome, Result, Run, Scenario
 from lab.report.claims import ClaimReport, Verdict, as_json, claim_lines, claim_reports, total_line
 from lab.report.evidence import Evidence
 from lab.report.screen import behind, side_by_side, wrapped

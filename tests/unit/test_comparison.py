@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from lab.author.registry import Scenario
 from lab.record.events import (
     CallMade,
     CheckKind,
@@ -22,7 +21,7 @@ from lab.record.events import (
     StepBegun,
 )
 from lab.record.expectation import Bases
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Outcome, Result, Run, Scenario
 from lab.report.comparison import Change, Comparison, Line, ScenarioChange, as_json, compare_runs, comparison_lines
 from lab.report.screen import Screen
 from lab.tcp import flags

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.author.registry import Scenario
 from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.record.expectation import Bases
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Outcome, Result, Run, Scenario
 from lab.report.coverage import Coverage, EdgeReport, as_json, coverage, coverage_lines
 from lab.report.edge_coverage import FIGURE_5, kernel_edges, peer_edges
 from lab.tcp.state import State

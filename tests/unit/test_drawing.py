@@ -10,8 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lab.author.registry import Scenario
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Outcome, Result, Run, Scenario
 from lab.record.saved.document import lines_of
 from tests.unit.stories import Story, a_long_one
 from tests.unit.test_text import eventful

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from lab.author.registry import Broken
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Broken, Outcome, Result, Run
 from lab.report.ci import error_lines, junit
 from tests.unit import sample_run
 

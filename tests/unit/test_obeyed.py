@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.author.registry import Broken
 from lab.record.events import CallMade, CheckMade, Difference, Measured, Place, Recording, Shown, StepBegun
 from lab.record.expectation import Row
-from lab.record.results import Run
+from lab.record.results import Broken, Run
 from lab.report import mermaid, svg
 from lab.report.captures import captures, file_name
 from lab.report.i18n import Words, words

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.author import registry
+from lab.record.results import Broken
 
 GOOD = '''"""A file."""
 from lab import Lab, scenario
@@ -33,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Our own scenarios, for these tests: `a.py` and a file that cannot be loaded."""
     (tmp_path / "a.py").write_text(GOOD)
     (tmp_path / "broken.py").write_text("\n\n1 / 0\n")
-    monkeypatch.setattr(registry, "own_folder", lambda: tmp_path)
+    monkeypatch.setattr(registry, "scenarios_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -66,7 +67,7 @@ def test_a_scenario_is_found_once_however_often_it_is_asked_for() -> None:
 
 
 def test_a_broken_file_is_told_with_its_line_when_it_matters(folder: Path) -> None:
-    broken = registry.Broken(folder / "broken.py", 3, "ZeroDivisionError: division by zero")
+    broken = Broken(folder / "broken.py", 3, "ZeroDivisionError: division by zero")
     assert registry.find().broken == [broken]
     assert registry.find(["broken"]).broken == [broken]
     assert registry.find(["no_such"]).broken == [broken], "it may hold what was asked for"

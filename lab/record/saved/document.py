@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lab.author.registry import Scenario
 from lab.record.events import CheckMade, Place, Recording
-from lab.record.results import Outcome, Result, Run
+from lab.record.results import Outcome, Result, Run, Scenario
 from lab.record.saved.events import recording_from_json, recording_to_json
 from lab.record.saved.fields import Damaged, Json, Places, fields_of
 from lab.record.saved.versions import CURRENT, FORMAT, Upgrade, upgrades_from

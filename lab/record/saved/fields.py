@@ -12,10 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lab.author.registry import Broken
 from lab.record.events import CheckKind, Connection, Difference, Executed, Place, Shown, Where
 from lab.record.expectation import Bases, Row
 from lab.record.kernel_state import KernelState
+from lab.record.results import Broken
 from lab.tcp.options import Option
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
