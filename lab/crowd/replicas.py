@@ -54,7 +54,7 @@ class Members:
 
     def frames(self, act: Act, members: Iterable[int]) -> list[bytes]:
         """What these members send in `act`."""
-        make, opens, fixed, isses = act.likeness.make, self._kernel_opens, self._fixed, self._kernel_iss
+        make, opens, fixed, isses = act.template.make, self._kernel_opens, self._fixed, self._kernel_iss
         seq = self._peer_iss + act.seq
         ack, unsaid = (act.ack, False) if act.ack is not None else (int(act.segment.ack), True)
         return [
@@ -69,14 +69,14 @@ class Members:
 
     def is_answer(self, act: Act, member: int, data: bytes) -> bool:
         """Whether this is the kernel's segment in `act`, to that member."""
-        numbers = act.likeness.read(data)
+        numbers = act.template.read(data)
         ack = 0 if act.ack is None else self._own_iss(member) + act.ack & _MASK
         return numbers is not None and numbers[2:] == (self._kernel_iss[member] + act.seq & _MASK, ack)
 
     def hearer(self, act: Act, mark: int) -> Callable[[bytes], int]:
         """Tells which member has heard this answer, the one behind `mark` others, by this frame; -1 if none."""
         read, heard, isses, opens, fixed = (
-            act.likeness.read,
+            act.template.read,
             self.heard,
             self._kernel_iss,
             self._kernel_opens,

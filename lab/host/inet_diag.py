@@ -16,7 +16,6 @@ from lab.host import tcp_info
 from lab.host.namespace import Namespace
 from lab.record.kernel_state import BY_NUMBER, CLOSED, KernelState
 from lab.tcp.state import State
-from lab.tcp.values import make
 
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
@@ -117,7 +116,15 @@ def _question_around(family: int, local: str, remote: str) -> tuple[bytes, bytes
 
 def _told(reply: bytes, at: int) -> KernelState:
     state, timer, retransmits, expires, receive_queue, send_queue, inode = _MESSAGE.unpack_from(reply, at + 16)
-    return make(KernelState, (BY_NUMBER[state], timer, expires, retransmits, receive_queue, send_queue, inode))
+    return KernelState(
+        BY_NUMBER[state],
+        timer_number=timer,
+        expires_ms=expires,
+        retransmits=retransmits,
+        receive_queue=receive_queue,
+        send_queue=send_queue,
+        inode=inode,
+    )
 
 
 def _message(family: int, flags: int, states: int, ends: bytes) -> bytes:

@@ -29,7 +29,6 @@ from lab.host.errors import MachineError
 from lab.host.syscalls import mount_detached, perf_event_open
 from lab.record.kernel_state import BY_NUMBER
 from lab.tcp.state import State
-from lab.tcp.values import make
 
 _EVENT = "events/sock/inet_sock_set_state"
 _RINGS_BYTES = 8 << 20  # for all CPUs together: some 75,000 state changes of the whole machine between two readings
@@ -166,7 +165,7 @@ class StateTracer:
                         watch.begun.add(place)
                     if not watch.away:
                         ends = local, local_port, remote, remote_port
-                        watch.changes.append(make(Transition, (time_ns, *ends, before, BY_NUMBER[new], place)))
+                        watch.changes.append(Transition(time_ns, *ends, before, BY_NUMBER[new], place))
             else:
                 size = int.from_bytes(data[at + 6 : at + 8], "little")
                 if data[at] == _LOST:

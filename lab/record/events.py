@@ -19,7 +19,7 @@ from lab.record.kernel_state import KernelState
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.wire.notes import why_no_segment
+from lab.wire.frames import why_no_segment
 
 _CODE_UNIT = 2
 """Bytes of an instruction, or of a cache behind one."""

@@ -13,7 +13,7 @@ from lab.report.pairing import Pairing
 from lab.report.segments import segment_text
 from lab.tcp.state import State
 from lab.wire import icmp
-from lab.wire.notes import why_no_segment
+from lab.wire.frames import why_no_segment
 
 NOTICEABLE_NS = 100_000_000
 """From here on a gap is a wait: far above what a busy machine takes for an answer, below any timer of interest."""

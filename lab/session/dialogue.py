@@ -14,12 +14,12 @@ from lab.session.patience import DEADLINE_S
 from lab.session.switchboard import Exchange
 from lab.tcp import flags
 from lab.tcp.endpoint import Config, Endpoint
+from lab.tcp.flow import Flow
 from lab.tcp.options import Option
-from lab.tcp.rules import Flow
+from lab.tcp.output import next_segment
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.tcp.values import make
 from lab.wire import crafting
 from lab.wire.frames import Endpoints, decode, packed
 
@@ -36,7 +36,7 @@ class Dialogue:
     """What one user-space endpoint says and hears. Numbers are relative to each side's initial sequence number."""
 
     __slots__ = (
-        "_exchange", "_heard_ns", "_kernel_iss", "_last_copy", "_sent_ns", "_stamper", "address", "bases", "endpoint",
+        "_encoder", "_exchange", "_heard_ns", "_kernel_iss", "_last_copy", "_sent_ns", "address", "bases", "endpoint",
         "flow", "inbox", "kernel", "kernel_port", "listener", "number", "port", "socket",
     )  # fmt: skip
 
@@ -114,7 +114,7 @@ class Dialogue:
             self._send_packet(what)
             return
         data = payload.encode() if isinstance(payload, str) else payload
-        segment = self.endpoint.segment(flags.bits(what), data, time.monotonic())
+        segment = next_segment(self.endpoint, flags.bits(what), data, time.monotonic())
         if any(field is not None for field in (seq, ack, window, options, urgent)):
             segment = Segment(
                 segment.seq if seq is None else self.bases.peer + seq,
@@ -127,7 +127,7 @@ class Dialogue:
             )
         if not self.kernel_port:
             self._not_connected()
-        self._sent_ns = self._exchange.send(self._stamper.frame(self.port, self.kernel_port, segment), self, segment)
+        self._sent_ns = self._exchange.send(self._encoder.encode(self.port, self.kernel_port, segment), self, segment)
 
     def expect(
         self,
@@ -203,7 +203,7 @@ class Dialogue:
         """Now the kernel's end is known; `ends` are those of what it sends."""
         self.number = self._exchange.join(self, ends)
         self.kernel_port = ends.source_port
-        self._stamper = self._exchange.stamper(ends)
+        self._encoder = self._exchange.encoder(ends)
 
     def hears(self, deadline_ns: int, what: str) -> bool:
         """Wait until a segment is there that nobody has asked for; whether one was by the deadline."""
@@ -298,4 +298,4 @@ def _expected(
     if isinstance(payload, str):
         payload = payload.encode()
     listed = None if options is None else as_options(options)
-    return make(Expected, (flags.bits(letters), seq, ack, window, listed, payload, urgent))
+    return Expected(flags.bits(letters), seq, ack, window, listed, payload, urgent)

@@ -12,7 +12,6 @@ from lab.mutate.mutant import LyingLookup
 from lab.record.events import Recording, StateSeen
 from lab.record.kernel_state import KernelState
 from lab.tcp.state import State
-from lab.tcp.values import make
 
 _ANYBODY = {4: "0.0.0.0", 6: "::"}
 
@@ -50,7 +49,7 @@ class Timeline:
         """Look at a connection and record what was seen."""
         found = self._look(number)
         state = self._last[number] = found.state
-        self._append(make(StateSeen, (time.monotonic_ns(), number, state, "inet_diag", found)))
+        self._append(StateSeen(time.monotonic_ns(), number, state, "inet_diag", found))
         return found
 
     def look_at_listener(self, address: str, port: int) -> KernelState:
@@ -83,7 +82,7 @@ class Timeline:
             number = self._connection(seen)
             if (number is None and seen.remote_port) or seen.time_ns < self._recording.started_ns:
                 continue
-            self._append(make(StateSeen, (seen.time_ns, number, seen.new, "tracepoint", None)))
+            self._append(StateSeen(seen.time_ns, number, seen.new, "tracepoint"))
             if seen.new is State.CLOSED and number is not None and self._last.get(number) is not State.TIME_WAIT:
                 left = self._look(number)
                 if left.state is not State.CLOSED:

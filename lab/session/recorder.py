@@ -23,11 +23,9 @@ from lab.record.events import (
     StepBegun,
     Where,
 )
-from lab.record.expectation import Expected, Row
-from lab.record.explanations import reason
+from lab.record.expectation import Expected, Row, explanation
 from lab.session.errors import KernelDiffers
 from lab.tcp.state import State
-from lab.tcp.values import make
 
 if TYPE_CHECKING:
     from lab.mutate.mutant import Liar
@@ -78,20 +76,16 @@ class Journal:
     ) -> None:
         """The segment is the expected one, and so is what else was compared of it."""
         self._append(
-            make(
-                CheckMade,
-                (
-                    monotonic_ns(),
-                    True,
-                    CheckKind.SEGMENT,
-                    subject,
-                    self._where(4),
-                    connection,
-                    frame,
-                    expected,
-                    rows,
-                    None,
-                ),
+            CheckMade(
+                monotonic_ns(),
+                passed=True,
+                kind=CheckKind.SEGMENT,
+                subject=subject,
+                where=self._where(4),
+                connection=connection,
+                frame=frame,
+                expected=expected,
+                rows=rows,
             )
         )
 
@@ -101,15 +95,18 @@ class Journal:
         """The segment is another one."""
         check = CheckMade(monotonic_ns(), False, CheckKind.SEGMENT, subject, self._where(), connection, frame, expected)
         differing = [row.field for row in self.recording.rows(check) if not row.agrees]
-        why = next(filter(None, (reason(field, expected.flags) for field in differing)), "")
+        why = next(filter(None, (explanation(field, expected.flags) for field in differing)), "")
         self._fail(check, Difference("the kernel sent a different segment", why, state))
 
     def agrees(
         self, subject: str, rows: tuple[Row, ...], connection: int | None = None, kind: CheckKind = CheckKind.VALUE
     ) -> None:
         """Something other than a segment's fields is as it should be."""
+        where = self._where()
         self._append(
-            make(CheckMade, (monotonic_ns(), True, kind, subject, self._where(), connection, None, None, rows, None))
+            CheckMade(
+                monotonic_ns(), passed=True, kind=kind, subject=subject, where=where, connection=connection, rows=rows
+            )
         )
 
     def differs(
@@ -177,7 +174,7 @@ class Journal:
             file = code.co_filename
             if file not in _own_code:
                 if not file.startswith(_OWN_FOLDERS):
-                    return make(Executed, (code, frame.f_lasti))
+                    return Executed(code, frame.f_lasti)
                 _own_code.add(file)
             frame = frame.f_back
         return None

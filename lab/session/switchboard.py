@@ -17,16 +17,15 @@ from lab.session.kernel_states import Timeline
 from lab.session.polling import Waiting
 from lab.session.recorder import Journal
 from lab.tcp.flags import FIN, SYN
-from lab.tcp.rules import RULES, Breach
+from lab.tcp.input import segment_arrives
+from lab.tcp.output import segment_leaves
+from lab.tcp.rules import RULES, Breach, judge
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
-from lab.tcp.values import make
 from lab.wire.echo import Echo
-from lab.wire.faults import Fault, FaultyLink
-from lab.wire.frames import Endpoints, decode, written
+from lab.wire.faults import Fault, FaultyLink, TappedLink
+from lab.wire.frames import Encoder, Endpoints, decode, written
 from lab.wire.link import Frame, Link
-from lab.wire.stamps import Stamper
-from lab.wire.tap import TappedLink
 
 if TYPE_CHECKING:
     from lab.crowd.crowd import Crowd
@@ -58,7 +57,7 @@ class Exchange:
         self._by_ends: dict[Endpoints, Dialogue] = {}
         """The same by the ends of what the kernel sends them."""
         self._listening: dict[tuple[bytes, int], Dialogue] = {}
-        self._stampers: dict[tuple[bytes, bytes], Stamper] = {}
+        self._encoders: dict[tuple[bytes, bytes], Encoder] = {}
         self.cut = False
         """Nothing gets through: there is no router. What the peers send is lost."""
         self.fence_passed = True
@@ -90,12 +89,12 @@ class Exchange:
         recording.connections.append(Connection(recording.family, kernel_port, port, written(kernel), written(address)))
         return len(recording.connections) - 1
 
-    def stamper(self, ends: Endpoints) -> Stamper:
+    def encoder(self, ends: Endpoints) -> Encoder:
         """What makes frames in the other direction between the same two addresses."""
         kernel, _, peer, _ = ends
-        if (kernel, peer) not in self._stampers:
-            self._stampers[kernel, peer] = Stamper(peer, kernel, PEER_MAC, KERNEL_MAC)
-        return self._stampers[kernel, peer]
+        if (kernel, peer) not in self._encoders:
+            self._encoders[kernel, peer] = Encoder(peer, kernel, PEER_MAC, KERNEL_MAC)
+        return self._encoders[kernel, peer]
 
     def send(self, data: bytes, peer: Dialogue, segment: Segment | None) -> int:
         """Put a peer's frame on the wire; its time in ns of CLOCK_MONOTONIC."""
@@ -106,11 +105,10 @@ class Exchange:
             time_ns = time.monotonic_ns()
         endpoint = peer.endpoint
         if segment is not None:
-            now = time_ns / 1e9
-            peer.flow.sent(segment, now)
-            endpoint.sent(segment, now)
+            peer.flow.sent(segment)
+            segment_leaves(endpoint, segment, time_ns / 1e9)
         self._events.append(
-            make(FrameSeen, (time_ns, True, data, segment, peer.number, endpoint.state, False, peer.bases, False))
+            FrameSeen(time_ns, True, data, segment, peer.number, peer_state=endpoint.state, bases=peer.bases)
         )
         if (self._lossy is not None or self.cut) and self._held is None:
             self._note_loss(len(self._events) - 1)
@@ -234,15 +232,19 @@ class Exchange:
             peer = self._welcome(ends) or peer
         if peer is None:
             self._stray(time_ns, data, segment, ends)
-        now, endpoint, state = time_ns / 1e9, peer.endpoint, None
+        endpoint, state = peer.endpoint, None
         again = bool(segment.payload or segment.flags & _OCCUPYING) and peer.recognise(segment, time_ns)
-        breaches = peer.flow.judge(segment, now)
+        breaches = judge(peer.flow, segment)
         if delivered:
             if not segment.faults:  # what is malformed is discarded unread (RFC 9293 MUST-3)
-                endpoint.receive(segment, now)
+                segment_arrives(endpoint, segment, time_ns / 1e9)
             state = endpoint.state
             peer.inbox.append(at)
-        events.append(make(FrameSeen, (time_ns, False, data, segment, peer.number, state, again, peer.bases, False)))
+        events.append(
+            FrameSeen(
+                time_ns, False, data, segment, peer.number, peer_state=state, retransmission=again, bases=peer.bases
+            )
+        )
         self.journal.recording.segments_judged += 1
         if breaches:
             self._shown.update(breach.rule.id for breach in breaches)
@@ -261,7 +263,7 @@ class Exchange:
         if seen.peer_state is None:
             peer.inbox.append(at)  # a second copy is the wire's doing: nobody has to expect it
         if not seen.segment.faults:
-            peer.endpoint.receive(seen.segment, time.monotonic())
+            segment_arrives(peer.endpoint, seen.segment, time.monotonic())
         self._events[at] = seen._replace(peer_state=peer.endpoint.state)
 
     def _note_loss(self, at: int) -> None:

@@ -14,8 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from lab.record.events import CheckMade, Recording
-from lab.record.expectation import relative
-from lab.record.explanations import reason
+from lab.record.expectation import explanation, relative
 from lab.record.results import Result, Run
 from lab.report.html.sentences import Sentences
 from lab.report.i18n import LANGUAGES, words
@@ -27,8 +26,7 @@ from lab.report.svg import MOST_RUNGS, figure
 from lab.report.svg_shapes import NARROW, WIDE
 from lab.tcp.diagram import EDGES
 from lab.tcp.flags import ACK
-from lab.tcp.rulebook import rules_for
-from lab.tcp.rules import RULES
+from lab.tcp.rules import RULES, rules_for
 from lab.tcp.state import State
 
 Json = dict[str, Any]
@@ -152,7 +150,7 @@ class Details:
     def _why(self, check: CheckMade, field: str, rung: Rung) -> int:
         """The number of the sentence behind a compared field."""
         if check.expected is not None:
-            return self._sentences.number(reason(field, check.expected.flags))
+            return self._sentences.number(explanation(field, check.expected.flags))
         before, after = rung.before.kernel, rung.after.kernel
         if check.subject == "state" and check.passed and before and after and before is not after:
             known = _EDGES.get((before, after), [])
