@@ -19,6 +19,7 @@ from lab.session.tolerance import DEADLINE_S
 from lab.tcp import flags
 from lab.tcp.endpoint import Config
 from lab.tcp.options import Option
+from lab.tcp.output import next_segment
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire import crafting, icmp
@@ -114,7 +115,7 @@ class Peer:
             return
         conversation = self.conversation
         data = payload.encode() if isinstance(payload, str) else payload
-        segment = conversation.endpoint.segment(flags.bits(what), data, time.monotonic())
+        segment = next_segment(conversation.endpoint, flags.bits(what), data, time.monotonic())
         if any(field is not None for field in (seq, ack, window, options, urgent)):
             segment = Segment(
                 segment.seq if seq is None else conversation.bases.peer + seq,
@@ -125,8 +126,8 @@ class Peer:
                 data,
                 0 if urgent is None else urgent,
             )
-        stamper = self._switchboard.stamper(conversation.ends or self._not_connected())
-        frame = stamper.frame(conversation.port, conversation.kernel_port, segment)
+        encoder = self._switchboard.encoder(conversation.ends or self._not_connected())
+        frame = encoder.encode(conversation.port, conversation.kernel_port, segment)
         self._sent_ns = self._switchboard.send(frame, conversation, segment)
 
     def expect(

@@ -14,10 +14,11 @@ from lab.host.inet_diag import StateLookup
 from lab.host.router import TO_KERNEL
 from lab.host.sockets import Result
 from lab.record.events import FrameSeen
-from lab.record.expectation import Row, options_text, payload_text
+from lab.record.expectation import Row, payload_text
 from lab.session.errors import ScenarioError
 from lab.session.switchboard import Switchboard
 from lab.session.tolerance import DEADLINE_S
+from lab.tcp.options import options_text
 from lab.tcp.state import State
 from lab.wire.faults import carries_tcp
 from lab.wire.forwarding import forwarded, hop_limit

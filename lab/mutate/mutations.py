@@ -15,9 +15,8 @@ from lab.tcp.options import Options
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.wire.frames import decode
+from lab.wire.frames import Encoder, decode
 from lab.wire.link import Frame
-from lab.wire.stamps import Stamper
 
 Change = Callable[[Any], Any]
 _LATE_NS = 1_000_000_000_000
@@ -40,8 +39,8 @@ def _segments(change: Callable[[Segment], Segment]) -> Change:
         other = change(segment)
         if other == segment:
             return frames
-        stamper = Stamper(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
-        data = stamper.frame(ends.source_port, ends.destination_port, other._replace(faults=()))
+        encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
+        data = encoder.encode(ends.source_port, ends.destination_port, other._replace(faults=()))
         return [frame._replace(data=data)]
 
     return changed
@@ -112,8 +111,8 @@ def _other_port(frames: list[Frame]) -> list[Frame]:
     if received is None:
         return frames
     ends, segment = received
-    stamper = Stamper(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
-    return [frame._replace(data=stamper.frame(ends.source_port ^ _FAR_PORT, ends.destination_port, segment))]
+    encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
+    return [frame._replace(data=encoder.encode(ends.source_port ^ _FAR_PORT, ends.destination_port, segment))]
 
 
 def _of_a_clock(frames: list[Frame]) -> list[Frame]:

@@ -18,7 +18,7 @@ from lab.record.kernel_state import KernelState
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.wire.notes import why_no_segment
+from lab.wire.frames import why_no_segment
 
 
 class Where(Protocol):

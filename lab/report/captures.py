@@ -14,7 +14,7 @@ from lab.record.events import CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Outcome, Result, Run
 from lab.wire import pcapng
 from lab.wire.echo import is_reply
-from lab.wire.notes import why_no_segment
+from lab.wire.frames import why_no_segment
 
 _KERNEL, _PEER = 0, 1
 _LONGEST_NAME = 150

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from lab.record.events import FrameSeen
-from lab.record.expectation import Bases, options_text, relative
+from lab.record.expectation import Bases, relative
 from lab.tcp import flags
+from lab.tcp.options import options_text
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 

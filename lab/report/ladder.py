@@ -16,7 +16,7 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.wire import icmp
-from lab.wire.notes import why_no_segment
+from lab.wire.frames import why_no_segment
 
 _NOTICEABLE_NS = 100_000_000
 """A gap of at least this length is a wait: far above what a busy machine takes for an answer, below any timer."""

@@ -7,7 +7,10 @@ from typing import NamedTuple
 from lab.record.expectation import Bases
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.flags import ACK, FIN, SYN
-from lab.tcp.rules import Breach, Flow
+from lab.tcp.flow import Flow
+from lab.tcp.input import segment_arrives
+from lab.tcp.output import segment_leaves
+from lab.tcp.rules import Breach, judge
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints
@@ -55,18 +58,18 @@ class Conversation:
 
     def sent(self, segment: Segment, now: float) -> None:
         """The peer has sent this."""
-        self.flow.sent(segment, now)
-        self.endpoint.sent(segment, now)
+        self.flow.sent(segment)
+        segment_leaves(self.endpoint, segment, now)
 
     def judge(self, segment: Segment, time_ns: int) -> Judgement:
         """The kernel has sent this: account for it, whether it ever gets to the peer or not."""
         again = bool(segment.payload or segment.flags & (SYN | FIN)) and self._is_retransmission(segment, time_ns)
-        return Judgement(again, self.flow.judge(segment, time_ns / 1e9))
+        return Judgement(again, judge(self.flow, segment))
 
     def receive(self, segment: Segment, now: float) -> None:
         """The segment has got to the peer."""
         if not segment.faults:  # what is malformed is discarded unread (RFC 9293 MUST-3)
-            self.endpoint.receive(segment, now)
+            segment_arrives(self.endpoint, segment, now)
 
     def _is_retransmission(self, segment: Segment, time_ns: int) -> bool:
         syn = segment.flags & SYN

@@ -21,8 +21,7 @@ from lab.record.events import (
     Recording,
     StepBegun,
 )
-from lab.record.expectation import Expected, Row
-from lab.record.explanations import reason
+from lab.record.expectation import Expected, Row, explanation
 from lab.session.errors import KernelDiffers
 from lab.session.readings import Readings
 from lab.tcp.state import State
@@ -79,7 +78,7 @@ class Recorder:
         """The segment is another one; raises KernelDiffers."""
         check = self._check(False, CheckKind.SEGMENT, subject, connection, frame, (), expected)
         differing = [row.field for row in self.recording.rows(check) if not row.agrees]
-        why = next(filter(None, (reason(field, expected.flags) for field in differing)), "")
+        why = next(filter(None, (explanation(field, expected.flags) for field in differing)), "")
         self._fail(check, Difference("the kernel sent a different segment", why, state))
 
     def agrees(

@@ -21,11 +21,9 @@ from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire.echo import Echo
-from lab.wire.faults import Fault, FaultyLink
-from lab.wire.frames import Endpoints, decode, packed, written
+from lab.wire.faults import Fault, FaultyLink, TappedLink
+from lab.wire.frames import Encoder, Endpoints, decode, packed, written
 from lab.wire.link import Frame, Link
-from lab.wire.stamps import Stamper
-from lab.wire.tap import TappedLink
 
 _FENCE_DEADLINE_NS = 30_000_000_000
 _BETWEEN_READINGS_NS = 1_000_000_000
@@ -59,7 +57,7 @@ class Switchboard:
         self._by_ends: dict[Endpoints, Conversation] = {}
         """The same by the ends of what the kernel sends them."""
         self._listening: dict[tuple[bytes, int], Conversation] = {}
-        self._stampers: dict[tuple[bytes, bytes], Stamper] = {}
+        self._encoders: dict[tuple[bytes, bytes], Encoder] = {}
         self.cut = False
         """Nothing gets through: there is no router. What the peers send is lost."""
         self.fence_passed = True
@@ -96,12 +94,12 @@ class Switchboard:
         recording.connections.append(Connection(recording.family, kernel_port, port, written(kernel), written(address)))
         conversation.ends, conversation.number = ends, len(recording.connections) - 1
 
-    def stamper(self, ends: Endpoints) -> Stamper:
+    def encoder(self, ends: Endpoints) -> Encoder:
         """What makes frames in the other direction between the same two addresses."""
         kernel, _, peer, _ = ends
-        if (kernel, peer) not in self._stampers:
-            self._stampers[kernel, peer] = Stamper(peer, kernel, PEER_MAC, KERNEL_MAC)
-        return self._stampers[kernel, peer]
+        if (kernel, peer) not in self._encoders:
+            self._encoders[kernel, peer] = Encoder(peer, kernel, PEER_MAC, KERNEL_MAC)
+        return self._encoders[kernel, peer]
 
     # From the peers to the kernel.
 

@@ -33,9 +33,8 @@ from lab.wire.crafting import layers, packet_of
 from lab.wire.echo import Echo
 from lab.wire.faults import Action, Fault
 from lab.wire.forwarding import hop_limit
-from lab.wire.frames import decode, packed
+from lab.wire.frames import Encoder, decode, packed
 from lab.wire.link import PacketLink
-from lab.wire.stamps import Stamper
 from tests.kernel.helpers import result_of
 
 
@@ -87,9 +86,9 @@ def test_ten_thousand_times_no_answer_is_overtaken_by_the_fence(pool: AddressPoo
     cpus = os.sched_getaffinity(0)
     addresses = pool.acquire()
     pair = addresses.of(family)
-    stamper = Stamper(packed(pair.peer), packed(pair.kernel), PEER_MAC, KERNEL_MAC)
+    encoder = Encoder(packed(pair.peer), packed(pair.kernel), PEER_MAC, KERNEL_MAC)
     echo = Echo(family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
-    syns = [stamper.frame(port, 81, Segment(Seq(port), Seq(0), SYN, 1000)) for port in range(40000, 45000)]
+    syns = [encoder.encode(port, 81, Segment(Seq(port), Seq(0), SYN, 1000)) for port in range(40000, 45000)]
     try:
         os.sched_setaffinity(0, {min(cpus)})
         with closing(Network(addresses, routed=True)) as network:

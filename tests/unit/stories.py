@@ -23,7 +23,7 @@ from lab.tcp import flags
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.wire.stamps import Stamper
+from lab.wire.frames import Encoder
 from tests.unit.crafted import DESTINATION_MAC, SOURCE_MAC, hosts
 
 ISS = {True: Seq(2**32 - 2), False: Seq(5000)}
@@ -38,9 +38,9 @@ class Story:
         self.recording = Recording(family, 1_000_000_000, connections=[Connection(family, 80, 40001)])
         self.now_ns = self.recording.started_ns
         source, destination = hosts(family)
-        self._stampers = {
-            True: Stamper(source, destination, SOURCE_MAC, DESTINATION_MAC),
-            False: Stamper(destination, source, DESTINATION_MAC, SOURCE_MAC),
+        self._encoders = {
+            True: Encoder(source, destination, SOURCE_MAC, DESTINATION_MAC),
+            False: Encoder(destination, source, DESTINATION_MAC, SOURCE_MAC),
         }
 
     def wait(self, milliseconds: float) -> None:
@@ -115,7 +115,7 @@ class Story:
         )
         ends = self.recording.connections[connection]
         ports = (ends.peer_port, ends.kernel_port) if from_peer else (ends.kernel_port, ends.peer_port)
-        data = self._stampers[from_peer].frame(*ports, segment)
+        data = self._encoders[from_peer].encode(*ports, segment)
         bases = Bases(ISS[False], ISS[True])
         return self.add(
             FrameSeen(self.tick(), from_peer, data, segment, connection, state, retransmission, bases, lost)

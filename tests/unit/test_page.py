@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lab.record.explanations import _REASONS
+from lab.record.expectation import EXPLANATIONS
 from lab.record.results import Outcome, Run
 from lab.report.coverage import EdgeReport
 from lab.report.edge_coverage import FIGURE_5
@@ -125,7 +125,7 @@ def test_every_arrow_of_the_figure_is_drawn_and_named() -> None:
 
 
 def test_every_sentence_of_the_documents_has_a_translation_and_no_other() -> None:
-    english = {rule.sentence for rule in RULES} | {each[2].rpartition("   ")[0] for each in _REASONS}
+    english = {rule.sentence for rule in RULES} | {each[2].rpartition("   ")[0] for each in EXPLANATIONS}
     english |= {edge.event.value for edge in EDGES}
     spoken_elsewhere = {
         "the data offset counts 32-bit words up to the data, options included",

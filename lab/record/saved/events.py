@@ -19,7 +19,6 @@ from lab.record.events import (
 )
 from lab.record.saved.fields import Damaged, Json, Places, fields_of, short
 from lab.record.saved.versions import kind_by_subject
-from lab.tcp.values import make
 from lab.wire.frames import decode
 
 _NAMES: dict[type[Any], str] = {
@@ -107,7 +106,7 @@ def _event_from_json(told: Json, started_ns: int, places: Places, ends: tuple[in
         _ensure_there([told.get("frame")], ends[1])
     elif kind is CrossingOver:
         _ensure_there(told.get("frames", ()), ends[1])
-    event: Event = make(kind, (started_ns + ns, *values))
+    event: Event = kind(started_ns + ns, *values)
     return event
 
 

@@ -20,7 +20,6 @@ from lab.tcp.options import Option
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.tcp.values import make
 
 Json = Any
 _NONE_GIVEN = object()
@@ -229,7 +228,7 @@ def _row_from_json(told: Json, _: Places) -> Row:
     field, expected, got, agrees = told
     if not field.__class__ is expected.__class__ is got.__class__ is str or agrees.__class__ is not bool:
         raise TypeError
-    return make(Row, (field, expected, got, agrees))
+    return Row(field, expected, got, agrees)
 
 
 def _bases_from_json(told: Json, _: Places) -> Bases:

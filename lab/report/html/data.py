@@ -15,8 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lab.record.events import CheckKind, CheckMade, Recording
-from lab.record.expectation import relative
-from lab.record.explanations import reason
+from lab.record.expectation import explanation, relative
 from lab.record.results import Result, Run
 from lab.report.evidence import own_and_other
 from lab.report.i18n import LANGUAGES, Sentences, words
@@ -29,9 +28,8 @@ from lab.report.svg_shapes import NARROW, PHASE_OF, WIDE
 from lab.report.verdicts import found
 from lab.tcp import flags
 from lab.tcp.diagram import EDGES
-from lab.tcp.options import KINDS, value_text
-from lab.tcp.rulebook import rules_for
-from lab.tcp.rules import RULES
+from lab.tcp.options import NAMES, value_text
+from lab.tcp.rules import RULES, rules_for
 from lab.tcp.state import State
 
 Json = dict[str, Any]
@@ -77,7 +75,7 @@ class Details:
             "sentences": self._sentences.listed,
             "signs": SIGNS,
             "phases": {state.value: phase for state, phase in PHASE_OF.items()},
-            "options": {kind: name for name, kind in KINDS.items()},
+            "options": NAMES,
             "control": _CONTROL_BITS,
             "letters": flags.letters((1 << len(FLAG_NAMES)) - 1),
         }
@@ -176,7 +174,7 @@ class Details:
     def _why(self, check: CheckMade, field: str, rung: Rung) -> int:
         """The number of the sentence behind a compared field."""
         if check.expected is not None:
-            return self._sentences.number(reason(field, check.expected.flags))
+            return self._sentences.number(explanation(field, check.expected.flags))
         before, after = rung.before.kernel, rung.after.kernel
         if check.kind is CheckKind.STATE and check.passed and before and after and before is not after:
             known = _EDGES.get((before, after), [])
