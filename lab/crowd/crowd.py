@@ -27,7 +27,7 @@ from lab.session.tolerance import DEADLINE_S
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire.frames import Endpoints, decode
-from lab.wire.link import Frame, receive_all, send_all
+from lab.wire.link import Frame
 
 AT_ONCE = 200
 """The most that act together: few enough that no queue on the way is too short for their frames."""
@@ -207,10 +207,10 @@ class Crowd:
             self._recorder.call(f"{self._total} x {name}", arguments, made, self._number)
 
     def _send(self, act: Act) -> None:
-        frames = self._all.frames(act, self._acting)
-        time_ns = send_all(self._switchboard.link, frames)
-        if self._recorded in self._acting:
-            self._record_frame(act, frames[self._acting.index(self._recorded)], time_ns)
+        for replica, frame in zip(self._acting, self._all.frames(act, self._acting), strict=True):
+            time_ns = self._switchboard.link.send(frame)
+            if replica == self._recorded:
+                self._record_frame(act, frame, time_ns)
 
     def _receive(self, act: Act, answer: int, wanted: int) -> None:
         """Wait until all have received this answer, or until nothing more can come where only some will."""
@@ -236,19 +236,18 @@ class Crowd:
         if until_fence:
             switchboard.begin_fence()
         while not switchboard.fence_passed if until_fence else len(receivers) < wanted:
-            frames = receive_all(switchboard.link, deadline_ns)
-            if not frames:
+            frame = switchboard.link.receive(deadline_ns)
+            if frame is None:
                 break
-            for frame in frames:
-                replica = receiver(frame.data)
-                if replica < 0:
-                    switchboard.take(frame)
-                    continue
-                receivers.append(replica)
-                if self._total and self._number is None:
-                    self._record(replica)
-                if replica == self._recorded:
-                    self._record_frame(act, frame.data, frame.time_ns)
+            replica = receiver(frame.data)
+            if replica < 0:
+                switchboard.take(frame)
+                continue
+            receivers.append(replica)
+            if self._total and self._number is None:
+                self._record(replica)
+            if replica == self._recorded:
+                self._record_frame(act, frame.data, frame.time_ns)
         return receivers
 
     def _check_answers(self, count: int) -> None:

@@ -8,7 +8,7 @@ the same place. That a check turns red then is what shows that it looks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from lab.mutate.mutations import LASTING, MUTATIONS
@@ -16,7 +16,7 @@ from lab.record.events import CheckMade, Event
 from lab.session.readings import Readings
 from lab.session.tolerance import DEADLINE_S
 from lab.wire.faults import carries_tcp
-from lab.wire.link import Frame, Link, receive_all, send_all
+from lab.wire.link import Frame, Link
 
 T = TypeVar("T")
 _PATIENCE_S = 2.0
@@ -114,39 +114,25 @@ class MutantLink:
         self._link = link
         self._observed: Callable[[str, Any], Any] = mutant.observed
         self._waiting: list[Frame] = []
-        self._sent: dict[bytes, bytes] = {}
-        """The last frame sent on each connection, the one used last at the end.
+        self._last: dict[bytes, tuple[bytes, bool]] = {}
+        """By connection, the one used last at the end: the last frame sent on it and True.
 
-        Where none was sent yet, one that would be answered by something like what was received there.
+        Where none was sent yet, the first one received and False.
         """
 
     def send(self, data: bytes) -> int:
         """Send a frame as it is. One that is not TCP is a fence: a mutant may say something before the answer."""
         if carries_tcp(data):
-            self._sent.pop(_ends(data), None)
-            self._sent[_ends(data)] = data
+            self._last.pop(_ends(data), None)
+            self._last[_ends(data)] = data, True
             return self._link.send(data)
         back = self._observed("fence", 0)
         time_ns = self._link.send(data)
-        if 0 < back <= len(self._sent):
-            self._waiting.append(Frame(time_ns, _answer_to(list(self._sent.values())[-back])))
+        if 0 < back <= len(self._last):
+            frame, was_sent = list(self._last.values())[-back]
+            more = _answer_to(frame) if was_sent else _WITH_ACK_OR_NOT([Frame(time_ns, frame)])[0].data
+            self._waiting.append(Frame(time_ns, more))
         return time_ns
-
-    def send_all(self, frames: Sequence[bytes]) -> int:
-        """Send frames of TCP as they are."""
-        self._sent[_MANY] = frames[-1]
-        return send_all(self._link, frames)
-
-    def receive_all(self, deadline_ns: int) -> list[Frame]:
-        """The next frames of the kernel, altered or not."""
-        received, self._waiting = self._waiting, []
-        while not received:
-            frames = receive_all(self._link, deadline_ns)
-            if not frames:
-                return []
-            for frame in frames:
-                received += self._observed("frame", [frame]) if carries_tcp(frame.data) else [frame]
-        return received
 
     def receive(self, deadline_ns: int) -> Frame | None:
         """The next frame of the kernel, altered or not."""
@@ -156,8 +142,7 @@ class MutantLink:
                 return None
             if not carries_tcp(frame.data):
                 return frame
-            question = _answer_to(_WITH_ACK_OR_NOT([frame])[0].data)
-            self._sent.setdefault(_ends(question), question)
+            self._last.setdefault(_ends(_answer_to(frame.data)), (frame.data, False))
             self._waiting = list(self._observed("frame", [frame]))
         return self._waiting.pop(0)
 
@@ -166,7 +151,6 @@ class MutantLink:
         self._link.close()
 
 
-_MANY = b"the last of many"
 _ADDRESSES_AT = {b"\x86\xdd": 22, b"\x08\x00": 26}
 _WITH_ACK_OR_NOT = MUTATIONS["frame"]["without ACK, or with it"]
 

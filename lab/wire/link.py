@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import array
-import errno
-import fcntl
 import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
-from typing import NamedTuple, Protocol, runtime_checkable
-
-from lab.wire.bursts import Bursts
+from typing import NamedTuple, Protocol
 
 _SOL_PACKET = 263
 _PACKET_IGNORE_OUTGOING = 23
@@ -54,17 +47,6 @@ class Link(Protocol):
         """Let go of the interface."""
 
 
-@runtime_checkable
-class BurstLink(Protocol):
-    """A link that carries many frames at a time."""
-
-    def send_all(self, frames: Sequence[bytes]) -> int:
-        """Put them on the wire in this order; the time of the first."""
-
-    def receive_all(self, deadline_ns: int) -> list[Frame]:
-        """The next frames from the other side, as many as are there; none when there is none by the deadline."""
-
-
 class PacketLink:
     """A link by AF_PACKET on an interface of the namespace that the calling thread is in when it is made.
 
@@ -95,10 +77,6 @@ class PacketLink:
         self._poll.register(self._socket, select.POLLIN)
         self._offset_ns = _wall_clock_offset_ns()
 
-    @cached_property
-    def _bursts(self) -> Bursts:
-        return Bursts(self._socket.fileno())
-
     def send(self, data: bytes) -> int:
         """Put a frame on the wire. On a veth the other side has usually dealt with it when this returns."""
         now = time.monotonic_ns()
@@ -121,27 +99,6 @@ class PacketLink:
                 time_ns = self._after_a_step_of_the_clock(time_ns + self._offset_ns, now_ns)
             return Frame(time_ns, data)
 
-    def send_all(self, frames: Sequence[bytes]) -> int:
-        """Put many frames on the wire, one behind the other; the time of the first."""
-        now = time.monotonic_ns()
-        self._bursts.send(frames)
-        return now
-
-    def receive_all(self, deadline_ns: int) -> list[Frame]:
-        """The next frames from the other side, as many as are there; none when there is none by the deadline."""
-        while True:
-            try:
-                stamped = self._bursts.receive()
-            except BlockingIOError:
-                if not self._wait(deadline_ns):
-                    return []
-                continue
-            now_ns, offset_ns = time.monotonic_ns(), self._offset_ns
-            if not now_ns - _PLAUSIBLE_DELAY_NS < stamped[-1][0] - offset_ns <= now_ns:
-                self._after_a_step_of_the_clock(stamped[-1][0], now_ns)
-                offset_ns = self._offset_ns
-            return [Frame(wall_ns - offset_ns, data) for wall_ns, data in stamped]
-
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
@@ -158,22 +115,6 @@ class PacketLink:
         """The kernel stamps frames by the wall clock; the two clocks run alike until somebody sets the wall clock."""
         self._offset_ns = _wall_clock_offset_ns()
         return min(wall_ns - self._offset_ns, now_ns)
-
-
-def send_all(link: Link, frames: Sequence[bytes]) -> int:
-    """Put many frames on the wire, one behind the other; the time of the first. Faults meet them one by one."""
-    if isinstance(link, BurstLink):
-        return link.send_all(frames)
-    first, *_ = [link.send(data) for data in frames]
-    return first
-
-
-def receive_all(link: Link, deadline_ns: int) -> list[Frame]:
-    """The next frames, as many as are there; none when there is none by the deadline. Faults let through one by one."""
-    if isinstance(link, BurstLink):
-        return link.receive_all(deadline_ns)
-    frame = link.receive(deadline_ns)
-    return [] if frame is None else [frame]
 
 
 def _ensure_ours(bound: socket.socket) -> None:

@@ -194,7 +194,7 @@ def test_the_old_namespace_is_gone_when_it_is_said_to_be(pool: AddressPool, monk
     with Lab(4, pool=pool, router=True) as lab:
         assert lab.network.router is not None
         held = os.dup(lab.network.router.namespace.fileno())
-        monkeypatch.setattr("lab.host.readiness._DEADLINE_S", 0.3)
+        monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.3)
         with pytest.raises(MachineError, match=r"a namespace is still there after 0\.3 s"):
             lab.router.remove()
         os.close(held)
