@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import array
+import errno
+import fcntl
 import select
 import socket
 import struct
