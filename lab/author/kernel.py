@@ -195,12 +195,14 @@ class Kernel:
         if seen is not wanted:
             seen = self._poll_state(of, wanted, within)
         number = None if isinstance(of, Listener) else of.conversation.number
-        if seen is wanted:
-            self._recorder.agrees("state", _AGREEING[wanted], number, CheckKind.STATE)
-        else:
-            rows = (Row("state", wanted.value, seen.value, False),)
-            summary = f"the kernel is in state {seen.both_names}"
-            self._recorder.differs("state", rows, summary=summary, connection=number, state=seen, kind=CheckKind.STATE)
+        self._recorder.check(
+            "state",
+            _AGREEING[wanted] if seen is wanted else (Row("state", wanted.value, seen.value, False),),
+            summary=f"the kernel is in state {seen.both_names}",
+            kind=CheckKind.STATE,
+            connection=number,
+            state=seen,
+        )
 
     def expect_timer(self, of: Remote, timer: str, seconds: float = 0.0) -> None:
         """The kernel runs this timer for the connection to this peer ("" for none), set to so many seconds.
@@ -219,8 +221,8 @@ class Kernel:
         left = seconds - (now_ns - history.set_ns(number)) / 1e9
         least = window(left, self._switchboard.delays.since(history.last_ns(number))).earliest
         agrees = seen.timer == timer and (not timer or least <= seen.expires_ms / 1000 <= seconds + EARLY_S)
-        self._recorder.verify_row(
-            "timer", Row("timer", expected, got, agrees), connection=number, state=seen.state,
+        self._recorder.check(
+            "timer", (Row("timer", expected, got, agrees),), connection=number, state=seen.state,
             summary="the kernel runs another timer", kind=CheckKind.TIMER,
         )  # fmt: skip
 
@@ -245,8 +247,8 @@ class Kernel:
         on_time = polled.gone_ns is not None and polled.gone_ns >= earliest_ns and polled.alive_ns <= latest_ns
         expected = f"{allowed.earliest:.2f} to {allowed.latest:.2f} s"
         got = f"{seconds:.2f} s" if polled.gone_ns else f"not after {seconds:.2f} s"
-        self._recorder.verify_row(
-            "gone", Row("gone", expected, got, on_time), connection=number,
+        self._recorder.check(
+            "gone", (Row("gone", expected, got, on_time),), connection=number,
             state=polled.alive.state if polled.alive and not polled.gone_ns else None,
             summary="the connection does not end when it should", kind=CheckKind.TIMER,
         )  # fmt: skip
@@ -266,8 +268,8 @@ class Kernel:
             raise ScenarioError(f"the kernel is in {seen.state} and has nothing that it would send again")
         rto = info["rto"] / 1e6 * 2.0 ** -info["backoff"]
         least, most = timers.bounds(settings)
-        self._recorder.verify_row(
-            "RTO", Row("RTO", f"{least:g} to {most:g} s", f"{rto:g} s", least <= rto <= most),
+        self._recorder.check(
+            "RTO", (Row("RTO", f"{least:g} to {most:g} s", f"{rto:g} s", least <= rto <= most),),
             connection=of.conversation.number, state=seen.state, kind=CheckKind.TIMER,
             summary="the kernel's retransmission timeout is out of its bounds",
             why="the timeout has a least and a greatest value   RFC 6298 2.4, 2.5",

@@ -151,15 +151,15 @@ class Lab:
 
     def verify(self, subject: str, expected: object, got: object, why: str = "") -> None:
         """Anything else that should be equal; `why` is the sentence of the documents behind it."""
-        self._recorder.verify(subject, "value", expected, got, summary=f"{subject} is not as it should be", why=why)
+        self._check(subject, Row.of("value", expected, got), why)
 
     def verify_between(self, subject: str, least: float, got: float, most: float, why: str = "") -> None:
         """A number that should lie between two others, both included."""
         expected = f"{least:g} to {most:g}"
-        self._recorder.verify_row(
-            subject, Row("value", expected, f"{got:g}", least <= got <= most),
-            summary=f"{subject} is not as it should be", why=why,
-        )  # fmt: skip
+        self._check(subject, Row("value", expected, f"{got:g}", least <= got <= most), why)
+
+    def _check(self, subject: str, row: Row, why: str) -> None:
+        self._recorder.check(subject, (row,), summary=f"{subject} is not as it should be", why=why)
 
     def attempts(self) -> Iterator[Attempt]:
         """Try something that has to be done before a timer of the kernel fires; another time where it was too late.
@@ -218,7 +218,7 @@ class Lab:
         """Take what has arrived meanwhile and what the witnesses saw, without waiting."""
         while self.switchboard.receive(0):
             pass
-        for conversation in self.switchboard.conversations:
+        for conversation in self.switchboard.conversations.values():
             self.switchboard.kernel_states.glance(conversation.number)
         self.catch_up()
 
@@ -226,7 +226,7 @@ class Lab:
         """The scenario is over: the kernel must not have sent anything that nobody expected."""
         self._recorder.over = True
         self.switchboard.fence()
-        for conversation in self.switchboard.conversations:
+        for conversation in self.switchboard.conversations.values():
             self.switchboard.expect_nothing_left(conversation, "nothing else was sent")
 
     def _set_up(self, undo: ExitStack) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from lab.host.sockets import KernelSocket, Owner, Result
 from lab.record.events import CheckKind
+from lab.record.expectation import Row
 from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
 from lab.session.recorder import Recorder
@@ -59,11 +60,9 @@ class Socket:
         made = self._recorder.call(name, arguments, result, self._number)
         if error or result.error:
             wanted, got = error or "success", result.error or "success"
-            self._recorder.verify(
+            self._recorder.check(
                 str(made),
-                "result",
-                wanted,
-                got,
+                (Row.of("result", wanted, got),),
                 summary=f"{made} ended with {got}",
                 connection=self._number,
                 kind=CheckKind.CALL,
@@ -153,33 +152,29 @@ class Connection(Socket):
             if not part:
                 break
             got += part
-        self._recorder.verify(
+        self._recorder.check(
             "data read",
-            "data",
-            wanted,
-            got,
+            (Row.of("data", wanted, got),),
             summary="the application reads other bytes than were sent",
             why="bytes arrive once, in order and unchanged   RFC 9293 3.4",
         )
 
     def expect_end(self, within: float = DEADLINE_S) -> None:
         """The application reads the end of the stream: the other side has closed."""
-        self._recorder.verify(
+        self._recorder.check(
             "end of stream",
-            "data",
-            b"",
-            self.recv(1, within=within),
+            (Row.of("data", b"", self.recv(1, within=within)),),
             summary="the application does not read the end of the stream",
             why="behind the last byte before a FIN the application learns that the other side closed   RFC 9293 3.6",
         )
 
     def expect_poll(self, events: str) -> None:
         """poll(2), asked for everything, reports exactly these: "POLLIN POLLOUT POLLRDHUP"."""
-        self._recorder.verify(
+        reported = self._recorder.readings.observed("poll", self._socket.events())
+        wanted, got = (" ".join(sorted(each.split())) for each in (events, reported))
+        self._recorder.check(
             "poll",
-            "events",
-            " ".join(sorted(events.split())),
-            " ".join(sorted(self._recorder.readings.observed("poll", self._socket.events()).split())),
+            (Row.of("events", wanted, got),),
             summary="poll(2) tells the application something else",
             connection=self._number,
         )

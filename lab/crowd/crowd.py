@@ -255,8 +255,8 @@ class Crowd:
         for answer in range(self._checked, count):
             act = self._answers[answer]
             same = {"connections": self._alike[answer], "seq": act.seq} | ({} if act.ack is None else {"ack": act.ack})
-            rows = tuple(Row(field, str(value), str(value), True) for field, value in same.items())
-            self._recorder.agrees(act.segment.letters, rows)
+            rows = tuple(Row.of(field, value, value) for field, value in same.items())
+            self._recorder.check(act.segment.letters, rows)
         self._checked = max(self._checked, count)
 
     # What is recorded: one replica like any other connection, and what differs.
@@ -287,7 +287,7 @@ class Crowd:
     def _verify(self, subject: str, wanted: int, got: int) -> None:
         """So many connections must have got so far."""
         if wanted != got:
-            self._recorder.differs(subject, (Row("connections", str(wanted), str(got), False),), summary=_SUMMARY)
+            self._recorder.differs(subject, (Row.of("connections", wanted, got),), summary=_SUMMARY)
 
     def _differs(self, expected: Act | None, replica: int, segment: Segment, frame: Frame) -> NoReturn:
         """A replica has received something else than what the example did at this point (None: nothing)."""

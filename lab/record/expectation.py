@@ -57,6 +57,11 @@ class Row(NamedTuple):
     got: str
     agrees: bool
 
+    @classmethod
+    def of(cls, field: str, expected: object, got: object) -> Row:
+        """Two values that should be equal."""
+        return cls(field, str(expected), str(got), expected == got)
+
 
 def payload_text(payload: bytes) -> str:
     """How many bytes, and the first of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lab.record.events import FrameSeen
 from lab.record.expectation import Bases
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.flags import ACK, FIN, SYN
@@ -55,6 +56,10 @@ class Conversation:
     def kernel_port(self) -> int:
         """The kernel's port, 0 until it is known."""
         return self.ends.source_port if self.ends is not None else 0
+
+    def frame_seen(self, time_ns: int, data: bytes, segment: Segment | None, *, from_peer: bool) -> FrameSeen:
+        """The event of a frame of this connection."""
+        return FrameSeen(time_ns, from_peer, data, segment, self.number, bases=self.bases)
 
     def sent(self, segment: Segment, now: float) -> None:
         """The peer has sent this."""

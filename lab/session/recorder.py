@@ -70,22 +70,35 @@ class Recorder:
         self, subject: str, expected: Expected, connection: int, frame: int, rows: tuple[Row, ...] = ()
     ) -> None:
         """The segment is the expected one, and so is what else was compared of it."""
-        self._append(self._check(True, CheckKind.SEGMENT, subject, connection, frame, rows, expected))
+        self._append(self._made(True, CheckKind.SEGMENT, subject, rows, connection, frame, expected))
 
     def segment_differs(
         self, subject: str, expected: Expected, connection: int, frame: int, state: State | None
     ) -> NoReturn:
         """The segment is another one; raises KernelDiffers."""
-        check = self._check(False, CheckKind.SEGMENT, subject, connection, frame, (), expected)
+        check = self._made(False, CheckKind.SEGMENT, subject, (), connection, frame, expected)
         differing = [row.field for row in self.recording.rows(check) if not row.agrees]
         why = next(filter(None, (explanation(field, expected.flags) for field in differing)), "")
         self._fail(check, Difference("the kernel sent a different segment", why, state))
 
-    def agrees(
-        self, subject: str, rows: tuple[Row, ...], connection: int | None = None, kind: CheckKind = CheckKind.VALUE
+    def check(
+        self,
+        subject: str,
+        rows: tuple[Row, ...],
+        *,
+        summary: str = "",
+        why: str = "",
+        kind: CheckKind = CheckKind.VALUE,
+        connection: int | None = None,
+        frame: int | None = None,
+        state: State | None = None,
     ) -> None:
-        """Something other than a segment's fields is as it should be."""
-        self._append(self._check(True, kind, subject, connection, None, rows))
+        """Record a comparison that was made; KernelDiffers, with this summary, if a row does not agree."""
+        if not all(row.agrees for row in rows):
+            self.differs(
+                subject, rows, summary=summary, why=why, kind=kind, connection=connection, frame=frame, state=state
+            )
+        self._append(self._made(True, kind, subject, rows, connection, frame))
 
     def differs(
         self,
@@ -94,68 +107,25 @@ class Recorder:
         *,
         summary: str,
         why: str = "",
+        kind: CheckKind = CheckKind.VALUE,
         connection: int | None = None,
         frame: int | None = None,
         state: State | None = None,
-        kind: CheckKind = CheckKind.VALUE,
     ) -> NoReturn:
-        """Something other than a segment's fields is not as it should be; raises KernelDiffers."""
-        self._fail(self._check(False, kind, subject, connection, frame, rows), Difference(summary, why, state))
+        """Record what is not as it should be; raises KernelDiffers."""
+        self._fail(self._made(False, kind, subject, rows, connection, frame), Difference(summary, why, state))
 
-    def verify(
-        self,
-        subject: str,
-        field: str,
-        expected: object,
-        got: object,
-        *,
-        summary: str,
-        why: str = "",
-        connection: int | None = None,
-        kind: CheckKind = CheckKind.VALUE,
-    ) -> None:
-        """Record whether two values are equal; KernelDiffers if not."""
-        row = Row(field, str(expected), str(got), expected == got)
-        self.verify_row(subject, row, summary=summary, why=why, connection=connection, kind=kind)
-
-    def verify_row(
-        self,
-        subject: str,
-        row: Row,
-        *,
-        summary: str,
-        why: str = "",
-        connection: int | None = None,
-        state: State | None = None,
-        kind: CheckKind = CheckKind.VALUE,
-    ) -> None:
-        """Record a comparison that was made already; KernelDiffers if it does not agree."""
-        if row.agrees:
-            self.agrees(subject, (row,), connection, kind)
-        else:
-            self.differs(subject, (row,), summary=summary, why=why, connection=connection, state=state, kind=kind)
-
-    def _check(
+    def _made(
         self,
         passed: bool,
         kind: CheckKind,
         subject: str,
+        rows: tuple[Row, ...],
         connection: int | None,
         frame: int | None,
-        rows: tuple[Row, ...],
         expected: Expected | None = None,
     ) -> CheckMade:
-        return CheckMade(
-            time_ns=monotonic_ns(),
-            passed=passed,
-            kind=kind,
-            subject=subject,
-            where=self._where(),
-            connection=connection,
-            frame=frame,
-            expected=expected,
-            rows=rows,
-        )
+        return CheckMade(monotonic_ns(), passed, kind, subject, self._where(), connection, frame, expected, rows)
 
     def _fail(self, check: CheckMade, difference: Difference) -> NoReturn:
         check = check._replace(difference=difference)

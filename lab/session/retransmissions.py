@@ -173,7 +173,8 @@ class RetransmissionWatch:
             rows.append(self._counted(polled.alive.retransmits))
         if not all(row.agrees for row in rows):
             self._differs(rows, gone_ns)
-        self._recorder.agrees(f"copies of {self._letters}", tuple(rows), self._conversation.number, CheckKind.TIMER)
+        number = self._conversation.number
+        self._recorder.check(f"copies of {self._letters}", tuple(rows), kind=CheckKind.TIMER, connection=number)
         assert gone_ns is not None  # or it was not on time
         return Retransmissions(self._times(), self._seconds(gone_ns))
 

@@ -52,8 +52,8 @@ class Switchboard:
         self._echo = echo
         self._events = recorder.recording.events
         self.history = History(self._events)
-        self.conversations: list[Conversation] = []
-        """Those that have a connection."""
+        self.conversations: dict[int | None, Conversation] = {}
+        """Those that have a connection, by its number."""
         self._by_ends: dict[Endpoints, Conversation] = {}
         """The same by the ends of what the kernel sends them."""
         self._listening: dict[tuple[bytes, int], Conversation] = {}
@@ -89,10 +89,10 @@ class Switchboard:
         if ends in self._by_ends:
             raise ScenarioError(f"a peer on port {port} already speaks with the kernel's port {kernel_port}")
         self._by_ends[ends] = conversation
-        self.conversations.append(conversation)
         recording = self.recorder.recording
         recording.connections.append(Connection(recording.family, kernel_port, port, written(kernel), written(address)))
         conversation.ends, conversation.number = ends, len(recording.connections) - 1
+        self.conversations[conversation.number] = conversation
 
     def encoder(self, ends: Endpoints) -> Encoder:
         """What makes frames in the other direction between the same two addresses."""
@@ -112,17 +112,8 @@ class Switchboard:
             time_ns = time.monotonic_ns()
         if segment is not None:
             conversation.sent(segment, time_ns / 1e9)
-        self._events.append(
-            FrameSeen(
-                time_ns=time_ns,
-                from_peer=True,
-                data=data,
-                segment=segment,
-                connection=conversation.number,
-                peer_state=conversation.endpoint.state,
-                bases=conversation.bases,
-            )
-        )
+        seen = conversation.frame_seen(time_ns, data, segment, from_peer=True)
+        self._events.append(seen._replace(peer_state=conversation.endpoint.state))
         if (self._lossy is not None or self.cut) and self._held is None:
             self._note_loss(len(self._events) - 1)
         if not self.kernel_states.traced:
@@ -143,7 +134,7 @@ class Switchboard:
         for at in held:
             self.link.send(self.history.frame(at).data)
             self._note_loss(at)
-        for conversation in self.conversations:
+        for conversation in self.conversations.values():
             self.kernel_states.glance(conversation.number)
 
     def _note_loss(self, at: int) -> None:
@@ -161,44 +152,46 @@ class Switchboard:
         self.take(frame)
         return True
 
-    def take(self, frame: Frame, *, delivered: bool = True) -> int:
-        """One frame of the kernel: decode, judge, deliver, record. Returns its index among the events.
+    def take(self, frame: Frame, *, delivered: bool = True) -> int | None:
+        """One frame of the kernel: decode, find its conversation, judge, record, deliver.
 
-        Not `delivered`: the wire loses it, or may do so and bring it here again as the one that was `seen_as` an event.
+        Returns its index among the events, None for a member of a crowd. Not `delivered`: the wire loses it, or brings
+        it here once more as one that was `seen_as` an event.
         """
-        if frame.seen_as is not None:
-            return self._deliver_again(frame.seen_as)
+        at, breaches = (frame.seen_as, ()) if frame.seen_as is not None else self._see(frame)
+        if delivered and at is not None:
+            self._deliver(at, frame.time_ns)
+        if breaches:
+            self._breached(breaches, at)
+        return at
+
+    def _see(self, frame: Frame) -> tuple[int | None, tuple[Breach, ...]]:
+        """Record and judge a frame: its index among the events, and the standing rules that it breaks."""
         at = len(self._events)
         received = decode(frame.data)
         if received is None:
             self.fence_passed |= self._echo.answered_by(frame.data)
             self._events.append(FrameSeen(frame.time_ns, from_peer=False, data=frame.data))
-            return at
+            return at, ()
         conversation = self._find(received.ends, received.segment, frame)
-        if conversation is None:  # a member of a crowd
-            return at
-        segment, state = received.segment, None
-        retransmission, breaches = conversation.judge(segment, frame.time_ns)
-        if delivered:
-            conversation.receive(segment, frame.time_ns / 1e9)
-            conversation.inbox.append(at)
-            state = conversation.endpoint.state
-        self._events.append(
-            FrameSeen(
-                time_ns=frame.time_ns,
-                from_peer=False,
-                data=frame.data,
-                segment=segment,
-                connection=conversation.number,
-                peer_state=state,
-                retransmission=retransmission,
-                bases=conversation.bases,
-            )
-        )
+        if conversation is None:
+            return None, ()
+        retransmission, breaches = conversation.judge(received.segment, frame.time_ns)
+        seen = conversation.frame_seen(frame.time_ns, frame.data, received.segment, from_peer=False)
+        self._events.append(seen._replace(retransmission=retransmission))
         self.recorder.recording.segments_judged += 1
-        if breaches:
-            self._breached(conversation, at, breaches)
-        return at
+        return at, breaches
+
+    def _deliver(self, at: int, time_ns: int) -> None:
+        """A recorded frame gets to its peer, if it has one."""
+        seen = self.history.frame(at)
+        conversation = self.conversations.get(seen.connection)
+        if conversation is None or seen.segment is None:
+            return
+        if seen.peer_state is None:
+            conversation.inbox.append(at)  # a second one is the wire's doing: nobody has to expect it
+        conversation.receive(seen.segment, time_ns / 1e9)
+        self._events[at] = seen._replace(peer_state=conversation.endpoint.state)
 
     def _find(self, ends: Endpoints, segment: Segment, frame: Frame) -> Conversation | None:
         """The conversation that a segment belongs to; None for a member of a crowd, KernelDiffers for nobody's."""
@@ -213,33 +206,21 @@ class Switchboard:
                 conversation = waiting
         return conversation or self._stray(ends, segment, frame)
 
-    def _deliver_again(self, at: int) -> int:
-        """A frame that was seen before has come through the faults of the wire."""
-        seen = self.history.frame(at)
-        if seen.segment is None or seen.connection is None:
-            return at
-        conversation = next(each for each in self.conversations if each.number == seen.connection)
-        if seen.peer_state is None:
-            conversation.inbox.append(at)  # a second one is the wire's doing: nobody has to expect it
-        conversation.receive(seen.segment, time.monotonic())
-        self._events[at] = seen._replace(peer_state=conversation.endpoint.state)
-        return at
-
-    def _breached(self, conversation: Conversation, at: int, breaches: tuple[Breach, ...]) -> None:
-        """KernelDiffers unless each of these breaches is a documented deviation."""
+    def _breached(self, breaches: tuple[Breach, ...], at: int | None) -> None:
+        """KernelDiffers unless each of these breaches, by the frame `at`, is a documented deviation."""
         self._shown.update(breach.rule.id for breach in breaches)
         broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
         if not (broken and self.recorder.readings.judged):
             return
-        first = broken[0]
+        first, number = broken[0], self.history.frame(at).connection if at is not None else None
         self.recorder.differs(
             f"standing rule: {first.rule.sentence}",
             tuple(Row(breach.rule.id, "obeyed", breach.message, False) for breach in broken),
             summary="the kernel broke a rule that holds for every segment",
             why=f"{first.rule.sentence}   {first.rule.section}",
-            connection=conversation.number,
+            connection=number,
             frame=at,
-            state=self.kernel_states.look(conversation.number).state,
+            state=self.kernel_states.look(number).state if number is not None else None,
             kind=CheckKind.RULE,
         )
 
@@ -268,11 +249,9 @@ class Switchboard:
         self._shown.discard(rule)
         yield
         del self._deviations[rule]
-        self.recorder.verify(
+        self.recorder.check(
             f"documented deviation: {of_linux}",
-            rule,
-            "broken",
-            "broken" if rule in self._shown else "obeyed",
+            (Row.of(rule, "broken", "broken" if rule in self._shown else "obeyed"),),
             summary="the kernel does not deviate from the documents as Linux is known to",
             why=of_linux,
             kind=CheckKind.DEVIATION,
@@ -346,19 +325,15 @@ class Switchboard:
         """No segment is in the inbox, retransmissions apart."""
         left = [at for at in conversation.inbox if not self.history.frame(at).retransmission]
         conversation.inbox.clear()
-        if not left:
-            row = Row("segment", "none", "none", True)
-            self.recorder.agrees(subject, (row,), connection=conversation.number, kind=kind)
-            return
         got = ", ".join(self.history.arrival(at)[1].letters or "no flags" for at in left)
-        self.recorder.differs(
+        self.recorder.check(
             subject,
-            (Row("segment", "none", got, False),),
+            (Row("segment", "none", got or "none", not left),),
             summary="the kernel sent a segment where the scenario expects none",
-            connection=conversation.number,
-            frame=left[0],
-            state=self.kernel_states.look(conversation.number).state,
             kind=kind,
+            connection=conversation.number,
+            frame=left[0] if left else None,
+            state=self.kernel_states.look(conversation.number).state if left else None,
         )
 
     # The wire.

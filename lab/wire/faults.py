@@ -120,7 +120,7 @@ class TappedLink:
     `record` gets the frame as it comes off the wire, and returns a number for it.
     """
 
-    def __init__(self, link: Link, record: Callable[[Frame], int]) -> None:
+    def __init__(self, link: Link, record: Callable[[Frame], int | None]) -> None:
         self._link = link
         self._record = record
 
