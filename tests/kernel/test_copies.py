@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from lab.session.patience import DEADLINE_S
 
 from lab.author.lab import Lab
 from lab.author.peer import Peer
@@ -20,6 +19,7 @@ from lab.record.expectation import Row
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
 from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
+from lab.session.patience import DEADLINE_S
 from lab.wire.faults import Action, Fault, lost
 
 ORPHAN_RETRIES, FIN_TIMEOUT = "net.ipv4.tcp_orphan_retries", "net.ipv4.tcp_fin_timeout"
