@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """For whatever looks at saved runs: a part that is damaged may be noticed only when it is looked at."""
+    """Ends the command with 2 for a missing or damaged run; damage may show only when a part is used."""
     from lab.record.saved.document import Unreadable
     from lab.record.saved.folder import NoRun
 
@@ -68,7 +68,7 @@ def narrow(run: Run, patterns: list[str]) -> list[str]:
 
 
 def wanted_folder(path: Path | None) -> RunFolder:
-    """The folder for a run. Ends the command, before anything has run, where it can be told that there will be none."""
+    """The folder for a run; ends the command before anything has run where the folder cannot be made."""
     from lab.record.saved.folder import NotWritable, RunFolder
 
     try:
@@ -79,7 +79,7 @@ def wanted_folder(path: Path | None) -> RunFolder:
 
 
 def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
-    """Write the run and its captures; says where, or why not. Whether it is there now: if not, nothing of it is."""
+    """Write the run and its captures, and print where or why not. Whether it was saved; otherwise nothing is left."""
     from lab.record.saved.document import lines_of
     from lab.record.saved.folder import RUN_FILE, NotWritable
     from lab.report.captures import captures

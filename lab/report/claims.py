@@ -18,7 +18,7 @@ from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import Evidence, packet_text, segment_with_flags
 from lab.report.i18n import Words, words
-from lab.report.screen import behind, side_by_side
+from lab.report.screen import labelled, side_by_side
 from lab.report.verdicts import told
 
 _MOST_VALUES, _MOST_SEGMENTS = 3, 2
@@ -32,7 +32,7 @@ _LABEL = 12
 
 
 class Verdict(Enum):
-    """What a run comes to for one claim."""
+    """The verdict of a run on one claim."""
 
     SHOWN = "shown"
     """The kernel does what the catalogue says, be the article right or wrong."""
@@ -96,8 +96,8 @@ class _Step:
         return [check for check in self.checks if not check.passed]
 
     def evidence(self) -> Evidence:
-        """What to look at."""
-        # A step comes to its point at its end.
+        """The check that shows it best, with its packet."""
+        # The last checks of a step are what it is about.
         check = next(iter(self.failed), None) or min(reversed(self.checks), key=_least_telling)
         at = check.frame if check.frame is not None or not check.passed else self.last_frame
         seen = self.recording.events[at] if at is not None else None
@@ -109,7 +109,7 @@ class _Step:
         return Evidence(self.result.scenario.id, self.result.family, self.begun.title, packet, text)
 
     def values(self) -> list[str]:
-        """What its checks found: its last segments, then values, states and silence."""
+        """The results of its checks: the last segments first, then values, states and silence."""
         if self.failed:
             return [told(self.recording, check) for check in self.failed]
         telling = [check for check in self.checks if check.where is not None]  # what ends each scenario tells nothing
@@ -151,9 +151,9 @@ def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
 
 
 def _measured(claim: Claim, shown: list[_Step]) -> list[str]:
-    """The values that authors name for a claim: of each scenario those of its first run, over IPv4 where it did.
+    """The values that authors name for a claim, of each scenario in one family: IPv4 where it ran over that.
 
-    They keep the order of the scenarios, whichever family that was, so that two kernels' values can be compared.
+    They are in the order of the scenarios, so that the values of two kernels can be compared.
     """
     firsts: dict[str, Result] = {}
     for step in shown:
@@ -190,7 +190,7 @@ def _value(recording: Recording, check: CheckMade) -> str:
 def claim_lines(
     reports: Sequence[ClaimReport], catalogue: Catalogue, width: int = 80, language: str = "en"
 ) -> Iterator[str]:
-    """Every report, under the headings of the topics; the slips of the pen behind a report of all claims."""
+    """Every report under the heading of its topic; after a report of all claims the misprints of the article."""
     topic = ""
     for report in reports:
         if report.claim.topic != topic:
@@ -223,7 +223,7 @@ def _claim(report: ClaimReport, width: int, language: str) -> Iterator[str]:
     yield from side_by_side([claim.article.of(language), claim.document.of(language), linux], width, indent=2)
     for label, text in _rows(report, say, language):
         if text:
-            yield from behind(label, text, width, indent=2, label_width=_LABEL)
+            yield from labelled(label, text, width, indent=2, label_width=_LABEL)
 
 
 def _rows(report: ClaimReport, say: Words, language: str) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from lab.record.events import CallMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Result, Run
 from lab.report.edge_coverage import FIGURE_5, Observation, WalkedEdge, kernel_edges, observations, peer_edges
 from lab.report.evidence import Evidence, packet_text
-from lab.report.screen import behind
+from lab.report.screen import labelled
 from lab.tcp import flags
 from lab.tcp.diagram import LISTEN, TIME_WAIT, Edge, Event
 from lab.tcp.state import State
@@ -133,7 +133,7 @@ def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, E
 
 
 def _walked(result: Result, recording: Recording, walked: WalkedEdge) -> Evidence:
-    """An arrow: with the segment behind it, or the one that the system call behind it sent."""
+    """Evidence for an arrow: the segment that caused it, or the segment that the system call sent."""
     if walked.cause is None:
         last = _last_frame(recording, walked.connection, walked.time_ns)
         waited_ns = walked.time_ns - (recording.events[last].time_ns if last is not None else recording.started_ns)
@@ -151,7 +151,7 @@ def _walked(result: Result, recording: Recording, walked: WalkedEdge) -> Evidenc
 
 
 def _is_what(letters: str | None, sent: FrameSeen) -> bool:
-    """Whether a segment has the SYN or the FIN that an arrow sends."""
+    """Whether a segment has the SYN or FIN that goes with an arrow."""
     control = flags.bits(letters or "") & (flags.SYN | flags.FIN)
     return sent.segment is not None and bool(sent.segment.flags & control)
 
@@ -178,7 +178,7 @@ def coverage_lines(found: Coverage, width: int = 80) -> Iterator[str]:
     yield "States of the kernel"
     yield ""
     for seen in found.states:
-        yield from behind(str(seen.state), _where(seen.kernel) or "not seen", width, 2, _STATE)
+        yield from labelled(str(seen.state), _where(seen.kernel) or "not seen", width, 2, _STATE)
     yield ""
     arrows = "Arrows of figure 5 (RFC 9293 3.3.2)"
     yield f"{arrows:<{_ARROW + _EVENT + 2}}{'kernel':>{_COUNT}}{'peer':>{_COUNT}}"
@@ -207,7 +207,7 @@ def _edge(report: EdgeReport, width: int) -> Iterator[str]:
     told = ("" if report.offered else "not offered: ") + report.reason
     for who, text in ("kernel", _where(report.kernel) or told), ("peer", _where(report.peer)):
         if text:
-            yield from behind(who, text, width, 4, _WHO)
+            yield from labelled(who, text, width, 4, _WHO)
 
 
 def _where(evidence: Sequence[Evidence]) -> str:

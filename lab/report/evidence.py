@@ -23,7 +23,7 @@ class Evidence(NamedTuple):
     step: str
     """Its title; "" before the first one."""
     packet: int | None
-    """The number of the frame in the recording, counted from 1; None when no segment is behind it."""
+    """The number of the frame in the recording, counted from 1; None for evidence without a segment."""
     text: str
     """The segment in tcpdump's notation, or what was found where there is none."""
 

@@ -41,7 +41,7 @@ class _Builder:
         self._left_out = range(0)
         """The events in the middle that get no rungs."""
         self._omits = False
-        """This is one of them: what it changes counts all the same for those behind."""
+        """Whether the current event is one of them; its effect on states counts all the same."""
         self._sides: dict[int, Sides] = {}
         self._met: set[int] = set()
         """The connections that have had a segment."""
@@ -62,7 +62,7 @@ class _Builder:
         times_ns = [event.time_ns for event, is_it in zip(events, shown, strict=True) if is_it]
         self._start_ns = self._last_ns = times_ns[0] if times_ns else self._recording.started_ns
         self._lanes = _lanes_of(events, sorted(times_ns))
-        # What no rung explains gets one of its own, in its place.
+        # A change of state that no event explains gets a rung of its own.
         by_themselves = deque(sorted((at, number) for number, lane in self._lanes.items() for at in lane.by_itself_ns))
         turns = _next_turns(events, shown)
         add: dict[type, Callable[[int, Any, float], None]] = {
@@ -88,7 +88,7 @@ class _Builder:
         return self._ladder
 
     def _close_gap(self) -> None:
-        """What comes now has rungs again; nothing of it is about one before."""
+        """The gap ends: events have rungs again, and refer to none before it."""
         self._ladder.gap = len(self._rungs)
         self._acknowledgements = _Acknowledgements(self._rungs)
         self._shown = None
@@ -97,7 +97,7 @@ class _Builder:
         self._add(Rung(Kind.STEP, step.time_ns, step.title, index, claims=step.claims))
 
     def _omit(self, time_ns: int) -> None:
-        """Count something that gets no rung; no wait begins before it."""
+        """Count an event without a rung; a wait can only begin after it."""
         self._ladder.omitted += 1
         self._last_ns = max(self._last_ns, time_ns)
 
@@ -209,7 +209,7 @@ class _Builder:
 
 
 def _is_shown(event: Event) -> bool:
-    """Whether it has a rung with a time of its own."""
+    """Whether an event has a rung with its own time."""
     if isinstance(event, FrameSeen):
         if event.segment is not None or (event.from_peer and event.connection is not None):
             return True
@@ -233,7 +233,7 @@ class _Lane:
     timers: list[str] = field(default_factory=list)
     """The timer that ran then, where inet_diag was asked; else ""."""
     by_itself_ns: list[int] = field(default_factory=list)
-    """When the connection was gone although nothing had happened for a while."""
+    """When the connection ended by itself: nothing else had happened for a while."""
 
     def until(self, time_ns: int, turn_ns: float) -> State | None:
         """The last state seen before `turn_ns`, but for one that came by itself after `time_ns`."""

@@ -35,7 +35,7 @@ class Kind(Enum):
 
 
 class Sides(NamedTuple):
-    """The states that the two ends of a connection are in; None where nobody has seen one."""
+    """The states that the two ends of a connection are in; None where none was seen."""
 
     peer: State | None = None
     kernel: State | None = None
@@ -54,7 +54,7 @@ class Rung:
     text: str
     """The segment's numbers, the call and its result, the paragraph's title."""
     event: int | None = None
-    """Index into `Recording.events`, where one event stands behind it."""
+    """Index into `Recording.events`, where the rung shows one event."""
     packet: int | None = None
     """Of a frame: its number in the recording and in the capture file, counted from 1."""
     connection: int | None = None
@@ -118,7 +118,7 @@ class Ladder:
         return next((chosen for chosen in names if len(set(chosen)) == len(chosen)), whole)
 
     def seen(self, rung: Rung) -> tuple[FrameSeen, Segment] | None:
-        """The frame behind a rung and its segment, None for a rung that is no segment."""
+        """The frame of a rung and its segment; None for a rung that is no segment."""
         event = self.recording.events[rung.event] if rung.event is not None else None
         return (event, event.segment) if isinstance(event, FrameSeen) and event.segment is not None else None
 

@@ -1,4 +1,4 @@
-"""The ladder in sentences, one after the other: for a screen reader, and for whoever likes to read."""
+"""The ladder in sentences, one for each rung: for screen readers, and as text alternative of drawings."""
 
 from __future__ import annotations
 

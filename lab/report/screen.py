@@ -1,4 +1,4 @@
-"""What lines are written for: how wide it is, what it can show, and how wide text is on it."""
+"""Text for a reader's screen: its width, what it can show, and how text is wrapped and set in columns."""
 
 from __future__ import annotations
 
@@ -92,6 +92,21 @@ def wrapped(text: str, width: int) -> Iterator[str]:
     yield line.replace(_NO_BREAK, " ")
 
 
+def side_by_side(texts: Sequence[str], width: int, indent: int = 0, gap: int = 2) -> Iterator[str]:
+    """The texts in columns of the same width that fill `width` columns together, line by line."""
+    each = (width - indent - gap * (len(texts) - 1)) // len(texts)
+    for cells in zip_longest(*(wrapped(printable(text), each) for text in texts), fillvalue=""):
+        padded = (set_cell_size(cell, each) for cell in cells)
+        yield (" " * indent + (" " * gap).join(padded)).rstrip()
+
+
+def labelled(label: str, text: str, width: int, indent: int = 0, label_width: int = 0) -> Iterator[str]:
+    """A label, and a text beside it with a hanging indent."""
+    at = indent + max(label_width, cell_len(label) + 1)
+    for number, line in enumerate(wrapped(printable(text), width - at)):
+        yield set_cell_size("" if number else " " * indent + label, at) + line
+
+
 def _held_together(options: re.Match[str]) -> str:
     return options[0].replace(" ", _NO_BREAK).replace(",", "," + _MAY_BREAK)
 
@@ -122,18 +137,3 @@ def _as_json(character: str) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
-
-
-def side_by_side(texts: Sequence[str], width: int, indent: int = 0, gap: int = 2) -> Iterator[str]:
-    """The texts in columns of the same width that fill `width` columns together, line by line."""
-    each = (width - indent - gap * (len(texts) - 1)) // len(texts)
-    for cells in zip_longest(*(wrapped(printable(text), each) for text in texts), fillvalue=""):
-        padded = (set_cell_size(cell, each) for cell in cells)
-        yield (" " * indent + (" " * gap).join(padded)).rstrip()
-
-
-def behind(label: str, text: str, width: int, indent: int = 0, label_width: int = 0) -> Iterator[str]:
-    """A label and a text behind it, whose further lines begin where its first one does."""
-    at = indent + max(label_width, cell_len(label) + 1)
-    for number, line in enumerate(wrapped(printable(text), width - at)):
-        yield set_cell_size("" if number else " " * indent + label, at) + line

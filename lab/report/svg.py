@@ -19,7 +19,7 @@ _SLOPE = 8
 
 
 def svg(ladder: Ladder, say: Words, sheet: Sheet = WIDE) -> str:
-    """A file of its own: with its style, its name, and all of it in sentences for who cannot see it."""
+    """A complete SVG file: with its style, a title, and a description in sentences for screen readers."""
     drawn = _Drawing(ladder, say, sheet)
     body = drawn.body()
     told = escape("\n".join(sentences(ladder, say)))

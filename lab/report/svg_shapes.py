@@ -113,7 +113,7 @@ class Pen:
         return f'<text class="{classes}" x="{x}" y="{y}"{more}>{escape(self._say(key) if key else text)}</text>'
 
     def numbers(self, rung: Rung, name: str, y: int) -> str:
-        """The letters and the numbers of a segment, behind the name of its connection."""
+        """The letters and the numbers of a segment, after the name of its connection."""
         text = rung.text.partition(" <")[0]
         span, _, rest = text.partition(" ")
         ack, rest = (

@@ -102,7 +102,7 @@ def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
 
 
 def difference_lines(recording: Recording, check: CheckMade, screen: Screen) -> Iterator[str]:
-    """A failed check as something to learn from and to act on: what differs, and behind it the whole exchange."""
+    """A failed check: what differs, why that is wrong, where to look, and the whole exchange."""
     yield from what_differs(recording, check)
     for line in exchange_lines(recording, screen._replace(width=screen.width - 2)):
         yield f"  {line}"

@@ -13,7 +13,7 @@ from lab.record.expectation import Expected, Row
 from lab.record.results import Outcome, Result, Run, Scenario
 from lab.report.claims import ClaimReport, Verdict, as_json, claim_lines, claim_reports, total_line
 from lab.report.evidence import Evidence
-from lab.report.screen import behind, side_by_side, wrapped
+from lab.report.screen import labelled, side_by_side, wrapped
 from lab.tcp import flags
 from tests.unit.stories import Story
 
@@ -278,8 +278,8 @@ def test_no_line_begins_with_a_full_stop_or_ends_with_an_opening_bracket() -> No
 
 
 def test_what_stands_behind_a_label_keeps_its_place() -> None:
-    assert list(behind("实测", "one two three", 20, indent=2, label_width=8)) == [
+    assert list(labelled("实测", "one two three", 20, indent=2, label_width=8)) == [
         "  实测    one two",
         "          three",
     ]
-    assert list(behind("a long label", "x", 20, label_width=4)) == ["a long label x"]
+    assert list(labelled("a long label", "x", 20, label_width=4)) == ["a long label x"]

@@ -18,7 +18,7 @@ from lab.report.captures import captures, file_name
 from lab.report.i18n import Words, words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Ladder
-from lab.report.screen import Screen, behind, json_text, side_by_side
+from lab.report.screen import Screen, json_text, labelled, side_by_side
 from lab.report.summary import as_json
 from lab.report.verdicts import listing_lines, result_lines
 from tests.unit.sample_run import run
@@ -108,7 +108,7 @@ def test_colours_are_ours_alone(hostile: Run) -> None:
 
 
 def test_columns() -> None:
-    for line in (*side_by_side(["a" + ORDERS, "b" + ORDERS], 60), *behind("label", ORDERS, 60)):
+    for line in (*side_by_side(["a" + ORDERS, "b" + ORDERS], 60), *labelled("label", ORDERS, 60)):
         assert obeyed(line) == set()
 
 

@@ -172,7 +172,7 @@ class Details:
         return told
 
     def _why(self, check: CheckMade, field: str, rung: Rung) -> int:
-        """The number of the sentence behind a compared field."""
+        """The number of the sentence that explains a compared field; 0 for none."""
         if check.expected is not None:
             return self._sentences.number(explanation(field, check.expected.flags))
         before, after = rung.before.kernel, rung.after.kernel

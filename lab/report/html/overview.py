@@ -25,7 +25,7 @@ _MOST_EVIDENCE = 4
 
 
 def verdicts(run: Run, details: Details) -> Context:
-    """What the run comes to, what was different, and the list of its scenarios."""
+    """The verdict on the run, what was different, and the list of its scenarios."""
     counts = Counter(result.outcome for result in run.results)
     counts[Outcome.ERROR] += len(run.broken)
     worst = next((each for each in (Outcome.FAIL, Outcome.ERROR) if counts[each]), Outcome.PASS)
