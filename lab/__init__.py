@@ -5,14 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["ANY", "Lab", "scenario"]
+__all__ = ["ANY", "Connection", "Kernel", "Lab", "Listener", "NotApplicable", "Peer", "scenario"]
 
 if TYPE_CHECKING:
+    from lab.author.kernel import Kernel
     from lab.author.lab import Lab
+    from lab.author.peer import Peer
     from lab.author.registry import scenario
+    from lab.author.sockets import Connection, Listener
     from lab.record.expectation import ANY
+    from lab.session.errors import NotApplicable
 
-_HOME = {"ANY": "lab.record.expectation", "Lab": "lab.author.lab", "scenario": "lab.author.registry"}
+_HOME = {
+    "ANY": "lab.record.expectation",
+    "Connection": "lab.author.sockets",
+    "Kernel": "lab.author.kernel",
+    "Lab": "lab.author.lab",
+    "Listener": "lab.author.sockets",
+    "NotApplicable": "lab.session.errors",
+    "Peer": "lab.author.peer",
+    "scenario": "lab.author.registry",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -180,7 +180,7 @@ def _runner(config: pytest.Config) -> Runner:
     if runner is None:
         from lab.author.runner import Runner
         from lab.host.errors import MachineError
-        from lab.host.namespace import may_make_namespaces
+        from lab.host.user_namespace import may_make_namespaces
 
         # To become root of an own user namespace, as `lab run` does, would take the network from all other tests.
         if not may_make_namespaces():

@@ -1,8 +1,6 @@
 """Which calls of an application send a FIN: close(), shutdown(), and the end of its process."""
 
-from lab import Lab, scenario
-from lab.author.peer import Peer
-from lab.author.sockets import Connection, Listener
+from lab import Connection, Lab, Listener, Peer, scenario
 
 
 @scenario(section="RFC 9293 3.10.4; close(2)")

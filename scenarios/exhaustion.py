@@ -1,8 +1,6 @@
 """What runs out: ports that are still in TIME-WAIT, and sockets that a program forgets to close."""
 
-from lab import Lab, scenario
-from lab.author.peer import Peer
-from lab.session.errors import NotApplicable
+from lab import Lab, NotApplicable, Peer, scenario
 from lab.tcp.state import State
 
 FOUR_PORTS = {"net.ipv4.ip_local_port_range": "45000 45003"}

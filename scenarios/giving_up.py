@@ -1,7 +1,6 @@
 """Nobody answers: how often the kernel tries again, ever more slowly, and when it gives up."""
 
-from lab import Lab, scenario
-from lab.session.errors import NotApplicable
+from lab import Lab, NotApplicable, scenario
 
 _LATEST_S = 0.9
 """A SYN's first timeout is a second: what comes later may come after it."""

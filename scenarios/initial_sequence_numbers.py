@@ -4,8 +4,7 @@ import itertools
 import time
 from typing import NamedTuple
 
-from lab import Lab, scenario
-from lab.author.peer import Peer
+from lab import Lab, Peer, scenario
 
 CIRCLE = 2**32
 TICK_NS = 64  # of Linux's clock; RFC 9293 wants 4 microseconds or less

@@ -1,7 +1,6 @@
 """What the two SYNs agree on about sizes: nothing. Each side says what it can take, and the other keeps to it."""
 
-from lab import ANY, Lab, scenario
-from lab.author.peer import Peer
+from lab import ANY, Lab, Peer, scenario
 
 DEFAULT_MSS = {4: 536, 6: 1220}  # RFC 9293 MUST-15
 

@@ -2,8 +2,7 @@
 
 import time
 
-from lab import ANY, Lab, scenario
-from lab.author.peer import Peer
+from lab import ANY, Lab, Peer, scenario
 from lab.tcp.options import Option, timestamp
 
 WORDS = 2**32

@@ -1,9 +1,6 @@
 """The third segment: the client's ACK. It may be bare or carry data, get lost, or be wrong."""
 
-from lab import ANY, Lab, scenario
-from lab.author.peer import Peer
-from lab.author.sockets import Connection
-from lab.session.errors import NotApplicable
+from lab import ANY, Connection, Lab, Peer, scenario
 from lab.tcp.options import timestamp
 from lab.wire.faults import lost
 
@@ -12,7 +9,6 @@ DELAY_S = 0.2
 """How long Linux holds back an ACK at most (TCP_DELACK_MAX); RFC 9293 MUST-40 allows half a second."""
 DEADLINE_S = 10.0
 DELAYED = "TcpExtDelayedACKs"
-ATTEMPTS = 50
 TICK_S = 0.01
 """The coarsest clock that Linux's timers may have: so much early they may seem to be."""
 
@@ -200,16 +196,15 @@ def everything_is_settled(lab: Lab) -> None:
 
 
 def _sent_before_the_ack(lab: Lab, option: str, value: int) -> tuple[Peer, Connection]:
-    """A client that sends before its held back ACK leaves; the kernel's count of delayed ACKs says whether it did."""
-    for _ in range(ATTEMPTS):
-        before = lab.kernel.counter(DELAYED)
-        peer = lab.peer(port=81)
-        client = lab.kernel.connect(to=peer, options={option: value})
-        peer.expect("S", seq=0)
-        peer.send("SA")
-        client.send("GET /")
-        if lab.kernel.counter(DELAYED) == before:
-            return peer, client
-        peer.expect("A", seq=1, ack=1)
-        peer.expect("PA", seq=1, ack=1, payload="GET /")
-    raise NotApplicable(f"this machine is too busy: {ATTEMPTS} times our process had to wait longer than the kernel")
+    """A client that sends before its held back ACK leaves."""
+    for attempt in lab.attempts():
+        with attempt.before(DELAYED):
+            peer = lab.peer(port=81)
+            client = lab.kernel.connect(to=peer, options={option: value})
+            peer.expect("S", seq=0)
+            peer.send("SA")
+            client.send("GET /")
+        if attempt.late:
+            peer.expect("A", seq=1, ack=1)
+            peer.expect("PA", seq=1, ack=1, payload="GET /")
+    return peer, client

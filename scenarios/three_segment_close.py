@@ -1,18 +1,13 @@
 """Three segments to close: the acknowledgement of a FIN may travel with the FIN of the other side.
 
 The kernel delays the acknowledgement of a FIN, as that of data. An application that closes within this time makes one
-segment of both. How long our own process has to wait for a processor meanwhile is not ours to say, so these scenarios
-look at the kernel's count of delayed acknowledgements: it says whether we were in time. If not they try again.
+segment of both.
 """
 
-from collections.abc import Callable, Iterator
+from lab import Connection, Lab, Listener, Peer, scenario
 
-from lab import Lab, scenario
-from lab.author.peer import Peer
-from lab.author.sockets import Connection, Listener
-from lab.session.errors import NotApplicable
-
-_ATTEMPTS = 50
+_DELAYED = "TcpExtDelayedACKs"
+"""How many acknowledgements a timer of the kernel has sent."""
 _LEAST_DELAY_S = 0.030
 """TCP_ATO_MIN is 40 ms; the kernel counts them in its own ticks, of which the first is nearly over, 10 ms at most."""
 
@@ -26,29 +21,28 @@ def the_ack_of_a_fin_is_delayed(lab: Lab) -> None:
     server = lab.kernel.listen(port=80)
 
     lab.step("After an exchange of data: the kernel is in CLOSE-WAIT, its ACK still to come", claims="C93 C96")
-    for peer, connection, delayed_acks in _requests(lab, server):
-        peer.send("FA")
-        lab.kernel.expect_state(peer, "CLOSE-WAIT")
-        connection.expect_poll("POLLIN POLLOUT POLLRDHUP")
-        in_time = delayed_acks() == 0
+    for attempt in lab.attempts():
+        peer, connection = _request(lab, server)
+        with attempt.before(_DELAYED):
+            peer.send("FA")
+            lab.kernel.expect_state(peer, "CLOSE-WAIT")
+            connection.expect_poll("POLLIN POLLOUT POLLRDHUP")
         peer.expect("A", seq=1, ack=9)
-        if in_time:
-            break
     lab.measured("C96", "CLOSE-WAIT before the ACK leaves")
 
     lab.step("A timer has sent it, not before 40 ms were over", claims="C93")
     delay_s = peer.heard_at - peer.sent_at
-    lab.verify("delayed ACKs since the FIN", 1, delayed_acks())
+    lab.verify("delayed ACKs since the FIN", 1, attempt.fired)
     lab.verify_between("seconds to the ACK of the FIN", _LEAST_DELAY_S, delay_s, 10.0)
     lab.measured("C93", f"after data: {delay_s * 1000:.0f} ms")
 
     lab.step("Without any data before, the same timer runs out with the next tick of the kernel's clock", claims="C93")
     fresh = lab.peer(to=server)
     fresh.open()
-    delayed_acks = _counted_from_now(lab)
+    before = lab.kernel.counter(_DELAYED)
     fresh.send("FA")
     fresh.expect("A", seq=1, ack=2)
-    lab.verify("delayed ACKs since the FIN", 1, delayed_acks())
+    lab.verify("delayed ACKs since the FIN", 1, lab.kernel.counter(_DELAYED) - before)
     lab.measured("C93", f"on a fresh connection: {(fresh.heard_at - fresh.sent_at) * 1000:.1f} ms")
 
 
@@ -61,14 +55,15 @@ def closing_at_once_saves_a_segment(lab: Lab) -> None:
     server = lab.kernel.listen(port=80)
 
     lab.step("First segment: the peer's FIN. The application reads the end and closes")
-    for peer, connection, delayed_acks in _requests(lab, server):
-        peer.send("FA")
-        connection.expect_end()
-        connection.close()
-        if delayed_acks() == 0:
-            break
-        peer.expect("A", seq=1, ack=9)
-        _last_two_segments(lab, peer)
+    for attempt in lab.attempts():
+        peer, connection = _request(lab, server)
+        with attempt.before(_DELAYED):
+            peer.send("FA")
+            connection.expect_end()
+            connection.close()
+        if attempt.late:
+            peer.expect("A", seq=1, ack=9)
+            _last_two_segments(lab, peer)
 
     lab.step("Second segment: FIN and ACK in one. Third: the peer acknowledges", claims="C102 C103 C106 C107 C120 C122")
     _last_two_segments(lab, peer)
@@ -87,26 +82,27 @@ def quick_ack_makes_four(lab: Lab) -> None:
     server = lab.kernel.listen(port=80)
 
     lab.step("Asked for before: the ACK is still delayed, and goes with the kernel's own FIN", claims="C107")
-    for peer, connection, delayed_acks in _requests(lab, server):
-        connection.set_option("TCP_QUICKACK", 1)
-        peer.send("FA")
-        connection.expect_end()
-        connection.close()
-        if delayed_acks() == 0:
-            break
-        peer.expect("A", seq=1, ack=9)
-        _last_two_segments(lab, peer)
+    for attempt in lab.attempts():
+        peer, connection = _request(lab, server)
+        with attempt.before(_DELAYED):
+            connection.set_option("TCP_QUICKACK", 1)
+            peer.send("FA")
+            connection.expect_end()
+            connection.close()
+        if attempt.late:
+            peer.expect("A", seq=1, ack=9)
+            _last_two_segments(lab, peer)
     _last_two_segments(lab, peer)
     lab.measured("C107", "TCP_QUICKACK=1 before the FIN: one FA for both")
 
     lab.step("Asked for behind the last byte: the ACK leaves with the call, and no timer has sent it", claims="C107")
-    for peer, connection, delayed_acks in _requests(lab, server):
-        peer.send("FA")
-        connection.expect_end()
-        connection.set_option("TCP_QUICKACK", 1)
-        peer.expect("A", seq=1, ack=9)
-        if delayed_acks() == 0:
-            break
+    for attempt in lab.attempts():
+        peer, connection = _request(lab, server)
+        with attempt.before(_DELAYED):
+            peer.send("FA")
+            connection.expect_end()
+            connection.set_option("TCP_QUICKACK", 1)
+            peer.expect("A", seq=1, ack=9)
 
     lab.step("So there are four segments, however soon the application closes", claims="C107 C122")
     connection.close()
@@ -166,21 +162,14 @@ def data_makes_four(lab: Lab) -> None:
     lab.verify("the answer that the peer has read", b"reply", peer.received)
 
 
-def _requests(lab: Lab, server: Listener) -> Iterator[tuple[Peer, Connection, Callable[[], int]]]:
-    """A connection over which a request was read, and the number of delayed ACKs from now on; another if need be."""
-    for _ in range(_ATTEMPTS):
-        peer = lab.peer(to=server)
-        connection = peer.open()
-        peer.send("PA", payload="request")
-        peer.expect("A", seq=1, ack=8)
-        connection.expect_data("request")
-        yield peer, connection, _counted_from_now(lab)
-    raise NotApplicable(f"this machine is too busy: {_ATTEMPTS} times our process had to wait longer than the kernel")
-
-
-def _counted_from_now(lab: Lab) -> Callable[[], int]:
-    before = lab.kernel.counter("TcpExtDelayedACKs")
-    return lambda: lab.kernel.counter("TcpExtDelayedACKs") - before
+def _request(lab: Lab, server: Listener) -> tuple[Peer, Connection]:
+    """A connection over which a request was read."""
+    peer = lab.peer(to=server)
+    connection = peer.open()
+    peer.send("PA", payload="request")
+    peer.expect("A", seq=1, ack=8)
+    connection.expect_data("request")
+    return peer, connection
 
 
 def _last_two_segments(lab: Lab, peer: Peer) -> None:

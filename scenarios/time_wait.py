@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from lab import Lab, scenario
-from lab.author.peer import Peer
-from lab.author.sockets import Listener
+from lab import Lab, Listener, Peer, scenario
 from lab.tcp.options import Option, timestamp
 from lab.tcp.segment import Segment
 from lab.wire.faults import lost

@@ -13,8 +13,8 @@ import pytest
 
 from lab.author.lab import Lab
 from lab.host.addresses import AddressPool
-from lab.host.namespace import may_make_namespaces
 from lab.host.tracepoint import StateTracer
+from lab.host.user_namespace import may_make_namespaces
 from tests.kernel.helpers import WholeRun, run_everything
 
 KERNEL_TESTS = Path(__file__).parent / "kernel"

@@ -1,12 +1,12 @@
-"""One lab: a kernel in a namespace of its own, the wire, and the user-space peers at the other end."""
+"""Lab API for scenarios: a kernel in a namespace of its own, the wire, and the user-space peers at the other end."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -14,27 +14,26 @@ from lab.author.kernel import Kernel
 from lab.author.peer import Peer
 from lab.author.router import Router
 from lab.author.sockets import Listener
-from lab.crowd.crowd import Crowd, Group
-from lab.crowd.recruiting import Recruiter, one_at_a_time
+from lab.crowd.crowd import Crowds
 from lab.host import sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, AddressPool, ipv6_is_available
 from lab.host.inet_diag import StateLookup
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
-from lab.mutate.mutant import Liar, LyingLink, LyingLookup
 from lab.record.events import Recording
 from lab.record.expectation import Row
 from lab.session.errors import NotApplicable, ScenarioError
-from lab.session.kernel_states import Timeline
-from lab.session.polling import Waiting
-from lab.session.recorder import Journal
-from lab.session.switchboard import Exchange
+from lab.session.kernel_states import KernelStates
+from lab.session.readings import Readings
+from lab.session.recorder import Recorder
+from lab.session.switchboard import Switchboard, Waiting
+from lab.session.tolerance import ATTEMPTS
 from lab.tcp.endpoint import Config
 from lab.tcp.sequence import Seq
 from lab.wire import crafting
 from lab.wire.echo import Echo
 from lab.wire.faults import Fault
-from lab.wire.link import Link, PacketLink
+from lab.wire.link import PacketLink
 
 _FIRST_PORT = 40001
 _cpus = itertools.count()
@@ -45,6 +44,10 @@ class Lab:
 
     kernel: Kernel
     recording: Recording
+    network: Network
+    """The namespaces and the wire between them, for tools and tests."""
+    switchboard: Switchboard
+    """What the words below are made of, for tools and tests."""
 
     def __init__(
         self,
@@ -55,13 +58,13 @@ class Lab:
         sysctls: Mapping[str, str] | None = None,
         full: bool = False,
         network: Network | None = None,
-        liar: Liar | None = None,
+        readings: Readings | None = None,
         router: bool = False,
     ) -> None:
         """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline.
 
-        `network` is one that is there already; it is let go in the end. What the kernel tells comes by way of a
-        `liar`, if there is one. With `router` a third namespace forwards between the kernel and the peers.
+        `network` is one that is there already; it is let go in the end. What is read of the kernel passes through
+        `readings`, which `lab mutate` makes alter one. With `router` a third namespace forwards between both ends.
         """
         if family not in (4, 6):
             raise ValueError(f"family is 4 or 6, not {family}")
@@ -70,7 +73,7 @@ class Lab:
         """Timers run their whole length: a scenario may wait for minutes."""
         self._pool = pool
         self._given = network
-        self._liar = liar
+        self._readings = readings or Readings()
         self._routed = router
         self._router: Router | None = None
         self._tracer = tracer
@@ -117,7 +120,7 @@ class Lab:
         )
         own = next(self._ports) if port is None else port
         address = self._pair.second_peer if second_address else self._pair.peer
-        return Peer(self._exchange, self.kernel, address, own, to, config)
+        return Peer(self.switchboard, self.kernel, address, own, to, config)
 
     @property
     def router(self) -> Router:
@@ -132,50 +135,56 @@ class Lab:
         Every segment of the kernel must be like the one that the peer got. `answered` says to how many SYNs the kernel
         answers, where that is not all; the others are left alone.
         """
-        self._exchange.ensure_plain()
-        sockets = self._recruiter.sockets()
-        crowd = Crowd(self._exchange, like, sockets)
-        self._exchange.crowds.append(crowd)
-        if crowd.kernel_opens:
-            groups: Generator[Group] = self._recruiter.connections(crowd, sockets, like.address, like.port, count)
-        else:
-            groups = self._recruiter.clients(count)
-        with one_at_a_time, closing(groups):  # however it ends, the kernel's range of ports is whole again
-            crowd.run(count, answered, groups)
+        listener = like.listener.descriptor if like.listener is not None and like.socket is not None else None
+        self._crowds.run(like.conversation, listener, count, answered)
 
     def step(self, title: str, claims: str = "") -> None:
         """Begin a paragraph of the scenario. `claims` names the claims that it shows, by id: "C47 C50".
 
         The checks of the paragraph are their evidence.
         """
-        self._journal.step(title, tuple(claims.split()))
+        self._recorder.step(title, tuple(claims.split()))
 
     def measured(self, claim: str, value: object) -> None:
         """What was found for a claim, where that is more than the segments of its paragraph say: "gone after 7.2 s"."""
-        self._journal.measured(claim, str(value))
+        self._recorder.measured(claim, str(value))
 
     def verify(self, subject: str, expected: object, got: object, why: str = "") -> None:
         """Anything else that should be equal; `why` is the sentence of the documents behind it."""
-        self._journal.verify(subject, "value", expected, got, summary=f"{subject} is not as it should be", why=why)
+        self._recorder.verify(subject, "value", expected, got, summary=f"{subject} is not as it should be", why=why)
 
     def verify_between(self, subject: str, least: float, got: float, most: float, why: str = "") -> None:
         """A number that should lie between two others, both included."""
         expected = f"{least:g} to {most:g}"
-        self._journal.verify_row(
+        self._recorder.verify_row(
             subject, Row("value", expected, f"{got:g}", least <= got <= most),
             summary=f"{subject} is not as it should be", why=why,
         )  # fmt: skip
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Try something that has to be done before a timer of the kernel fires; another time where it was too late.
+
+        `for attempt in lab.attempts():` ends after the first attempt that was in time. NotApplicable when none was.
+        """
+        for _ in range(ATTEMPTS):
+            attempt = Attempt(self.kernel)
+            yield attempt
+            if not attempt.late:
+                return
+        raise NotApplicable(
+            f"this machine is too busy: {ATTEMPTS} times the lab was too late for a timer of the kernel"
+        )
 
     def crossing(self) -> AbstractContextManager[None]:
         """What the peers send in this block is on its way, but reaches the kernel only at its end.
 
         Two segments cross when each side sends before it has seen the other's.
         """
-        return self._exchange.holding()
+        return self.switchboard.holding()
 
     def deviation(self, rule: str, of_linux: str) -> AbstractContextManager[None]:
         """Linux is known to break this standing rule in the block; it is a difference if it does not."""
-        return self._exchange.deviating(rule, of_linux)
+        return self.switchboard.deviating(rule, of_linux)
 
     def disturb(
         self,
@@ -190,35 +199,35 @@ class Lab:
         What they do to the kernel's segments is not held against it. `lies` are faults of the kernel itself: what they
         make of its segments is judged as if it had sent that.
         """
-        self._exchange.disturb(seed, to_kernel, from_kernel, lies)
+        self.switchboard.disturb(seed, to_kernel, from_kernel, lies)
 
     def settle(self) -> None:
         """Return once the kernel has dealt with everything that was sent so far: what it is in now is its answer."""
-        self._exchange.fence()
+        self.switchboard.fence()
 
     @property
     def waiting(self) -> Waiting | None:
         """What the scenario waits for at this moment; None when it does not. Any thread may ask."""
-        return self._exchange.waiting
+        return self.switchboard.waiting
 
     def catch_up(self) -> None:
         """Take over what the witnesses of the kernel's state still have to say."""
-        self._exchange.timeline.catch_up()
+        self.switchboard.kernel_states.catch_up()
 
     def look_around(self) -> None:
         """Take what has arrived meanwhile and what the witnesses saw, without waiting."""
-        while self._exchange.receive(0):
+        while self.switchboard.receive(0):
             pass
-        for peer in self._exchange.peers:
-            self._exchange.timeline.glance(peer.number)
+        for conversation in self.switchboard.conversations:
+            self.switchboard.kernel_states.glance(conversation.number)
         self.catch_up()
 
     def finish(self) -> None:
         """The scenario is over: the kernel must not have sent anything that nobody expected."""
-        self._journal.over = True
-        self._exchange.fence()
-        for peer in self._exchange.peers:
-            peer.expect_nothing_left("nothing else was sent")
+        self._recorder.over = True
+        self.switchboard.fence()
+        for conversation in self.switchboard.conversations:
+            self.switchboard.expect_nothing_left(conversation, "nothing else was sent")
 
     def _set_up(self, undo: ExitStack) -> None:
         if self.family == 6 and not ipv6_is_available():
@@ -230,29 +239,24 @@ class Lab:
         if self._tracer is not None:
             self._tracer.watch(pair.kernel, pair.second_kernel)
             undo.callback(self._tracer.forget, pair.kernel, pair.second_kernel)
-        self._network = self._given or Network(addresses, routed=self._routed)
-        undo.callback(self._network.close)
+        self.network = self._given or Network(addresses, routed=self._routed)
+        undo.callback(self.network.close)
         self._set_sysctls()
-        true = StateLookup(self._network.kernel)
-        undo.callback(true.close)
-        with self._network.peer.entered():
-            link: Link = PacketLink(PEER_INTERFACE)
+        lookup = StateLookup(self.network.kernel)
+        undo.callback(lookup.close)
+        with self.network.peer.entered():
+            link = PacketLink(PEER_INTERFACE)
         undo.callback(link.close)
-        lookup: StateLookup | LyingLookup = true
-        if self._liar is not None:
-            self._liar.events = self.recording.events
-            link, lookup = LyingLink(link, self._liar), LyingLookup(true, self._liar)
         echo = Echo(self.family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
-        timeline = Timeline(self.recording, pair.kernel, lookup, self._tracer)
-        self._exchange = Exchange(link, echo, self._journal, timeline)
-        self._exchange.judges = self._liar is None or self._liar.judged
-        self.kernel = Kernel(self._network.kernel, pair, self._exchange)
+        states = KernelStates(self.recording, self._readings, pair.kernel, lookup, self._tracer)
+        self.switchboard = Switchboard(self._readings.wrap(link), echo, self._recorder, states)
+        self.kernel = Kernel(self.network.kernel, pair, self.switchboard)
         undo.callback(self.kernel.close)
-        if self._network.router is not None:
-            self._router = Router(self._network.router, self._exchange)
+        if self.network.router is not None:
+            self._router = Router(self.network.router, self.switchboard)
             undo.callback(self._router.close)
-        self._recruiter = Recruiter(self._network.kernel, self.family)
-        undo.callback(self._recruiter.close)
+        self._crowds = Crowds(self.switchboard, self.network.kernel, self.family)
+        undo.callback(self._crowds.close)
 
     def _leased(self, undo: ExitStack) -> Addresses:
         if self._pool is None:
@@ -264,9 +268,10 @@ class Lab:
     def _set_sysctls(self) -> None:
         witnesses = ("inet_diag", "tracepoint") if self._tracer is not None else ("inet_diag",)
         self.recording = Recording(self.family, time.monotonic_ns(), witnesses=witnesses)
-        self._journal = Journal(self.recording, self._liar)
+        self._readings.begin(self.recording.events)
+        self._recorder = Recorder(self.recording, self._readings)
         try:
-            sysctls.apply(self._network.kernel, self._settings)
+            sysctls.apply(self.network.kernel, self._settings)
         except FileNotFoundError as missing:
             name = sysctls.name_of(missing.filename)
             # A name that newer kernels are known to have does not concern this one; any other is misspelt.
@@ -274,7 +279,30 @@ class Lab:
             raise kind(f"this kernel has no sysctl {name}") from None
         except OSError as refused:
             raise ScenarioError(str(refused)) from None
-        self.recording.sysctls = sysctls.read(self._network.kernel, {**sysctls.BASELINE, **self._settings})
+        self.recording.sysctls = sysctls.read(self.network.kernel, {**sysctls.BASELINE, **self._settings})
+
+
+class Attempt:
+    """One try to act before a timer of the kernel fires."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._counter = ""
+        self._before = 0
+        self.late = False
+        """The timer has fired first: the scenario tries again."""
+
+    @contextmanager
+    def before(self, counter: str) -> Iterator[None]:
+        """What is done in this block is `late` if the timer fires meanwhile, as this counter of nstat(8) says."""
+        self._counter, self._before = counter, self._kernel.counter(counter)
+        yield
+        self.late = self.fired > 0
+
+    @property
+    def fired(self) -> int:
+        """How often the timer has fired since the block began."""
+        return self._kernel.counter(self._counter) - self._before
 
 
 def _pin_to_one_cpu() -> Callable[[], None]:

@@ -1,27 +1,210 @@
-"""The user-space end of a connection: segment by segment, or in whole movements with everything in them checked."""
+"""Peer API for scenarios: the user-space end of a connection, segment by segment or in whole movements."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+import time
+from collections.abc import Iterable
+from typing import Any, NoReturn, Self
 
-from lab.session.dialogue import Dialogue
+from lab.author.kernel import Kernel
+from lab.author.sockets import Connection, Listener
+from lab.host.addresses import KERNEL_MAC, PEER_MAC
+from lab.record.events import CheckKind
+from lab.record.expectation import Expected, Row, agrees, as_options
+from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
-from lab.session.retransmissions import Copies, Watch
+from lab.session.retransmissions import Retransmissions, RetransmissionWatch
+from lab.session.switchboard import Switchboard
+from lab.session.tolerance import DEADLINE_S
+from lab.tcp import flags
+from lab.tcp.endpoint import Config
+from lab.tcp.options import Option
+from lab.tcp.output import next_segment
+from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire import crafting, icmp
-
-if TYPE_CHECKING:
-    from lab.author.sockets import Connection
+from lab.wire.frames import Endpoints, decode
 
 
-class Peer(Dialogue):
-    """One user-space TCP endpoint.
+class Peer:
+    """One user-space TCP endpoint. Numbers are relative to each side's initial sequence number.
 
     Of its movements `open` and `close` leave both sides at rest. Those with the name of a state bring the kernel's side
     of the connection into it, and return the peer.
     """
 
-    __slots__ = ()
+    __slots__ = ("_heard_ns", "_sent_ns", "_switchboard", "conversation", "kernel", "listener", "socket")
+
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        kernel: Kernel,
+        address: str,
+        port: int,
+        to: Listener | int | None,
+        config: Config,
+    ) -> None:
+        """A peer at this address and port, towards a listener or port of the kernel; None: it waits for the kernel."""
+        self._switchboard = switchboard
+        self.kernel = kernel
+        self.conversation = Conversation(address, port, config)
+        self.listener = to if isinstance(to, Listener) else None
+        self.socket: Connection | None = None
+        """The kernel's socket of this connection, once the scenario has it."""
+        self._sent_ns = self._heard_ns = 0
+        if to is None:
+            switchboard.listen(self.conversation)
+        else:
+            kernel_end = (to.address, to.port) if isinstance(to, Listener) else (kernel.address, to)
+            switchboard.join(self.conversation, Endpoints.of(*kernel_end, address, port))
+
+    @property
+    def address(self) -> str:
+        """Its own address."""
+        return self.conversation.address
+
+    @property
+    def port(self) -> int:
+        """Its own port."""
+        return self.conversation.port
+
+    @property
+    def kernel_port(self) -> int:
+        """The other end's port, 0 until it is known."""
+        return self.conversation.kernel_port
+
+    @property
+    def state(self) -> State:
+        """The state that this side is in, by the model."""
+        return self._switchboard.recorder.readings.observed("peer", self.conversation.endpoint.state)
+
+    @property
+    def received(self) -> bytes:
+        """The bytes that have come in order since the last time this was read."""
+        return self._switchboard.recorder.readings.observed("text", self.conversation.endpoint.read())
+
+    @property
+    def sent_at(self) -> float:
+        """When it sent its last segment, in seconds of a clock that only runs forward; 0 before the first."""
+        return self._sent_ns / 1e9
+
+    @property
+    def heard_at(self) -> float:
+        """When the segment arrived that it expected last, on the same clock; 0 before the first."""
+        return self._heard_ns / 1e9
+
+    # Segment by segment.
+
+    def send(
+        self,
+        what: Any,
+        *,
+        seq: int | None = None,
+        ack: int | None = None,
+        window: int | None = None,
+        options: Iterable[Option] | None = None,
+        payload: bytes | str = b"",
+        urgent: int | None = None,
+    ) -> None:
+        """Send a segment given by its control bits ("S", "FA"), or any Scapy packet exactly as crafted.
+
+        What is left out is what the model would send next: seq = SND.NXT, ack = RCV.NXT, its window and options.
+        """
+        if not isinstance(what, str):
+            self._send_packet(what)
+            return
+        conversation = self.conversation
+        data = payload.encode() if isinstance(payload, str) else payload
+        segment = next_segment(conversation.endpoint, flags.bits(what), data, time.monotonic())
+        if any(field is not None for field in (seq, ack, window, options, urgent)):
+            segment = Segment(
+                segment.seq if seq is None else conversation.bases.peer + seq,
+                segment.ack if ack is None else conversation.bases.kernel + ack,
+                segment.flags,
+                segment.window if window is None else window,
+                segment.options if options is None else as_options(options),
+                data,
+                0 if urgent is None else urgent,
+            )
+        encoder = self._switchboard.encoder(conversation.ends or self._not_connected())
+        frame = encoder.encode(conversation.port, conversation.kernel_port, segment)
+        self._sent_ns = self._switchboard.send(frame, conversation, segment)
+
+    def expect(
+        self,
+        letters: str,
+        *,
+        seq: int | None = None,
+        ack: int | None = None,
+        window: int | None = None,
+        options: Iterable[Option] | None = None,
+        payload: bytes | str | None = b"",
+        urgent: int | None = None,
+        within: float = DEADLINE_S,
+    ) -> Segment:
+        """The kernel's next segment must be this one: exactly these control bits and this payload (default: none).
+
+        Other fields are compared when given. A retransmission that the kernel is entitled to is passed over, unless it
+        is what was expected. Waits up to `within` seconds. Returns the segment with its absolute numbers.
+        """
+        expected = _expected(letters, seq, ack, window, options, payload, urgent)
+        return self._await(letters, within, expected, skipping=False)
+
+    def skip_until(
+        self,
+        letters: str,
+        *,
+        seq: int | None = None,
+        ack: int | None = None,
+        window: int | None = None,
+        options: Iterable[Option] | None = None,
+        payload: bytes | str | None = b"",
+        urgent: int | None = None,
+        within: float = DEADLINE_S,
+    ) -> Segment:
+        """Pass over segments of the kernel until this one comes (the standing rules hold for those in between too)."""
+        expected = _expected(letters, seq, ack, window, options, payload, urgent)
+        return self._await(letters, within, expected, skipping=True)
+
+    def expect_silence(self, during: float = 0.0) -> None:
+        """The kernel has nothing to say to what was sent so far.
+
+        Proven, not waited for: an echo request sent now is answered after anything that the kernel says at once. What
+        its timers send later is another question: `during` waits that many seconds for it.
+        """
+        self._ensure_in_contact()
+        if during:
+            deadline_ns = time.monotonic_ns() + int(during * 1e9)
+            self._switchboard.wait_for_news(self.conversation, deadline_ns, "silence")
+        self._switchboard.fence()
+        self._switchboard.expect_nothing_left(self.conversation, "silence", CheckKind.SILENCE)
+
+    def expect_copies(self, letters: str, count: int | None = None) -> Retransmissions:
+        """The kernel sends its segment with these control bits again, unchanged and on time, since nobody answers it.
+
+        All its copies must come and then the connection be gone, as the kernel's settings say; or the first `count`.
+        The segment itself is one that was expected before, or one that the wire has lost. For a peer that permits SACK
+        the kernel's first copy is a tail loss probe, which has another schedule.
+        """
+        schedule = lambda: self.kernel.schedule(self)  # noqa: E731  # asked when the segment is known
+        return RetransmissionWatch(self._switchboard, self.conversation, letters, schedule).run(count)
+
+    def send_icmp(self, error: str) -> None:
+        """A router on the way tells the kernel, by ICMP, that its last segment could not be delivered.
+
+        `error` is one of the names in `lab.wire.icmp`: "host unreachable", "time exceeded" and so on.
+        """
+        sent = self._switchboard.history.new_frames(self.conversation.number)
+        if not sent:
+            raise ScenarioError("the kernel has sent nothing on this connection that an ICMP error could be about")
+        self._switchboard.send(icmp.build_error(error, sent[-1]), self.conversation, None)
+
+    def packets(self) -> list[Any]:
+        """All that the kernel has sent on this connection, retransmissions apart, as Scapy packets."""
+        frames = self._switchboard.history.new_frames(self.conversation.number)
+        return [crafting.packet_of(frame) for frame in frames]
+
+    # Whole movements.
 
     def open(self) -> Connection:
         """Three segments, from whichever side opens; returns the kernel's socket of the new connection."""
@@ -30,7 +213,7 @@ class Peer(Dialogue):
             self.send("A")
             self.kernel.expect_state(self, State.ESTABLISHED)
             accepted = self.socket = self.listener.accept()
-            accepted.belongs_to(self)
+            accepted.belongs_to(self.conversation)
         else:
             self.expect("S", seq=0)
             self.send("SA")
@@ -41,7 +224,7 @@ class Peer(Dialogue):
 
     def close(self) -> None:
         """Four segments: this side closes first, the kernel's application follows, or the other way round."""
-        if self.endpoint.state is State.ESTABLISHED:
+        if self._is_established:
             self.close_wait()
             self.last_ack()
             self.send("A")
@@ -71,7 +254,7 @@ class Peer(Dialogue):
 
     def last_ack(self) -> Self:
         """The peer has closed, then the kernel's application; its FIN is not acknowledged yet."""
-        if self.endpoint.state is State.ESTABLISHED:
+        if self._is_established:
             self.close_wait()
         self._own_socket().close()
         self.expect("FA", ack=self._after_own_fin())
@@ -103,41 +286,21 @@ class Peer(Dialogue):
 
     def time_wait(self) -> Self:
         """The kernel has closed first, the peer second, and everything is acknowledged."""
-        if self.endpoint.state is State.ESTABLISHED:
+        if self._is_established:
             self.fin_wait_2()
         self.send("FA")
         self.expect("A", ack=self._after_own_fin())
         self.kernel.expect_state(self, State.TIME_WAIT)
         return self
 
-    def expect_copies(self, letters: str, count: int | None = None) -> Copies:
-        """The kernel sends its segment with these control bits again, unchanged and on time, since nobody answers it.
-
-        All its copies must come and then the connection be gone, as the kernel's settings say; or the first `count`.
-        The segment itself is one that was expected before, or one that the wire has lost. For a peer that permits SACK
-        the kernel's first copy is a tail loss probe, which has another schedule.
-        """
-        return Watch(self, self._exchange, letters).run(count)
-
-    def send_icmp(self, error: str) -> None:
-        """A router on the way tells the kernel, by ICMP, that its last segment could not be delivered.
-
-        `error` is one of the names in `lab.wire.icmp`: "host unreachable", "time exceeded" and so on.
-        """
-        heard = self._exchange.spoken.heard(self.number)
-        if not heard:
-            raise ScenarioError("the kernel has sent nothing on this connection that an ICMP error could be about")
-        self._exchange.send(icmp.build_error(error, heard[-1]), self, None)
-
-    def packets(self) -> list[Any]:
-        """All that the kernel has sent on this connection, retransmissions apart, as Scapy packets."""
-        return [crafting.packet_of(frame) for frame in self._exchange.spoken.heard(self.number)]
+    @property
+    def _is_established(self) -> bool:
+        return self.conversation.endpoint.state is State.ESTABLISHED
 
     def _need_established(self, movement: str) -> None:
-        if self.endpoint.state is not State.ESTABLISHED:
-            raise ScenarioError(
-                f"{movement} starts from an open connection, and this peer is in {self.endpoint.state}; open() it"
-            )
+        if not self._is_established:
+            state = self.conversation.endpoint.state
+            raise ScenarioError(f"{movement} starts from an open connection, and this peer is in {state}; open() it")
 
     def _own_socket(self) -> Connection:
         if self.socket is None:
@@ -145,7 +308,70 @@ class Peer(Dialogue):
         return self.socket
 
     def _after_own_fin(self) -> int:
-        return self.endpoint.snd_nxt - self.bases.peer
+        return self.conversation.endpoint.snd_nxt - self.conversation.bases.peer
 
     def _kernel_fin(self) -> int:
-        return self.endpoint.rcv_nxt - self.bases.kernel - 1
+        return self.conversation.endpoint.rcv_nxt - self.conversation.bases.kernel - 1
+
+    def _await(self, letters: str, within: float, expected: Expected, *, skipping: bool) -> Segment:
+        self._ensure_in_contact()
+        switchboard, conversation = self._switchboard, self.conversation
+        recorder = switchboard.recorder
+        deadline_ns = time.monotonic_ns() + int(recorder.readings.patience(within) * 1e9)
+        while True:
+            if not conversation.inbox and not switchboard.wait_for_segment(conversation, deadline_ns, letters):
+                self._nothing_came(letters, within)
+            at = conversation.inbox.pop(0)
+            frame, segment = switchboard.history.arrival(at)
+            if agrees(expected, segment, frame.bases):
+                recorder.segment_agrees(letters, expected, conversation.number, at)
+                self._heard_ns = frame.time_ns
+                return segment
+            if not (skipping or frame.retransmission):
+                recorder.segment_differs(letters, expected, conversation.number, at, self.kernel.look(self))
+
+    def _ensure_in_contact(self) -> None:
+        """ScenarioError when the kernel knows nothing of this peer yet, so that nothing of it can come."""
+        if self.conversation.ends is None and self.socket is None:
+            self._not_connected()
+
+    def _not_connected(self) -> NoReturn:
+        raise ScenarioError(
+            f"the peer on port {self.port} has no connection yet: let the kernel connect to it and expect its SYN,"
+            " or make it with to=listener"
+        )
+
+    def _nothing_came(self, letters: str, within: float) -> NoReturn:
+        connected = self.conversation.number >= 0
+        self._switchboard.recorder.differs(
+            letters,
+            (Row("segment", letters, "none", False),),
+            summary=f"the kernel sent no such segment within {within:g} s",
+            connection=self.conversation.number if connected else None,
+            state=self.kernel.look(self) if connected else None,
+            kind=CheckKind.SEGMENT,
+        )
+
+    def _send_packet(self, packet: Any) -> None:
+        if not crafting.is_packet(packet):
+            raise ScenarioError(f"send() takes control bits such as 'SA' or a Scapy packet, not {packet!r}")
+        if self.conversation.ends is None:
+            self._not_connected()
+        data = crafting.frame_of(packet, PEER_MAC, KERNEL_MAC)
+        seen = decode(data)
+        self._sent_ns = self._switchboard.send(data, self.conversation, seen.segment if seen else None)
+
+
+def _expected(
+    letters: str,
+    seq: int | None,
+    ack: int | None,
+    window: int | None,
+    options: Iterable[Option] | None,
+    payload: bytes | str | None,
+    urgent: int | None,
+) -> Expected:
+    if isinstance(payload, str):
+        payload = payload.encode()
+    listed = None if options is None else as_options(options)
+    return Expected(flags.bits(letters), seq, ack, window, listed, payload, urgent)

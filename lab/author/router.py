@@ -1,4 +1,4 @@
-"""The router in the middle, in an author's words: it is taken away, another takes its place, and it knows nothing."""
+"""Router API for scenarios: remove it, put another in its place, see that it changes nothing but the hop limit."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from lab.host import router as machine
 from lab.host.addresses import KERNEL_MAC
 from lab.host.inet_diag import StateLookup
 from lab.host.router import TO_KERNEL
 from lab.host.sockets import Result
 from lab.record.events import FrameSeen
-from lab.record.expectation import Row, options_text, payload_text
+from lab.record.expectation import Row, payload_text
 from lab.session.errors import ScenarioError
-from lab.session.patience import DEADLINE_S
+from lab.session.switchboard import Switchboard
+from lab.session.tolerance import DEADLINE_S
+from lab.tcp.options import options_text
 from lab.tcp.state import State
 from lab.wire.faults import carries_tcp
 from lab.wire.forwarding import forwarded, hop_limit
 from lab.wire.frames import decode
 from lab.wire.link import Frame, PacketLink
-
-if TYPE_CHECKING:
-    from lab.host import router as machine
-    from lab.session.switchboard import Exchange
 
 _BETWEEN_LOOKS_NS = 2_000_000
 _SLACK_NS = 1_000_000
@@ -36,10 +35,10 @@ _WHY = "a router looks at the IP header alone and counts the hop limit down   RF
 class Router:
     """It forwards between the kernel and the peers. What passes it is captured on the kernel's side of it."""
 
-    def __init__(self, present: machine.Router, exchange: Exchange) -> None:
+    def __init__(self, present: machine.Router, switchboard: Switchboard) -> None:
         self._machine = present
-        self._exchange = exchange
-        self._journal = exchange.journal
+        self._switchboard = switchboard
+        self._recorder = switchboard.recorder
         self._capture = self._open_capture()
         self._is_there = True
         self._begin(certain_from_ns=0)
@@ -49,11 +48,11 @@ class Router:
         self._need()
         began_ns = time.monotonic_ns()
         self._is_there = False
-        self._exchange.cut = True
+        self._switchboard.cut = True
         self._capture.close()
         self._machine.replace_by_bare()
         self._capture = self._open_capture()
-        self._journal.call("router.remove", (), Result(began_ns=began_ns), None)
+        self._recorder.call("router.remove", (), Result(began_ns=began_ns), None)
 
     def rebuild(self) -> None:
         """Put a new router into its place, a fresh namespace that knows two ways and no connection."""
@@ -61,12 +60,12 @@ class Router:
             raise ScenarioError("there is a router: remove() it first")
         for frame in self._drain():
             if not _is_to_kernel(frame.data):
-                self._exchange.see_lost(frame)
+                self._switchboard.take(frame, delivered=False)
         began_ns = time.monotonic_ns()
         self._machine.forward()
-        self._journal.call("router.rebuild", (), Result(began_ns=began_ns), None)
+        self._recorder.call("router.rebuild", (), Result(began_ns=began_ns), None)
         self._is_there = True
-        self._exchange.cut = False
+        self._switchboard.cut = False
         self._begin(certain_from_ns=time.monotonic_ns() + _SLACK_NS)
 
     def count(self) -> int:
@@ -75,7 +74,7 @@ class Router:
         lookup = StateLookup(self._machine.namespace)
         try:
             known = [each for family in (4, 6) for each in lookup.all_in(family, *State)]
-            return len(self._journal.hear("count", known))
+            return len(self._recorder.readings.observed("count", known))
         finally:
             lookup.close()
 
@@ -85,8 +84,8 @@ class Router:
         Returns how many segments that were.
         """
         self._need()
-        self._exchange.fence()
-        deadline_ns = time.monotonic_ns() + int(self._journal.patience(DEADLINE_S) * 1e9)
+        self._switchboard.fence()
+        deadline_ns = time.monotonic_ns() + int(self._recorder.readings.patience(DEADLINE_S) * 1e9)
         while True:
             self._passed += [frame for frame in self._drain() if carries_tcp(frame.data)]
             ways = self._from_kernel(), self._to_kernel()
@@ -94,15 +93,15 @@ class Router:
             if not late or time.monotonic_ns() > deadline_ns:
                 break
             # What a timer of the kernel has sent may be between the two sides of the router right now.
-            self._exchange.receive(time.monotonic_ns() + _BETWEEN_LOOKS_NS)
+            self._switchboard.receive(time.monotonic_ns() + _BETWEEN_LOOKS_NS)
         if not any(way.came for way in ways):
             raise ScenarioError("no segment has come to this router yet, so there is nothing to compare")
         rows = tuple(row for way in ways for row in way.rows())
         if all(row.agrees for row in rows):
-            self._journal.agrees("forwarded unchanged", rows)
+            self._recorder.agrees("forwarded unchanged", rows)
         else:
             summary = "the router does not pass on what it gets"
-            self._journal.differs("forwarded unchanged", rows, summary=summary, why=_WHY)
+            self._recorder.differs("forwarded unchanged", rows, summary=summary, why=_WHY)
         return sum(way.left.total() for way in ways)
 
     def close(self) -> None:
@@ -123,7 +122,7 @@ class Router:
         What a timer of the kernel has sent before `certain_from_ns` may have come too early for it, and be lost.
         """
         self._certain_from_ns = certain_from_ns
-        self._first = len(self._journal.recording.events)
+        self._first = len(self._recorder.recording.events)
         self._passed: list[Frame] = []
 
     def _drain(self) -> Iterator[Frame]:
@@ -145,7 +144,7 @@ class Router:
         return Way("to the kernel", came, Counter(each.data for each in self._passed if _is_to_kernel(each.data)))
 
     def _at_the_peer(self, *, from_peer: bool) -> Iterator[FrameSeen]:
-        for event in self._journal.recording.events[self._first :]:
+        for event in self._recorder.recording.events[self._first :]:
             if isinstance(event, FrameSeen) and event.from_peer is from_peer and carries_tcp(event.data):
                 yield event
 

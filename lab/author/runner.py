@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import gc
+import resource
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple, ParamSpec
 
 from lab.author.lab import Lab
 from lab.author.registry import Runnable
-from lab.author.workers import Workers, result_of
-from lab.host import descriptors, requests
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
-from lab.mutate.mutant import Liar
 from lab.record.events import Executed
 from lab.record.results import Outcome, Result, Scenario
 from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
-from lab.session.polling import Patient
+from lab.session.readings import Readings
+from lab.session.switchboard import Waiting
 from lab.wire import crafting
+
+P = ParamSpec("P")
 
 _AT_ONCE = 4
 """They take turns on one CPU (Python's lock): more of them at once are no faster, but each takes longer to answer."""
 _WAITING_AT_ONCE = 96
 """Those that only wait for timers cost next to nothing while they do."""
+_BETWEEN_CALLS_S = 0.25
+"""How often `meanwhile` is called."""
 
 
 def settle_garbage_collector() -> None:
@@ -39,6 +43,15 @@ def settle_garbage_collector() -> None:
     gc.enable()
 
 
+class Patient(NamedTuple):
+    """Which scenario waits, and for what."""
+
+    scenario: str
+    """Its id."""
+    family: int
+    waiting: Waiting
+
+
 class Runner:
     """What the scenarios of one run share: addresses, and the tracepoint where it can be had."""
 
@@ -49,8 +62,7 @@ class Runner:
         """
         self._sysctls = dict(sysctls or {})
         crafting.warm_up()
-        requests.rtnl()  # in a thread that ends there for want of memory the import's lock would be left behind
-        descriptors.allow_all()
+        _raise_descriptor_limit()
         self._full = full
         self._going_on: dict[int, tuple[Scenario, int, Lab]] = {}
         with ExitStack() as undo:
@@ -78,44 +90,43 @@ class Runner:
     ) -> Iterator[Result]:
         """The results in the order of the scenarios, each as soon as it is there; none begins once `stop` says so.
 
-        As long as the next one is not there, `meanwhile` is told who waits, a few times a second.
+        As long as the next one is not there, `meanwhile` is told who waits, a few times a second. MachineError ends
+        the run, in whichever scenario it was raised.
         """
         wanted = set(families)
         jobs = [(each, family) for each in scenarios for family in sorted(wanted & set(each.families) or wanted)]
-        working = Workers(_AT_ONCE, thread_name_prefix="scenario")
-        waiting = Workers(_WAITING_AT_ONCE, thread_name_prefix="waiting")
-        alone = Workers(1, thread_name_prefix="alone")
-        workers = working, waiting, alone
+        working = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scenario")
+        waiting = ThreadPoolExecutor(_WAITING_AT_ONCE, thread_name_prefix="waiting")
+        alone = ThreadPoolExecutor(1, thread_name_prefix="alone")
         running: dict[int, Future[Result]] = {}
         busy: list[Future[Result]] = []
-
-        def tell() -> None:
-            if meanwhile is not None:
-                meanwhile(self.patient)
-
         try:
             # What waits longest begins first, so that the others run while it does.
             for at, job in sorted(enumerate(jobs), key=lambda each: (each[1][0].alone, not each[1][0].waits)):
                 if job[0].alone:
-                    running[at] = alone.begin(self._run_after, busy, *job)
+                    running[at] = _submit(alone, self._run_after, busy, *job)
                 else:
-                    running[at] = (waiting if job[0].waits else working).begin(self.run, *job)
+                    running[at] = _submit(waiting if job[0].waits else working, self.run, *job)
                     busy += [] if job[0].waits else [running[at]]
             for at in range(len(jobs)):
-                result = result_of(running[at], workers, tell)
+                while not wait([running[at]], _BETWEEN_CALLS_S).done:
+                    _raise_error(running.values())
+                    if meanwhile is not None:
+                        meanwhile(self.patient)
+                result = running[at].result()
                 yield result
                 if stop(result):
                     return
         finally:
-            for each in workers:
-                each.shutdown(wait=False, cancel_futures=True)
+            for pool in working, waiting, alone:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def lab(
         self,
         family: int,
         *,
         sysctls: Mapping[str, str] | None = None,
-        liar: Liar | None = None,
+        readings: Readings | None = None,
         router: bool = False,
     ) -> Lab:
         """A lab with what is shared, to be entered."""
@@ -125,7 +136,7 @@ class Runner:
             tracer=self._tracer,
             sysctls={**self._sysctls, **(sysctls or {})},
             full=self._full,
-            liar=liar,
+            readings=readings,
             router=router,
         )
 
@@ -133,18 +144,18 @@ class Runner:
         wait(others)
         return self.run(scenario, family)
 
-    def run(self, scenario: Runnable, family: int, liar: Liar | None = None) -> Result:
-        """Run one scenario, with a kernel that lies if there is a `liar`.
+    def run(self, scenario: Runnable, family: int, readings: Readings | None = None) -> Result:
+        """Run one scenario, reading the kernel through `readings`, if given.
 
-        Whatever the scenario does wrong becomes a result. MachineError ends the run, and a MemoryError becomes one:
-        what it interrupted may have left a lock behind, for which others would wait for ever.
+        Whatever the scenario does wrong becomes a result. MachineError ends the run, and a MemoryError becomes one.
         """
+        result = Result(scenario=scenario, family=family, outcome=Outcome.PASS, seconds=0.0, recording=None)
         if family not in scenario.families:
-            return Result(scenario, family, Outcome.SKIP, 0.0, None, message="it is about the other address family")
+            result.outcome, result.message = Outcome.SKIP, "it is about the other address family"
+            return result
         began = time.monotonic()
         settings = {**scenario.sysctls, **({} if self._full else scenario.short)}
-        lab = self.lab(family, sysctls=settings, liar=liar, router=scenario.router)
-        result = Result(scenario, family, Outcome.PASS, 0.0, None)
+        lab = self.lab(family, sysctls=settings, readings=readings, router=scenario.router)
         try:
             with lab:
                 result.recording = lab.recording
@@ -169,6 +180,27 @@ class Runner:
             result.where = _where(scenario.file, raised)
         result.seconds = time.monotonic() - began
         return result
+
+
+def _raise_descriptor_limit() -> None:
+    """The soft limit becomes the hard one (setrlimit(2)): many labs side by side need more than the usual 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _submit(pool: ThreadPoolExecutor, run: Callable[P, Result], *args: P.args, **named: P.kwargs) -> Future[Result]:
+    """As `pool.submit`; MachineError when no thread can be started."""
+    try:
+        return pool.submit(run, *args, **named)
+    except RuntimeError as refused:  # "can't start new thread"
+        raise MachineError(str(refused), "allow it more threads or memory: ulimit -u and -v show limits") from None
+
+
+def _raise_error(running: Iterable[Future[Result]]) -> None:
+    """Raise what one of these has raised, if one has."""
+    for each in running:
+        if each.done():
+            each.result()
 
 
 def _out_of_memory(scenario: Runnable, raised: MemoryError) -> MachineError:

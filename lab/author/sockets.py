@@ -1,29 +1,34 @@
-"""The kernel's sockets, in an author's words: they obey at once, and a call that should fail says how."""
+"""Socket API for scenarios. Calls never block without a deadline."""
 
 from __future__ import annotations
 
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from lab.host.processes import Owner
-from lab.host.sockets import KernelSocket, Result
+from lab.host.sockets import KernelSocket, Owner, Result
 from lab.record.events import CheckKind
+from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
-from lab.session.patience import DEADLINE_S
-from lab.session.recorder import Journal
+from lab.session.recorder import Recorder
+from lab.session.tolerance import DEADLINE_S
 
-if TYPE_CHECKING:
-    from lab.session.dialogue import Dialogue
+
+class Remote(Protocol):
+    """The other end of a kernel's socket: a peer."""
+
+    conversation: Conversation
+    socket: Connection | None
+    """The kernel's socket of this connection, once the scenario has it."""
 
 
 class Socket:
     """What listeners and connections have in common."""
 
-    def __init__(self, opened: KernelSocket, journal: Journal) -> None:
+    def __init__(self, opened: KernelSocket, recorder: Recorder) -> None:
         self._socket = opened
-        self._journal = journal
-        self._peer: Dialogue | None = None
+        self._recorder = recorder
+        self._conversation: Conversation | None = None
         self._copies: list[KernelSocket] = []
 
     def close(self, error: str = "") -> None:
@@ -46,24 +51,28 @@ class Socket:
 
     def info(self) -> dict[str, int]:
         """TCP_INFO by the kernel's names, without `tcpi_`."""
-        return self._journal.hear("info", self._socket.tcp_info())
+        return self._recorder.readings.observed("info", self._socket.tcp_info())
 
     def call(self, name: str, result: Result[Any], *arguments: object, error: str = "") -> Any:
         """Record a system call; a check when the author named how it ends, or when it did not end well."""
-        result = self._journal.hear("call", result)
-        made = self._journal.call(name, arguments, result, self._connection)
+        result = self._recorder.readings.observed("call", result)
+        made = self._recorder.call(name, arguments, result, self._number)
         if error or result.error:
             wanted, got = error or "success", result.error or "success"
-            self._journal.verify(
+            self._recorder.verify(
                 str(made),
                 "result",
                 wanted,
                 got,
                 summary=f"{made} ended with {got}",
-                connection=self._connection,
+                connection=self._number,
                 kind=CheckKind.CALL,
             )
         return result.value
+
+    def _deadline(self, within: float) -> float:
+        """When to stop waiting, on time.monotonic()."""
+        return time.monotonic() + self._recorder.readings.patience(within)
 
     @property
     def descriptor(self) -> int:
@@ -71,9 +80,10 @@ class Socket:
         return self._socket.fileno()
 
     @property
-    def _connection(self) -> int | None:
+    def _number(self) -> int | None:
         """The number of its connection, None as long as it has none."""
-        return self._peer.number if self._peer is not None and self._peer.number >= 0 else None
+        talk = self._conversation
+        return talk.number if talk is not None and talk.number >= 0 else None
 
     def release(self) -> None:
         """Close all descriptors."""
@@ -84,27 +94,25 @@ class Socket:
 class Listener(Socket):
     """A listening socket of the kernel."""
 
-    number: None = None
-    """A listener is none of the numbered connections."""
-
-    def __init__(self, opened: KernelSocket, journal: Journal, address: str, port: int) -> None:
-        super().__init__(opened, journal)
+    def __init__(self, opened: KernelSocket, recorder: Recorder, address: str, port: int) -> None:
+        super().__init__(opened, recorder)
         self.address = address
         self.port = port
         self._accepted: list[Connection] = []
 
     def accept(self, error: str = "", within: float = DEADLINE_S) -> Connection:
         """The next connection that is established; waits for one up to `within` seconds."""
-        result = self._socket.accept(time.monotonic() + (0.0 if error == "EAGAIN" else self._journal.patience(within)))
+        result = self._socket.accept(self._deadline(0.0 if error == "EAGAIN" else within))
         accepted = self.call("accept", result, error=error)
-        connection = Connection(accepted, self._journal)
+        connection = Connection(accepted, self._recorder)
         if accepted is not None:
             self._accepted.append(connection)
         return connection
 
-    def connect(self, to: Dialogue, error: str) -> None:
+    def connect(self, to: Remote, error: str) -> None:
         """connect(2) to a peer, which a listener is not made for."""
-        self.call("connect", self._socket.connect(to.address, to.port), to.port, error=error)
+        talk = to.conversation
+        self.call("connect", self._socket.connect(talk.address, talk.port), talk.port, error=error)
 
     def release(self) -> None:
         """Close it and what it accepted."""
@@ -118,34 +126,34 @@ class Connection(Socket):
 
     _process: Process | None = None
 
-    def belongs_to(self, peer: Dialogue) -> None:
-        """Which peer is at the other end."""
-        self._peer = peer
+    def belongs_to(self, conversation: Conversation) -> None:
+        """Which connection this is the kernel's end of."""
+        self._conversation = conversation
 
     def expect_connected(self, error: str = "", within: float = DEADLINE_S) -> None:
         """connect(2) ends well, or with this errno: "ECONNREFUSED"."""
         self.call(
             "connect",
-            self._socket.connected(time.monotonic() + self._journal.patience(within)),
+            self._socket.connected(self._deadline(within)),
             error=error or "success",
         )
 
     def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
         """recv(2): what is there, waiting up to `within` seconds for something; b"" is the end of the stream."""
-        deadline = time.monotonic() + (0.0 if error == "EAGAIN" else self._journal.patience(within))
+        deadline = self._deadline(0.0 if error == "EAGAIN" else within)
         return self.call("recv", self._socket.recv(size, deadline), size, error=error) or b""
 
     def expect_data(self, data: bytes | str, within: float = DEADLINE_S) -> None:
         """The application reads exactly these bytes next."""
         wanted = data.encode() if isinstance(data, str) else data
         got = b""
-        deadline = time.monotonic() + self._journal.patience(within)
+        deadline = self._deadline(within)
         while len(got) < len(wanted):
             part = self.recv(len(wanted) - len(got), within=max(0.0, deadline - time.monotonic()))
             if not part:
                 break
             got += part
-        self._journal.verify(
+        self._recorder.verify(
             "data read",
             "data",
             wanted,
@@ -156,7 +164,7 @@ class Connection(Socket):
 
     def expect_end(self, within: float = DEADLINE_S) -> None:
         """The application reads the end of the stream: the other side has closed."""
-        self._journal.verify(
+        self._recorder.verify(
             "end of stream",
             "data",
             b"",
@@ -167,13 +175,13 @@ class Connection(Socket):
 
     def expect_poll(self, events: str) -> None:
         """poll(2), asked for everything, reports exactly these: "POLLIN POLLOUT POLLRDHUP"."""
-        self._journal.verify(
+        self._recorder.verify(
             "poll",
             "events",
             " ".join(sorted(events.split())),
-            " ".join(sorted(self._journal.hear("poll", self._socket.events()).split())),
+            " ".join(sorted(self._recorder.readings.observed("poll", self._socket.events()).split())),
             summary="poll(2) tells the application something else",
-            connection=self._connection,
+            connection=self._number,
         )
 
     def shutdown(self, direction: str, error: str = "") -> None:
@@ -187,17 +195,17 @@ class Connection(Socket):
 
     def dup(self) -> Connection:
         """A second descriptor for the same socket (dup(2))."""
-        copy = Connection(self._socket.dup(), self._journal)
-        copy._peer = self._peer
+        copy = Connection(self._socket.dup(), self._recorder)
+        copy._conversation = self._conversation
         self._copies.append(copy._socket)
-        self._journal.call("dup", (), Result(), self._connection)
+        self._recorder.call("dup", (), Result(), self._number)
         return copy
 
     def hand_over(self) -> Process:
         """Another process takes the connection: its descriptor is the only one from now on."""
         began_ns = time.monotonic_ns()
-        process = self._process = Process(self._socket.hand_over(), self._journal, self._connection)
-        self._journal.call("fork", (), Result(began_ns=began_ns), self._connection)
+        process = self._process = Process(self._socket.hand_over(), self._recorder, self._number)
+        self._recorder.call("fork", (), Result(began_ns=began_ns), self._number)
         return process
 
     def release(self) -> None:
@@ -210,10 +218,10 @@ class Connection(Socket):
 class Process:
     """A process that holds the only descriptor of a connection."""
 
-    def __init__(self, owner: Owner, journal: Journal, connection: int | None) -> None:
+    def __init__(self, owner: Owner, recorder: Recorder, connection: int | None) -> None:
         self._owner = owner
-        self._journal = journal
-        self._connection = connection
+        self._recorder = recorder
+        self._number = connection
 
     @property
     def pid(self) -> int:
@@ -224,7 +232,7 @@ class Process:
         """SIGKILL: it ends on the spot, without a chance to close anything."""
         began_ns = time.monotonic_ns()
         self._owner.kill()
-        self._journal.call("kill", ("SIGKILL",), Result(began_ns=began_ns), self._connection)
+        self._recorder.call("kill", ("SIGKILL",), Result(began_ns=began_ns), self._number)
 
     def release(self) -> None:
         """End it, without a word on the record."""

@@ -16,15 +16,12 @@ import typer
 import lab
 from lab.cli.claims import claims
 from lab.cli.coverage import coverage
-from lab.cli.diff import diff
 from lab.cli.exits import ending_at_once
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
-from lab.cli.playground import down, up
-from lab.cli.report import report
+from lab.cli.playground import down, shell, up
 from lab.cli.run import run
-from lab.cli.shell import shell
-from lab.cli.show import show
+from lab.cli.views import diff, report, show
 
 app = typer.Typer(
     add_completion=False,

@@ -9,7 +9,7 @@ import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
 from lab.cli.options import AsJson, From, Full, InLanguage, IPv4, IPv6, Language, families
-from lab.cli.screens import screen_of
+from lab.cli.printer import screen_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ def claims(
     from lab.author import registry
     from lab.claims.catalogue import CatalogueError, catalogue
     from lab.claims.index import showing
-    from lab.cli.loading import load_run, reading
     from lab.cli.running import is_whole, whole_run
+    from lab.cli.saved_runs import load_run, reading
 
     try:
         known = catalogue()
@@ -63,7 +63,7 @@ def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
 
 def _print(made: Run, known: Catalogue, wanted: list[str], language: str, *, as_json: bool) -> bool:
     """Print the reports of the wanted claims; whether one of them differs."""
-    from lab.report import claim_lines, claims
+    from lab.report import claims
     from lab.report.screen import json_text
 
     reports: list[ClaimReport] = [each for each in claims.claim_reports(made, known) if each.claim.id in wanted]
@@ -71,7 +71,7 @@ def _print(made: Run, known: Catalogue, wanted: list[str], language: str, *, as_
         print(json_text(claims.as_json(reports)))
     else:
         screen = screen_of(sys.stdout)
-        for line in claim_lines.claim_lines(reports, known, screen.width, language):
+        for line in claims.claim_lines(reports, known, screen.width, language):
             print(line)
-        print(claim_lines.total_line(reports, made.environment["kernel"], language))
+        print(claims.total_line(reports, made.environment["kernel"], language))
     return any(report.verdict is claims.Verdict.DIFFERS for report in reports)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave
 from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, families
-from lab.cli.screens import screen_of
+from lab.cli.printer import screen_of
 
 if TYPE_CHECKING:
     from lab.record.results import Run
@@ -24,8 +24,8 @@ def coverage(
 ) -> None:
     """Show which states and arrows of RFC 9293's diagram the scenarios walk, with the packet for each."""
     from lab.author import registry
-    from lab.cli.loading import load_run, narrow, reading
     from lab.cli.running import is_whole, whole_run
+    from lab.cli.saved_runs import load_run, narrow, reading
     from lab.record.results import Outcome
 
     wanted = families(ipv4, ipv6)
@@ -43,12 +43,12 @@ def coverage(
 
 
 def _print(made: Run, *, as_json: bool) -> None:
-    from lab.report import coverage, coverage_lines
+    from lab.report import coverage
     from lab.report.screen import json_text
 
     walked = coverage.coverage(made)
     if as_json:
         print(json_text(coverage.as_json(walked)))
         return
-    for line in coverage_lines.coverage_lines(walked, screen_of(sys.stdout).width):
+    for line in coverage.coverage_lines(walked, screen_of(sys.stdout).width):
         print(line)

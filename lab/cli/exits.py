@@ -46,12 +46,12 @@ def ending_at_once() -> Iterator[None]:
     except MemoryError:
         try:
             cannot_run("it has run out of memory", "allow it more: ulimit -v shows a limit")
-        finally:  # there is not even enough to say so
+        finally:  # there is too little memory for the message
             os._exit(CANNOT_RUN)
     except Exception as mistake:  # noqa: BLE001  # in the lab, which says nothing about the kernel
         if isinstance(mistake, OSError) and mistake.errno == errno.ENOSPC:
             cannot_run("there is no room for what it writes", "make room, or write it to where there is some")
-        with suppress(OSError, MemoryError):
+        with suppress(OSError):
             traceback.print_exc()
         leave(CANNOT_RUN, at_once=True)
     leave(code, at_once=True)

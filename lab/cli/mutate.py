@@ -39,9 +39,9 @@ def mutate(
     """Show for every check which lie of the kernel turns it red; exit code 1 when one survives them all."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saving import write_json
-    from lab.host.doctor import ensure_privileges
+    from lab.cli.saved_runs import write_json
     from lab.host.errors import MachineError
+    from lab.host.user_namespace import ensure_privileges
 
     began = time.monotonic()
     found = registry.find(patterns or [])
@@ -110,27 +110,27 @@ def _prepared(name: str) -> tuple[Runner, Runnable, int]:
 
 
 def _attack(name: str) -> dict[str, Any]:
-    from lab.mutate import survey as mutation
+    from lab.mutate import survey
 
     runner, scenario, family = _prepared(name)
     began = time.monotonic()
-    surveyed = mutation.survey(runner, scenario, family)
+    surveyed = survey.survey(runner, scenario, family)
     return {
         "scenario": name,
         "family": f"IPv{family}",
         "outcome": surveyed.result.outcome.value,
         "message": surveyed.result.message,
-        "checks": [_as_json(tried) for tried in mutation.attack(runner, scenario, surveyed.targets)],
+        "checks": [_as_json(tried) for tried in survey.attack(runner, scenario, surveyed.targets)],
         "shapes": surveyed.shapes,
         "seconds": time.monotonic() - began,
     }
 
 
 def _attack_rules(job: tuple[str, Spot]) -> dict[str, str]:
-    from lab.mutate import survey as mutation
+    from lab.mutate import survey
 
     name, frame = job
-    return mutation.attack_rules(*_prepared(name), frame)
+    return survey.attack_rules(*_prepared(name), frame)
 
 
 def _as_json(tried: Tried) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def _as_json(tried: Tried) -> dict[str, Any]:
         "subject": tried.target.check.subject,
         "claims": list(tried.target.claims),
         "killed_by": str(tried.killed_by) if tried.killed_by else None,
-        "lies": len(tried.target.lies),
+        "lies": len(tried.target.mutations),
     }
 
 

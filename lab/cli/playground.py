@@ -1,8 +1,31 @@
-"""`lab up` and `lab down`: a lab that stays, to be looked at with other tools."""
+"""`lab up`, `lab down` and `lab shell`: a lab that stays, for other tools or a Python prompt to use."""
 
 from __future__ import annotations
 
+import code
+import ctypes
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from lab.cli.exits import CANNOT_RUN, cannot_run, leave
+from lab.cli.options import IPv6
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from lab.author.lab import Lab
+
+
+_WELCOME = """{where}
+  lab      the words of a scenario: lab.peer(...), lab.step("..."), lab.verify(...)
+  kernel   the kernel: kernel.listen(81), kernel.connect(to=...), kernel.expect_state(peer, "ESTABLISHED")
+  server   a listener on port {port}: server.accept()
+  peer     the user-space end, towards it: peer.send("S"), peer.expect("SA"), peer.open(), peer.state
+scenarios/README.md has all the words. Leave with Ctrl-D.
+"""
+_PORT = 80
 
 
 def up() -> None:
@@ -39,3 +62,110 @@ def down() -> None:
     if not gone and not foreign:
         print("there is no playground")
     leave(CANNOT_RUN if foreign else 0)
+
+
+def shell(*, ipv6: IPv6 = False) -> None:
+    """Type a scenario line by line: in the namespaces of `lab up` where they are up, else in new ones."""
+    from lab.author.lab import Lab
+    from lab.host import playground
+    from lab.host.errors import MachineError
+    from lab.host.user_namespace import ensure_privileges
+
+    try:
+        ensure_privileges()
+        here = playground.is_up()
+        network = playground.attach() if here else None
+        with Lab(6 if ipv6 else 4, network=network) as opened:
+            where = "In the namespaces of `lab up`:" if here else "In two new namespaces:"
+            _converse(opened, where)
+    except MachineError as missing:
+        cannot_run(missing.why, missing.remedy)
+    leave(0)
+
+
+def _converse(lab: Lab, where: str) -> None:
+    from lab.record.expectation import ANY
+
+    server = lab.kernel.listen(port=_PORT, options={"SO_REUSEADDR": 1})
+    names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY}
+    console = _Console(lab, names)
+    print(_WELCOME.format(where=where, port=_PORT))
+    with _WhileWaiting(console.catch_up):
+        console.interact(banner="", exitmsg="")
+
+
+class _Console(code.InteractiveConsole):
+    """Shows behind each line what passed on the wire, and says what differs as a run of the lab does."""
+
+    def __init__(self, lab: Lab, names: dict[str, Any]) -> None:
+        super().__init__(names)
+        self._lab = lab
+        self._shown = 0
+
+    def runcode(self, code: CodeType) -> None:
+        """Run what was typed, then show what it led to."""
+        super().runcode(code)
+        self.catch_up()
+
+    def catch_up(self) -> bool:
+        """Take what has arrived and show it; whether there was anything."""
+        from lab.session.errors import KernelDiffers
+
+        try:
+            self._lab.look_around()
+        except KernelDiffers:
+            self.showtraceback()
+        return self._show()
+
+    def showtraceback(self) -> None:
+        """A difference as its message, a mistake in a word as a line; everything else as Python does."""
+        from lab.report.verdicts import what_differs
+        from lab.session.errors import KernelDiffers, ScenarioError
+
+        raised = sys.exc_info()[1]
+        if isinstance(raised, KernelDiffers):
+            print("DIFFERS")
+            for line in what_differs(self._lab.recording, raised.check):
+                print(line)
+        elif isinstance(raised, ScenarioError | ValueError):
+            print(f"{type(raised).__name__}: {raised}")
+        else:
+            traceback.print_exc(limit=-1)
+
+    def _show(self) -> bool:
+        from lab.cli.printer import screen_of
+        from lab.report.ladder import ladder_of
+        from lab.report.ladder_model import Ladder
+        from lab.report.text import ladder_lines
+
+        ladder = ladder_of(self._lab.recording)
+        fresh = ladder.rungs[self._shown :]
+        if not fresh:
+            return False
+        first = self._shown == 0
+        self._shown = len(ladder.rungs)
+        for line in list(ladder_lines(Ladder(fresh, ladder.recording), screen_of(sys.stdout)))[0 if first else 1 :]:
+            print(line)
+        return True
+
+
+class _WhileWaiting:
+    """Calls a function ten times a second while the interpreter waits for a line to be typed (PyOS_InputHook)."""
+
+    def __init__(self, idle: Callable[[], bool]) -> None:
+        def hook() -> int:
+            if idle():
+                print(sys.ps1, end="", flush=True)
+            return 0
+
+        self._hook = ctypes.PYFUNCTYPE(ctypes.c_int)(hook)
+        self._slot = ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyOS_InputHook")
+
+    def __enter__(self) -> None:
+        import readline  # noqa: F401  # it is what calls the hook, and gives the prompt a history
+
+        sys.ps1 = ">>> "
+        self._slot.value = ctypes.cast(self._hook, ctypes.c_void_p).value
+
+    def __exit__(self, *_: object) -> None:
+        self._slot.value = None

@@ -1,25 +1,26 @@
-"""Prints the results of a run as they come."""
+"""Prints the results of a run as they come, as wide and as colourful as the stream's reader can see."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.exits import READER_GONE, cannot_run
-from lab.cli.progress import Display
-from lab.cli.screens import screen_of
+from lab.cli.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.author.registry import Found
+    from lab.author.runner import Patient
     from lab.record.results import Outcome, Result, Run
-    from lab.session.polling import Patient
+    from lab.report.screen import Screen
 
 
 class Printer:
-    """What `run` and its kind say, on one stream."""
+    """Prints what `lab run` and similar commands say, on one stream."""
 
     def __init__(
         self,
@@ -33,7 +34,7 @@ class Printer:
         self._quiet = quiet
         self._verbose = verbose
         self._screen = screen_of(stream, plain, everything)
-        self._display = Display(sys.stderr, plain)
+        self._progress = Progress(sys.stderr, plain)
 
     def note(self, text: str) -> None:
         """Something to know about this run."""
@@ -55,12 +56,12 @@ class Printer:
         self._say("")
 
     def waits(self, patient: list[Patient]) -> None:
-        """Who waits for what: for as long as nothing else is printed."""
-        self._display.show(patient)
+        """Show which scenarios wait, until something else is printed."""
+        self._progress.show(patient)
 
     def clear(self) -> None:
-        """Take away what is said about waiting."""
-        self._display.hide()
+        """Remove the lines about waiting."""
+        self._progress.hide()
 
     def listing(self, run: Run) -> None:
         """A saved run: when and where it was, and a line for each result."""
@@ -96,7 +97,7 @@ class Printer:
 
     def annotations(self, run: Run, root: Path) -> None:
         """For GitHub Actions, which reads them out of what is printed."""
-        from lab.report.github import error_lines
+        from lab.report.ci import error_lines
 
         for line in error_lines(run, root):
             self._say(line)
@@ -111,10 +112,44 @@ class Printer:
         return self._screen.paint(word, outcome.value)
 
     def _say(self, text: str, err: bool = False) -> None:
-        self._display.hide()
+        self._progress.hide()
         try:
             print(text, file=sys.stderr if err else self._stream, flush=True)
         except BrokenPipeError:  # the reader has seen enough: do not wait for scenarios still running
             os._exit(READER_GONE)
         except OSError as refused:
             cannot_run(f"its output cannot be written ({refused.strerror})", "write it to where there is room")
+
+
+_LEAST_WIDTH, _USUAL_WIDTH = 80, 100
+_DRAWN = "─►┊·"
+
+
+def screen_of(stream: TextIO, plain: bool = False, everything: bool = False) -> Screen:
+    """The screen behind a stream. What its encoding lacks is written as an escape sequence, not refused.
+
+    Its reader wants every line when `everything` is set.
+    """
+    from lab.report.screen import Screen
+
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+    width = max(_LEAST_WIDTH, shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns)
+    colours = stream.isatty() and not os.environ.get("NO_COLOR")
+    most = None if everything else Screen().most
+    return Screen(width, _shows_lines(stream), colours, plain, most)
+
+
+def _shows_lines(stream: TextIO) -> bool:
+    """Whether it shows more than ASCII.
+
+    Where somebody chose the locale C, Python writes UTF-8 all the same; the terminal was not asked for that.
+    """
+    chosen = os.environ.get("LC_ALL") or os.environ.get("LANG")
+    if sys.flags.utf8_mode and chosen in {"C", "POSIX"} and os.environ.get("PYTHONUTF8") != "1":
+        return False
+    try:
+        _DRAWN.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,4 +1,7 @@
-"""Who waits for what, while nothing else is printed: drawn on a terminal, a single line elsewhere."""
+"""Progress of a run while nothing else is printed: which scenarios wait for which timers.
+
+Drawn on a terminal, a single line elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,20 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from lab.session.polling import Patient
+    from lab.author.runner import Patient
 
 _SOON_S = 2.0
-"""What has not lasted that long is no waiting that anybody would ask about."""
+"""Shorter waits are not shown."""
 _LONG_S = 30.0
-"""Without a terminal nothing is said before; an ordinary run is over by then."""
+"""Without a terminal nothing is printed before; an ordinary run is over by then."""
 _MOST_ROWS = 12
 _OTHER_LINES = 4
 _OTHER_COLUMNS = 26
 _LEAST_NAME = 20
 
 
-class Display:
-    """The lines about waiting on one stream: there from `show` to `hide`, and nothing else may be printed meanwhile."""
+class Progress:
+    """The lines about waiting scenarios on one stream; from `show` to `hide` nothing else may be printed there."""
 
     def __init__(self, stream: TextIO, plain: bool = False) -> None:
         self._stream = stream
@@ -35,7 +38,7 @@ class Display:
         self._said = False
 
     def show(self, patient: list[Patient]) -> None:
-        """Say who waits now, in place of what was said before."""
+        """Show which scenarios wait now, in place of the lines before."""
         now_ns = time.monotonic_ns()
         lasting = [each for each in patient if now_ns - each.waiting.since_ns >= _SOON_S * 1e9]
         lasting.sort(key=lambda each: (-each.waiting.until_ns, each.scenario, each.family))
@@ -48,7 +51,7 @@ class Display:
             self.hide()
 
     def hide(self) -> None:
-        """Something else is going to be printed, or nothing any more."""
+        """Remove the lines: something else is going to be printed, or nothing more."""
         self._quiet_since = time.monotonic()
         if self._live is not None:
             with _undisturbed():
@@ -68,7 +71,7 @@ class Display:
 
         if self._live is None:
             console = Console(file=self._stream, highlight=False)
-            # Nobody prints meanwhile, so no thread has to draw and no stream to be redirected.
+            # Nothing else prints meanwhile, so no thread has to draw and no stream has to be redirected.
             self._live = Live(
                 console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
             )
@@ -80,7 +83,7 @@ class Display:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ctrl-C strikes when the block is done: a drawing that is broken off can be neither finished nor taken away."""
+    """Ctrl-C takes effect after the block: an interrupted drawing could be neither finished nor removed."""
     struck = False
 
     def strike(*_: object) -> None:
@@ -101,7 +104,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _lines(lasting: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
-    """A line for each scenario, in whichever families it waits: its name gives way where the line is short."""
+    """A line for each scenario, its families together; names are cut where the screen is narrow."""
     rows: dict[str, list[Patient]] = {}
     for each in lasting:
         rows.setdefault(each.scenario, []).append(each)
@@ -119,7 +122,7 @@ def _lines(lasting: list[Patient], width: int, most: int, now_ns: int) -> list[s
 
 
 def _row(waits: list[Patient], now_ns: int) -> tuple[str, str, str]:
-    """In which families, what for, and how long of how long at most."""
+    """The families, what they wait for, and how long of how long at most."""
     families = "+".join(str(family) for family in sorted({each.family for each in waits}))
     since_ns, until_ns = waits[0].waiting.since_ns, waits[0].waiting.until_ns
     times = f"{(now_ns - since_ns) / 1e9:3.0f} of {max(0, until_ns - since_ns) / 1e9:.0f} s"

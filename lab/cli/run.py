@@ -45,7 +45,7 @@ def run(
     from lab.author import registry
     from lab.cli.printer import Printer
     from lab.cli.running import carried_out, results_of
-    from lab.cli.saving import save, wanted_folder
+    from lab.cli.saved_runs import save, wanted_folder
     from lab.record.results import Outcome
 
     began = time.monotonic()
@@ -100,8 +100,8 @@ def _exit_code(made: Run) -> int:
 
 def _write(made: Run, json_file: str | None, junit_file: Path | None) -> None:
     """The files that were asked for beside the saved run."""
-    from lab.cli.saving import write, write_json
-    from lab.report.junit import junit
+    from lab.cli.saved_runs import write, write_json
+    from lab.report.ci import junit
     from lab.report.summary import as_json
 
     if json_file:

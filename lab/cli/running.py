@@ -27,15 +27,13 @@ def results_of(
 ) -> Iterator[Result]:
     """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
     from lab.author.runner import Runner, settle_garbage_collector
-    from lab.cli.stuck import end_when_stuck
-    from lab.host.doctor import ensure_privileges
     from lab.host.errors import MachineError
+    from lab.host.user_namespace import ensure_privileges
 
     if not scenarios:
         return
     try:
         ensure_privileges()
-        end_when_stuck()
         runner = Runner(full=full, sysctls=sysctls)
         settle_garbage_collector()
         printer.note(runner.untraced)

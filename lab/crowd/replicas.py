@@ -1,7 +1,7 @@
-"""The numbers of a crowd's members: what each sends next, and what it must hear.
+"""Sequence numbers of a crowd's connections: what each replica sends next, and what it must receive.
 
-A member is known by the port that tells it from the others. All are at the same point of their script, so no more is
-to be remembered of one than the kernel's initial sequence number, and how many answers it has heard.
+A replica is known by the port that tells it from the others. All are at the same point of their script, so no more is
+to be remembered of one than the kernel's initial sequence number, and how many answers it has received.
 """
 
 from __future__ import annotations
@@ -14,98 +14,93 @@ from lab.record.expectation import Bases
 from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints
 
-NOBODY = 255
-"""In the place of a number of answers: no member has this port."""
+NO_REPLICA = 255
+"""In the place of a number of answers: no replica has this port."""
 _MASK = 0xFFFF_FFFF
 _STRIDE = 0x1_0001
-"""Between the initial sequence numbers of members on neighbouring ports: each has its own."""
+"""Between the initial sequence numbers of replicas on neighbouring ports: each has its own."""
 
 
-class Members:
-    """All members of a crowd, past and present."""
+class Replicas:
+    """All replicas of a crowd, past and present."""
 
     def __init__(self, peer_iss: int, fixed: int, *, kernel_opens: bool) -> None:
         """`fixed` is the port that all have in common: the peer's if the kernel opens, else the listener's."""
-        self.heard = bytearray([NOBODY]) * 0x1_0000
-        """How many of the answers the member on this port has heard."""
+        self.received = bytearray([NO_REPLICA]) * 0x1_0000
+        """How many of the answers the replica on this port has received."""
         self._kernel_iss = array("I", bytes(4 * 0x1_0000))
         self._peer_iss = peer_iss
         self._fixed = fixed
         self._kernel_opens = kernel_opens
 
     def of(self, ends: Endpoints) -> int | None:
-        """The member to which the kernel sends with these ends, or could send; None if it can be none."""
-        member, fixed = ends.source_port, ends.destination_port
+        """The replica to which the kernel sends with these ends, or could send; None if it can be none."""
+        replica, fixed = ends.source_port, ends.destination_port
         if not self._kernel_opens:
-            member, fixed = fixed, member
-        return member if fixed == self._fixed else None
+            replica, fixed = fixed, replica
+        return replica if fixed == self._fixed else None
 
-    def ports(self, member: int) -> tuple[int, int]:
+    def ports(self, replica: int) -> tuple[int, int]:
         """The kernel's and the peer's."""
-        return (member, self._fixed) if self._kernel_opens else (self._fixed, member)
+        return (replica, self._fixed) if self._kernel_opens else (self._fixed, replica)
 
-    def bases(self, member: int) -> Bases:
+    def bases(self, replica: int) -> Bases:
         """What its relative numbers are relative to."""
-        return Bases(Seq(self._kernel_iss[member]), Seq(self._own_iss(member)))
+        return Bases(Seq(self._kernel_iss[replica]), Seq(self._own_iss(replica)))
 
-    def learn(self, member: int, kernel_iss: int) -> None:
+    def learn(self, replica: int, kernel_iss: int) -> None:
         """Take this for the kernel's initial sequence number."""
-        self._kernel_iss[member] = kernel_iss
+        self._kernel_iss[replica] = kernel_iss
 
-    def frames(self, act: Act, members: Iterable[int]) -> list[bytes]:
-        """What these members send in `act`."""
-        make, opens, fixed, isses = act.likeness.make, self._kernel_opens, self._fixed, self._kernel_iss
+    def frames(self, act: Act, replicas: Iterable[int]) -> list[bytes]:
+        """What these replicas send in `act`."""
+        make, opens, fixed, isses = act.template.make, self._kernel_opens, self._fixed, self._kernel_iss
         seq = self._peer_iss + act.seq
         ack, unsaid = (act.ack, False) if act.ack is not None else (int(act.segment.ack), True)
         return [
             make(
-                fixed if opens else member,
-                member if opens else fixed,
-                seq + member * _STRIDE & _MASK,
-                ack if unsaid else isses[member] + ack & _MASK,
+                fixed if opens else replica,
+                replica if opens else fixed,
+                seq + replica * _STRIDE & _MASK,
+                ack if unsaid else isses[replica] + ack & _MASK,
             )
-            for member in members
+            for replica in replicas
         ]
 
-    def is_answer(self, act: Act, member: int, data: bytes) -> bool:
-        """Whether this is the kernel's segment in `act`, to that member."""
-        numbers = act.likeness.read(data)
-        ack = 0 if act.ack is None else self._own_iss(member) + act.ack & _MASK
-        return numbers is not None and numbers[2:] == (self._kernel_iss[member] + act.seq & _MASK, ack)
+    def is_answer(self, act: Act, replica: int, data: bytes) -> bool:
+        """Whether this is the kernel's segment in `act`, to that replica."""
+        numbers = act.template.read(data)
+        ack = 0 if act.ack is None else self._own_iss(replica) + act.ack & _MASK
+        return numbers is not None and numbers[2:] == (self._kernel_iss[replica] + act.seq & _MASK, ack)
 
-    def hearer(self, act: Act, mark: int) -> Callable[[bytes], int]:
-        """Tells which member has heard this answer, the one behind `mark` others, by this frame; -1 if none."""
-        read, heard, isses, opens, fixed = (
-            act.likeness.read,
-            self.heard,
-            self._kernel_iss,
-            self._kernel_opens,
-            self._fixed,
-        )
+    def receiver(self, act: Act, answer: int) -> Callable[[bytes], int]:
+        """Tells which replica has received this answer, the one after `answer` others, by its frame; -1 if none."""
+        read, received, isses = act.template.read, self.received, self._kernel_iss
+        opens, fixed = self._kernel_opens, self._fixed
         seq, ack, own_iss = act.seq, act.ack, self._peer_iss
-        before = NOBODY if opens and not mark else mark
+        before = NO_REPLICA if opens and not answer else answer
 
-        def hearer(data: bytes) -> int:
+        def receiver(data: bytes) -> int:
             numbers = read(data)
             if numbers is None:
                 return -1
-            member, other, got_seq, got_ack = numbers
+            replica, other, got_seq, got_ack = numbers
             if not opens:
-                member, other = other, member
+                replica, other = other, replica
             if (
                 other != fixed
-                or heard[member] != before
-                or got_ack != (0 if ack is None else own_iss + member * _STRIDE + ack & _MASK)
+                or received[replica] != before
+                or got_ack != (0 if ack is None else own_iss + replica * _STRIDE + ack & _MASK)
             ):
                 return -1
-            if not mark:
-                isses[member] = got_seq - seq & _MASK
-            elif got_seq != isses[member] + seq & _MASK:
+            if not answer:
+                isses[replica] = got_seq - seq & _MASK
+            elif got_seq != isses[replica] + seq & _MASK:
                 return -1
-            heard[member] = mark + 1
-            return member
+            received[replica] = answer + 1
+            return replica
 
-        return hearer
+        return receiver
 
-    def _own_iss(self, member: int) -> int:
-        return self._peer_iss + member * _STRIDE & _MASK
+    def _own_iss(self, replica: int) -> int:
+        return self._peer_iss + replica * _STRIDE & _MASK

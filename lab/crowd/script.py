@@ -12,14 +12,14 @@ from lab.tcp import options
 from lab.tcp.flags import ACK, FIN, SYN
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
-from lab.wire.template import Likeness
+from lab.wire.template import FrameTemplate
 
 
 class Act(NamedTuple):
     """A segment of the example."""
 
     from_peer: bool
-    likeness: Likeness
+    template: FrameTemplate
     segment: Segment
     seq: int
     """Relative to the initial sequence number of the side that sends it."""
@@ -67,7 +67,7 @@ def _acts(seen: FrameSeen, segment: Segment, bases: Bases) -> Iterator[Act]:
         raise ScenarioError("a crowd cannot send malformed segments, nor timestamps")
     own, other = (bases.peer, bases.kernel) if seen.from_peer else (bases.kernel, bases.peer)
     ack = segment.ack - other if segment.flags & ACK else None
-    yield Act(seen.from_peer, Likeness(seen.data), segment, segment.seq - own, ack, seen.peer_state)
+    yield Act(seen.from_peer, FrameTemplate(seen.data), segment, segment.seq - own, ack, seen.peer_state)
 
 
 def _behind_third_segment(script: Script) -> int:

@@ -17,10 +17,11 @@ from lab.host.errors import MachineError
 KERNEL_MAC = "02:00:00:00:00:01"
 PEER_MAC = "02:00:00:00:00:02"
 
-_LEASES = "/dev/null"  # a file that everybody may write to
+LEASES = Path("/dev/null")  # a file that everybody may write to
 _FIRST_LEASE = int.from_bytes(b"tcp-lab")  # the byte for slot 0: nobody else is likely to lock one there
 _FLOCK = struct.Struct("@hhqqi")  # struct flock: l_type, l_whence, l_start, l_len, l_pid
-_SLOTS = 64
+SLOTS = 64
+"""So many runs of the lab can go on at once."""
 _LABS_PER_SLOT = 256
 _IPV4_BLOCK = 8  # a /29: four hosts, and what is left over
 _IPV4_NETWORK = int(IPv4Address("198.18.0.0"))  # /15, set aside for tests between two networks (RFC 2544, RFC 5735)
@@ -57,11 +58,11 @@ class AddressPool:
     process, however that ends, and holds for runs in other network namespaces too, as the trace is the whole machine's.
     """
 
-    def __init__(self) -> None:
-        """MachineError when 64 runs hold all leases."""
-        self._lease = os.open(_LEASES, os.O_RDWR | os.O_CLOEXEC)
+    def __init__(self, leases: Path = LEASES, slots: int = SLOTS) -> None:
+        """MachineError when other runs hold all leases."""
+        self._lease = os.open(leases, os.O_RDWR | os.O_CLOEXEC)
         try:
-            self._slot = self._take()
+            self._slot = self._take(slots)
         except BaseException:
             self.close()
             raise
@@ -69,10 +70,10 @@ class AddressPool:
         self._next = 0
         self._used: set[int] = set()
 
-    def _take(self) -> int:
+    def _take(self, slots: int) -> int:
         # A container has a /dev/null of its own: so runs begin to look where one elsewhere is not likely to.
         first = Path("/proc/thread-self/ns/net").stat().st_ino
-        for slot in (each % _SLOTS for each in range(first, first + _SLOTS)):
+        for slot in (each % slots for each in range(first, first + slots)):
             try:
                 fcntl(self._lease, F_OFD_SETLK, _FLOCK.pack(F_WRLCK, os.SEEK_SET, _FIRST_LEASE + slot, 1, 0))
             except OSError as taken:
@@ -80,7 +81,7 @@ class AddressPool:
                     raise
             else:
                 return slot
-        raise MachineError(f"{_SLOTS} runs of the lab are going on here", "wait for one of them to end")
+        raise MachineError(f"{slots} runs of the lab are going on here", "wait for one of them to end")
 
     def acquire(self) -> Addresses:
         """Addresses that no other lab has; the ones given back longest ago come first."""
@@ -93,7 +94,7 @@ class AddressPool:
             self._used.add(number)
         low = _IPV4_NETWORK + (self._slot * _LABS_PER_SLOT + number) * _IPV4_BLOCK
         high = _IPV6_NETWORK + (self._slot << 80) + (number << 64)
-        return Addresses(_pair(4, IPv4Address(low), 29), _pair(6, IPv6Address(high), 64))
+        return Addresses(ipv4=_pair(4, IPv4Address(low), 29), ipv6=_pair(6, IPv6Address(high), 64))
 
     def release(self, addresses: Addresses) -> None:
         """Give them back."""
@@ -108,7 +109,14 @@ class AddressPool:
 
 def _pair(family: int, network: IPv4Address | IPv6Address, prefix_length: int) -> Pair:
     kernel, peer, second_kernel, second_peer = (str(network + host) for host in range(1, 5))
-    return Pair(family, kernel, peer, second_kernel, second_peer, prefix_length)
+    return Pair(
+        family=family,
+        kernel=kernel,
+        peer=peer,
+        second_kernel=second_kernel,
+        second_peer=second_peer,
+        prefix_length=prefix_length,
+    )
 
 
 @cache

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from lab.host.addresses import AddressPool, ipv6_is_available
 from lab.host.errors import MachineError
 from lab.host.inet_diag import StateLookup
-from lab.host.namespace import Namespace, become_root_of_own_user_namespace, may_make_namespaces
+from lab.host.namespace import Namespace
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
+from lab.host.user_namespace import ensure_privileges, may_make_namespaces
 from lab.wire.link import PacketLink
 
 
@@ -38,22 +39,15 @@ def examine() -> list[Finding]:
     findings.append(_tracing())
     ipv6 = ipv6_is_available()
     remedy = "boot without ipv6.disable=1; until then only IPv4 runs"
-    findings.append(Finding("IPv6", ipv6, "available" if ipv6 else "not in this kernel", remedy, needed=False))
+    detail = "available" if ipv6 else "not in this kernel"
+    findings.append(Finding("IPv6", fine=ipv6, detail=detail, remedy=remedy, needed=False))
     return findings
 
 
-def ensure_privileges() -> None:
-    """Root, or root in a user namespace of this process's own; MachineError when neither is to be had."""
-    if not may_make_namespaces():
-        become_root_of_own_user_namespace()
-
-
 def _privileges() -> Finding:
-    def become() -> None:
-        ensure_privileges()
-
     as_root = may_make_namespaces()
-    return _try("privileges", "root" if as_root else "an ordinary user with a user namespace of its own", become)
+    success = "root" if as_root else "an ordinary user with a user namespace of its own"
+    return _try("privileges", success, ensure_privileges)
 
 
 def _network() -> list[Finding]:
@@ -94,7 +88,7 @@ def _try(name: str, success: str, action: Callable[[], object]) -> Finding:
     try:
         action()
     except MachineError as missing:
-        return Finding(name, False, missing.why, missing.remedy)
+        return Finding(name, fine=False, detail=missing.why, remedy=missing.remedy)
     except OSError as refused:
-        return Finding(name, False, str(refused), "use a kernel that offers it")
-    return Finding(name, True, success)
+        return Finding(name, fine=False, detail=str(refused), remedy="use a kernel that offers it")
+    return Finding(name, fine=True, detail=success)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lab.host.errors import MachineError
-from lab.host.policies import forbidding
-from lab.host.syscalls import CLONE_NEWNET, CLONE_NEWUSER, setns, unshare
+from lab.host.syscalls import CLONE_NEWNET, setns, unshare
 
 _OWN = "/proc/thread-self/ns/net"
+_COUNTERS = ("netstat", "snmp")
 
 
 class Namespace:
@@ -31,12 +31,26 @@ class Namespace:
     def entered(self) -> Iterator[None]:
         """The calling thread is inside for the length of the block, and back home whatever happens in it."""
         home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
-        setns(self._descriptor, CLONE_NEWNET)
         try:
-            yield
+            setns(self._descriptor, CLONE_NEWNET)
+            try:
+                yield
+            finally:
+                setns(home, CLONE_NEWNET)
         finally:
-            setns(home, CLONE_NEWNET)
             os.close(home)
+
+    def counters(self) -> dict[str, int]:
+        """TCP and IP counters since the namespace was made, by nstat(8)'s names: `TcpExtSyncookiesSent`."""
+        values = {}
+        with self.entered():
+            for name in _COUNTERS:
+                lines = Path("/proc/thread-self/net", name).read_text().splitlines()
+                for names, numbers in zip(lines[::2], lines[1::2], strict=True):
+                    group, *listed = names.split()
+                    counted = numbers.split()[1:]
+                    values.update({f"{group[:-1]}{each}": int(n) for each, n in zip(listed, counted, strict=True)})
+        return values
 
     def close(self) -> None:
         """Let go; the kernel dismantles the namespace once no socket is left in it."""
@@ -44,51 +58,26 @@ class Namespace:
 
 
 def _make() -> int:
+    """The descriptor of a new namespace; the calling thread is back home afterwards, also when that fails."""
     home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        _unshare()
+        with ExitStack() as on_failure:
+            try:
+                made = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+                on_failure.callback(os.close, made)
+            finally:
+                setns(home, CLONE_NEWNET)
+            on_failure.pop_all()
+    finally:
+        os.close(home)
+    return made
+
+
+def _unshare() -> None:
+    try:
         unshare(CLONE_NEWNET)
-        descriptor = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
-        setns(home, CLONE_NEWNET)
     except PermissionError:
         raise MachineError(
             "making a network namespace is not permitted", "run the lab as root: sudo scripts/lab"
         ) from None
-    finally:
-        os.close(home)
-    return descriptor
-
-
-def become_root_of_own_user_namespace() -> None:
-    """Without privileges: move this process, while it has one thread, into user and network namespaces that it owns.
-
-    MachineError when the kernel or its policy does not allow that to ordinary users.
-    """
-    user, group = os.geteuid(), os.getegid()
-    try:
-        unshare(CLONE_NEWUSER | CLONE_NEWNET)
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
-            Path("/proc/self", name).write_text(text)
-    except OSError as refused:
-        raise _not_allowed(refused.strerror or str(refused)) from None
-    if not may_make_namespaces():
-        raise _not_allowed("one was made, but it gives no privileges")
-
-
-def _not_allowed(how: str) -> MachineError:
-    policy = forbidding()
-    why = f"{how}: {policy.sysctl} is {policy.forbids}, {policy.why}" if policy is not None else how
-    mend = f", or allow it: sudo sysctl -w {policy.sysctl}={policy.mend}" if policy is not None else ""
-    return MachineError(
-        f"this user is not root and may not make a user namespace ({why})",
-        f"run the lab as root: sudo scripts/lab{mend}",
-    )
-
-
-def may_make_namespaces() -> bool:
-    """Whether this process has CAP_NET_ADMIN and CAP_SYS_ADMIN in its user namespace (capabilities(7))."""
-    needed = 1 << 12 | 1 << 21
-    for line in Path("/proc/self/status").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "CapEff":
-            return int(value, 16) & needed == needed
-    return False

@@ -11,13 +11,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
-from lab.host import requests, sysctls
+from lab.host import rtnetlink, sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, Pair, ipv6_is_available
-from lab.host.cables import End, plug
 from lab.host.namespace import Namespace
 from lab.host.readiness import Readiness
 from lab.host.router import Router
-from lab.host.rtnetlink import carry_out
+from lab.host.veth import End, plug
 
 KERNEL_INTERFACE = "kernel0"
 PEER_INTERFACE = "peer0"
@@ -73,9 +72,9 @@ class Network:
         with ExitStack() as undo:
             with self.kernel.entered():
                 readiness = undo.enter_context(closing(Readiness()))
-                carry_out(*self._addressed(pairs))
+                rtnetlink.carry_out(*self._addressed(pairs))
             with self.peer.entered():
-                carry_out(requests.link_up(PEER_INTERFACE))
+                rtnetlink.carry_out(rtnetlink.link_up(PEER_INTERFACE))
             if self.router is not None:
                 self.router.bring_up()
                 self.router.forward()
@@ -86,8 +85,8 @@ class Network:
         """What gives the kernel its addresses, and neighbours at those of the peer."""
         index = socket.if_nametoindex(KERNEL_INTERFACE)
         for pair in pairs:
-            yield requests.new_address(index, pair.kernel, pair.prefix_length)
-            yield requests.new_address(index, pair.second_kernel, pair.prefix_length, deprecated=True)
-        yield requests.link_up(KERNEL_INTERFACE)
+            yield rtnetlink.new_address(index, pair.kernel, pair.prefix_length)
+            yield rtnetlink.new_address(index, pair.second_kernel, pair.prefix_length, deprecated=True)
+        yield rtnetlink.link_up(KERNEL_INTERFACE)
         for address in (each for pair in pairs for each in (pair.peer, pair.second_peer)):
-            yield requests.neighbour(index, address, PEER_MAC)
+            yield rtnetlink.neighbour(index, address, PEER_MAC)

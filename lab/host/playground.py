@@ -10,17 +10,30 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from lab.host import requests
+from lab.host import rtnetlink
 from lab.host.addresses import Addresses, Pair
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
-from lab.host.rtnetlink import carry_out, links
 from lab.host.syscalls import unmount
 
 ADDRESSES = Addresses(  # set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes
-    Pair(4, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", 24),
-    Pair(6, "2001:db8:ffff::1", "2001:db8:ffff::2", "2001:db8:ffff::3", "2001:db8:ffff::4", 64),
+    ipv4=Pair(
+        family=4,
+        kernel="192.0.2.1",
+        peer="192.0.2.2",
+        second_kernel="192.0.2.3",
+        second_peer="192.0.2.4",
+        prefix_length=24,
+    ),
+    ipv6=Pair(
+        family=6,
+        kernel="2001:db8:ffff::1",
+        peer="2001:db8:ffff::2",
+        second_kernel="2001:db8:ffff::3",
+        second_peer="2001:db8:ffff::4",
+        prefix_length=64,
+    ),
 )
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _INTERFACES = {KERNEL: KERNEL_INTERFACE, PEER: PEER_INTERFACE}
@@ -44,7 +57,7 @@ def up() -> None:
         Network(ADDRESSES, _both()).close()
         for name, interface in _INTERFACES.items():
             with _inside(name):
-                carry_out(requests.link_alias(interface, tag))
+                rtnetlink.carry_out(rtnetlink.link_alias(interface, tag))
     except BaseException:
         _remove(made, with_folder=tag == _TAG_WITH_FOLDER)
         raise
@@ -82,7 +95,7 @@ def _tag_of(name: str) -> str:
     """The lab's tag in a namespace; "" where there is none."""
     try:
         with _inside(name):
-            aliases = {link.name: link.alias for link in links()}
+            aliases = {link.name: link.alias for link in rtnetlink.links()}
     except OSError:  # something of that name that is no namespace
         return ""
     alias = aliases.get(_INTERFACES[name])

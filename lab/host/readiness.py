@@ -6,64 +6,37 @@ it would send, and until an address is usable binding to it fails.
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from lab.host import rtnetlink
 from lab.host.errors import MachineError
 
-_GROUP_LINK, _GROUP_IPV6_ROUTE, _GROUP_NAMESPACE_NUMBERS = 1 << 0, 1 << 10, 1 << 27
-_NEW_ROUTE, _DELETE_NAMESPACE_NUMBER = 24, 89
-_OPERSTATE_UP = 6
-_DESTINATION, _LOCAL, _ROUTE_HEADER = 1, 2, 12
-_NUMBER, _NAMESPACE_HEADER = 1, 4
-_DEADLINE_S = 60.0
+DEADLINE_S = 60.0
 """All of it waits for a lock that a machine has once (RTNL), and all namespaces are dismantled one after another.
 
 With fifteen busy processes for each CPU half of all set-ups took 0.07 s, one of 400 2.4 s, one of 16,000 over 10 s.
 """
-
-
-class _Events:
-    """What the kernel tells of the calling thread's namespace from now on (rtnetlink(7))."""
-
-    def __init__(self, groups: int) -> None:
-        self._socket = rtnetlink.opened(groups)
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._socket.close()
-
-    def ask(self, kind: int, body: bytes) -> None:
-        """Ask for everything of a kind: the answers come among the other messages."""
-        rtnetlink.ask_for_all(self._socket, kind, body)
-
-    def messages(self) -> Iterator[tuple[int, bytes]]:
-        """Type and body of each message, until the caller has heard enough or it takes too long."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        deadline = time.monotonic() + _DEADLINE_S
-        while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            yield from rtnetlink.messages(self._socket.recv(65536))
+_OPERSTATE_UP = 6
+_TYPE_AT = 7
+"""Of a route, in its header."""
 
 
 class Readiness:
     """Hears what becomes ready in the calling thread's namespace from now on."""
 
     def __init__(self) -> None:
-        self._events = _Events(_GROUP_LINK | _GROUP_IPV6_ROUTE)
+        self._events = rtnetlink.Events(rtnetlink.GROUP_LINK | rtnetlink.GROUP_IPV6_ROUTE)
 
     def ask_for_links(self) -> None:
         """What is up already counts as well."""
-        self._events.ask(rtnetlink.GET_LINK, bytes(rtnetlink.LINK_HEADER))
+        self._events.ask_for_links()
 
     def wait(self, links: Iterable[str], ipv6_addresses: Iterable[str] = ()) -> None:
         """Return once these links are up and these addresses usable; MachineError when that takes too long."""
         wanted = {*links, *ipv6_addresses}
-        for kind, message in self._events.messages():
+        for kind, message in self._events.messages(DEADLINE_S):
             wanted.discard(_ready(kind, message))
             if not wanted:
                 return
@@ -79,13 +52,14 @@ class Ending:
 
     def __init__(self, number: int) -> None:
         self._number = number
-        self._events = _Events(_GROUP_NAMESPACE_NUMBERS)
+        self._events = rtnetlink.Events(rtnetlink.GROUP_NAMESPACE_NUMBERS)
 
     def wait(self) -> None:
         """Return once the kernel has begun to dismantle it: nobody can enter it any more. MachineError as above."""
-        for kind, message in self._events.messages():
-            if kind == _DELETE_NAMESPACE_NUMBER:
-                (number,) = struct.unpack("=i", dict(rtnetlink.attributes(message[_NAMESPACE_HEADER:]))[_NUMBER])
+        for kind, message in self._events.messages(DEADLINE_S):
+            if kind == rtnetlink.DELETE_NAMESPACE_NUMBER:
+                told = dict(rtnetlink.attributes(message[rtnetlink.NAMESPACE_HEADER :]))
+                (number,) = struct.unpack("=i", told[rtnetlink.NETNSA_NSID])
                 if number == self._number:
                     return
         raise _too_late("a namespace is still there")
@@ -96,7 +70,7 @@ class Ending:
 
 
 def _too_late(what: str) -> MachineError:
-    return MachineError(f"{what} after {_DEADLINE_S:g} s", "see what keeps the kernel busy")
+    return MachineError(f"{what} after {DEADLINE_S:g} s", "see what keeps the kernel busy")
 
 
 def _ready(kind: int, message: bytes) -> str:
@@ -105,7 +79,7 @@ def _ready(kind: int, message: bytes) -> str:
         link = dict(rtnetlink.attributes(message[rtnetlink.LINK_HEADER :]))
         is_up = link.get(rtnetlink.IFLA_OPERSTATE) == bytes([_OPERSTATE_UP])
         return rtnetlink.text(link[rtnetlink.IFLA_IFNAME]) if is_up else ""
-    if kind == _NEW_ROUTE and message[7] == _LOCAL:
-        address = dict(rtnetlink.attributes(message[_ROUTE_HEADER:])).get(_DESTINATION, b"")
+    if kind == rtnetlink.NEW_ROUTE and message[_TYPE_AT] == rtnetlink.RTN_LOCAL:
+        address = dict(rtnetlink.attributes(message[rtnetlink.ROUTE_HEADER :])).get(rtnetlink.RTA_DST, b"")
         return socket.inet_ntop(socket.AF_INET6, address) if address else ""
     return ""

@@ -11,12 +11,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
-from lab.host import requests, sysctls
+from lab.host import rtnetlink, sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, ipv6_is_available
-from lab.host.cables import End, plug
 from lab.host.namespace import Namespace
 from lab.host.readiness import Ending, Readiness
-from lab.host.rtnetlink import carry_out, links
+from lab.host.veth import End, plug
 
 TO_KERNEL = "to-kernel"
 TO_PEER = "to-peer"
@@ -53,12 +52,12 @@ class Router:
     def bring_up(self) -> None:
         """Let its own ends of the cables come up, now that the far ends are: then they carry frames at once."""
         with self.namespace.entered():
-            carry_out(*map(requests.link_up, (TO_KERNEL, TO_PEER)))
+            rtnetlink.carry_out(*map(rtnetlink.link_up, (TO_KERNEL, TO_PEER)))
 
     def forward(self) -> None:
         """From now on it is a router."""
         with self.namespace.entered():
-            carry_out(*self._ways())
+            rtnetlink.carry_out(*self._ways())
         sysctls.apply(self.namespace, _FORWARDING)
 
     def _ways(self) -> Iterator[bytes]:
@@ -72,8 +71,8 @@ class Router:
                 (pair.second_peer, to_peer, PEER_MAC),
             )
             for address, index, mac in ways:
-                yield requests.new_route(index, address)
-                yield requests.neighbour(index, address, mac)
+                yield rtnetlink.new_route(index, address)
+                yield rtnetlink.neighbour(index, address, mac)
 
     def replace_by_bare(self) -> None:
         """Plug both cables into a new machine that knows no way and forwards nothing; the old one is gone for good.
@@ -86,7 +85,7 @@ class Router:
                 ending = undo.enter_context(closing(Ending(_number_at_the_other_end(self._kernel.interface))))
             old, self.namespace = self.namespace, _bare_namespace()
             with closing(old):
-                _move_cables(old, self.namespace)
+                move_cables(old, self.namespace)
             with self._kernel.namespace.entered():
                 readiness = undo.enter_context(closing(Readiness()))
             self.bring_up()
@@ -98,16 +97,16 @@ class Router:
 
 def _number_at_the_other_end(interface: str) -> int:
     """By which number the calling thread's namespace knows the one that the cable in `interface` leads to."""
-    (number,) = (link.namespace_at_the_other_end for link in links() if link.name == interface)
+    (number,) = (link.namespace_at_the_other_end for link in rtnetlink.links() if link.name == interface)
     if number is None:
         raise ValueError(f"{interface} does not lead out of its namespace")
     return number
 
 
-def _move_cables(old: Namespace, new: Namespace) -> None:
+def move_cables(old: Namespace, new: Namespace) -> None:
     """A namespace that ends takes the cables in it along, so they leave it first."""
     with old.entered():
-        carry_out(*(requests.link_moved(interface, new.fileno()) for interface in (TO_KERNEL, TO_PEER)))
+        rtnetlink.carry_out(*(rtnetlink.link_moved(interface, new.fileno()) for interface in (TO_KERNEL, TO_PEER)))
 
 
 def _bare_namespace() -> Namespace:

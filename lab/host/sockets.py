@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import errno
-import os
 import select
 import socket
 import struct
+import subprocess
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Generic, ParamSpec, TypeVar
 
-from lab.host import tcp_info
+from lab.host import inet_diag
 from lab.host.namespace import Namespace
-from lab.host.processes import Owner, no_copies
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -23,16 +24,19 @@ _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "both": socket.SHUT_RDW
 _EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLRDHUP", "POLLERR", "POLLHUP")}
 
 
+no_copies = threading.Lock()
+"""Taken while a new process is made: until its exec it has copies of all our descriptors, and a close(2) of ours in
+that moment would not be the last one."""
+
+
+@dataclass(slots=True)
 class Result(Generic[T]):
     """What a system call gave back: a value, or the name of its errno ("ECONNREFUSED") and no value."""
 
-    __slots__ = ("began_ns", "error", "value")
-
-    def __init__(self, value: T | None = None, error: str = "", began_ns: int = 0) -> None:
-        self.value = value
-        self.error = error
-        self.began_ns = began_ns or time.monotonic_ns()
-        """When the call was made, CLOCK_MONOTONIC."""
+    value: T | None = None
+    error: str = field(default="", kw_only=True)
+    began_ns: int = field(default_factory=time.monotonic_ns, kw_only=True)
+    """When the call was made, CLOCK_MONOTONIC."""
 
     def unwrap(self) -> T:
         """The value; OSError when there is none."""
@@ -41,15 +45,41 @@ class Result(Generic[T]):
         return self.value  # type: ignore[return-value]  # a result without an error carries its value
 
 
-class KernelSocket:
-    """One TCP socket of the kernel. Deadlines are instants of `time.monotonic()`, in seconds.
+class Owner:
+    """A process with one descriptor of ours, which does nothing with it. It ends when killed, or when we do."""
 
-    Made of the C type of Python's socket: the class on top of it costs as much as the system calls.
-    """
+    __slots__ = ("_process",)
+
+    def __init__(self, descriptor: int) -> None:
+        # Its standard input is a pipe that nobody writes to: cat ends when we, the only writer, have ended somehow.
+        with no_copies:
+            self._process = subprocess.Popen(
+                ["cat"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(descriptor,),
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL; returns when it is gone. Killing it again does nothing."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class KernelSocket:
+    """One TCP socket of the kernel. Deadlines are instants of `time.monotonic()`, in seconds."""
 
     __slots__ = ("_socket",)
 
-    def __init__(self, opened: socket.SocketType) -> None:
+    def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
 
     @classmethod
@@ -57,7 +87,7 @@ class KernelSocket:
         """A fresh socket of family 4 or 6 inside `namespace`."""
         kind = socket.AF_INET6 if family == 6 else socket.AF_INET
         with namespace.entered():
-            return cls(socket.SocketType(kind, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            return cls(socket.socket(kind, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
 
     def fileno(self) -> int:
         """The descriptor, -1 once closed."""
@@ -85,12 +115,11 @@ class KernelSocket:
 
     def accept(self, deadline: float) -> Result[KernelSocket]:
         """accept(2), waiting for a connection until the deadline: "EAGAIN" when none came."""
-        accept = self._socket._accept  # type: ignore[attr-defined]  # noqa: SLF001  # what accept() is made of
-        result: Result[tuple[int, object]] = self._retry(select.POLLIN, deadline, accept)
+        result = self._retry(select.POLLIN, deadline, self._socket.accept)
         if result.error:
             return Result(error=result.error, began_ns=result.began_ns)
-        descriptor, _ = result.unwrap()
-        return Result(self._another(descriptor), began_ns=result.began_ns)
+        accepted, _ = result.unwrap()
+        return Result(KernelSocket(accepted), began_ns=result.began_ns)
 
     def send(self, data: bytes, flags: int = 0) -> Result[int]:
         """send(2): the number of bytes that the kernel took."""
@@ -119,7 +148,7 @@ class KernelSocket:
 
     def dup(self) -> KernelSocket:
         """A second descriptor for the same socket (dup(2))."""
-        return self._another(os.dup(self._socket.fileno()))
+        return KernelSocket(self._socket.dup())
 
     def set_option(self, level: int, option: int, value: int | bytes) -> Result[None]:
         """setsockopt(2)."""
@@ -147,8 +176,9 @@ class KernelSocket:
         return int(self._socket.getpeername()[1])
 
     def tcp_info(self) -> dict[str, int]:
-        """TCP_INFO, see `lab.host.tcp_info`."""
-        return tcp_info.decode(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, tcp_info.SIZE))
+        """TCP_INFO, as `lab.host.inet_diag.decode_tcp_info` names it."""
+        data = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, inet_diag.TCP_INFO_SIZE)
+        return inet_diag.decode_tcp_info(data)
 
     def events(self) -> str:
         """What poll(2) has to say now, of all that one can ask it for: "POLLIN POLLOUT"."""
@@ -163,9 +193,6 @@ class KernelSocket:
         poll.register(self._socket, events)
         return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
-    def _another(self, descriptor: int) -> KernelSocket:
-        return KernelSocket(socket.SocketType(self._socket.family, socket.SOCK_STREAM, 0, descriptor))
-
     def _retry(
         self, events: int, deadline: float, call: Callable[P, T], *arguments: P.args, **named: P.kwargs
     ) -> Result[T]:
@@ -178,6 +205,6 @@ class KernelSocket:
 def _call(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Result[T]:
     began_ns = time.monotonic_ns()
     try:
-        return Result(call(*arguments, **named), "", began_ns)
+        return Result(call(*arguments, **named), began_ns=began_ns)
     except OSError as refused:
-        return Result(None, errno.errorcode.get(refused.errno or 0, str(refused)), began_ns)
+        return Result(error=errno.errorcode.get(refused.errno or 0, str(refused)), began_ns=began_ns)

@@ -23,13 +23,12 @@ from dataclasses import dataclass, field
 from fcntl import ioctl
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lab.host.errors import MachineError
 from lab.host.syscalls import mount_detached, perf_event_open
 from lab.record.kernel_state import BY_NUMBER
 from lab.tcp.state import State
-from lab.tcp.values import make
 
 _EVENT = "events/sock/inet_sock_set_state"
 _RINGS_BYTES = 8 << 20  # for all CPUs together: some 75,000 state changes of the whole machine between two readings
@@ -84,27 +83,30 @@ class _Watch:
         return any(each.socket not in self.begun for each in self.changes)
 
 
+class Records(Protocol):
+    """Where a `StateTracer` has the records of the tracepoint from."""
+
+    @property
+    def layout(self) -> struct.Struct:
+        """Of one record: size, time, socket, states, ports, addresses."""
+
+    def read(self) -> Iterator[bytes]:
+        """The records since the last time, one behind the other, for each CPU."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
 class StateTracer:
     """Hands every state change on an address to whoever watches that address. One for a process; thread-safe."""
 
-    def __init__(self) -> None:
-        """MachineError when tracefs or perf events are out of reach (they need root on the host itself)."""
+    def __init__(self, source: Records | None = None) -> None:
+        """Reads `source`, by default this machine's `PerfRings` (MachineError when they are out of reach)."""
         self._lock = threading.Lock()
         self._watched: dict[bytes, _Watch] = {}
         self.lost = 0
         """Changes that the kernel could not store because nobody read for too long."""
-        with ExitStack() as undo:
-            try:
-                number, self._layout = _describe_event()
-                cpus = sorted(_online_cpus())
-                pages = _ring_pages(len(cpus))
-                self._rings = [_Ring(number, cpu, pages, undo) for cpu in cpus]
-            except OSError as refused:
-                raise MachineError(
-                    f"the tracepoint sock:inet_sock_set_state is out of reach ({refused.strerror or refused})",
-                    "run as root on the host itself, Linux 5.2 or later with tracefs and perf events",
-                ) from None
-            self._undo = undo.pop_all()
+        self._source = source or PerfRings()
 
     def watch(self, *addresses: str) -> None:
         """From now on keep the changes of new sockets whose own address is one of these; `take` with any gives all."""
@@ -147,15 +149,15 @@ class StateTracer:
 
     def close(self) -> None:
         """Stop tracing."""
-        self._undo.close()
+        self._source.close()
 
     def _read(self) -> None:
-        for ring in self._rings:
-            self._sort_in(ring.read())
+        for records in self._source.read():
+            self._sort_in(records)
 
     def _sort_in(self, data: bytes) -> None:
         """Each record begins with its kind, and tells its size."""
-        read, watched, at, end = self._layout.unpack_from, self._watched, 0, len(data)
+        read, watched, at, end = self._source.layout.unpack_from, self._watched, 0, len(data)
         while at < end:
             if data[at] == _SAMPLE:
                 size, time_ns, place, old, new, local_port, remote_port, local, remote = read(data, at)
@@ -165,13 +167,49 @@ class StateTracer:
                     if before in _NOT_OPEN_YET:
                         watch.begun.add(place)
                     if not watch.away:
-                        ends = local, local_port, remote, remote_port
-                        watch.changes.append(make(Transition, (time_ns, *ends, before, BY_NUMBER[new], place)))
+                        change = Transition(
+                            time_ns=time_ns,
+                            local=local,
+                            local_port=local_port,
+                            remote=remote,
+                            remote_port=remote_port,
+                            old=before,
+                            new=BY_NUMBER[new],
+                            socket=place,
+                        )
+                        watch.changes.append(change)
             else:
                 size = int.from_bytes(data[at + 6 : at + 8], "little")
                 if data[at] == _LOST:
                     self.lost += int.from_bytes(data[at + 16 : at + 24], "little")
             at += size
+
+
+class PerfRings:
+    """The perf buffers of all CPUs, bound to the tracepoint."""
+
+    def __init__(self) -> None:
+        """MachineError when tracefs or perf events are out of reach (they need root on the host itself)."""
+        with ExitStack() as undo:
+            try:
+                number, self.layout = _describe_event()
+                cpus = sorted(_online_cpus())
+                pages = _ring_pages(len(cpus))
+                self._rings = [_Ring(number, cpu, pages, undo) for cpu in cpus]
+            except OSError as refused:
+                raise MachineError(
+                    f"the tracepoint sock:inet_sock_set_state is out of reach ({refused.strerror or refused})",
+                    "run as root on the host itself, Linux 5.2 or later with tracefs and perf events",
+                ) from None
+            self._undo = undo.pop_all()
+
+    def read(self) -> Iterator[bytes]:
+        """See `Records`."""
+        return (ring.read() for ring in self._rings)
+
+    def close(self) -> None:
+        """Unbind them."""
+        self._undo.close()
 
 
 class _Ring:

@@ -1,31 +1,30 @@
-"""A kernel that lies: one thing that the lab hears from it is not as it was.
+"""A mutant: a kernel of which one reading is altered.
 
 Everything that the lab learns of the kernel passes here as a reading: frames, look-ups, results of system calls,
-counters. They are numbered by kind from check to check, so that a second run of the same scenario can be told another
-value at the same place. That a check turns red then is what shows that it looks.
+counters. They are numbered by kind from check to check, so that a second run of the same scenario gets another value at
+the same place. That a check turns red then is what shows that it looks.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from lab.host.inet_diag import StateLookup
-from lab.mutate.mutations import LIES
-from lab.record.events import CheckMade
-from lab.record.kernel_state import KernelState
-from lab.session.patience import DEADLINE_S, OF_A_LIAR_S
-from lab.tcp.state import State
+from lab.mutate.mutations import LASTING, MUTATIONS
+from lab.record.events import CheckMade, Event
+from lab.session.readings import Readings
+from lab.session.tolerance import DEADLINE_S
 from lab.wire.faults import carries_tcp
 from lab.wire.link import Frame, Link, receive_all, send_all
 
 T = TypeVar("T")
+_PATIENCE_S = 2.0
+"""What a mutation takes away does not come, so it is not waited for as long as for an honest kernel."""
 
 
 class Spot(NamedTuple):
-    """Where in a scenario something is told: from check to check, as what comes between two of them may vary."""
+    """Where in a scenario something is read: from check to check, as what comes between two of them may vary."""
 
     check: int
     """How many checks were made before."""
@@ -34,18 +33,18 @@ class Spot(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Something that the kernel has told."""
+    """Something that was read of the kernel."""
 
     kind: str
-    """A key of `lies.LIES`."""
+    """A key of `mutations.MUTATIONS`."""
     spot: Spot
     after: int
     """How many events the recording had by then."""
     value: object
 
 
-class Lie(NamedTuple):
-    """What the kernel tells instead at one place: `name` is a key of `lies.LIES[kind]`."""
+class Mutation(NamedTuple):
+    """What is read instead at one place: `name` is a key of `MUTATIONS[kind]`."""
 
     kind: str
     spot: Spot
@@ -54,45 +53,53 @@ class Lie(NamedTuple):
     def __str__(self) -> str:
         return f"{self.name} ({self.kind} {self.spot.number + 1} before check {self.spot.check + 1})"
 
+    @property
+    def lasting(self) -> bool:
+        """All readings of this kind from there on are altered."""
+        return not LASTING.isdisjoint({self.kind, self.name})
 
-@dataclass(slots=True)
-class Liar:
-    """Passes on what the kernel tells, except from one place on; without a lie it only keeps account."""
 
-    change: Callable[[Any], Any] | None = None
-    kind: str = ""
-    spot: Spot | None = None
-    lasting: bool = False
-    """It sticks to its lie."""
-    judged: bool = False
-    """The standing rules judge what it says; otherwise every check has to see for itself."""
-    told: bool = False
-    """The lie has been told."""
-    readings: list[Reading] = field(default_factory=list)
-    events: list[Any] = field(default_factory=list)
-    """Those of the recording; set when there is one."""
-    _counted: int = 0
-    """So many of the events were looked at for checks."""
-    _checks: int = 0
-    _since: Counter[str] = field(default_factory=Counter)
+class Mutant(Readings):
+    """Alters one reading, or all from one on; without a mutation it only lists them."""
 
-    def patience(self, within: float) -> float:
-        """What the lie takes away does not come; what a timer brings is waited for as long as its author says."""
-        return within if self.change is None or within != DEADLINE_S else OF_A_LIAR_S
+    def __init__(self, mutation: Mutation | None = None, *, judged: bool = False) -> None:
+        """`judged`: the standing rules judge what it says; otherwise every check has to see for itself."""
+        self.judged = judged
+        self.applied = False
+        """The reading has come, and was altered."""
+        self.readings: list[Reading] = []
+        self._mutation = mutation
+        self._events: list[Event] = []
+        self._counted = 0
+        """So many of the events were looked at for checks."""
+        self._checks = 0
+        self._since: Counter[str] = Counter()
 
-    def hear(self, kind: str, value: T) -> T:
-        """What the lab gets to hear of this value."""
-        spot = self._spot(kind)
-        if self.change is None:
-            self.readings.append(Reading(kind, spot, len(self.events), value))
-        elif kind == self.kind and self.spot and (spot == self.spot or (spot > self.spot and self.lasting)):
-            self.told = True
-            value = self.change(value)
+    def begin(self, events: list[Event]) -> None:
+        """Count checks in these events."""
+        self._events = events
+
+    def patience(self, seconds: float) -> float:
+        """What a timer brings is waited for as long as its author says, anything else not as long."""
+        return seconds if self._mutation is None or seconds != DEADLINE_S else _PATIENCE_S
+
+    def wrap(self, link: Link) -> Link:
+        """The link whose frames are read."""
+        return MutantLink(link, self)
+
+    def observed(self, kind: str, value: T) -> T:
+        """The value, altered where the mutation says so."""
+        spot, mutation = self._next_spot(kind), self._mutation
+        if mutation is None:
+            self.readings.append(Reading(kind, spot, len(self._events), value))
+        elif kind == mutation.kind and (spot == mutation.spot or (spot > mutation.spot and mutation.lasting)):
+            self.applied = True
+            value = MUTATIONS[kind][mutation.name](value)
         return value
 
-    def _spot(self, kind: str) -> Spot:
-        checks = sum(isinstance(event, CheckMade) for event in self.events[self._counted :])
-        self._counted = len(self.events)
+    def _next_spot(self, kind: str) -> Spot:
+        checks = sum(isinstance(event, CheckMade) for event in self._events[self._counted :])
+        self._counted = len(self._events)
         if checks:
             self._checks += checks
             self._since.clear()
@@ -100,26 +107,26 @@ class Liar:
         return Spot(self._checks, self._since[kind] - 1)
 
 
-class LyingLink:
-    """A link whose received frames, TCP's alone, pass by a liar; and which a liar can make deliver one more."""
+class MutantLink:
+    """A link whose received frames, TCP's alone, are readings; and which a mutant can make deliver one more."""
 
-    def __init__(self, link: Link, liar: Liar) -> None:
+    def __init__(self, link: Link, mutant: Mutant) -> None:
         self._link = link
-        self._liar = liar
+        self._observed: Callable[[str, Any], Any] = mutant.observed
         self._waiting: list[Frame] = []
         self._sent: dict[bytes, bytes] = {}
-        """The last frame sent on each connection, the one spoken on last at the end.
+        """The last frame sent on each connection, the one used last at the end.
 
-        Where none was sent yet, what would be answered by something like what was heard there.
+        Where none was sent yet, one that would be answered by something like what was received there.
         """
 
     def send(self, data: bytes) -> int:
-        """Send a frame as it is. One that is not TCP is a fence: a liar may say something before the answer."""
+        """Send a frame as it is. One that is not TCP is a fence: a mutant may say something before the answer."""
         if carries_tcp(data):
             self._sent.pop(_ends(data), None)
             self._sent[_ends(data)] = data
             return self._link.send(data)
-        back = self._liar.hear("fence", 0)
+        back = self._observed("fence", 0)
         time_ns = self._link.send(data)
         if 0 < back <= len(self._sent):
             self._waiting.append(Frame(time_ns, _answer_to(list(self._sent.values())[-back])))
@@ -131,18 +138,18 @@ class LyingLink:
         return send_all(self._link, frames)
 
     def receive_all(self, deadline_ns: int) -> list[Frame]:
-        """The next frames that the kernel says it has sent."""
-        heard, self._waiting = self._waiting, []
-        while not heard:
+        """The next frames of the kernel, altered or not."""
+        received, self._waiting = self._waiting, []
+        while not received:
             frames = receive_all(self._link, deadline_ns)
             if not frames:
                 return []
             for frame in frames:
-                heard += self._liar.hear("frame", [frame]) if carries_tcp(frame.data) else [frame]
-        return heard
+                received += self._observed("frame", [frame]) if carries_tcp(frame.data) else [frame]
+        return received
 
     def receive(self, deadline_ns: int) -> Frame | None:
-        """The next frame that the kernel says it has sent."""
+        """The next frame of the kernel, altered or not."""
         while not self._waiting:
             frame = self._link.receive(deadline_ns)
             if frame is None:
@@ -151,7 +158,7 @@ class LyingLink:
                 return frame
             question = _answer_to(_WITH_ACK_OR_NOT([frame])[0].data)
             self._sent.setdefault(_ends(question), question)
-            self._waiting = list(self._liar.hear("frame", [frame]))
+            self._waiting = list(self._observed("frame", [frame]))
         return self._waiting.pop(0)
 
     def close(self) -> None:
@@ -159,39 +166,9 @@ class LyingLink:
         self._link.close()
 
 
-class LyingLookup:
-    """inet_diag's answers by way of a liar."""
-
-    def __init__(self, lookup: StateLookup, liar: Liar) -> None:
-        self._lookup = lookup
-        self._liar = liar
-
-    def of(self, family: int, local: str, local_port: int, remote: str, remote_port: int) -> KernelState:
-        """See `StateLookup.of`."""
-        return self._liar.hear("look", self._lookup.of(family, local, local_port, remote, remote_port))
-
-    def ask(self, request: bytes) -> KernelState:
-        """See `StateLookup.ask`."""
-        return self._liar.hear("look", self._lookup.ask(request))
-
-    def tcp_info(self, request: bytes) -> dict[str, int]:
-        """See `StateLookup.tcp_info`."""
-        return self._liar.hear("info", self._lookup.tcp_info(request))
-
-    def all_in(self, family: int, *states: State) -> list[Any]:
-        """See `StateLookup.all_in`."""
-        return self._liar.hear("count", list(self._lookup.all_in(family, *states)))
-
-    def close(self) -> None:
-        """See `StateLookup.close`."""
-        self._lookup.close()
-
-
 _MANY = b"the last of many"
 _ADDRESSES_AT = {b"\x86\xdd": 22, b"\x08\x00": 26}
-
-
-_WITH_ACK_OR_NOT = LIES["frame"]["without ACK, or with it"]
+_WITH_ACK_OR_NOT = MUTATIONS["frame"]["without ACK, or with it"]
 
 
 def _ends(frame: bytes) -> bytes:

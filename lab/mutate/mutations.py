@@ -1,10 +1,10 @@
-"""The lies there are: for each kind of reading, what a kernel might tell instead, each wrong in exactly one thing."""
+"""Mutations: for each kind of reading what is read instead, each wrong in exactly one thing."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
@@ -15,9 +15,8 @@ from lab.tcp.options import Options
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.wire.frames import decode
+from lab.wire.frames import Encoder, decode
 from lab.wire.link import Frame
-from lab.wire.stamps import Stamper
 
 Change = Callable[[Any], Any]
 _LATE_NS = 1_000_000_000_000
@@ -40,8 +39,8 @@ def _segments(change: Callable[[Segment], Segment]) -> Change:
         other = change(segment)
         if other == segment:
             return frames
-        stamper = Stamper(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
-        data = stamper.frame(ends.source_port, ends.destination_port, other._replace(faults=()))
+        encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
+        data = encoder.encode(ends.source_port, ends.destination_port, other._replace(faults=()))
         return [frame._replace(data=data)]
 
     return changed
@@ -112,8 +111,8 @@ def _other_port(frames: list[Frame]) -> list[Frame]:
     if received is None:
         return frames
     ends, segment = received
-    stamper = Stamper(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
-    return [frame._replace(data=stamper.frame(ends.source_port ^ _FAR_PORT, ends.destination_port, segment))]
+    encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
+    return [frame._replace(data=encoder.encode(ends.source_port ^ _FAR_PORT, ends.destination_port, segment))]
 
 
 def _of_a_clock(frames: list[Frame]) -> list[Frame]:
@@ -145,7 +144,7 @@ def _another_state(state: State) -> State:
 
 
 def _ends_with(error: str) -> Change:
-    return lambda result: Result(result.value, "" if result.error == error else error, result.began_ns)
+    return lambda result: replace(result, error="" if result.error == error else error)
 
 
 def _another_result(result: Result[Any]) -> Result[Any]:
@@ -154,7 +153,7 @@ def _another_result(result: Result[Any]) -> Result[Any]:
         value = bytes([value[0] ^ 1]) + value[1:] if value else b"?"
     elif isinstance(value, int) and not isinstance(value, bool):
         value += 1
-    return Result(value, result.error, result.began_ns)
+    return replace(result, value=value)
 
 
 def _numbers(change: Callable[[int], int]) -> Change:
@@ -185,9 +184,9 @@ def _one_field(name: str) -> Change:
 A_CLOCK = "a SYN's number from a clock that is the same for all, from then on"
 A_CONSTANT = "a SYN's number that is the same for all, from then on"
 LASTING = frozenset({"look", "count", "counter", A_CLOCK, A_CONSTANT})
-"""Who lies about these, or so, sticks to it: the lab asks once more where an answer is not what it should be."""
+"""These are altered from then on: the lab asks once more where an answer is not what it should be."""
 
-LIES: dict[str, dict[str, Change]] = {
+MUTATIONS: dict[str, dict[str, Change]] = {
     "frame": {
         "without ACK, or with it": _toggled(ACK),
         "with FIN, or without it": _toggled(FIN),
@@ -232,7 +231,7 @@ LIES: dict[str, dict[str, Change]] = {
         "a wrong checksum": _checksum,
         "from another port": _other_port,
         "twice": lambda frames: frames * 2,
-        "never": lambda frames: [],  # noqa: ARG005  # that is the lie
+        "never": lambda frames: [],  # noqa: ARG005  # that is the mutation
         "late": _shifted(_LATE_NS),
         "early": _shifted(-_LATE_NS),
     },

@@ -1,8 +1,8 @@
-"""Does every check look? Scenarios run again and again with a kernel that lies once, until each check has turned red.
+"""Does every check look? Scenarios run again and again with one altered reading, until each check has turned red.
 
-A first run keeps account of what the kernel told between one check and the next. Then, check by check, one of those
-readings is changed in one thing (`lies`), and the same check has to fail: not an earlier one, and not a standing rule,
-which do not judge meanwhile. The rules have their own turn.
+A first run lists what was read of the kernel between one check and the next. Then, check by check, one of those
+readings is altered in one thing (`mutations`), and the same check has to fail: not an earlier one, and not a standing
+rule, which do not judge meanwhile. The rules have their own turn.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from typing import NamedTuple
 
 from lab.author.registry import Runnable
 from lab.author.runner import Runner
-from lab.mutate.mutant import Liar, Lie, Reading, Spot
-from lab.mutate.mutations import A_CLOCK, A_CONSTANT, LASTING, LIES
-from lab.record.events import CheckMade, FrameSeen, Recording, StepBegun
+from lab.mutate.mutant import Mutant, Mutation, Reading, Spot
+from lab.mutate.mutations import A_CLOCK, A_CONSTANT, MUTATIONS
+from lab.record.events import CheckKind, CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.expectation import Expected
 from lab.record.results import Outcome, Result
 from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints, decode
 
 _AT_ONCE = 24
-_MOST_LIES = 60
+_MOST_MUTATIONS, _MOST_RECENT = 100, 60
+"""The most that are tried on a check, and of those the most that alter what was read shortly before it."""
 _HEARD_BEFORE = 4
 """How many readings of before the last check are tried, too."""
 _AFTER = attrgetter("after")
@@ -46,21 +47,22 @@ _OF_FIELDS = {
 }  # fmt: skip
 _OF_ANY_SEGMENT = ("a wrong checksum", "from another port", "never")
 _FIRST, _LAST = slice(None, 3), slice(-4, None)
-_TELLING: tuple[tuple[str, str, slice, tuple[str, ...]], ...] = (
-    ("numbers passed", "frame", slice(-16, None), ("seq far off",)),
-    ("all of them near", "frame", _FIRST, (A_CLOCK,)),
-    ("widest gap", "frame", _FIRST, (A_CLOCK,)),
-    ("different numbers", "frame", _LAST, (A_CONSTANT,)),
-    ("nothing until the end", "frame", _LAST, ("twice",)),
-    ("from the port", "frame", _LAST, ("from another port",)),
-    ("the port that", "frame", _LAST, ("from another port",)),
-    ("documented deviation", "frame", _LAST, ("a TSecr of zero", "the whole window")),
-    ("TSval is the time", "frame", _LAST, ("the time since the start as TSval",)),
-    ("delayed ACKs", "counter", _LAST, ("ever more",)),
-)
-"""What to try on a check whose subject begins so: which readings of which kind, and which lies."""
-_SILENCES = ("silence", "nothing else was sent")
-_BACK_TO = {name: back for back, name in enumerate(LIES["fence"])}
+_BY_KIND: dict[CheckKind, tuple[tuple[str, slice, tuple[str, ...]], ...]] = {
+    CheckKind.DEVIATION: (("frame", _LAST, ("a TSecr of zero", "the whole window")),),
+    CheckKind.NOTHING_LEFT: (("frame", _LAST, ("twice",)),),
+    # What two values rest on is not known: numbers, clocks, ports and counters, from the whole of the scenario.
+    CheckKind.VALUE: (
+        ("counter", _LAST, ("ever more",)),
+        ("frame", _LAST, (A_CONSTANT, "from another port", "the time since the start as TSval")),
+        ("frame", _FIRST, (A_CLOCK,)),
+        ("frame", slice(-16, None), ("seq far off",)),
+    ),
+}
+"""What else to try on a check of a kind: which readings, and which mutations of them."""
+_FIRST_TRIED = frozenset({CheckKind.DEVIATION, CheckKind.NOTHING_LEFT})
+"""Kinds for which that tells most; for others it is tried last."""
+_SILENCES = frozenset({CheckKind.SILENCE, CheckKind.NOTHING_LEFT})
+_BACK_TO = {name: back for back, name in enumerate(MUTATIONS["fence"])}
 _NEAREST = 8
 """One segment more is tried on the connection of such a check, and on so many that spoke before and after it."""
 
@@ -76,18 +78,18 @@ class WhichCheck(NamedTuple):
 
 
 class Target(NamedTuple):
-    """One check of one scenario, and the lies that it is meant to see."""
+    """One check of one scenario, and the mutations that it is meant to see."""
 
     scenario: str
     family: int
     check: WhichCheck
     claims: tuple[str, ...]
     """Those that its step names."""
-    lies: tuple[Lie, ...]
+    mutations: tuple[Mutation, ...]
 
 
 class Survey(NamedTuple):
-    """A scenario as it goes when nobody lies."""
+    """A scenario as it goes with an honest kernel."""
 
     result: Result
     targets: list[Target]
@@ -99,64 +101,64 @@ class Tried(NamedTuple):
     """What became of a check."""
 
     target: Target
-    killed_by: Lie | None
+    killed_by: Mutation | None
 
 
 def survey(runner: Runner, scenario: Runnable, family: int) -> Survey:
     """Run a scenario once, and find out what each of its checks may rest on."""
-    liar = Liar()
-    result = runner.run(scenario, family, liar)
+    mutant = Mutant()
+    result = runner.run(scenario, family, mutant)
     targets = []
     if result.outcome is Outcome.PASS and result.recording is not None:
-        targets = list(_targets(scenario, family, result.recording, liar.readings))
-    return Survey(result, targets, _shapes(liar.readings))
+        targets = list(_targets(scenario, family, result.recording, mutant.readings))
+    return Survey(result, targets, _shapes(mutant.readings))
 
 
 def attack(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> list[Tried]:
-    """Lie to each check until it notices.
+    """Alter what each check rests on until it notices.
 
-    Where a check does not, the account of what the kernel told is made anew: on a busy machine the first one may have
-    had a retransmission more, and then each lie was about another reading than the one that was meant.
+    Where a check does not, the readings are listed anew: on a busy machine the first list may have had a retransmission
+    more, and then each mutation was of another reading than the one that was meant.
     """
-    tried = _lie_to_all(runner, scenario, targets)
+    tried = _try_all(runner, scenario, targets)
     survivors = {each.target.check.ordinal for each in tried if each.killed_by is None}
     if not survivors:
         return tried
     anew = survey(runner, scenario, targets[0].family).targets
-    second = _lie_to_all(runner, scenario, [target for target in anew if target.check.ordinal in survivors])
+    second = _try_all(runner, scenario, [target for target in anew if target.check.ordinal in survivors])
     found = {each.target.check.ordinal: each for each in second}
     return [found.get(each.target.check.ordinal, each) for each in tried]
 
 
-def _lie_to_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> list[Tried]:
-    """One lie to each check; then to each that has not noticed two more at a time, then four: most of it is waiting.
+def _try_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> list[Tried]:
+    """One mutation for each check; then two more at a time for each that has not noticed, then four: most is waiting.
 
     What another check noticed first counts for that one.
     """
-    noticed: dict[Lie, WhichCheck | None] = {}
-    killed: dict[WhichCheck, Lie] = {}
+    noticed: dict[Mutation, WhichCheck | None] = {}
+    killed: dict[WhichCheck, Mutation] = {}
     left, done, width = list(targets), 0, 1
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while left:
-            lies = [lie for target in left for lie in target.lies[done : done + width]]
-            lies = [lie for lie in dict.fromkeys(lies) if lie not in noticed]
-            noticed.update(
-                zip(lies, pool.map(lambda lie: _noticed(runner, scenario, targets[0].family, lie), lies), strict=True)
-            )
-            killed |= {by: lie for lie in reversed(lies) if (by := noticed[lie])}
+            mutations = [mutation for target in left for mutation in target.mutations[done : done + width]]
+            mutations = [mutation for mutation in dict.fromkeys(mutations) if mutation not in noticed]
+            checks = pool.map(lambda mutation: _noticed(runner, scenario, targets[0].family, mutation), mutations)
+            noticed.update(zip(mutations, checks, strict=True))
+            killed |= {by: mutation for mutation in reversed(mutations) if (by := noticed[mutation])}
             done, width = done + width, width * 2
-            left = [target for target in left if target.check not in killed and len(target.lies) > done]
+            left = [target for target in left if target.check not in killed and len(target.mutations) > done]
     return [Tried(target, killed.get(target.check)) for target in targets]
 
 
 def attack_rules(runner: Runner, scenario: Runnable, family: int, frame: Spot) -> dict[str, str]:
-    """Tell each lie about this frame of a scenario, with the standing rules as judges; what broke which."""
-    lies = [Lie("frame", frame, name) for name in LIES["frame"]]
+    """Try each mutation of this frame of a scenario, with the standing rules as judges; what broke which."""
+    mutations = [Mutation("frame", frame, name) for name in MUTATIONS["frame"]]
     broken: dict[str, str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for lie, rules in zip(lies, pool.map(lambda lie: _broken_by(runner, scenario, family, lie), lies), strict=True):
+        broken_by = pool.map(lambda mutation: _broken_by(runner, scenario, family, mutation), mutations)
+        for mutation, rules in zip(mutations, broken_by, strict=True):
             for rule in rules:
-                broken.setdefault(rule, f"{lie} in {scenario.id}")
+                broken.setdefault(rule, f"{mutation} in {scenario.id}")
     return broken
 
 
@@ -175,26 +177,21 @@ def _shapes(readings: list[Reading]) -> dict[str, Spot]:
     return shapes
 
 
-def _broken_by(runner: Runner, scenario: Runnable, family: int, lie: Lie) -> set[str]:
-    result = runner.run(scenario, family, _liar(lie, judged=True))
+def _broken_by(runner: Runner, scenario: Runnable, family: int, mutation: Mutation) -> set[str]:
+    result = runner.run(scenario, family, Mutant(mutation, judged=True))
     difference = result.difference
-    if difference is None or not difference.subject.startswith("standing rule"):
+    if difference is None or difference.kind is not CheckKind.RULE:
         return set()
     return {row.field for row in difference.rows}
 
 
-def _noticed(runner: Runner, scenario: Runnable, family: int, lie: Lie) -> WhichCheck | None:
-    """The check that fails when the lie is told."""
-    result = runner.run(scenario, family, _liar(lie))
+def _noticed(runner: Runner, scenario: Runnable, family: int, mutation: Mutation) -> WhichCheck | None:
+    """The check that fails with this mutation."""
+    result = runner.run(scenario, family, Mutant(mutation))
     failed = result.difference
     if failed is None or result.recording is None:
         return None
     return WhichCheck(len(result.recording.checks) - 1, failed.subject, _line(failed))
-
-
-def _liar(lie: Lie, *, judged: bool = False) -> Liar:
-    lasting = not LASTING.isdisjoint({lie.kind, lie.name})
-    return Liar(LIES[lie.kind][lie.name], lie.kind, lie.spot, lasting=lasting, judged=judged)
 
 
 def _targets(scenario: Runnable, family: int, recording: Recording, readings: list[Reading]) -> Iterator[Target]:
@@ -206,15 +203,15 @@ def _targets(scenario: Runnable, family: int, recording: Recording, readings: li
         elif isinstance(event, FrameSeen):
             begun = max(begun, (event.connection or 0) + 1)
         elif isinstance(event, CheckMade):
-            lies = tuple(dict.fromkeys(islice(_lies_for(event, began, at, readings, ordinal, begun), 2 * _MOST_LIES)))
-            lies = lies[:_MOST_LIES]
-            yield Target(scenario.id, family, WhichCheck(ordinal, event.subject, _line(event)), claims, lies)
+            candidates = dict.fromkeys(_candidates(event, began, at, readings, ordinal, begun))
+            mutations = tuple(islice(candidates, _MOST_MUTATIONS))
+            yield Target(scenario.id, family, WhichCheck(ordinal, event.subject, _line(event)), claims, mutations)
             ordinal, began = ordinal + 1, at
 
 
-def _lies_for(
+def _candidates(
     check: CheckMade, began: int, at: int, readings: list[Reading], turn: int, connections: int
-) -> Iterator[Lie]:
+) -> Iterator[Mutation]:
     """What to try on a check, the most telling first; `turn` makes that another field from check to check.
 
     So many `connections` had begun by then.
@@ -224,26 +221,32 @@ def _lies_for(
     )
     if check.expected is not None and check.frame is not None:
         meant = next(each for each in _backwards(readings, end_meant) if each.kind == "frame")
-        yield from _told_of(meant, _names_for(check.expected, turn))
-    if check.subject in _SILENCES and check.connection is not None:
+        yield from _mutations_of(meant, _names_for(check.expected, turn))
+    if check.kind in _SILENCES and check.connection is not None:
         fences = (each for each in _backwards(readings, end) if each.kind == "fence")
         later = connections - 1 - check.connection
-        nearest = sorted(LIES["fence"], key=lambda name: abs(_BACK_TO[name] - later))[:_NEAREST]
-        yield from (lie for fence in islice(fences, 3) for lie in _told_of(fence, nearest))
-    for subject, kind, which, names in _TELLING:
-        if check.subject.startswith(subject):
-            telling = [each for each in readings[:end] if each.kind == kind][which]
-            yield from (lie for reading in reversed(telling) for lie in _told_of(reading, names))
-    # A comparison of two values may rest on what was heard long before.
-    by_kind: dict[str, list[Lie]] = {}
+        nearest = sorted(MUTATIONS["fence"], key=lambda name: abs(_BACK_TO[name] - later))[:_NEAREST]
+        yield from (each for fence in islice(fences, 3) for each in _mutations_of(fence, nearest))
+    by_kind = list(_by_kind(check.kind, readings[:end]))
+    if check.kind in _FIRST_TRIED:
+        yield from by_kind
+    # A comparison of two values may rest on what was read long before.
+    recent: dict[str, list[Mutation]] = {}
     for reading in _in_turn(readings, first, end):
-        by_kind.setdefault(reading.kind, []).extend(_told_of(reading))
-    yield from (lie for turn in zip_longest(*by_kind.values()) for lie in turn if lie)
+        recent.setdefault(reading.kind, []).extend(_mutations_of(reading))
+    yield from islice((each for turn in zip_longest(*recent.values()) for each in turn if each), _MOST_RECENT)
+    yield from by_kind
+
+
+def _by_kind(kind: CheckKind, readings: list[Reading]) -> Iterator[Mutation]:
+    for of_kind, which, names in _BY_KIND.get(kind, ()):
+        telling = [each for each in readings if each.kind == of_kind][which]
+        yield from (each for reading in reversed(telling) for each in _mutations_of(reading, names))
 
 
 def _in_turn(readings: list[Reading], first: int, end: int) -> Iterator[Reading]:
     """Those since the last check: the last, the first (how many there are may vary), the rest; then a few before."""
-    recent = islice(_backwards(readings, end), min(end - first, _MOST_LIES))
+    recent = islice(_backwards(readings, end), min(end - first, _MOST_MUTATIONS))
     yield from islice(recent, 1)
     yield from readings[first : min(first + 1, end)]
     yield from recent
@@ -254,9 +257,9 @@ def _backwards(readings: list[Reading], end: int) -> Iterator[Reading]:
     return (readings[at] for at in range(end - 1, -1, -1))
 
 
-def _told_of(reading: Reading, names: Iterable[str] | None = None) -> Iterator[Lie]:
-    """The lies about one reading, all that there are unless they are named."""
-    return (Lie(reading.kind, reading.spot, name) for name in names or LIES[reading.kind])
+def _mutations_of(reading: Reading, names: Iterable[str] | None = None) -> Iterator[Mutation]:
+    """The mutations of one reading, all that there are unless they are named."""
+    return (Mutation(reading.kind, reading.spot, name) for name in names or MUTATIONS[reading.kind])
 
 
 def _names_for(expected: Expected, turn: int) -> list[str]:

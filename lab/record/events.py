@@ -10,7 +10,6 @@ import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import islice
 from types import CodeType
 from typing import NamedTuple, Protocol
 
@@ -19,10 +18,7 @@ from lab.record.kernel_state import KernelState
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.wire.notes import why_no_segment
-
-_CODE_UNIT = 2
-"""Bytes of an instruction, or of a cache behind one."""
+from lab.wire.frames import why_no_segment
 
 
 class Where(Protocol):
@@ -64,9 +60,8 @@ class Executed(NamedTuple):
     @property
     def line(self) -> int:
         """Counted from 1."""
-        # Not co_lines(): where memory runs out it hands out a tuple that is freed already (lineiter_next in CPython).
-        positions = islice(self.code.co_positions(), self.instruction // _CODE_UNIT, None)
-        return next(positions)[0] or self.code.co_firstlineno
+        lines = (line for start, end, line in self.code.co_lines() if start <= self.instruction < end)
+        return next(lines) or self.code.co_firstlineno
 
     @property
     def source(self) -> str:

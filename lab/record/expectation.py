@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from lab.tcp import flags
-from lab.tcp.options import NAMES, Options, has
+from lab.tcp.options import NAMES, Options, has, options_text
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
@@ -50,7 +50,7 @@ class Bases(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One compared field: what it is called, what was expected, what came, and whether they agree."""
+    """One compared field: its name, what was expected, what came, and whether they agree."""
 
     field: str
     expected: str
@@ -58,36 +58,64 @@ class Row(NamedTuple):
     agrees: bool
 
 
+def payload_text(payload: bytes) -> str:
+    """How many bytes, and the first of them."""
+    if not payload:
+        return "none"
+    shown = repr(payload[:24])[1:] + ("..." if len(payload) > 24 else "")
+    return f"{len(payload)} bytes {shown}"
+
+
+class _Field(NamedTuple):
+    """How a field of `Expected` is compared with the one of the same name in a segment."""
+
+    name: str
+    text: Callable[[Any], str] = str
+    base: Callable[[Bases], Seq] | None = None
+    """The ISS that the expected number is relative to."""
+
+
+_FIELDS = (
+    _Field("flags", flags.letters),
+    _Field("seq", base=lambda bases: bases.kernel),
+    _Field("ack", base=lambda bases: bases.peer),
+    _Field("window"),
+    _Field("options", options_text),
+    _Field("payload", payload_text),
+    _Field("urgent"),
+)
+"""In the order of `Expected`."""
+
+
+def _compared(expected: Expected, segment: Segment, bases: Bases) -> Iterator[tuple[_Field, Any, Any, Any]]:
+    """Each field that was given: as the author gave it, as it should be in the segment, and as it is there."""
+    given: Any
+    for field, given in zip(_FIELDS, expected, strict=True):
+        if given is not None:
+            name, _, base = field
+            yield field, given, given if base is None else base(bases) + given, getattr(segment, name)
+
+
 def agrees(expected: Expected, segment: Segment, bases: Bases) -> bool:
     """Whether every expected field is as it should be."""
-    return (
-        segment.flags == expected.flags
-        and (expected.seq is None or segment.seq == bases.kernel + expected.seq)
-        and (expected.ack is None or segment.ack == bases.peer + expected.ack)
-        and (expected.payload is None or segment.payload == expected.payload)
-        and (expected.window is None or segment.window == expected.window)
-        and (expected.options is None or expected.options == segment.options)
-        and (expected.urgent is None or segment.urgent == expected.urgent)
-    )
+    return all(wanted == got for _, _, wanted, got in _compared(expected, segment, bases))
 
 
 def compare(expected: Expected, segment: Segment, bases: Bases) -> tuple[Row, ...]:
-    """Every expected field beside what came. `agrees` is all rows agreeing, said faster."""
-    rows = [_row("flags", flags.letters(expected.flags), segment.letters)]
-    if expected.seq is not None:
-        rows.append(_number("seq", bases.kernel, expected.seq, segment.seq))
-    if expected.ack is not None:
-        rows.append(_number("ack", bases.peer, expected.ack, segment.ack))
-    if expected.window is not None:
-        rows.append(_row("window", str(expected.window), str(segment.window)))
-    if expected.options is not None:
-        same = expected.options == segment.options
-        rows.append(Row("options", options_text(expected.options), options_text(segment.options), same))
-    if expected.payload is not None:
-        rows.append(_row("payload", payload_text(expected.payload), payload_text(segment.payload)))
-    if expected.urgent is not None:
-        rows.append(_row("urgent", str(expected.urgent), str(segment.urgent)))
-    return tuple(rows)
+    """Every expected field beside what came."""
+    return tuple(
+        _row(field, given, wanted, got, bases) for field, given, wanted, got in _compared(expected, segment, bases)
+    )
+
+
+def _row(field: _Field, given: Any, wanted: Any, got: Any, bases: Bases) -> Row:
+    same = wanted == got
+    if field.base is None:
+        return Row(field.name, field.text(given), field.text(got), same)
+    distance = relative(got, field.base(bases))
+    if same:
+        return Row(field.name, str(given), str(distance), same)
+    return Row(field.name, f"{given} (absolute {int(wanted)})", f"{distance} (absolute {int(got)})", same)
 
 
 def relative(number: Seq, base: Seq) -> int:
@@ -100,10 +128,10 @@ def as_options(given: Iterable[Any]) -> Options:
 
     Scapy takes None or "" for SACK-permitted as well.
     """
-    listed = tuple(given)
+    listed, names = tuple(given), NAMES.values()
     for option in listed:
-        if len(option) != 2 or not (option[0] in NAMES or isinstance(option[0], int)):
-            known = ", ".join(sorted(NAMES))
+        if len(option) != 2 or not (option[0] in names or isinstance(option[0], int)):
+            known = ", ".join(sorted(names))
             raise ValueError(
                 f"{option!r} is not a TCP option, write a number or one of {known}, and a value: ('MSS', 9)"
             )
@@ -112,48 +140,39 @@ def as_options(given: Iterable[Any]) -> Options:
     return listed
 
 
-def options_text(listed: Options) -> str:
-    """`mss 1460,sackOK,TS val 7 ecr 0,nop,wscale 3`, as tcpdump writes it; "none" for no options."""
-    return ",".join(_option_text(name, value) for name, value in listed) or "none"
+EXPLANATIONS: tuple[tuple[str, int, str], ...] = (
+    # field, control bits that must be expected (0: any), sentence
+    ("ack", flags.SYN, "a SYN takes up one sequence number, so its answer has ack = its seq + 1   RFC 9293 3.4"),
+    ("ack", flags.RST, "a reset that answers a segment without ACK has ack = its seq + its length   RFC 9293 3.5.2"),
+    (
+        "ack",
+        0,
+        "ack is the next sequence number expected: all bytes before it came, SYN and FIN count one each   RFC 9293 3.4",
+    ),
+    ("seq", flags.SYN, "a SYN carries the initial sequence number, and every copy of it the same   RFC 9293 3.4.1"),
+    ("seq", flags.RST, "a reset that answers a segment with ACK takes its seq from that ack   RFC 9293 3.5.2"),
+    ("seq", 0, "a segment starts where the one before it ended; SYN and FIN take one number each   RFC 9293 3.4"),
+    ("flags", flags.SYN | flags.ACK, "a listener answers a SYN with SYN and ACK in one segment   RFC 9293 3.10.7.2"),
+    ("flags", flags.FIN, "closing sends FIN, always together with ACK   RFC 9293 3.6, 3.10.4"),
+    ("flags", flags.RST, "what arrives for no connection is answered with a reset   RFC 9293 3.5.2"),
+    ("flags", 0, "after the first SYN every segment carries ACK   RFC 9293 3.1"),
+    ("window", flags.SYN, "the window of a segment with SYN is never scaled   RFC 7323 2.2"),
+    ("window", 0, "the window is what the receiver takes beyond ack, shifted right by its scale   RFC 7323 2.3"),
+    (
+        "options",
+        flags.SYN,
+        "each side says its own MSS; the others come back only if offered   RFC 9293 3.7.1, RFC 7323",
+    ),
+    ("options", 0, "after the SYNs only timestamps and SACK blocks are left   RFC 7323 3.2, RFC 2018 3"),
+    ("payload", 0, "bytes arrive once, in order and unchanged   RFC 9293 3.4"),
+    ("urgent", 0, "the urgent pointer means something only with URG   RFC 9293 3.1"),
+)
+"""The rule of the documents behind a difference, chosen by the field that differs and the control bits expected."""
 
 
-def payload_text(payload: bytes) -> str:
-    """How many bytes, and the first of them."""
-    if not payload:
-        return "none"
-    shown = repr(payload[:24])[1:] + ("..." if len(payload) > 24 else "")
-    return f"{len(payload)} bytes {shown}"
-
-
-def _option_text(name: str | int, value: Any) -> str:
-    if value is ANY and name in {"SAck", "TFO"}:
-        return f"{str(name).lower()} ANY"
-    match name:
-        case "MSS":
-            return f"mss {value}"
-        case "WScale":
-            return f"wscale {value}"
-        case "SAckOK":
-            return "sackOK"
-        case "SAck":
-            edges = list(value)
-            return "sack " + " ".join(f"{left}:{right}" for left, right in zip(edges[::2], edges[1::2], strict=True))
-        case "Timestamp":
-            return "TS" if value is ANY else f"TS val {value[0]} ecr {value[1]}"
-        case "TFO":
-            return f"tfo {value.hex()}" if value else "tfo request"
-        case "NOP" | "EOL":
-            return str(name).lower()
-        case _:
-            return f"kind {name} {value!r}"
-
-
-def _row(field: str, expected: str, got: str) -> Row:
-    return Row(field, expected, got, expected == got)
-
-
-def _number(field: str, base: Seq, expected: int, got: Seq) -> Row:
-    absolute = base + expected
-    if absolute == got:
-        return Row(field, str(expected), str(relative(got, base)), True)
-    return Row(field, f"{expected} (absolute {int(absolute)})", f"{relative(got, base)} (absolute {int(got)})", False)
+def explanation(field: str, expected_flags: int) -> str:
+    """One sentence and its section for a field that differs; "" when there is none to tell."""
+    for name, needed, sentence in EXPLANATIONS:
+        if name == field and expected_flags & needed == needed:
+            return sentence
+    return ""

@@ -14,7 +14,7 @@ from lab.record.events import CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Outcome, Result, Run
 from lab.wire import pcapng
 from lab.wire.echo import is_reply
-from lab.wire.notes import why_no_segment
+from lab.wire.frames import why_no_segment
 
 _KERNEL, _PEER = 0, 1
 _LONGEST_NAME = 150
@@ -41,7 +41,7 @@ def captures(run: Run) -> Iterator[tuple[str, list[bytes]]]:
 
 
 def file_name(result: Result) -> str:
-    """What a file about this result is called, without its suffix: nothing in it leads anywhere else."""
+    """The name of a file about this result, without a suffix: no separators, no leading dot."""
     return _UNUSUAL.sub("_", result.scenario.id).lstrip(".")[:_LONGEST_NAME] + f"-IPv{result.family}"
 
 
@@ -65,7 +65,7 @@ def capture(run: Run, result: Result) -> Iterator[bytes]:
 
 
 def _comments(recording: Recording) -> dict[int, list[str]]:
-    """By the index of a frame: what there is to say about it. A check of no frame is about the one before it."""
+    """The comments by index of a frame. A check without a frame belongs to the frame before it."""
     comments: dict[int, list[str]] = {}
     step, last = "before the first step", None
     for at, event in enumerate(recording.events):

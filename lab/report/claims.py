@@ -1,4 +1,4 @@
-"""What a run says about the claims of the catalogue: a verdict for each, the value found, and the packets behind it.
+"""What a run says about the claims of the catalogue: a verdict for each, the value found, the packets that show it.
 
 A step shows the claims that it names when it ran to its end with every check passed. It ends where the next step
 begins, or with the scenario.
@@ -6,16 +6,19 @@ begins, or with the scenario.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from lab.claims.catalogue import Catalogue, Claim
-from lab.record.events import CheckMade, FrameSeen, Measured, Recording, StepBegun
+from lab.record.events import CheckKind, CheckMade, FrameSeen, Measured, Recording, StepBegun
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import Evidence, packet_text, segment_with_flags
+from lab.report.i18n import Words, words
+from lab.report.screen import behind, side_by_side
 from lab.report.verdicts import told
 
 _MOST_VALUES, _MOST_SEGMENTS = 3, 2
@@ -23,6 +26,9 @@ _MOST_VALUES, _MOST_SEGMENTS = 3, 2
 
 _LONGEST_VALUE = 40
 """In characters; what is longer, such as the data that was read, is cut."""
+
+_LABEL = 12
+"""Columns for the labels below the three texts; six Chinese characters."""
 
 
 class Verdict(Enum):
@@ -163,7 +169,7 @@ def _least_telling(check: CheckMade) -> int:
     """How little a check says by itself: a segment is worth more than a value, a state, or silence."""
     if check.frame is not None:
         return 0
-    return {"state": 2, "silence": 3}.get(check.subject, 1 if check.where is not None else 4)
+    return {CheckKind.STATE: 2, CheckKind.SILENCE: 3}.get(check.kind, 1 if check.where is not None else 4)
 
 
 def _value(recording: Recording, check: CheckMade) -> str:
@@ -172,10 +178,70 @@ def _value(recording: Recording, check: CheckMade) -> str:
         return segment_with_flags(seen)
     match check.rows:
         case (Row(field="segment"),) | (Row(field="state"),):
-            return check.rows[0].got if check.subject == "state" else check.subject
+            return check.rows[0].got if check.kind is CheckKind.STATE else check.subject
         case (Row(field="result", got=result),):
             return f"{check.subject} = {result}"
         case (Row(got=value),):
             shown = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}..."
             return f"{check.subject}: {shown or 'none'}"
     return told(recording, check)
+
+
+def claim_lines(
+    reports: Sequence[ClaimReport], catalogue: Catalogue, width: int = 80, language: str = "en"
+) -> Iterator[str]:
+    """Every report, under the headings of the topics; the slips of the pen behind a report of all claims."""
+    topic = ""
+    for report in reports:
+        if report.claim.topic != topic:
+            topic = report.claim.topic
+            heading = catalogue.topics[topic].of(language)
+            yield heading
+            yield ""
+        yield from _claim(report, width, language)
+        yield ""
+    if len(reports) == len(catalogue.claims):
+        yield from _errata(catalogue, width, language)
+        yield ""
+
+
+def total_line(reports: Sequence[ClaimReport], kernel: str, language: str = "en") -> str:
+    """How many there are of each verdict."""
+    say = words(language)
+    counts = Counter(report.verdict for report in reports)
+    told = [f"{counts[verdict]} {say(f'verdict_{verdict.name}')}" for verdict in Verdict if counts[verdict]]
+    return say("claims_total", count=len(reports), verdicts=say("comma").join(told), kernel=kernel)
+
+
+def _claim(report: ClaimReport, width: int, language: str) -> Iterator[str]:
+    say, claim = words(language), report.claim
+    yield f"{claim.id}  {say(f'verdict_{report.verdict.name}')}  {say(f'kind_{claim.kind.name}')}"
+    yield f"  {claim.section}"
+    kernel = "claims_kernel" if report.verdict is Verdict.SHOWN else "claims_linux"
+    yield from side_by_side([say("claims_article"), say("claims_document"), say(kernel)], width, indent=2)
+    linux = claim.linux.of(language) if claim.linux else say("claims_as_documented")
+    yield from side_by_side([claim.article.of(language), claim.document.of(language), linux], width, indent=2)
+    for label, text in _rows(report, say, language):
+        if text:
+            yield from behind(label, text, width, indent=2, label_width=_LABEL)
+
+
+def _rows(report: ClaimReport, say: Words, language: str) -> Iterator[tuple[str, str]]:
+    """What stands below the three texts: a label and a text each, which may be empty."""
+    claim = report.claim
+    yield say("claims_measured"), report.measured
+    for first in report.evidence[:1]:
+        kind = "claims_step" if first.packet is None else "claims_packet"
+        yield say(kind), say(f"{kind}_text", **first._asdict())
+        others = dict.fromkeys(each.scenario for each in report.evidence if each.scenario != first.scenario)
+        yield say("claims_others"), ", ".join(others)
+    yield say("claims_depends"), ", ".join(claim.depends)
+    for since in claim.since:
+        yield say("claims_since", kernel=since.kernel), since.text.of(language)
+
+
+def _errata(catalogue: Catalogue, width: int, language: str) -> Iterator[str]:
+    yield words(language)("claims_errata")
+    yield ""
+    for each in catalogue.errata:
+        yield from side_by_side([each.printed, each.meant, each.text.of(language)], width, indent=2)

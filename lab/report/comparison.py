@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 from lab.record.events import FrameSeen, Measured, Recording
 from lab.record.results import Result, Run
+from lab.report.evidence import direction
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Rung
+from lab.report.screen import Screen, printable, wrapped
 from lab.tcp.flags import RST
 from lab.tcp.segment import Segment
 
@@ -28,6 +30,8 @@ _RATIOS = {"s": 1.3, "": 1.3, "ms": 2.0, "us": 2.0, "%": 2.0}
 """By unit: so many times as large may one measured number be as the other."""
 _SHORT_MS = 10
 """How long anything takes below that is the machine's doing."""
+_SIGNS = ("<", ">")
+"""What marks the first and the second run in text, as diff(1) has it."""
 
 
 class Change(NamedTuple):
@@ -219,10 +223,67 @@ def _line(rung: Rung, seen: tuple[FrameSeen, Segment] | None) -> str:
         return text
     if seen is not None and seen[1].flags & RST and seen[1].seq == 0:  # which is no number of the connection
         text = f"absolute 0 {text.partition(' ')[2]}"
-    way = "peer > kernel" if rung.from_peer else "kernel > peer"
-    return "  ".join([way, f"{rung.letters:<3}", text, *["lost on the way"] * rung.lost])
+    return "  ".join([direction(rung.from_peer), f"{rung.letters:<3}", text, *["lost on the way"] * rung.lost])
 
 
 def _states(rung: Rung) -> str:
     told = [("peer", rung.after.peer), ("kernel", rung.after.kernel)]
     return ", ".join(f"{side} {state}" for side, state in told if state is not None)
+
+
+def comparison_lines(
+    comparison: Comparison, runs: tuple[Run, Run], names: tuple[str, str], screen: Screen
+) -> Iterator[str]:
+    """What differs; `names` is what the two runs are called."""
+    for sign, run, name in zip(_SIGNS, runs, names, strict=True):
+        told = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
+        yield f"{sign} {printable(name)}   {printable(told)}"
+    if not comparison:
+        yield "nothing differs but what always does: times, timestamps, ports"
+        return
+    for title, changes in ("environment", comparison.environment), ("sysctls", comparison.sysctls):
+        if changes:
+            yield ""
+            yield title
+            yield from _table(changes, screen)
+    for sign, missing in zip(_SIGNS, (comparison.only_first, comparison.only_second), strict=True):
+        if missing:
+            yield ""
+            yield f"{sign} alone has {printable(', '.join(missing))}"
+    for scenario in comparison.scenarios:
+        yield ""
+        yield from _scenario(scenario, screen)
+    yield ""
+    differing = sum(len(each.families) for each in comparison.scenarios)
+    both = len(runs[0].results) - len(comparison.only_first)
+    yield f"{differing} of {both} results differ"
+
+
+def _scenario(change: ScenarioChange, screen: Screen) -> Iterator[str]:
+    families = " and ".join(f"IPv{family}" for family in change.families)
+    yield screen.paint(printable(f"{change.scenario}  {families}"), "title")
+    yield from _table(change.changes, screen)
+    if not (change.first or change.second):
+        return
+    if change.step:
+        yield from _indented(f"in the step: {printable(change.step)}", screen, "  ")
+    for sign, lines in zip(_SIGNS, (change.first, change.second), strict=True):
+        for line in lines:
+            yield from _indented(printable(str(line)), screen, f"  {sign} ")
+        if not lines:
+            yield f"  {sign} (nothing more)"
+
+
+def _table(changes: list[Change], screen: Screen) -> Iterator[str]:
+    wide = max((len(change.name) for change in changes), default=0)
+    for name, *values in changes:
+        head = f"  {name:<{wide}}"
+        for sign, value in zip(_SIGNS, values, strict=True):
+            yield from _indented(printable(value), screen, f"{head} {sign} ")
+            head = " " * len(head)
+
+
+def _indented(text: str, screen: Screen, head: str) -> Iterator[str]:
+    for line in wrapped(text, screen.width - len(head)):
+        yield head + line
+        head = " " * len(head)

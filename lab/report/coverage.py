@@ -1,15 +1,16 @@
-"""Which states and which arrows of figure 5 (RFC 9293 3.3.2) a run has seen, and where to look."""
+"""Which states and which arrows of figure 5 (RFC 9293 3.3.2) a run has seen, and where: as data, JSON and text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lab.record.events import CallMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Result, Run
-from lab.report.edge_coverage import FIGURE_5, Sight, Walked, kernel_walks, peer_walks, sights
+from lab.report.edge_coverage import FIGURE_5, Observation, WalkedEdge, kernel_edges, observations, peer_edges
 from lab.report.evidence import Evidence, packet_text
+from lab.report.screen import behind
 from lab.tcp import flags
 from lab.tcp.diagram import LISTEN, TIME_WAIT, Edge, Event
 from lab.tcp.state import State
@@ -26,6 +27,9 @@ TAKES_LONG = {
     (TIME_WAIT, Event.TIME_WAIT_TIMEOUT): "no setting shortens these 60 seconds: --full waits for them",
 }
 """Arrows that a run with short timers does not come to."""
+_ARROW, _EVENT, _COUNT = 27, 37, 6
+"""Columns for source and target, for the event, and for how many scenarios walked it."""
+_STATE, _WHO = 14, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def coverage(run: Run) -> Coverage:
         name = result.scenario.id
         for state, where in _first_seen(result, recording):
             states[state].setdefault(name, where)
-        for who, walks in (kernel, kernel_walks(recording)), (peer, peer_walks(recording)):
+        for who, walks in (kernel, kernel_edges(recording)), (peer, peer_edges(recording)):
             for walked in walks:
                 if name not in who[walked.edge]:
                     who[walked.edge][name] = _walked(result, recording, walked)
@@ -118,17 +122,17 @@ def _listed(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
 
 def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, Evidence]]:
     """Each state that the kernel was seen in, with the last segment before, if it is the state of a connection."""
-    first: dict[State, tuple[Sight, int | None]] = {}
-    for number, told in sights(recording).items():
-        for sight in told:
-            if sight.state not in first or sight.time_ns < first[sight.state][0].time_ns:
-                first[sight.state] = sight, number
-    for state, (sight, number) in first.items():
-        last = _last_frame(recording, number, sight.time_ns)
-        yield state, _evidence(result, recording, sight.time_ns, last, f"seen by {sight.witness}")
+    first: dict[State, tuple[Observation, int | None]] = {}
+    for number, told in observations(recording).items():
+        for observed in told:
+            if observed.state not in first or observed.time_ns < first[observed.state][0].time_ns:
+                first[observed.state] = observed, number
+    for state, (observed, number) in first.items():
+        last = _last_frame(recording, number, observed.time_ns)
+        yield state, _evidence(result, recording, observed.time_ns, last, f"seen by {observed.witness}")
 
 
-def _walked(result: Result, recording: Recording, walked: Walked) -> Evidence:
+def _walked(result: Result, recording: Recording, walked: WalkedEdge) -> Evidence:
     """An arrow: with the segment behind it, or the one that the system call behind it sent."""
     if walked.cause is None:
         last = _last_frame(recording, walked.connection, walked.time_ns)
@@ -167,3 +171,48 @@ def _frames(recording: Recording, connection: int | None) -> Iterator[int]:
 
 def _last_frame(recording: Recording, connection: int | None, time_ns: int) -> int | None:
     return max((at for at in _frames(recording, connection) if recording.events[at].time_ns <= time_ns), default=None)
+
+
+def coverage_lines(found: Coverage, width: int = 80) -> Iterator[str]:
+    """The states, then the arrows: in how many scenarios each side walked it, and the packet to look at."""
+    yield "States of the kernel"
+    yield ""
+    for seen in found.states:
+        yield from behind(str(seen.state), _where(seen.kernel) or "not seen", width, 2, _STATE)
+    yield ""
+    arrows = "Arrows of figure 5 (RFC 9293 3.3.2)"
+    yield f"{arrows:<{_ARROW + _EVENT + 2}}{'kernel':>{_COUNT}}{'peer':>{_COUNT}}"
+    yield ""
+    for each in found.edges:
+        yield from _edge(each, width)
+    yield ""
+    yield from totals(found)
+
+
+def totals(found: Coverage) -> Iterator[str]:
+    """How much of the diagram was seen."""
+    states = sum(bool(seen.kernel) for seen in found.states)
+    offered = [each for each in found.edges if each.offered]
+    kernel = sum(bool(each.kernel) for each in offered)
+    peer = sum(bool(each.peer) for each in found.edges)
+    yield f"the kernel: {states} of {len(State)} states, {kernel} of {len(offered)} arrows that Linux offers"
+    yield f"the peers:  {peer} of {len(found.edges)} arrows"
+
+
+def _edge(report: EdgeReport, width: int) -> Iterator[str]:
+    edge = report.edge
+    arrow, event = f"{edge.source} > {edge.target}", f"{edge.event}" + (f", sends {edge.sends}" if edge.sends else "")
+    kernel, peer = (str(len(walked) or "-") for walked in (report.kernel, report.peer))
+    yield f"  {arrow:<{_ARROW}}{event:<{_EVENT}}{kernel:>{_COUNT}}{peer:>{_COUNT}}"
+    told = ("" if report.offered else "not offered: ") + report.reason
+    for who, text in ("kernel", _where(report.kernel) or told), ("peer", _where(report.peer)):
+        if text:
+            yield from behind(who, text, width, 4, _WHO)
+
+
+def _where(evidence: Sequence[Evidence]) -> str:
+    """The first place; "" when there is none."""
+    for first in evidence[:1]:
+        packet = f", packet {first.packet}" if first.packet is not None else ""
+        return f"{first.scenario} IPv{first.family}{packet}: {first.text}"
+    return ""

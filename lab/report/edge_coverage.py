@@ -39,8 +39,8 @@ _SHORTEST_TIMER_NS = 1_000_000_000
 """Nothing happened for at least so long: TIME-WAIT has ended by its timer."""
 
 
-class Walked(NamedTuple):
-    """One arrow, walked once."""
+class WalkedEdge(NamedTuple):
+    """An arrow of the diagram that was walked, and when."""
 
     edge: Edge
     time_ns: int
@@ -48,7 +48,7 @@ class Walked(NamedTuple):
     connection: int | None
     """Index into `Recording.connections`; None for a listener."""
     cause: int | None
-    """The event behind it, an index into `Recording.events`: a frame or a system call. None is a timer."""
+    """Index into `Recording.events` of its cause, a frame or a system call; None for a timer."""
 
 
 class _Arrival(NamedTuple):
@@ -68,8 +68,8 @@ class _Call(NamedTuple):
     call: CallMade
 
 
-class Sight(NamedTuple):
-    """What a witness said."""
+class Observation(NamedTuple):
+    """A state of the kernel as a witness saw it."""
 
     time_ns: int
     at: int
@@ -79,19 +79,19 @@ class Sight(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """It changed at this time; otherwise at some time before."""
+        """The state changed at this time, not at some time before."""
         return self.witness == "tracepoint"
 
 
-def kernel_walks(recording: Recording) -> Iterator[Walked]:
-    """What the kernel walked: listeners first, then connection by connection."""
-    told = _Told(recording)
-    for number in sorted(told.sights, key=lambda number: -1 if number is None else number):
-        yield from _Kernel(told, number).walks()
+def kernel_edges(recording: Recording) -> Iterator[WalkedEdge]:
+    """The arrows that the kernel walked: listeners first, then connection by connection."""
+    told = _ByConnection(recording)
+    for number in sorted(told.observations, key=lambda number: -1 if number is None else number):
+        yield from _KernelSide(told, number).walks()
 
 
-def peer_walks(recording: Recording) -> Iterator[Walked]:
-    """What the peers walked, by their own states."""
+def peer_edges(recording: Recording) -> Iterator[WalkedEdge]:
+    """The arrows that the peers walked, by their own states."""
     states: dict[int, State] = {}
     for at, event in enumerate(recording.events):
         if not isinstance(event, FrameSeen) or event.connection is None:
@@ -103,19 +103,19 @@ def peer_walks(recording: Recording) -> Iterator[Walked]:
             before = CLOSED
             if not event.from_peer:  # it waited for this one
                 before = LISTEN
-                yield Walked(_BY_ENDS[CLOSED, LISTEN], event.time_ns, event.connection, at)
+                yield WalkedEdge(_BY_ENDS[CLOSED, LISTEN], event.time_ns, event.connection, at)
         states[event.connection] = event.peer_state
         edge = _BY_ENDS.get((before, event.peer_state))
         if edge is not None and _fits_peer(edge.event, event.segment, event.from_peer):
-            yield Walked(edge, event.time_ns, event.connection, at)
+            yield WalkedEdge(edge, event.time_ns, event.connection, at)
 
 
-class _Told:
-    """What a recording tells, sorted by connection and by time."""
+class _ByConnection:
+    """Observations, arrivals and calls of a recording by connection, in order of time."""
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
-        self.sights = sights(recording)
+        self.observations = observations(recording)
         self.arrivals: dict[int, list[_Arrival]] = {}
         self.calls: dict[int | None, list[_Call]] = {}
         """Those of None are of a listener, or of a socket of which the lab did not know whose it was."""
@@ -139,12 +139,12 @@ class _Told:
             calls.sort(key=_TIME)
 
 
-class _Kernel:
+class _KernelSide:
     """One connection of the kernel, or its listeners."""
 
-    def __init__(self, told: _Told, number: int | None) -> None:
+    def __init__(self, told: _ByConnection, number: int | None) -> None:
         self._number = number
-        self._sights = told.sights[number]
+        self._observations = told.observations[number]
         self._arrivals = told.arrivals.get(number, []) if number is not None else []
         self._calls = [told.calls.get(number, [])]
         if number is not None:
@@ -152,10 +152,10 @@ class _Kernel:
         self._fin_ends = told.fin_ends.get(number, set()) if number is not None else set()
         self._peer_port = None if number is None else told.recording.connections[number].peer_port
 
-    def walks(self) -> Iterator[Walked]:
+    def walks(self) -> Iterator[WalkedEdge]:
         before, passive, since_ns = CLOSED, False, 0
-        for sight in self._sights:
-            source, target = before, sight.state
+        for observed in self._observations:
+            source, target = before, observed.state
             if source is target:
                 continue
             before = target
@@ -169,47 +169,47 @@ class _Kernel:
             if edge is None:
                 continue
             if edge.event is Event.TIME_WAIT_TIMEOUT:
-                if self._nothing_happened(since_ns, sight):
-                    yield Walked(edge, sight.time_ns, self._number, None)
+                if self._nothing_happened(since_ns, observed):
+                    yield WalkedEdge(edge, observed.time_ns, self._number, None)
                 continue
-            cause = self._cause(edge.event, since_ns, sight)
+            cause = self._cause(edge.event, since_ns, observed)
             if cause is not None:
                 since_ns = cause.time_ns
-                yield Walked(edge, sight.time_ns, self._number, cause.at)
+                yield WalkedEdge(edge, observed.time_ns, self._number, cause.at)
 
-    def _cause(self, event: Event, since_ns: int, sight: Sight) -> _Arrival | _Call | None:
+    def _cause(self, event: Event, since_ns: int, observed: Observation) -> _Arrival | _Call | None:
         """The last thing that fits before the change; the first segment where only a look-up afterwards tells of it."""
         if event in _CALLS:
-            calls = (self._last_call(event, calls, since_ns, sight) for calls in self._calls)
+            calls = (self._last_call(event, calls, since_ns, observed) for calls in self._calls)
             return max((call for call in calls if call is not None), key=_TIME, default=None)
-        fitting = [each for each in self._arrived(since_ns, sight) if self._fits(event, each)]
+        fitting = [each for each in self._arrived(since_ns, observed) if self._fits(event, each)]
         if not fitting:
             return None
-        return fitting[-1] if sight.exact else fitting[0]
+        return fitting[-1] if observed.exact else fitting[0]
 
-    def _last_call(self, event: Event, calls: list[_Call], since_ns: int, sight: Sight) -> _Call | None:
-        for at in range(bisect_right(calls, sight.time_ns, key=_TIME) - 1, -1, -1):
+    def _last_call(self, event: Event, calls: list[_Call], since_ns: int, observed: Observation) -> _Call | None:
+        for at in range(bisect_right(calls, observed.time_ns, key=_TIME) - 1, -1, -1):
             call = calls[at]
             if call.time_ns < since_ns:
                 return None
-            if call.at < sight.at and self._fits_call(event, call.call):
+            if call.at < observed.at and self._fits_call(event, call.call):
                 return call
         return None
 
-    def _nothing_happened(self, since_ns: int, sight: Sight) -> bool:
+    def _nothing_happened(self, since_ns: int, observed: Observation) -> bool:
         last_ns = since_ns
-        for each in self._arrived(since_ns, sight):
+        for each in self._arrived(since_ns, observed):
             last_ns = each.time_ns
             if each.segment.flags & (flags.RST | flags.SYN):
                 return False
-        return sight.time_ns - last_ns >= _SHORTEST_TIMER_NS
+        return observed.time_ns - last_ns >= _SHORTEST_TIMER_NS
 
-    def _arrived(self, since_ns: int, sight: Sight) -> Iterator[_Arrival]:
+    def _arrived(self, since_ns: int, observed: Observation) -> Iterator[_Arrival]:
         for at in range(bisect_left(self._arrivals, since_ns, key=_TIME), len(self._arrivals)):
             each = self._arrivals[at]
-            if each.time_ns > sight.time_ns:  # whoever looks, looks at what has happened by then
+            if each.time_ns > observed.time_ns:  # an observation shows what has happened by then
                 return
-            if each.at < sight.at:
+            if each.at < observed.at:
                 yield each
 
     def _fits_call(self, event: Event, call: CallMade) -> bool:
@@ -252,25 +252,25 @@ def _fits_segment(event: Event, segment: Segment) -> bool:
     return False
 
 
-def sights(recording: Recording) -> dict[int | None, list[Sight]]:
+def observations(recording: Recording) -> dict[int | None, list[Observation]]:
     """What the witnesses said of each connection (None: listeners) in order of time, without what is no state of it.
 
     A tracepoint says CLOSED when a mini-socket takes over from the full one, and nothing at the end of a mini-socket.
     What it says of a connection in TIME-WAIT is about one of the same addresses in somebody else's namespace.
     """
-    found: dict[int | None, list[Sight]] = {}
+    found: dict[int | None, list[Observation]] = {}
     for at, event in enumerate(recording.events):
         if isinstance(event, StateSeen):
-            found.setdefault(event.connection, []).append(Sight(event.time_ns, at, event.state, event.witness))
+            found.setdefault(event.connection, []).append(Observation(event.time_ns, at, event.state, event.witness))
     return {number: _without_hand_over(sorted(told, key=_TIME)) for number, told in found.items()}
 
 
-def _without_hand_over(told: list[Sight]) -> list[Sight]:
-    kept: list[Sight] = []
-    for sight, following in zip_longest(told, told[1:]):
-        if sight.state is CLOSED and following is not None and following.state in _MINI_SOCKETS:
+def _without_hand_over(told: list[Observation]) -> list[Observation]:
+    kept: list[Observation] = []
+    for observed, following in zip_longest(told, told[1:]):
+        if observed.state is CLOSED and following is not None and following.state in _MINI_SOCKETS:
             continue
-        if sight.state is CLOSED and sight.exact and kept and kept[-1].state is TIME_WAIT:
+        if observed.state is CLOSED and observed.exact and kept and kept[-1].state is TIME_WAIT:
             continue
-        kept.append(sight)
+        kept.append(observed)
     return kept

@@ -1,11 +1,18 @@
-"""Where to look: a scenario, a step of it, and the packet that shows something."""
+"""Evidence: a scenario, a step of it and the packet that shows something; and how a segment is written.
+
+Segments are in the notation of tcpdump and packetdrill: `0:5(5) ack 1 win 64240 <mss 1460>`.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from lab.record.events import FrameSeen
-from lab.report.segments import segment_text
+from lab.record.expectation import Bases, relative
+from lab.tcp import flags
+from lab.tcp.options import options_text
+from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
 
 
 class Evidence(NamedTuple):
@@ -27,7 +34,12 @@ class Evidence(NamedTuple):
 
 def packet_text(seen: FrameSeen) -> str:
     """A segment with its direction: `kernel > peer  SA 0:0(0) ack 1 win 64240`."""
-    return f"{'peer > kernel' if seen.from_peer else 'kernel > peer'}  {segment_with_flags(seen)}"
+    return f"{direction(seen.from_peer)}  {segment_with_flags(seen)}"
+
+
+def direction(from_peer: bool) -> str:
+    """Who sends a frame to whom."""
+    return "peer > kernel" if from_peer else "kernel > peer"
 
 
 def segment_with_flags(seen: FrameSeen) -> str:
@@ -35,3 +47,24 @@ def segment_with_flags(seen: FrameSeen) -> str:
     if seen.segment is None:
         return "no TCP segment"
     return f"{seen.segment.letters or 'no flags'} {segment_text(seen.segment, seen.bases, seen.from_peer)}"
+
+
+def segment_text(segment: Segment, bases: Bases, from_peer: bool) -> str:
+    """Numbers relative to each side's ISS; `end` counts data only, as tcpdump does."""
+    own, other = own_and_other(bases, from_peer)
+    seq = relative(segment.seq, own)
+    parts = [f"{seq}:{seq + len(segment.payload)}({len(segment.payload)})"]
+    if segment.flags & flags.ACK:
+        parts.append(f"ack {relative(segment.ack, other)}")
+    parts.append(f"win {segment.window}")
+    if segment.options:
+        parts.append(f"<{options_text(segment.options)}>")
+    if segment.flags & flags.URG:
+        parts.append(f"urg {segment.urgent}")
+    parts += [f"[{fault}]" for fault in segment.faults]
+    return " ".join(parts)
+
+
+def own_and_other(bases: Bases, from_peer: bool) -> tuple[Seq, Seq]:
+    """The base of the sender's numbers, and that of the other side's."""
+    return (bases.peer, bases.kernel) if from_peer else (bases.kernel, bases.peer)

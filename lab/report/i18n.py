@@ -1,26 +1,23 @@
-"""What pictures and pages say in more than one language; the texts are in `words.toml`, here and beside the page."""
+"""Texts of views in more than one language, from `words.toml` and `html/*.toml`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 LANGUAGES = ("en", "zh")
 Words = Callable[..., str]
 """Takes the key of a text, and by name what is to be filled in."""
+_GAP = "   "
+"""What stands between a sentence of a document and its section."""
 
 
 @cache
 def table() -> Mapping[str, Mapping[str, str]]:
     """Every text by its key and language."""
-    import tomllib  # `lab run` without `--plain` has no use for it
-
-    folder = Path(__file__).parent
-    read = [
-        tomllib.loads(file.read_text(encoding="utf-8")) for file in (folder / "words.toml", folder / "html/words.toml")
-    ]
-    return {key: texts for each in read for key, texts in each.items()}
+    return {**_read("words.toml"), **_read("html/words.toml")}
 
 
 def words(language: str) -> Words:
@@ -31,3 +28,33 @@ def words(language: str) -> Words:
         return texts[key].format_map(values) if values else texts[key]
 
     return say
+
+
+@cache
+def translations() -> Mapping[str, str]:
+    """The Chinese of each English sentence behind checks and rules."""
+    return _read("html/sentences.toml")
+
+
+class Sentences:
+    """The sentences of the documents behind checks and rules, numbered as they come; number 0 is no sentence."""
+
+    def __init__(self) -> None:
+        self.listed: list[tuple[str, str, str]] = [("", "", "")]
+        """Each in English, in Chinese (in English where there is no translation), and the section of the document."""
+        self._numbers = {"": 0}
+
+    def number(self, sentence: str) -> int:
+        """The number of a sentence that ends with its section."""
+        found = self._numbers.get(sentence)
+        if found is None:
+            found = self._numbers[sentence] = len(self.listed)
+            text, _, section = sentence.rpartition(_GAP) if _GAP in sentence else (sentence, "", "")
+            self.listed.append((text, translations().get(text, text), section))
+        return found
+
+
+def _read(name: str) -> dict[str, Any]:
+    import tomllib  # `lab run` without `--plain` has no use for it
+
+    return tomllib.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))

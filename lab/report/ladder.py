@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from lab.record.events import CallMade, CheckMade, CrossingOver, Event, FrameSeen, Recording, StepBegun
+from lab.record.events import CallMade, CheckMade, CrossingOver, Event, FrameSeen, Recording, StateSeen, StepBegun
+from lab.report.evidence import segment_text
 from lab.report.ladder_model import NOBODY, Kind, Ladder, Rung, Sides, middle
-from lab.report.lanes import Lane, lanes_of, next_turns
-from lab.report.pairing import Pairing
-from lab.report.segments import segment_text
+from lab.tcp.flags import ACK, SYN
+from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.wire import icmp
-from lab.wire.notes import why_no_segment
+from lab.wire.frames import why_no_segment
 
-NOTICEABLE_NS = 100_000_000
-"""From here on a gap is a wait: far above what a busy machine takes for an answer, below any timer of interest."""
+_NOTICEABLE_NS = 100_000_000
+"""A gap of at least this length is a wait: far above what a busy machine takes for an answer, below any timer."""
+_UNTIMED = (CheckMade, StepBegun)
+"""What has a place among the rungs, or in one, but is nothing that happened on the wire."""
 
 
 def ladder_of(recording: Recording, most: int | None = None) -> Ladder:
@@ -48,18 +53,18 @@ class _Builder:
         self._last_ns = 0
         self._bound = 0
         self._listening: set[int] = set()
-        self._pairing = Pairing(self._rungs)
-        self._lanes: dict[int, Lane] = {}
+        self._acknowledgements = _Acknowledgements(self._rungs)
+        self._lanes: dict[int, _Lane] = {}
 
     def build(self, most: int | None) -> Ladder:
         events = self._recording.events
-        shown = [is_shown(event) for event in events]
+        shown = [_is_shown(event) for event in events]
         times_ns = [event.time_ns for event, is_it in zip(events, shown, strict=True) if is_it]
         self._start_ns = self._last_ns = times_ns[0] if times_ns else self._recording.started_ns
-        self._lanes = lanes_of(events, sorted(times_ns), NOTICEABLE_NS)
+        self._lanes = _lanes_of(events, sorted(times_ns))
         # What no rung explains gets one of its own, in its place.
         by_themselves = deque(sorted((at, number) for number, lane in self._lanes.items() for at in lane.by_itself_ns))
-        turns = next_turns(events, shown)
+        turns = _next_turns(events, shown)
         add: dict[type, Callable[[int, Any, float], None]] = {
             FrameSeen: self._frame,
             CheckMade: self._check,
@@ -85,7 +90,7 @@ class _Builder:
     def _close_gap(self) -> None:
         """What comes now has rungs again; nothing of it is about one before."""
         self._ladder.gap = len(self._rungs)
-        self._pairing = Pairing(self._rungs)
+        self._acknowledgements = _Acknowledgements(self._rungs)
         self._shown = None
 
     def _step(self, index: int, step: StepBegun, _: float) -> None:
@@ -119,7 +124,7 @@ class _Builder:
             rung.retransmission = seen.retransmission
         self._add(rung)
         if segment is not None and number is not None:
-            self._pairing.add(len(self._rungs) - 1, segment)
+            self._acknowledgements.add(len(self._rungs) - 1, segment)
 
     def _call(self, index: int, call: CallMade, turn_ns: float) -> None:
         rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, connection=call.connection)
@@ -131,7 +136,7 @@ class _Builder:
         self._after_lab(rung, turn_ns)
 
     def _arrival(self, index: int, crossing: CrossingOver, turn_ns: float) -> None:
-        held = [at for at in crossing.frames if is_shown(self._recording.events[at])]
+        held = [at for at in crossing.frames if _is_shown(self._recording.events[at])]
         numbers = {getattr(self._recording.events[at], "connection", None) for at in held}
         number = numbers.pop() if len(numbers) == 1 else None
         rung = Rung(Kind.ARRIVAL, crossing.time_ns, "", index, connection=number)
@@ -174,7 +179,7 @@ class _Builder:
         gap_ns = rung.time_ns - self._last_ns
         self._last_ns = max(self._last_ns, rung.time_ns)
         rung.time_ns -= self._start_ns
-        if gap_ns >= NOTICEABLE_NS:
+        if gap_ns >= _NOTICEABLE_NS:
             timer = self._timer(rung)
             wait = Rung(Kind.WAIT, rung.time_ns, "", connection=rung.connection, waited_ns=gap_ns, timer=timer)
             wait.before = wait.after = rung.before
@@ -192,8 +197,8 @@ class _Builder:
             return ""
         return self._lane(ended_by.connection).timer_before(ended_by.time_ns + self._start_ns)
 
-    def _lane(self, number: int) -> Lane:
-        return self._lanes.get(number) or self._lanes.setdefault(number, Lane())
+    def _lane(self, number: int) -> _Lane:
+        return self._lanes.get(number) or self._lanes.setdefault(number, _Lane())
 
     def _at_first(self, number: int, peer_begins: bool) -> Sides:
         """What the two sides were before their first segment."""
@@ -203,7 +208,7 @@ class _Builder:
         return Sides(State.LISTEN, State.CLOSED)
 
 
-def is_shown(event: Event) -> bool:
+def _is_shown(event: Event) -> bool:
     """Whether it has a rung with a time of its own."""
     if isinstance(event, FrameSeen):
         if event.segment is not None or (event.from_peer and event.connection is not None):
@@ -219,5 +224,102 @@ def _middle(events: Sequence[Event], shown: Sequence[bool], most: int | None) ->
     return range(own[omitted.start], own[omitted.stop]) if omitted else omitted
 
 
-_UNTIMED = (CheckMade, StepBegun)
-"""What has a place among the rungs, or in one, but is nothing that happened on the wire."""
+@dataclass(slots=True)
+class _Lane:
+    """One connection's states as the witnesses saw them."""
+
+    times_ns: list[int] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+    timers: list[str] = field(default_factory=list)
+    """The timer that ran then, where inet_diag was asked; else ""."""
+    by_itself_ns: list[int] = field(default_factory=list)
+    """When the connection was gone although nothing had happened for a while."""
+
+    def until(self, time_ns: int, turn_ns: float) -> State | None:
+        """The last state seen before `turn_ns`, but for one that came by itself after `time_ns`."""
+        if self.by_itself_ns:
+            later = bisect_right(self.by_itself_ns, time_ns)
+            if later < len(self.by_itself_ns):
+                turn_ns = min(turn_ns, self.by_itself_ns[later])
+        found = bisect_left(self.times_ns, turn_ns) - 1
+        return self.states[found] if found >= 0 else None
+
+    def timer_before(self, time_ns: int) -> str:
+        """The timer that ran when the kernel was last asked before that moment."""
+        found = bisect_left(self.times_ns, time_ns) - 1
+        return self.timers[found] if found >= 0 else ""
+
+
+def _lanes_of(events: Sequence[Event], shown_ns: Sequence[int]) -> dict[int, _Lane]:
+    """The states by number of connection. `shown_ns`: times of all that may change a state, in order."""
+    seen: dict[int, list[StateSeen]] = {}
+    for event in events:
+        if isinstance(event, StateSeen) and event.connection is not None:
+            seen.setdefault(event.connection, []).append(event)
+    lanes = {number: _lane(states) for number, states in seen.items()}
+    for lane in lanes.values():
+        for at in range(1, len(lane.states)):
+            if lane.states[at] is State.CLOSED is not lane.states[at - 1]:
+                cause = bisect_right(shown_ns, lane.times_ns[at]) - 1
+                if cause < 0 or lane.times_ns[at] - shown_ns[cause] >= _NOTICEABLE_NS:
+                    lane.by_itself_ns.append(lane.times_ns[at])
+    return lanes
+
+
+def _next_turns(events: Sequence[Event], shown: Sequence[bool]) -> list[float]:
+    """For each event when the lab acts next (infinity: not again). The kernel's state until then is its answer."""
+    turns: list[float] = []
+    following = float("inf")
+    for event, is_it in zip(reversed(events), reversed(shown), strict=True):
+        turns.append(following)
+        if is_it and not (isinstance(event, FrameSeen) and not event.from_peer):
+            following = event.time_ns
+    turns.reverse()
+    return turns
+
+
+def _lane(seen: list[StateSeen]) -> _Lane:
+    seen.sort(key=lambda event: event.time_ns)
+    return _Lane(
+        [event.time_ns for event in seen],
+        [event.state for event in seen],
+        [event.detail.timer if event.detail else "" for event in seen],
+    )
+
+
+class _Acknowledgements:
+    """Which segment acknowledges which: takes all segments in order, and notes the pairs in their rungs."""
+
+    def __init__(self, rungs: list[Rung]) -> None:
+        self._rungs = rungs
+        self._sent: dict[tuple[int, bool], deque[tuple[Seq, int]]] = {}
+        """By connection and direction: the ends of segments that nothing acknowledged yet, with their rungs."""
+        self._next: dict[tuple[int, bool], Seq] = {}
+        """By connection and direction: the highest end so far."""
+
+    def add(self, at: int, segment: Segment) -> None:
+        """Take the segment of the rung `at`."""
+        rung = self._rungs[at]
+        if rung.connection is None:
+            return
+        if segment.flags & ACK and not rung.lost:
+            self._acknowledge(at, (rung.connection, not rung.from_peer), segment.ack)
+        own = rung.connection, rung.from_peer
+        if segment.length:
+            if segment.flags & SYN and self._next.get(own, segment.end) != segment.end:
+                self._sent.pop(own, None)  # a new connection between the same ends
+                self._next.pop(own)
+            self._sent.setdefault(own, deque()).append((segment.end, at))
+            self._next[own] = max(self._next.get(own, segment.end), segment.end)
+
+    def _acknowledge(self, at: int, other: tuple[int, bool], ack: Seq) -> None:
+        waiting = self._sent.get(other)
+        if not waiting or ack > self._next[other]:
+            return
+        found = []
+        while waiting and waiting[0][0] <= ack:
+            _, sent = waiting.popleft()
+            if self._rungs[sent].acknowledged is None:
+                self._rungs[sent].acknowledged = at
+                found.append(sent)
+        self._rungs[at].acknowledges = tuple(found)

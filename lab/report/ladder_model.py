@@ -80,6 +80,11 @@ class Rung:
     claims: tuple[str, ...] = ()
     checks: list[CheckMade] = field(default_factory=list)
 
+    @property
+    def timer_key(self) -> str:
+        """The key of the timer's name in `words.toml`."""
+        return f"timer_{self.timer.replace(' ', '_')}"
+
 
 @dataclass(slots=True)
 class Ladder:

@@ -44,7 +44,7 @@ def _rung(rung: Rung, name: str, say: Words) -> Iterator[str]:
         case Kind.STEP:
             yield f"Note over P,K: {_text(rung.text)}"
         case Kind.WAIT:
-            timer = f" {say('timer_' + rung.timer.replace(' ', '_'))}" if rung.timer else ""
+            timer = f" {say(rung.timer_key)}" if rung.timer else ""
             yield f"Note over P,K: {_text(duration(rung.waited_ns) + timer)}"
         case Kind.CALL:
             yield f"Note right of K: {_text(name + rung.text)}"

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from lab.record.events import CallMade, FrameSeen
 from lab.record.expectation import relative
+from lab.report.evidence import own_and_other
 from lab.report.i18n import Words
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import printable
 from lab.tcp import flags
-from lab.tcp.options import Option
+from lab.tcp.options import Option, value_text
 from lab.tcp.segment import Segment
 
-_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
+FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
+"""The control bits, the lowest first."""
 
 
 def sentences(ladder: Ladder, say: Words) -> Iterator[str]:
@@ -42,7 +44,7 @@ def _event(ladder: Ladder, rung: Rung, say: Words) -> str:
             return say("step", title=printable(rung.text).rstrip(".。"))
         case Kind.WAIT:
             duration = say("seconds", count=f"{rung.waited_ns / 1e9:.3g}")
-            timer = say(f"timer_{rung.timer.replace(' ', '_')}") if rung.timer else ""
+            timer = say(rung.timer_key) if rung.timer else ""
             return say("waits_for", duration=duration, timer=timer) if timer else say("waits", duration=duration)
         case Kind.ARRIVAL:
             return say("arrives", time=time)
@@ -62,12 +64,12 @@ def _event(ladder: Ladder, rung: Rung, say: Words) -> str:
 
 def flag_names(segment: Segment, say: Words) -> str:
     """The control bits by name: "SYN+ACK"."""
-    order = [name for bit, name in enumerate(_FLAGS) if segment.flags >> bit & 1 and name != "ACK"]
+    order = [name for bit, name in enumerate(FLAG_NAMES) if segment.flags >> bit & 1 and name != "ACK"]
     return "+".join([*order, *(["ACK"] if segment.flags & flags.ACK else [])]) or say("no_flags")
 
 
 def _numbers(frame: FrameSeen, segment: Segment, say: Words) -> str:
-    own, other = (frame.bases.peer, frame.bases.kernel) if frame.from_peer else (frame.bases.kernel, frame.bases.peer)
+    own, other = own_and_other(frame.bases, frame.from_peer)
     told = [say("sequence", seq=relative(segment.seq, own))]
     if segment.payload:
         told.append(say("data", count=len(segment.payload)))
@@ -81,19 +83,13 @@ def _numbers(frame: FrameSeen, segment: Segment, say: Words) -> str:
 
 
 def _option(option: Option, say: Words) -> str:
-    name, value = option
-    match name, value:
-        case "Timestamp", (int() as sent, int() as echo):
+    match option:
+        case "Timestamp", (sent, echo):
             return say("option_Timestamp", value=sent, echo=echo)
-        case "SAck", tuple(edges):
-            pairs = [f"{left}:{right}" for left, right in zip(edges[::2], edges[1::2], strict=True)]
-            return say("option_SAck", value=" ".join(pairs))
-        case "TFO", bytes() as cookie:
-            return say("option_TFO", value=cookie.hex())
-        case str(), _:
-            return say(f"option_{name}", value=value)
-        case _:
-            return say("option_other", value=name)
+        case str(name), _:
+            return say(f"option_{name}", value=value_text(option))
+        case kind, _:
+            return say("option_other", value=kind)
 
 
 def _marks(rung: Rung, say: Words) -> list[str]:

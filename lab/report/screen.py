@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 from unicodedata import category
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 _STYLES = {
     "title": "1",
@@ -121,3 +122,18 @@ def _as_json(character: str) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def side_by_side(texts: Sequence[str], width: int, indent: int = 0, gap: int = 2) -> Iterator[str]:
+    """The texts in columns of the same width that fill `width` columns together, line by line."""
+    each = (width - indent - gap * (len(texts) - 1)) // len(texts)
+    for cells in zip_longest(*(wrapped(printable(text), each) for text in texts), fillvalue=""):
+        padded = (set_cell_size(cell, each) for cell in cells)
+        yield (" " * indent + (" " * gap).join(padded)).rstrip()
+
+
+def behind(label: str, text: str, width: int, indent: int = 0, label_width: int = 0) -> Iterator[str]:
+    """A label and a text behind it, whose further lines begin where its first one does."""
+    at = indent + max(label_width, cell_len(label) + 1)
+    for number, line in enumerate(wrapped(printable(text), width - at)):
+        yield set_cell_size("" if number else " " * indent + label, at) + line

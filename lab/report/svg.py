@@ -6,10 +6,9 @@ from html import escape
 
 from lab.report.i18n import Words
 from lab.report.ladder_model import NOBODY, Kind, Ladder, Rung
-from lab.report.palette import file_style
 from lab.report.plain import sentences
 from lab.report.screen import printable, wrapped
-from lab.report.svg_shapes import SANS, SMALL, WIDE, Pen, Sheet, phase_of
+from lab.report.svg_shapes import PHASE_OF, SANS, SMALL, WIDE, Pen, Sheet, file_style
 from lab.report.text import duration
 
 MOST_RUNGS = 2000
@@ -83,7 +82,7 @@ class _Drawing:
             told += self._pen.text(
                 x if sheet.outside else x - 6 if from_peer else x + 6, 18, "head", key=key, anchor=anchor
             )
-            self._since[from_peer] = 28, phase_of(state) if state else "closed"
+            self._since[from_peer] = 28, PHASE_OF[state] if state else "closed"
             if state is not None:
                 told += self._pen.pill(state, 38, from_peer)
                 self.y = 50
@@ -157,7 +156,7 @@ class _Drawing:
             if not self._sheet.outside:
                 at, inside = below + 12, True
             told += self._pen.pill(new, at, from_peer)
-            self._lane_until(y if leaves else y + _SLOPE, from_peer, phase_of(new))
+            self._lane_until(y if leaves else y + _SLOPE, from_peer, PHASE_OF[new])
         if inside:
             self.y = below + 26
         return told
@@ -190,11 +189,11 @@ class _Drawing:
             f'<path class="gap" d="M{x} {top}V{self.y - 2}"/>' for x in (self._sheet.peer, self._sheet.kernel)
         )
         y = (top + self.y) // 2 + 3
-        timer = f"timer_{rung.timer.replace(' ', '_')}" if rung.timer else ""
-        key = f' <tspan data-w="{timer}">{escape(self._say(timer))}</tspan>' if timer else ""
+        key = rung.timer_key
+        timer = f' <tspan data-w="{key}">{escape(self._say(key))}</tspan>' if rung.timer else ""
         return told + (
             f'<text class="note" x="{self._pen.middle}" y="{y}" text-anchor="middle">'
-            f'<tspan class="mono">{duration(rung.waited_ns)}</tspan>{key}</text>'
+            f'<tspan class="mono">{duration(rung.waited_ns)}</tspan>{timer}</text>'
         )
 
     def _call(self, rung: Rung) -> str:

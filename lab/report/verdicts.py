@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from lab.record.events import CallMade, CheckMade, Difference, FrameSeen, Recording, Where
+from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameSeen, Recording, Where
+from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
+from lab.report.evidence import direction
 from lab.report.i18n import words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import middle
@@ -67,9 +69,9 @@ def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -
             continue
         verdict = "ok  " if check.passed else "FAIL"
         yield from printable_lines(f"  {verdict} {_line(check.where):>5}  {told(recording, check)}")
-    subjects = [check.subject for check in checks]
-    waived = sum(subject.startswith("documented deviation") for subject in subjects)
-    if recording.segments_judged and not any(subject.startswith("standing rule") for subject in subjects):
+    kinds = Counter(check.kind for check in checks)
+    waived = kinds[CheckKind.DEVIATION]
+    if recording.segments_judged and not kinds[CheckKind.RULE]:
         held = f"{len(RULES) - waived} standing rules held on {recording.segments_judged} segments of the kernel"
         yield f"  ok          {held}" + (f", {waived} broken as documented" if waived else "")
     if recording.transitions_lost:
@@ -93,9 +95,8 @@ def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
             if number - 1 == omitted.start:
                 yield f"  {left_out(len(omitted))}"
             continue
-        way = "peer > kernel" if seen.from_peer else "kernel > peer"
         note = f"  not for a connection: {dropped[at]}" if at in dropped else ""
-        yield f"  frame {number}  {way}  {len(seen.data)} bytes{note}"
+        yield f"  frame {number}  {direction(seen.from_peer)}  {len(seen.data)} bytes{note}"
         for start in range(0, len(seen.data), 16):
             yield f"    {start:04x}  {seen.data[start : start + 16].hex(' ')}"
 
@@ -149,15 +150,20 @@ def place(file: str, line: int) -> str:
 
 
 def told(recording: Recording, check: CheckMade) -> str:
-    """What a check has found, in a line: "SA  seq 0, ack 1", "SA: ack 2 instead of 1"."""
+    """The verdict of a check in a line: "SA  seq 0, ack 1", "SA: ack 2 instead of 1"."""
     rows = recording.rows(check)
-    if not check.passed:
-        differing = ", ".join(f"{row.field} {row.got} instead of {row.expected}" for row in rows if not row.agrees)
-        return f"{check.subject}: {differing}"
+    if check.passed:
+        return found(check.subject, rows)
+    differing = ", ".join(f"{row.field} {row.got} instead of {row.expected}" for row in rows if not row.agrees)
+    return f"{check.subject}: {differing}"
+
+
+def found(subject: str, rows: Sequence[Row]) -> str:
+    """What a check has found, whether that is as expected or not: "SA  seq 0, ack 1"."""
     # What was expected to be absent, and the control bits that are the subject, need no second mention.
     named = [row for row in rows if row.field != "flags" and row.got != "none"]
-    values = ", ".join(row.got if row.field == check.subject else f"{row.field} {row.got}" for row in named)
-    return f"{check.subject:<3} {values}".rstrip()
+    values = ", ".join(row.got if row.field == subject else f"{row.field} {row.got}" for row in named)
+    return f"{subject:<3} {values}".rstrip()
 
 
 def _at(where: Where | None) -> str:

@@ -1,4 +1,4 @@
-"""What has gone over the wire on a connection so far, looked up in the recording."""
+"""History: what has gone over the wire on a connection so far, looked up in the recording."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
 
-class Spoken:
+class History:
     """The frames among the events of a recording that still grows."""
 
     def __init__(self, events: Sequence[object]) -> None:
@@ -19,16 +19,16 @@ class Spoken:
     def frame(self, at: int) -> FrameSeen:
         """The frame with this index among the events."""
         frame = self._events[at]
-        assert frame.__class__ is FrameSeen  # whoever keeps an index keeps a frame's
+        assert isinstance(frame, FrameSeen)  # no other index is kept
         return frame
 
     def arrival(self, at: int) -> tuple[FrameSeen, Segment]:
-        """The frame that an inbox names."""
+        """The frame that an inbox names, and its segment."""
         frame = self.frame(at)
         assert frame.segment is not None
         return frame, frame.segment
 
-    def heard(self, number: int) -> list[bytes]:
+    def new_frames(self, number: int) -> list[bytes]:
         """The frames with which the kernel has said something new on a connection, in order."""
         return [frame.data for _, frame in self._on(number) if not (frame.from_peer or frame.retransmission)]
 

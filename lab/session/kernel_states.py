@@ -1,4 +1,4 @@
-"""The kernel's state of each connection from its two witnesses, merged into the recording."""
+"""The kernel's state of each connection over time, from inet_diag and the tracepoint, written into the recording."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from contextlib import contextmanager, nullcontext
 
 from lab.host.inet_diag import StateLookup, question
 from lab.host.tracepoint import StateTracer, Transition, mapped
-from lab.mutate.mutant import LyingLookup
 from lab.record.events import Recording, StateSeen
 from lab.record.kernel_state import KernelState
+from lab.session.readings import Readings
 from lab.tcp.state import State
-from lab.tcp.values import make
 
 _ANYBODY = {4: "0.0.0.0", 6: "::"}
 
 
-class Timeline:
+class KernelStates:
     """Looks connections up by inet_diag, and takes over what the tracepoint saw in between (where there is one)."""
 
     def __init__(
-        self, recording: Recording, address: str, lookup: StateLookup | LyingLookup, tracer: StateTracer | None
+        self, recording: Recording, readings: Readings, address: str, lookup: StateLookup, tracer: StateTracer | None
     ) -> None:
         """`address` is one of those that the tracer watches for this lab."""
+        self._observed = readings.observed
         self._recording = recording
         self._append = recording.events.append
         self._address = address
@@ -50,24 +50,23 @@ class Timeline:
         """Look at a connection and record what was seen."""
         found = self._look(number)
         state = self._last[number] = found.state
-        self._append(make(StateSeen, (time.monotonic_ns(), number, state, "inet_diag", found)))
+        self._append(StateSeen(time.monotonic_ns(), number, state, "inet_diag", found))
         return found
 
     def look_at_listener(self, address: str, port: int) -> KernelState:
         """Look at the listener at an address and port and record what was seen."""
         family = self._recording.family
-        found = self._lookup.of(family, address, port, _ANYBODY[family], 0)
+        found = self._observed("look", self._lookup.of(family, address, port, _ANYBODY[family], 0))
         self._add(time.monotonic_ns(), None, found.state, "inet_diag", found)
         return found
 
     def all_in(self, *states: State) -> list[KernelState]:
         """The connections of this kernel in one of these states, whoever is at their other end."""
-        return self._lookup.all_in(self._recording.family, *states)
+        return self._observed("count", self._lookup.all_in(self._recording.family, *states))
 
     def tcp_info(self, number: int) -> dict[str, int]:
         """TCP_INFO of a connection, whoever has it open; {} when it has none."""
-        self._look(number)  # puts the question together
-        return self._lookup.tcp_info(self._questions[number])
+        return self._observed("info", self._lookup.tcp_info(self._question(number)))
 
     def catch_up(self) -> None:
         """Take over what the tracepoint has seen since the last time.
@@ -83,26 +82,29 @@ class Timeline:
             number = self._connection(seen)
             if (number is None and seen.remote_port) or seen.time_ns < self._recording.started_ns:
                 continue
-            self._append(make(StateSeen, (seen.time_ns, number, seen.new, "tracepoint", None)))
+            self._append(StateSeen(seen.time_ns, number, seen.new, "tracepoint"))
             if seen.new is State.CLOSED and number is not None and self._last.get(number) is not State.TIME_WAIT:
                 left = self._look(number)
                 if left.state is not State.CLOSED:
                     self._add(seen.time_ns, number, left.state, "inet_diag", left)
 
     @contextmanager
-    def looking_away(self) -> Iterator[None]:
-        """For the length of the block the tracepoint's changes are not kept: more than one wants to go through."""
+    def paused(self) -> Iterator[None]:
+        """For the length of the block the tracepoint's changes are not kept: a crowd makes too many."""
         self.catch_up()
         with self._tracer.looking_away(self._address) if self._tracer is not None else nullcontext():
             yield
 
     def _look(self, number: int) -> KernelState:
+        return self._observed("look", self._lookup.ask(self._question(number)))
+
+    def _question(self, number: int) -> bytes:
         asked = self._questions.get(number)
         if asked is None:
             of = self._recording.connections[number]
             asked = question(of.family, of.kernel_address, of.kernel_port, of.peer_address, of.peer_port)
             self._questions[number] = asked
-        return self._lookup.ask(asked)
+        return asked
 
     def _add(
         self, time_ns: int, number: int | None, state: State, witness: str, detail: KernelState | None = None

@@ -1,14 +1,13 @@
-"""Writes the recording: where in the scenario something happened, and whether it agreed."""
+"""Recorder: appends checks, calls and steps to a recording, with the line of the scenario that they belong to."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
+from inspect import currentframe
 from pathlib import Path
 from time import monotonic_ns
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from lab.host.sockets import Result
 from lab.record.events import (
@@ -21,42 +20,28 @@ from lab.record.events import (
     Measured,
     Recording,
     StepBegun,
-    Where,
 )
-from lab.record.expectation import Expected, Row
-from lab.record.explanations import reason
+from lab.record.expectation import Expected, Row, explanation
 from lab.session.errors import KernelDiffers
+from lab.session.readings import Readings
 from lab.tcp.state import State
-from lab.tcp.values import make
 
-if TYPE_CHECKING:
-    from lab.mutate.mutant import Liar
-
-T = TypeVar("T")
 _OWN_FOLDERS = tuple(f"{Path(__file__).resolve().parents[1] / room}{os.sep}" for room in ("session", "crowd", "author"))
 _own_code = {contextlib.__file__}
 """Files of these rooms seen so far, and the one whose generators end its with-blocks."""
 
 
-class Journal:
-    """The one that appends checks, calls and steps to a recording."""
+class Recorder:
+    """Appends checks, calls and steps to a recording."""
 
-    __slots__ = ("_append", "liar", "over", "recording")
+    __slots__ = ("_append", "over", "readings", "recording")
 
-    def __init__(self, recording: Recording, liar: Liar | None = None) -> None:
+    def __init__(self, recording: Recording, readings: Readings) -> None:
         self.recording = recording
-        self.liar = liar
+        self.readings = readings
         self.over = False
-        """The author's last line is behind us: what is verified now belongs to no line."""
+        """The scenario function has returned; later checks have no line."""
         self._append = recording.events.append
-
-    def hear(self, kind: str, value: T) -> T:
-        """What the kernel has told, as the lab gets to hear it: the same, unless the lab is lied to on purpose."""
-        return value if self.liar is None else self.liar.hear(kind, value)
-
-    def patience(self, within: float) -> float:
-        """How long to wait for what is on its way; a kernel that lies is not waited for as long as an honest one."""
-        return within if self.liar is None else self.liar.patience(within)
 
     def step(self, title: str, claims: tuple[str, ...]) -> None:
         """The author begins a paragraph."""
@@ -69,7 +54,15 @@ class Journal:
     def call(self, name: str, arguments: tuple[object, ...], result: Result[Any], connection: int | None) -> CallMade:
         """A system call returned."""
         value = result.value if isinstance(result.value, int | bytes | None) else A_SOCKET
-        made = CallMade(result.began_ns, name, arguments, value, result.error, connection, self._where())
+        made = CallMade(
+            time_ns=result.began_ns,
+            name=name,
+            arguments=arguments,
+            value=value,
+            error=result.error,
+            connection=connection,
+            where=self._where(),
+        )
         self._append(made)
         return made
 
@@ -77,40 +70,22 @@ class Journal:
         self, subject: str, expected: Expected, connection: int, frame: int, rows: tuple[Row, ...] = ()
     ) -> None:
         """The segment is the expected one, and so is what else was compared of it."""
-        self._append(
-            make(
-                CheckMade,
-                (
-                    monotonic_ns(),
-                    True,
-                    CheckKind.SEGMENT,
-                    subject,
-                    self._where(4),
-                    connection,
-                    frame,
-                    expected,
-                    rows,
-                    None,
-                ),
-            )
-        )
+        self._append(self._check(True, CheckKind.SEGMENT, subject, connection, frame, rows, expected))
 
     def segment_differs(
         self, subject: str, expected: Expected, connection: int, frame: int, state: State | None
     ) -> NoReturn:
-        """The segment is another one."""
-        check = CheckMade(monotonic_ns(), False, CheckKind.SEGMENT, subject, self._where(), connection, frame, expected)
+        """The segment is another one; raises KernelDiffers."""
+        check = self._check(False, CheckKind.SEGMENT, subject, connection, frame, (), expected)
         differing = [row.field for row in self.recording.rows(check) if not row.agrees]
-        why = next(filter(None, (reason(field, expected.flags) for field in differing)), "")
+        why = next(filter(None, (explanation(field, expected.flags) for field in differing)), "")
         self._fail(check, Difference("the kernel sent a different segment", why, state))
 
     def agrees(
         self, subject: str, rows: tuple[Row, ...], connection: int | None = None, kind: CheckKind = CheckKind.VALUE
     ) -> None:
         """Something other than a segment's fields is as it should be."""
-        self._append(
-            make(CheckMade, (monotonic_ns(), True, kind, subject, self._where(), connection, None, None, rows, None))
-        )
+        self._append(self._check(True, kind, subject, connection, None, rows))
 
     def differs(
         self,
@@ -124,9 +99,8 @@ class Journal:
         state: State | None = None,
         kind: CheckKind = CheckKind.VALUE,
     ) -> NoReturn:
-        """Something other than a segment's fields is not as it should be."""
-        check = CheckMade(monotonic_ns(), False, kind, subject, self._where(), connection, frame, None, rows)
-        self._fail(check, Difference(summary, why, state))
+        """Something other than a segment's fields is not as it should be; raises KernelDiffers."""
+        self._fail(self._check(False, kind, subject, connection, frame, rows), Difference(summary, why, state))
 
     def verify(
         self,
@@ -138,12 +112,11 @@ class Journal:
         summary: str,
         why: str = "",
         connection: int | None = None,
-        state: State | None = None,
         kind: CheckKind = CheckKind.VALUE,
     ) -> None:
         """Record whether two values are equal; KernelDiffers if not."""
         row = Row(field, str(expected), str(got), expected == got)
-        self.verify_row(subject, row, summary=summary, why=why, connection=connection, state=state, kind=kind)
+        self.verify_row(subject, row, summary=summary, why=why, connection=connection, kind=kind)
 
     def verify_row(
         self,
@@ -162,22 +135,42 @@ class Journal:
         else:
             self.differs(subject, (row,), summary=summary, why=why, connection=connection, state=state, kind=kind)
 
+    def _check(
+        self,
+        passed: bool,
+        kind: CheckKind,
+        subject: str,
+        connection: int | None,
+        frame: int | None,
+        rows: tuple[Row, ...],
+        expected: Expected | None = None,
+    ) -> CheckMade:
+        return CheckMade(
+            time_ns=monotonic_ns(),
+            passed=passed,
+            kind=kind,
+            subject=subject,
+            where=self._where(),
+            connection=connection,
+            frame=frame,
+            expected=expected,
+            rows=rows,
+        )
+
     def _fail(self, check: CheckMade, difference: Difference) -> NoReturn:
         check = check._replace(difference=difference)
         self._append(check)
         raise KernelDiffers(check)
 
-    def _where(self, depth: int = 3) -> Where | None:
-        """The innermost line outside this package: the author's. The `depth` calls on top are surely this package's."""
-        if self.over:
-            return None
-        frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001  # inspect.currentframe() is a slower door to it
+    def _where(self) -> Executed | None:
+        """The innermost line outside of these rooms: the author's."""
+        frame = None if self.over else currentframe()
         while frame is not None:
             code = frame.f_code
             file = code.co_filename
             if file not in _own_code:
                 if not file.startswith(_OWN_FOLDERS):
-                    return make(Executed, (code, frame.f_lasti))
+                    return Executed(code, frame.f_lasti)
                 _own_code.add(file)
             frame = frame.f_back
         return None

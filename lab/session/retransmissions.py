@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn
 
-from lab.record.events import CheckKind
+from lab.record.events import CheckKind, FrameSeen
 from lab.record.expectation import ANY, Expected, Row, agrees, relative
+from lab.record.kernel_state import KernelState
+from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
-from lab.session.polling import Looks, look_until_gone
-from lab.session.timers import GRACE_NS, Window, told, window
+from lab.session.polling import Polled, poll_until_gone
+from lab.session.switchboard import Switchboard
+from lab.session.timers import Schedule, told
+from lab.session.tolerance import GRACE_NS, Window, stale_jiffies, window
 from lab.tcp import flags
 from lab.tcp.options import timestamp
+from lab.tcp.segment import Segment
 
-if TYPE_CHECKING:
-    from lab.record.events import FrameSeen
-    from lab.session.dialogue import Dialogue
-    from lab.session.switchboard import Exchange
-    from lab.tcp.segment import Segment
-
-_STALE_S = 0.05
-"""A copy may be late because jiffies are: beside two busy processes by 22 ms. The next timer, set in the same jiffies,
-is short by as much."""
 _WHY = "each retransmission timeout is twice the one before, up to a longest one   RFC 6298 5.5, 2.5"
 
 
-class Copies(NamedTuple):
+class Retransmissions(NamedTuple):
     """What came of one segment, in seconds after it was sent first, by the kernel's own stamps of the frames."""
 
     times: tuple[float, ...]
@@ -36,24 +33,34 @@ class Copies(NamedTuple):
         return told(self.times, self.gave_up)
 
 
-class Watch:
+class RetransmissionWatch:
     """Follows one segment of the kernel from its first transmission on."""
 
-    def __init__(self, peer: Dialogue, exchange: Exchange, letters: str) -> None:
-        self._peer, self._exchange, self._letters = peer, exchange, letters
+    def __init__(
+        self, switchboard: Switchboard, conversation: Conversation, letters: str, schedule: Callable[[], Schedule]
+    ) -> None:
+        """`schedule` computes the kernel's schedule for the segment that it has sent last on this connection."""
+        self._switchboard, self._conversation, self._letters = switchboard, conversation, letters
+        self._recorder, self._history = switchboard.recorder, switchboard.history
         self._original, self._segment = self._find_original(flags.bits(letters))
-        peer.inbox[:] = [at for at in peer.inbox if at > self._original or not exchange.spoken.frame(at).retransmission]
-        self._first_ns = exchange.spoken.frame(self._start_of_timer()).time_ns
+        frame = self._history.frame
+        inbox = conversation.inbox
+        inbox[:] = [at for at in inbox if at > self._original or not frame(at).retransmission]
+        start = self._start_of_timer()
+        self._first_ns = frame(start).time_ns
         self._stamps: list[int] = []
-        self._behind = (self._first_ns - exchange.spoken.cause_ns(self._start_of_timer())) / 1e9
-        """By how many seconds the last copy was late; before the first one, how long the original may have taken."""
-        self._schedule = peer.kernel.schedule(peer)
-        self._counted_before = max(0, peer.kernel.details(peer).retransmits - len(peer.inbox))
-        """Copies that the kernel has sent of this segment for other reasons than its timer."""
-        self._expected = _expected(self._segment, exchange.spoken.frame(self._original))
+        self._late = (self._first_ns - self._history.cause_ns(start)) / 1e9
+        """By how many seconds the last one was late; before the first one, how long the original may have taken."""
+        self._schedule = schedule()
+        self._counted_before = max(0, self._look().retransmits - len(inbox))
+        """Retransmissions that the kernel has sent of this segment for other reasons than its timer."""
+        self._expected = _expected(self._segment, frame(self._original))
         self._tsval = timestamp(self._segment.options)
 
-    def run(self, count: int | None) -> Copies:
+    def _look(self) -> KernelState:
+        return self._switchboard.kernel_states.look(self._conversation.number)
+
+    def run(self, count: int | None) -> Retransmissions:
         """Take `count` copies, or all and the end of the connection; KernelDiffers for the first flaw."""
         schedule = self._schedule
         total = schedule.copies if count is None else count
@@ -63,26 +70,26 @@ class Watch:
             last_ns = self._stamps[-1] if sent else self._first_ns
             earliest_ns, latest_ns = window(schedule.timeout(sent)).after(last_ns)
             what = f"copy {sent + 1} of {total} of {self._letters}" if sent < total else f"giving up {self._letters}"
-            with self._exchange.waiting_for(what, self._first_ns, end_ns):
-                looks = self._wait(last_ns, earliest_ns, latest_ns)
+            with self._switchboard.waiting_for(what, self._first_ns, end_ns):
+                polled = self._wait(last_ns, earliest_ns, latest_ns)
             earliest_ns, latest_ns = self._allowed(last_ns).after(last_ns)
-            if self._peer.inbox:
-                self._check(self._peer.inbox.pop(0), earliest_ns, latest_ns)
-            elif looks is not None:
-                return self._given_up(looks, earliest_ns, latest_ns)
+            if self._conversation.inbox:
+                self._check(self._conversation.inbox.pop(0), earliest_ns, latest_ns)
+            elif polled is not None:
+                return self._given_up(polled, earliest_ns, latest_ns)
             else:
                 self._differs([Row(f"copy {sent + 1}", self._between(earliest_ns, latest_ns), "none", False)], None)
         self._expect_no_more()
-        return Copies(self._times(), None)
+        return Retransmissions(self._times(), None)
 
     def _find_original(self, wanted: int) -> tuple[int, Segment]:
         """The last such frame that is not waiting to be asked for: asked for already, or lost by the wire."""
         for _ in range(2):
-            waiting = set(self._peer.inbox)
-            for at, segment in self._exchange.spoken.of_kernel(self._peer.number):
+            waiting = set(self._conversation.inbox)
+            for at, segment in self._history.of_kernel(self._conversation.number):
                 if at not in waiting and segment.flags == wanted:
                     return at, segment
-            self._exchange.fence()  # what the wire loses is seen all the same, as soon as the link is read
+            self._switchboard.fence()  # what the wire loses is seen all the same, as soon as the link is read
         raise ScenarioError(
             f"the kernel has not sent {self._letters} yet: expect it, or let the wire lose it, and then expect copies"
         )
@@ -90,26 +97,25 @@ class Watch:
     def _start_of_timer(self) -> int:
         """The frame that it began with: a SYN+ACK that answers a crossing SYN goes on with the timer of the SYN."""
         start = self._original
-        for at, segment in self._exchange.spoken.of_kernel(self._peer.number):
+        for at, segment in self._history.of_kernel(self._conversation.number):
             if segment.flags == flags.SYN and segment.seq == self._segment.seq:
                 start = at
         return start
 
-    def _wait(self, last_ns: int, earliest_ns: int, latest_ns: int) -> Looks | None:
+    def _wait(self, last_ns: int, earliest_ns: int, latest_ns: int) -> Polled | None:
         """Wait for the next copy, and for the end where that may come; nothing but the latter says more."""
-        if self._peer.inbox:
+        if self._conversation.inbox:
             return None
         if self._gives_up(latest_ns):
-            return look_until_gone(self._peer, self._exchange.timeline, last_ns, earliest_ns, latest_ns + GRACE_NS)
-        self._peer.hears(latest_ns + GRACE_NS, "")
+            return poll_until_gone(self._switchboard, self._conversation, last_ns, earliest_ns, latest_ns + GRACE_NS)
+        self._switchboard.wait_for_segment(self._conversation, latest_ns + GRACE_NS, "")
         return None
 
     def _allowed(self, last_ns: int) -> Window:
         """When the next copy may come, in seconds after the last one."""
-        held_up = self._exchange.hold_ups.since(last_ns)
-        stale = min(self._behind, _STALE_S + held_up.late)
-        held_up = held_up._replace(stolen=held_up.stolen + stale)
-        return window(self._schedule.timeout(len(self._stamps)), held_up)
+        delay = self._switchboard.delays.since(last_ns)
+        stale = stale_jiffies(self._late, delay)
+        return window(self._schedule.timeout(len(self._stamps)), delay, set_before=stale)
 
     def _gives_up(self, at_ns: int) -> bool:
         first_copy_ns = self._stamps[0] if self._stamps else at_ns
@@ -118,21 +124,21 @@ class Watch:
 
     def _check(self, at: int, earliest_ns: int, latest_ns: int) -> None:
         """Hold a copy against the first transmission, and its time against the schedule."""
-        frame, segment = self._exchange.spoken.arrival(at)
-        stamp_ns, journal = frame.time_ns, self._exchange.journal
+        frame, segment = self._history.arrival(at)
+        stamp_ns = frame.time_ns
         on_time = earliest_ns <= stamp_ns <= latest_ns and not self._gives_up(earliest_ns)
         rows = [Row("time", self._between(earliest_ns, latest_ns), self._at(stamp_ns), on_time)]
         rows += self._newer(timestamp(segment.options))
         last_ns = self._stamps[-1] if self._stamps else self._first_ns
         late = (stamp_ns - last_ns) / 1e9 - self._schedule.timeout(len(self._stamps))
-        self._behind = max(0.0, late)
+        self._late = max(0.0, late)
         self._stamps.append(stamp_ns)
         if not agrees(self._expected, segment, frame.bases):
-            state = self._peer.kernel.look(self._peer)
-            journal.segment_differs(self._letters, self._expected, self._peer.number, at, state)
+            state = self._look().state
+            self._recorder.segment_differs(self._letters, self._expected, self._conversation.number, at, state)
         if not all(row.agrees for row in rows):
             self._differs(rows, None, at)
-        journal.segment_agrees(self._letters, self._expected, self._peer.number, at, tuple(rows))
+        self._recorder.segment_agrees(self._letters, self._expected, self._conversation.number, at, tuple(rows))
 
     def _newer(self, stamp: tuple[int, int] | None) -> list[Row]:
         """Its timestamp says when it was sent; they are compared modulo 2**32 (RFC 7323 5.2)."""
@@ -149,39 +155,39 @@ class Watch:
 
     def _expect_no_more(self) -> None:
         """Hold the number of copies against the kernel's count, unless it may have sent the next one by now."""
-        self._exchange.fence()  # a copy may be here a moment before it is counted
-        row = self._counted(self._peer.kernel.details(self._peer).retransmits)
+        self._switchboard.fence()  # a copy may be here a moment before it is counted
+        row = self._counted(self._look().retransmits)
         last_ns = self._stamps[-1] if self._stamps else self._first_ns
         next_ns, _ = self._allowed(last_ns).after(last_ns)
         if not row.agrees and time.monotonic_ns() < next_ns:
             self._differs([row], None)
 
-    def _given_up(self, looks: Looks, earliest_ns: int, latest_ns: int) -> Copies:
+    def _given_up(self, polled: Polled, earliest_ns: int, latest_ns: int) -> Retransmissions:
         """The connection is gone, or it should be: hold the time against the schedule, and the kernel's own count."""
-        gone_ns = looks.gone_ns
-        on_time = gone_ns is not None and gone_ns >= earliest_ns and looks.alive_ns <= latest_ns
+        gone_ns = polled.gone_ns
+        on_time = gone_ns is not None and gone_ns >= earliest_ns and polled.alive_ns <= latest_ns
         on_time = on_time and self._gives_up(gone_ns or 0)
-        got = f"not after {self._at(looks.alive_ns)}" if gone_ns is None else self._at(gone_ns)
+        got = f"not after {self._at(polled.alive_ns)}" if gone_ns is None else self._at(gone_ns)
         rows = [Row("given up", self._between(earliest_ns, latest_ns), got, on_time)]
-        if looks.alive is not None:
-            rows.append(self._counted(looks.alive.retransmits))
+        if polled.alive is not None:
+            rows.append(self._counted(polled.alive.retransmits))
         if not all(row.agrees for row in rows):
             self._differs(rows, gone_ns)
-        self._exchange.journal.agrees(f"copies of {self._letters}", tuple(rows), self._peer.number, CheckKind.TIMER)
+        self._recorder.agrees(f"copies of {self._letters}", tuple(rows), self._conversation.number, CheckKind.TIMER)
         assert gone_ns is not None  # or it was not on time
-        return Copies(self._times(), self._seconds(gone_ns))
+        return Retransmissions(self._times(), self._seconds(gone_ns))
 
     def _differs(self, rows: list[Row], gone_ns: int | None, frame: int | None = None) -> NoReturn:
         gave_up = None if gone_ns is None else self._seconds(gone_ns)
         rows.append(Row("schedule", str(self._schedule), told(self._times(), gave_up), False))
-        self._exchange.journal.differs(
+        self._recorder.differs(
             f"copies of {self._letters}",
             tuple(rows),
             summary="the kernel sends copies at other times than its settings say",
             why=_WHY,
-            connection=self._peer.number,
+            connection=self._conversation.number,
             frame=frame,
-            state=self._peer.kernel.look(self._peer),
+            state=self._look().state,
             kind=CheckKind.TIMER,
         )
 

@@ -1,128 +1,139 @@
-"""Carries segments between the peers and the wire; every segment of the kernel is judged and recorded on its way."""
+"""Switchboard: one link and the conversations over it. Each frame is decoded, judged, delivered and recorded here."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import NamedTuple, NoReturn
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
-from lab.host.scheduling_delay import HoldUps
+from lab.host.scheduling_delay import DelayMeter
 from lab.record.events import CheckKind, Connection, CrossingOver, FrameSeen
 from lab.record.expectation import Row
+from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
-from lab.session.history import Spoken
-from lab.session.kernel_states import Timeline
-from lab.session.polling import Waiting
-from lab.session.recorder import Journal
-from lab.tcp.flags import FIN, SYN
+from lab.session.history import History
+from lab.session.kernel_states import KernelStates
+from lab.session.recorder import Recorder
+from lab.tcp.flags import SYN
 from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
-from lab.tcp.values import make
 from lab.wire.echo import Echo
-from lab.wire.faults import Fault, FaultyLink
-from lab.wire.frames import Endpoints, decode, written
+from lab.wire.faults import Fault, FaultyLink, TappedLink
+from lab.wire.frames import Encoder, Endpoints, decode, packed, written
 from lab.wire.link import Frame, Link
-from lab.wire.stamps import Stamper
-from lab.wire.tap import TappedLink
-
-if TYPE_CHECKING:
-    from lab.crowd.crowd import Crowd
-    from lab.session.dialogue import Dialogue
 
 _FENCE_DEADLINE_NS = 30_000_000_000
 _BETWEEN_READINGS_NS = 1_000_000_000
 """The tracepoint's buffers are the machine's: they must be read also while a lab waits for a minute."""
-_OCCUPYING = SYN | FIN
 _RULE_IDS = frozenset(rule.id for rule in RULES)
 
 
-class Exchange:
-    """One link and the peers that speak over it."""
+class Waiting(NamedTuple):
+    """What a lab waits for; times in ns of CLOCK_MONOTONIC."""
 
-    def __init__(self, link: Link, echo: Echo, journal: Journal, timeline: Timeline) -> None:
+    what: str
+    since_ns: int
+    until_ns: int
+    """At the latest."""
+
+
+class Switchboard:
+    """One link and the conversations over it."""
+
+    def __init__(self, link: Link, echo: Echo, recorder: Recorder, kernel_states: KernelStates) -> None:
         self._wire = link
         self.link = link
         """The wire with its faults, where it has some."""
-        self.journal = journal
-        self.timeline = timeline
+        self.recorder = recorder
+        self.kernel_states = kernel_states
         self._echo = echo
-        self.judges = True
-        """Whether a broken standing rule is a difference."""
-        self._events = journal.recording.events
-        self.spoken = Spoken(self._events)
-        self.peers: list[Dialogue] = []
+        self._events = recorder.recording.events
+        self.history = History(self._events)
+        self.conversations: list[Conversation] = []
         """Those that have a connection."""
-        self._by_ends: dict[Endpoints, Dialogue] = {}
+        self._by_ends: dict[Endpoints, Conversation] = {}
         """The same by the ends of what the kernel sends them."""
-        self._listening: dict[tuple[bytes, int], Dialogue] = {}
-        self._stampers: dict[tuple[bytes, bytes], Stamper] = {}
+        self._listening: dict[tuple[bytes, int], Conversation] = {}
+        self._encoders: dict[tuple[bytes, bytes], Encoder] = {}
         self.cut = False
         """Nothing gets through: there is no router. What the peers send is lost."""
         self.fence_passed = True
         """The kernel has answered the echo request that was sent last."""
-        self.crowds: list[Crowd] = []
+        self.crowds: list[Callable[[Endpoints, Segment, Frame], bool]] = []
+        """Each says whether a segment that belongs to no conversation is one of its members'."""
         self._lossy: FaultyLink | None = None
         self._loses_answers = False
         self._held: list[int] | None = None
-        self.hold_ups = HoldUps()
+        self.delays = DelayMeter()
         self.waiting: Waiting | None = None
         """What the scenario waits for, while it does."""
         self._deviations: dict[str, str] = {}
         self._shown: set[str] = set()
 
-    def listen(self, peer: Dialogue, address: bytes, port: int) -> None:
-        """From now on the kernel's first segment to `port` of that address makes a connection to `peer`."""
-        if (address, port) in self._listening:
-            raise ScenarioError(f"a peer waits for the kernel on port {port} already")
-        self._listening[address, port] = peer
+    # Conversations.
 
-    def join(self, peer: Dialogue, ends: Endpoints) -> int:
-        """Register a connection, given by the ends of what the kernel sends; its number."""
+    def listen(self, conversation: Conversation) -> None:
+        """From now on the kernel's first segment to its address and port gives the conversation its connection."""
+        place = packed(conversation.address), conversation.port
+        if place in self._listening:
+            raise ScenarioError(f"a peer waits for the kernel on port {conversation.port} already")
+        conversation.endpoint.listen()
+        self._listening[place] = conversation
+
+    def join(self, conversation: Conversation, ends: Endpoints) -> None:
+        """Give the conversation its connection; `ends` are those of what the kernel sends."""
         kernel, kernel_port, address, port = ends
         if ends in self._by_ends:
             raise ScenarioError(f"a peer on port {port} already speaks with the kernel's port {kernel_port}")
-        self._by_ends[ends] = peer
-        self.peers.append(peer)
-        recording = self.journal.recording
+        self._by_ends[ends] = conversation
+        self.conversations.append(conversation)
+        recording = self.recorder.recording
         recording.connections.append(Connection(recording.family, kernel_port, port, written(kernel), written(address)))
-        return len(recording.connections) - 1
+        conversation.ends, conversation.number = ends, len(recording.connections) - 1
 
-    def stamper(self, ends: Endpoints) -> Stamper:
+    def encoder(self, ends: Endpoints) -> Encoder:
         """What makes frames in the other direction between the same two addresses."""
         kernel, _, peer, _ = ends
-        if (kernel, peer) not in self._stampers:
-            self._stampers[kernel, peer] = Stamper(peer, kernel, PEER_MAC, KERNEL_MAC)
-        return self._stampers[kernel, peer]
+        if (kernel, peer) not in self._encoders:
+            self._encoders[kernel, peer] = Encoder(peer, kernel, PEER_MAC, KERNEL_MAC)
+        return self._encoders[kernel, peer]
 
-    def send(self, data: bytes, peer: Dialogue, segment: Segment | None) -> int:
+    # From the peers to the kernel.
+
+    def send(self, data: bytes, conversation: Conversation, segment: Segment | None) -> int:
         """Put a peer's frame on the wire; its time in ns of CLOCK_MONOTONIC."""
         if self._held is None:
             time_ns = self.link.send(data)
         else:
             self._held.append(len(self._events))
             time_ns = time.monotonic_ns()
-        endpoint = peer.endpoint
         if segment is not None:
-            now = time_ns / 1e9
-            peer.flow.sent(segment, now)
-            endpoint.sent(segment, now)
+            conversation.sent(segment, time_ns / 1e9)
         self._events.append(
-            make(FrameSeen, (time_ns, True, data, segment, peer.number, endpoint.state, False, peer.bases, False))
+            FrameSeen(
+                time_ns=time_ns,
+                from_peer=True,
+                data=data,
+                segment=segment,
+                connection=conversation.number,
+                peer_state=conversation.endpoint.state,
+                bases=conversation.bases,
+            )
         )
         if (self._lossy is not None or self.cut) and self._held is None:
             self._note_loss(len(self._events) - 1)
-        if not self.timeline.traced:
-            self.timeline.glance(peer.number)
+        if not self.kernel_states.traced:
+            self.kernel_states.glance(conversation.number)
         return time_ns
 
     @contextmanager
     def holding(self) -> Iterator[None]:
         """What is sent in this block reaches the wire only at its end."""
         if self._held is not None:
-            raise ScenarioError("one crossing inside another")
+            raise ScenarioError("crossing() cannot be nested")
         self._held = []
         try:
             yield
@@ -130,10 +141,117 @@ class Exchange:
             held, self._held = self._held, None
         self._events.append(CrossingOver(time.monotonic_ns(), tuple(held)))
         for at in held:
-            self.link.send(self.spoken.frame(at).data)
+            self.link.send(self.history.frame(at).data)
             self._note_loss(at)
-        for peer in self.peers:
-            self.timeline.glance(peer.number)
+        for conversation in self.conversations:
+            self.kernel_states.glance(conversation.number)
+
+    def _note_loss(self, at: int) -> None:
+        """Record whether the wire lost the frame that was sent last."""
+        if self.cut or (self._lossy is not None and self._lossy.lost_the_last):
+            self._events[at] = self.history.frame(at)._replace(lost=True)
+
+    # From the kernel to the peers.
+
+    def receive(self, deadline_ns: int) -> bool:
+        """Take one frame off the wire; whether there was one by the deadline."""
+        frame = self.link.receive(deadline_ns)
+        if frame is None:
+            return False
+        self.take(frame)
+        return True
+
+    def take(self, frame: Frame, *, delivered: bool = True) -> int:
+        """One frame of the kernel: decode, judge, deliver, record. Returns its index among the events.
+
+        Not `delivered`: the wire loses it, or may do so and bring it here again as the one that was `seen_as` an event.
+        """
+        if frame.seen_as is not None:
+            return self._deliver_again(frame.seen_as)
+        at = len(self._events)
+        received = decode(frame.data)
+        if received is None:
+            self.fence_passed |= self._echo.answered_by(frame.data)
+            self._events.append(FrameSeen(frame.time_ns, from_peer=False, data=frame.data))
+            return at
+        conversation = self._find(received.ends, received.segment, frame)
+        if conversation is None:  # a member of a crowd
+            return at
+        segment, state = received.segment, None
+        retransmission, breaches = conversation.judge(segment, frame.time_ns)
+        if delivered:
+            conversation.receive(segment, frame.time_ns / 1e9)
+            conversation.inbox.append(at)
+            state = conversation.endpoint.state
+        self._events.append(
+            FrameSeen(
+                time_ns=frame.time_ns,
+                from_peer=False,
+                data=frame.data,
+                segment=segment,
+                connection=conversation.number,
+                peer_state=state,
+                retransmission=retransmission,
+                bases=conversation.bases,
+            )
+        )
+        self.recorder.recording.segments_judged += 1
+        if breaches:
+            self._breached(conversation, at, breaches)
+        return at
+
+    def _find(self, ends: Endpoints, segment: Segment, frame: Frame) -> Conversation | None:
+        """The conversation that a segment belongs to; None for a member of a crowd, KernelDiffers for nobody's."""
+        conversation = self._by_ends.get(ends)
+        if conversation is None and any(is_member(ends, segment, frame) for is_member in self.crowds):
+            return None
+        if conversation is None or (segment.flags & SYN and conversation.endpoint.state is State.CLOSED):
+            waiting = self._listening.pop((ends.destination, ends.destination_port), None)
+            if waiting is not None:
+                self._by_ends.pop(ends, None)  # a closed connection makes way for its like
+                self.join(waiting, ends)
+                conversation = waiting
+        return conversation or self._stray(ends, segment, frame)
+
+    def _deliver_again(self, at: int) -> int:
+        """A frame that was seen before has come through the faults of the wire."""
+        seen = self.history.frame(at)
+        if seen.segment is None or seen.connection is None:
+            return at
+        conversation = next(each for each in self.conversations if each.number == seen.connection)
+        if seen.peer_state is None:
+            conversation.inbox.append(at)  # a second one is the wire's doing: nobody has to expect it
+        conversation.receive(seen.segment, time.monotonic())
+        self._events[at] = seen._replace(peer_state=conversation.endpoint.state)
+        return at
+
+    def _breached(self, conversation: Conversation, at: int, breaches: tuple[Breach, ...]) -> None:
+        """KernelDiffers unless each of these breaches is a documented deviation."""
+        self._shown.update(breach.rule.id for breach in breaches)
+        broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
+        if not (broken and self.recorder.readings.judged):
+            return
+        first = broken[0]
+        self.recorder.differs(
+            f"standing rule: {first.rule.sentence}",
+            tuple(Row(breach.rule.id, "obeyed", breach.message, False) for breach in broken),
+            summary="the kernel broke a rule that holds for every segment",
+            why=f"{first.rule.sentence}   {first.rule.section}",
+            connection=conversation.number,
+            frame=at,
+            state=self.kernel_states.look(conversation.number).state,
+            kind=CheckKind.RULE,
+        )
+
+    def _stray(self, ends: Endpoints, segment: Segment, frame: Frame) -> NoReturn:
+        self._events.append(FrameSeen(frame.time_ns, from_peer=False, data=frame.data, segment=segment))
+        self.recorder.differs(
+            "no segment outside the connections",
+            (Row("segment", "none", f"{segment.letters or 'no flags'} from {ends}", False),),
+            summary="the kernel sent a segment that belongs to no connection of this scenario",
+            frame=len(self._events) - 1,
+            kind=CheckKind.NOTHING_LEFT,
+        )
 
     def deviating(self, rule: str, of_linux: str) -> AbstractContextManager[None]:
         """In this block a breach of this standing rule is what is expected; `of_linux` says what Linux does.
@@ -150,7 +268,7 @@ class Exchange:
         self._shown.discard(rule)
         yield
         del self._deviations[rule]
-        self.journal.verify(
+        self.recorder.verify(
             f"documented deviation: {of_linux}",
             rule,
             "broken",
@@ -160,55 +278,44 @@ class Exchange:
             kind=CheckKind.DEVIATION,
         )
 
-    def disturb(
-        self, seed: int, to_kernel: Sequence[Fault], from_kernel: Sequence[Fault], lies: Sequence[Fault]
-    ) -> None:
-        """From now on the wire has these faults and no others; what the kernel sends is judged before they strike."""
-        self._lossy = FaultyLink(self._wire, seed, to_kernel, lies) if to_kernel or lies else None
-        self._loses_answers = bool(from_kernel)
-        wire = self._lossy or self._wire
-        self.link = FaultyLink(TappedLink(wire, self._see), seed, (), from_kernel) if from_kernel else wire
-
-    def ensure_plain(self) -> None:
-        """ScenarioError when what is sent or heard now goes through more than a wire."""
-        if self._held is not None or self._loses_answers or self.cut:
-            raise ScenarioError("a crowd is on a plain wire: outside of crossing(), and without from_kernel faults")
-
-    def receive(self, deadline_ns: int) -> bool:
-        """Take one frame off the wire and give it to its peer; whether there was one by the deadline."""
-        frame = self.link.receive(deadline_ns)
-        if frame is None:
-            return False
-        if frame.seen_as is None:
-            self.take(frame)
-        else:
-            self._deliver(frame.seen_as)
-        return True
-
-    def see_lost(self, frame: Frame) -> None:
-        """Judge and record a frame of the kernel that no peer will get."""
-        self._see(frame)
-
-    def take(self, frame: Frame) -> None:
-        """Judge a frame of the kernel, and give it to its peer."""
-        self._see(frame, delivered=True)
+    # Waiting.
 
     def wait(self, deadline_ns: int) -> bool:
-        """As `receive`, for what may take long: the witnesses are heard all the while."""
+        """As `receive`, for what may take long: the tracepoint is read all the while."""
         while True:
             now_ns = time.monotonic_ns()
             due_ns = min(deadline_ns, now_ns + _BETWEEN_READINGS_NS)
             came = self.receive(due_ns)
-            self.hold_ups.note(self._events[-1].time_ns if came else due_ns)
+            self.delays.note(self._events[-1].time_ns if came else due_ns)
             if came:
                 return True
             if now_ns >= deadline_ns:
                 return False
-            self.timeline.catch_up()
+            self.kernel_states.catch_up()
+
+    def wait_for_segment(self, conversation: Conversation, deadline_ns: int, what: str) -> bool:
+        """Wait until a segment is in the inbox; whether one was by the deadline. `what` is waited for, in words."""
+        while not conversation.inbox and self.receive(0):
+            pass
+        if conversation.inbox:
+            return True
+        with self.waiting_for(what, time.monotonic_ns(), deadline_ns):
+            while not conversation.inbox:
+                if not self.wait(deadline_ns):
+                    return False
+        return True
+
+    def wait_for_news(self, conversation: Conversation, deadline_ns: int, what: str) -> bool:
+        """The same for a segment that is no retransmission; those are taken out of the inbox."""
+        while self.wait_for_segment(conversation, deadline_ns, what):
+            if not self.history.frame(conversation.inbox[0]).retransmission:
+                return True
+            conversation.inbox.pop(0)
+        return False
 
     @contextmanager
     def waiting_for(self, what: str, since_ns: int, until_ns: int) -> Iterator[None]:
-        """Say so for the length of the block, unless a wider one has said something already."""
+        """Say so for the length of the block, unless an outer block says something already."""
         outer = self.waiting
         self.waiting = outer or Waiting(what, since_ns, until_ns)
         try:
@@ -216,66 +323,13 @@ class Exchange:
         finally:
             self.waiting = outer
 
-    def _see(self, frame: Frame, *, delivered: bool = False) -> int:
-        """Judge and record a frame of the kernel; its number among the events."""
-        time_ns, data, _ = frame
-        events = self._events
-        at = len(events)
-        received = decode(data)
-        if received is None:
-            self.fence_passed |= self._echo.answered_by(data)
-            events.append(FrameSeen(time_ns, False, data))
-            return at
-        ends, segment = received
-        peer = self._by_ends.get(ends)
-        if peer is None and any(crowd.takes(ends, segment, data, time_ns) for crowd in self.crowds):
-            return at
-        if peer is None or (segment.flags & SYN and peer.endpoint.state is State.CLOSED):
-            peer = self._welcome(ends) or peer
-        if peer is None:
-            self._stray(time_ns, data, segment, ends)
-        now, endpoint, state = time_ns / 1e9, peer.endpoint, None
-        again = bool(segment.payload or segment.flags & _OCCUPYING) and peer.recognise(segment, time_ns)
-        breaches = peer.flow.judge(segment, now)
-        if delivered:
-            if not segment.faults:  # what is malformed is discarded unread (RFC 9293 MUST-3)
-                endpoint.receive(segment, now)
-            state = endpoint.state
-            peer.inbox.append(at)
-        events.append(make(FrameSeen, (time_ns, False, data, segment, peer.number, state, again, peer.bases, False)))
-        self.journal.recording.segments_judged += 1
-        if breaches:
-            self._shown.update(breach.rule.id for breach in breaches)
-            broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
-            if broken and self.judges:
-                self._breach(peer, at, broken)
-        return at
-
-    def _deliver(self, at: int) -> None:
-        """A frame that was seen before has come through the faults of the wire."""
-        seen = self._events[at]
-        assert isinstance(seen, FrameSeen)
-        if seen.segment is None or seen.connection is None:
-            return
-        peer = next(each for each in self.peers if each.number == seen.connection)
-        if seen.peer_state is None:
-            peer.inbox.append(at)  # a second copy is the wire's doing: nobody has to expect it
-        if not seen.segment.faults:
-            peer.endpoint.receive(seen.segment, time.monotonic())
-        self._events[at] = seen._replace(peer_state=peer.endpoint.state)
-
-    def _note_loss(self, at: int) -> None:
-        """Record whether the wire lost the frame that was sent last."""
-        if self.cut or (self._lossy is not None and self._lossy.lost_the_last):
-            self._events[at] = self.spoken.frame(at)._replace(lost=True)
-
     def begin_fence(self) -> None:
-        """Ask the kernel for the echo that stands behind its answers to everything sent so far: then `fence_passed`."""
+        """Ask the kernel for the echo that comes after its answers to everything sent so far: then `fence_passed`."""
         if self.cut:
             raise ScenarioError("without a router no answer can come: rebuild() it first")
         self.fence_passed = False
         request = self._echo.request()
-        self._events.append(FrameSeen(self.link.send(request), True, request))
+        self._events.append(FrameSeen(self.link.send(request), from_peer=True, data=request))
 
     def fence(self) -> None:
         """Return once the kernel has dealt with everything sent so far, and all its immediate answers are here."""
@@ -283,35 +337,43 @@ class Exchange:
         deadline_ns = time.monotonic_ns() + _FENCE_DEADLINE_NS
         while not self.fence_passed:
             if not self.receive(deadline_ns):
-                raise ScenarioError("the kernel did not answer the echo request that marks the end of its answers")
-        self.timeline.catch_up()
+                raise ScenarioError(f"no reply to the fence ping within {_FENCE_DEADLINE_NS / 1e9:.0f} s")
+        self.kernel_states.catch_up()
 
-    def _welcome(self, ends: Endpoints) -> Dialogue | None:
-        peer = self._listening.pop((ends.destination, ends.destination_port), None)
-        if peer is not None:
-            self._by_ends.pop(ends, None)  # a closed connection makes way for the next one of the same four elements
-            peer.meet(ends)
-        return peer
-
-    def _stray(self, time_ns: int, data: bytes, segment: Segment, ends: Endpoints) -> NoReturn:
-        self._events.append(FrameSeen(time_ns, False, data, segment))
-        self.journal.differs(
-            "no segment outside the connections",
-            (Row("segment", "none", f"{segment.letters or 'no flags'} from {ends}", False),),
-            summary="the kernel sent a segment that belongs to no connection of this scenario",
-            frame=len(self._events) - 1,
-            kind=CheckKind.NOTHING_LEFT,
+    def expect_nothing_left(
+        self, conversation: Conversation, subject: str, kind: CheckKind = CheckKind.NOTHING_LEFT
+    ) -> None:
+        """No segment is in the inbox, retransmissions apart."""
+        left = [at for at in conversation.inbox if not self.history.frame(at).retransmission]
+        conversation.inbox.clear()
+        if not left:
+            row = Row("segment", "none", "none", True)
+            self.recorder.agrees(subject, (row,), connection=conversation.number, kind=kind)
+            return
+        got = ", ".join(self.history.arrival(at)[1].letters or "no flags" for at in left)
+        self.recorder.differs(
+            subject,
+            (Row("segment", "none", got, False),),
+            summary="the kernel sent a segment where the scenario expects none",
+            connection=conversation.number,
+            frame=left[0],
+            state=self.kernel_states.look(conversation.number).state,
+            kind=kind,
         )
 
-    def _breach(self, peer: Dialogue, at: int, breaches: list[Breach]) -> NoReturn:
-        first = breaches[0]
-        self.journal.differs(
-            f"standing rule: {first.rule.sentence}",
-            tuple(Row(breach.rule.id, "obeyed", breach.message, False) for breach in breaches),
-            summary="the kernel broke a rule that holds for every segment",
-            why=f"{first.rule.sentence}   {first.rule.section}",
-            connection=peer.number,
-            frame=at,
-            state=self.timeline.look(peer.number).state,
-            kind=CheckKind.RULE,
-        )
+    # The wire.
+
+    def disturb(
+        self, seed: int, to_kernel: Sequence[Fault], from_kernel: Sequence[Fault], lies: Sequence[Fault]
+    ) -> None:
+        """From now on the wire has these faults and no others; what the kernel sends is judged before they strike."""
+        self._lossy = FaultyLink(self._wire, seed, to_kernel, lies) if to_kernel or lies else None
+        self._loses_answers = bool(from_kernel)
+        wire = self._lossy or self._wire
+        tapped = TappedLink(wire, lambda frame: self.take(frame, delivered=False))
+        self.link = FaultyLink(tapped, seed, (), from_kernel) if from_kernel else wire
+
+    def ensure_plain(self) -> None:
+        """ScenarioError when what is sent or received now goes through more than a wire."""
+        if self._held is not None or self._loses_answers or self.cut:
+            raise ScenarioError("a crowd is on a plain wire: outside of crossing(), and without from_kernel faults")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lab.host.scheduling_delay import NONE, HoldUp
+from lab.session.tolerance import LONGEST_JIFFY_S, Window
 
 TIME_WAIT_S = 60.0
 """How long a connection stays in TIME-WAIT: a constant of Linux (TCP_TIMEWAIT_LEN), whatever the settings are."""
@@ -19,43 +19,9 @@ _FIRST_OF_A_SYN_MS = 1000  # TCP_TIMEOUT_INIT, RFC 6298 2.1: nothing is known of
 _FIRST_OF_THE_MODEL_MS = 200  # TCP_RTO_MIN: what patience is counted in, whatever tcp_rto_min_us says
 _LONGEST_MS = 120_000  # TCP_RTO_MAX: without tcp_rto_max_ms (before Linux 6.15), and always for a connection request
 _SHORTEST_US = 200_000  # TCP_RTO_MIN: without tcp_rto_min_us (before Linux 6.11)
-_LONGEST_JIFFY_S = 0.01
 _UNMEASURED_S = 3.0  # TCP_TIMEOUT_FALLBACK
 _LEAST_RTOS = 3.5  # tcp_fin_time(): FIN-WAIT-2 is to outlast a FIN of the other side that is sent again
 _ORPHAN_RETRIES = 8  # what tcp_orphan_retries = 0 stands for: more than 100 s with the shortest RTO
-
-EARLY_S = 2 * _LONGEST_JIFFY_S
-"""Timers count in jiffies: one that is set late in a jiffy is that much shorter, and jiffies may be counted late."""
-_LATE_SHARE = 8 / 63
-"""Long timers wait in coarser wheels: from 63 ticks of a wheel on the next one takes over, whose tick is 8 times as
-long, and a timer fires with the end of the tick that it falls into."""
-_LATE_S = 0.25
-"""For hold-ups that nobody notices. With 30 processes that want to run on 2 processors no timer of 400 was 5 ms later
-than the wheels make it; where a hypervisor takes the processors away some are, and that is measured."""
-
-
-GRACE_NS = 2_000_000_000
-"""What comes too late is waited for a little longer, to be able to say how late."""
-
-
-class Window(NamedTuple):
-    """When a timer may fire, in seconds after it was set."""
-
-    earliest: float
-    latest: float
-
-    def after(self, began_ns: int) -> tuple[int, int]:
-        """The same in ns of the clock on which it was set at `began_ns`."""
-        return began_ns + int(self.earliest * 1e9), began_ns + int(self.latest * 1e9)
-
-
-def window(seconds: float, held_up: HoldUp = NONE) -> Window:
-    """When a timer of so many seconds may fire: never early but for a jiffy, late by an eighth and a little more.
-
-    `held_up` is what the machine lost meanwhile; while a CPU is taken away its jiffies are not counted either.
-    """
-    latest = seconds * (1 + _LATE_SHARE) + _LATE_S + max(held_up)
-    return Window(seconds - EARLY_S - held_up.stolen, latest)
 
 
 class Expiry(NamedTuple):
@@ -182,9 +148,9 @@ def first_timeout(settings: Mapping[str, str], round_trip: float) -> Window:
     Without a measurement, 0, it begins at three seconds (RFC 6298 5.7).
     """
     if not round_trip:
-        return Window(_UNMEASURED_S, _UNMEASURED_S + _LONGEST_JIFFY_S)
+        return Window(_UNMEASURED_S, _UNMEASURED_S + LONGEST_JIFFY_S)
     least = round_trip + max(2 * round_trip, bounds(settings).earliest)
-    return Window(least, least + _LONGEST_JIFFY_S)
+    return Window(least, least + LONGEST_JIFFY_S)
 
 
 def bounds(settings: Mapping[str, str]) -> Window:
@@ -198,7 +164,7 @@ def longest_timeout(settings: Mapping[str, str], round_trip: float) -> float:
     Where the segment was sent again meanwhile nothing was measured, but the RTO has doubled, in all by no more than the
     time that went by.
     """
-    return 2 * round_trip + max(4 * round_trip, bounds(settings).earliest) + _LONGEST_JIFFY_S
+    return 2 * round_trip + max(4 * round_trip, bounds(settings).earliest) + LONGEST_JIFFY_S
 
 
 def fin_wait_2(settings: Mapping[str, str], linger: float | None = None, rto: float = 0.0) -> tuple[float, ...]:

@@ -1,15 +1,17 @@
-"""One side of a connection without any I/O: segments and user calls go in, segments and states come out.
+"""One side of a connection without any I/O: its variables, the user calls, the timers (RFC 9293 3.3.1, 3.10).
 
-An endpoint is driven in one of two ways, or in both. Automatically: user calls, `receive`, `segments_to_send` and the
-timer. Scripted: somebody else decides what leaves and tells the endpoint with `sent`; `segment` proposes. Nothing
-leaves by itself: `receive` and the user calls only note what is owed. Time is an argument, in seconds on any monotonic
-clock.
+`input.segment_arrives` gives it a segment. An endpoint is driven in one of two ways, or in both. Automatically: user
+calls, `output.segments_owed` and the timer. Scripted: somebody else decides what leaves, and tells the endpoint with
+`output.segment_leaves`; `output.next_segment` proposes. Nothing leaves by itself: arriving segments and user calls only
+note what is owed. Time is an argument, in seconds on any monotonic clock.
 
 Left out: congestion control, fast retransmit and the sender's side of SACK (RFC 5681, 6675), Nagle and delayed ACKs,
 keep-alives, urgent data on the way out, the throttling of challenge ACKs.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from lab.tcp.diagram import (
     CLOSED,
@@ -22,17 +24,20 @@ from lab.tcp.diagram import (
     SYN_RECEIVED,
     SYN_SENT,
     TIME_WAIT,
+    Edge,
     Event,
     edge,
 )
-from lab.tcp.flags import RST
-from lab.tcp.input import segment_arrives
-from lab.tcp.output import due_retransmission, next_segment, segment_leaves, segments_owed
+from lab.tcp.options import MAX_SHIFT, Offer
+from lab.tcp.reassembly import Reassembly
+from lab.tcp.rto import RetransmissionTimeout
 from lab.tcp.segment import Segment
-from lab.tcp.tcb import Config, Tcb
+from lab.tcp.sequence import Seq
 
-__all__ = ["Config", "Endpoint", "UserCallError"]
+ISS_STEP = 65537
+"""How far the next ISS lies beyond the old SND.NXT, so that no old number is in use (RFC 9293 3.6.1; Linux's step)."""
 
+_ISS = Seq(2**32 - 2)
 _CLOSING_STATES = (FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, TIME_WAIT)
 
 
@@ -40,13 +45,159 @@ class UserCallError(Exception):
     """A user call that RFC 9293 3.10 answers with an error; the message is the RFC's."""
 
 
-class Endpoint(Tcb):
-    """A TCP endpoint: the TCB, the user calls, SEGMENT ARRIVES, the timers (RFC 9293 3.10)."""
+@dataclass(slots=True)
+class Config:
+    """What an endpoint offers and how its timers run; times in seconds, sizes in bytes."""
 
-    __slots__ = ()
+    iss: Seq = _ISS
+    """So close below the wrap that the first bytes behind the SYN cross it."""
+    mss: int | None = 1460
+    """The MSS option of a SYN; None sends none."""
+    default_mss: int = 536
+    """What the other side takes when its SYN has no MSS option: 536 over IPv4, 1220 over IPv6 (RFC 9293 3.7.1)."""
+    window: int = 65535
+    """The receive buffer."""
+    window_scale: int | None = None
+    timestamps: bool = False
+    timestamp_offset: int = 0
+    """Added to the milliseconds that TSval counts."""
+    sack_permitted: bool = False
+    rto_initial: float = 1.0
+    rto_min: float = 1.0
+    rto_max: float = 60.0
+    syn_retries: int = 6
+    synack_retries: int = 5
+    retries: int = 15
+    """Retransmissions until the connection is given up (R2 of RFC 9293 3.8.3, counted)."""
+    msl: float = 30.0
+    """Half the time in TIME-WAIT: Linux's value, the RFC has two minutes."""
+
+
+class Unacknowledged:
+    """One entry of the retransmission queue."""
+
+    __slots__ = ("end", "retransmitted", "segment", "sent_at")
+
+    def __init__(self, segment: Segment, end: Seq, sent_at: float) -> None:
+        self.segment, self.end, self.sent_at, self.retransmitted = segment, end, sent_at, False
+
+
+class Endpoint:
+    """A TCP endpoint: the variables of RFC 9293 3.3.1 under their names, the queues, and what is owed but not sent."""
+
+    __slots__ = (
+        "ack_owed", "ahead", "config", "error", "fin_end", "fin_owed", "irs", "iss", "last_ack_sent", "max_snd_wnd",
+        "our_offer", "outgoing", "passive", "probe_owed", "rcv_nxt", "rcv_shift", "rcv_up", "rcv_wnd",
+        "reassembly", "received", "replies", "reset_owed", "retransmission_owed", "retransmit_at", "rto", "sack_ok",
+        "snd_mss", "snd_nxt", "snd_shift", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "state", "syn_owed",
+        "their_offer", "time_wait_until", "ts_ok", "ts_recent", "ts_recent_at", "unacknowledged", "walked",
+    )  # fmt: skip
 
     def __init__(self, config: Config | None = None) -> None:
-        super().__init__(config or Config())
+        self.config = config or Config()
+        self.state = CLOSED
+        self.walked: list[Edge] = []
+        """The edges of the diagram that this endpoint has taken, in order."""
+        self.error: str | None = None
+        """Why the connection ended, in the RFC's words, when it did not end in order."""
+        self.replies: list[Segment] = []
+        """Resets that are owed as answers to segments."""
+        self.reset_owed: Seq | None = None
+        """SND.NXT of the aborted connection, when its RST is owed."""
+        self.begin(self.config.iss, passive=False)
+
+    # The variables, and how they change together.
+
+    @property
+    def next_iss(self) -> Seq:
+        """The ISS of the next connection: the configured one, later a number beyond all that are in use."""
+        return self.iss if self.our_offer is None else self.snd_nxt + ISS_STEP
+
+    def begin(self, iss: Seq, *, passive: bool) -> None:
+        """Set the variables of a new connection with this ISS, of which nothing is sent yet."""
+        config = self.config
+        self.passive, self.error = passive, None
+        self.iss = self.snd_una = self.snd_nxt = self.snd_wl2 = iss
+        self.irs = self.rcv_nxt = self.rcv_up = self.snd_wl1 = self.last_ack_sent = Seq(0)
+        self.snd_wnd = self.max_snd_wnd = self.snd_shift = self.rcv_shift = 0
+        self.snd_mss = config.default_mss
+        self.rcv_wnd = config.window
+        self.our_offer: Offer | None = None
+        self.their_offer: Offer | None = None
+        self.sack_ok = self.ts_ok = False
+        self.ts_recent, self.ts_recent_at = 0, 0.0
+        self.fin_end: Seq | None = None
+        """The sequence number behind our FIN, once it was sent."""
+        self.ahead: list[Segment] = []
+        """Segments that left (scripted) before the text in front of them."""
+        self.outgoing, self.received = bytearray(), bytearray()
+        self.reassembly = Reassembly()
+        self.unacknowledged: list[Unacknowledged] = []
+        self.rto = RetransmissionTimeout(config.rto_initial, config.rto_min, config.rto_max)
+        self.stop()
+
+    def stop(self) -> None:
+        """Owe nothing but resets, and stop every timer."""
+        self.ack_owed = self.syn_owed = self.fin_owed = self.probe_owed = self.retransmission_owed = False
+        self.retransmit_at: float | None = None
+        """When the retransmission timer, or with nothing in flight the persist timer, runs out."""
+        self.time_wait_until: float | None = None
+
+    def obey(self, event: Event, now: float) -> None:
+        """Take the edge of the diagram, and owe what it sends; without an edge nothing changes."""
+        step = edge(self.state, event)
+        if step is None:
+            return
+        self.walked.append(step)
+        target = self.state = step.target
+        if target is TIME_WAIT:
+            self.time_wait_until = now + 2 * self.config.msl
+        elif target is CLOSED or target is LISTEN:
+            self.stop()
+            self.unacknowledged.clear()
+            self.outgoing.clear()
+        match step.sends:
+            case "S" | "SA":
+                self.syn_owed = True
+            case "A":
+                self.ack_owed = True
+            case "FA":
+                self.fin_owed = True
+            case "R":
+                self.reset_owed = self.snd_nxt
+
+    def negotiate(self) -> None:
+        """Settle the options: each needs the SYNs of both sides (RFC 7323 2.2 and 3.2, RFC 2018 2, RFC 9293 3.7.1)."""
+        ours, theirs = self.our_offer, self.their_offer
+        if ours is None or theirs is None:
+            return
+        self.snd_mss = theirs.mss or self.config.default_mss
+        self.sack_ok = ours.sack_permitted and theirs.sack_permitted
+        if ours.shift is not None and theirs.shift is not None:
+            self.rcv_shift, self.snd_shift = min(ours.shift, MAX_SHIFT), min(theirs.shift, MAX_SHIFT)
+        self.ts_ok = ours.tsval is not None and theirs.tsval is not None
+
+    def acknowledge(self, ack: Seq, now: float) -> None:
+        """SND.UNA moves to `ack`: drop what it covers from the queue, learn the round trip, restart the timer."""
+        self.snd_una = ack
+        queue, rto = self.unacknowledged, self.rto
+        newest = None
+        while queue and queue[0].end <= ack:
+            newest = queue.pop(0)
+        if newest is not None and not newest.retransmitted:
+            rto.measure(now - newest.sent_at)
+        rto.timeouts = 0
+        self.retransmission_owed = False
+        self.retransmit_at = now + rto.value if queue else None
+
+    def update_window(self, seq: Seq, ack: Seq, window: int) -> None:
+        """Take `window` (in bytes) as SND.WND, from the segment with these SEG.SEQ and SEG.ACK (3.10.7.4)."""
+        if self.snd_wnd == 0 and window and self.unacknowledged:
+            self.retransmission_owed = True  # the window was shut on what is in flight: do not leave it to the timer
+        self.snd_wnd, self.snd_wl1, self.snd_wl2 = window, seq, ack
+        self.max_snd_wnd = max(self.max_snd_wnd, window)
+
+    # The user calls (3.10.1 to 3.10.5).
 
     def listen(self) -> None:
         """Passive OPEN (3.10.1); UserCallError unless CLOSED."""
@@ -62,35 +213,10 @@ class Endpoint(Tcb):
 
     def send(self, data: bytes, now: float) -> None:
         """SEND (3.10.2): queue `data`, in LISTEN open actively first; UserCallError when closed or closing."""
-        if self.state is CLOSED:
-            raise UserCallError("connection does not exist")
-        if self.fin_owed or self.state in _CLOSING_STATES:
-            raise UserCallError("connection closing")
+        self._ensure_not_closing()
         if self.state is LISTEN:
             self._open(Event.SEND, now)
         self.outgoing += data
-
-    def close(self, now: float) -> None:
-        """CLOSE (3.10.4): no more SENDs, receiving goes on; UserCallError when closed or closing."""
-        if self.state is CLOSED:
-            raise UserCallError("connection does not exist")
-        if self.fin_owed or self.state in _CLOSING_STATES:
-            raise UserCallError("connection closing")
-        if self.state is LISTEN or self.state is SYN_SENT:
-            self.obey(Event.CLOSE, now)
-            return
-        self.fin_owed = True
-        if self.state is ESTABLISHED:
-            self.obey(Event.CLOSE, now)  # elsewhere the state follows when the FIN leaves
-
-    def abort(self, now: float) -> None:
-        """ABORT (3.10.5): forget everything, with a RST where the diagram has one; UserCallError when CLOSED."""
-        step = edge(self.state, Event.ABORT)
-        if step is None:
-            raise UserCallError("connection does not exist")
-        if step.sends is not None:
-            self.replies.append(self.segment(RST, now=now))
-        self.obey(Event.ABORT, now)
 
     def read(self) -> bytes:
         """RECEIVE (3.10.3) without waiting: the text that arrived in order since the last call."""
@@ -102,28 +228,34 @@ class Endpoint(Tcb):
             self.ack_owed = self.state in (ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2)
         return data
 
-    def receive(self, segment: Segment, now: float) -> None:
-        """SEGMENT ARRIVES (3.10.7)."""
-        segment_arrives(self, segment, now)
+    def close(self, now: float) -> None:
+        """CLOSE (3.10.4): no more SENDs, receiving goes on; UserCallError when closed or closing."""
+        self._ensure_not_closing()
+        if self.state in (LISTEN, SYN_SENT, ESTABLISHED):
+            self.obey(Event.CLOSE, now)
+        else:
+            self.fin_owed = True  # the state follows when the FIN leaves
 
-    def segment(self, flags: int, payload: bytes = b"", now: float = 0.0) -> Segment:
-        """The segment that this endpoint would send with these flags: numbers, window and options filled in."""
-        return next_segment(self, flags, payload, now)
+    def abort(self, now: float) -> None:
+        """ABORT (3.10.5): forget everything, with a RST where the diagram has one; UserCallError when CLOSED."""
+        if self.state is CLOSED:
+            raise UserCallError("connection does not exist")
+        self.obey(Event.ABORT, now)
 
-    def sent(self, segment: Segment, now: float) -> None:
-        """A segment has left that `segments_to_send` did not make; nonsense is welcome and changes nothing."""
-        segment_leaves(self, segment, now)
+    def _open(self, event: Event, now: float) -> None:
+        self.begin(self.next_iss, passive=False)
+        self.obey(event, now)
 
-    def segments_to_send(self, now: float) -> list[Segment]:
-        """The segments that are owed; they count as sent."""
-        return segments_owed(self, now)
+    def _ensure_not_closing(self) -> None:
+        if self.state is CLOSED:
+            raise UserCallError("connection does not exist")
+        if self.fin_owed or self.state in _CLOSING_STATES:
+            raise UserCallError("connection closing")
 
-    def retransmission(self, now: float) -> Segment | None:
-        """The segment that a retransmission timeout would repeat, None when everything is acknowledged."""
-        return due_retransmission(self, now) if self.unacknowledged else None
+    # The timers (3.10.8).
 
     def next_timeout(self) -> float | None:
-        """When `handle_timeout` wants to be called; None: nothing is waited for."""
+        """When `handle_timeout` wants to be called; None: no timer runs."""
         return self.time_wait_until if self.time_wait_until is not None else self.retransmit_at
 
     def handle_timeout(self, now: float) -> None:
@@ -147,8 +279,3 @@ class Endpoint(Tcb):
         if self.state is SYN_SENT:
             return self.config.syn_retries
         return self.config.synack_retries if self.state is SYN_RECEIVED else self.config.retries
-
-    def _open(self, event: Event, now: float) -> None:
-        self.begin(self.next_iss, passive=False)
-        self.syn_owed = True
-        self.obey(event, now)

@@ -1,13 +1,11 @@
-"""A connection seen from outside: what both sides have sent, and whether the checked side keeps the standing rules."""
+"""A connection seen from outside: what both sides have sent."""
 
 from __future__ import annotations
 
 from lab.tcp.flags import ACK, FIN, RST, SYN
-from lab.tcp.options import timestamp
-from lab.tcp.rulebook import Breach, rules_for
+from lab.tcp.options import MAX_SHIFT, Offer, timestamp
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
-from lab.tcp.tcb import MAX_SHIFT, Offer
 
 _KEPT_TEXT = 1 << 20
 _ZERO = Seq(0)
@@ -20,8 +18,7 @@ class Half:
 
     __slots__ = (
         "ack", "acks", "active", "edge", "ends", "fin_end", "iss", "nxt", "offer", "reset", "shift", "synchronized",
-        "text", "text_start", "tsval", "tsvals", "was_reset",
-        "window",
+        "text", "text_start", "tsval", "tsvals", "was_reset", "window",
     )  # fmt: skip
 
     def __init__(self, before: Half | None = None) -> None:
@@ -148,7 +145,7 @@ class Half:
 
 
 class Flow:
-    """What both sides of one connection (4-tuple) have sent so far; judges each segment of the checked side.
+    """What both sides of one connection (4-tuple) have sent so far: ours, and the checked side's ("theirs").
 
     `default_mss` is 536 over IPv4 and 1220 over IPv6. When a new connection takes the place of an old one between the
     same ports (a new ISS behind our SYN, or after a reset or two FINs), the bookkeeping starts anew.
@@ -169,7 +166,7 @@ class Flow:
         """Whether both SYNs had the timestamps option (RFC 7323 3.2)."""
         return self.ours.offer.tsval is not None and self.theirs.offer.tsval is not None
 
-    def sent(self, segment: Segment, now: float) -> None:  # noqa: ARG002  # the rules do not need the time so far
+    def sent(self, segment: Segment) -> None:
         """Our side put this on the wire, whatever it is."""
         if segment.flags & (SYN | RST) == SYN:
             self._answered = False
@@ -183,29 +180,17 @@ class Flow:
         if segment.flags & SYN:
             self._scale_windows()
 
-    def judge(self, segment: Segment, now: float) -> tuple[Breach, ...]:  # noqa: ARG002  # as above
-        """The checked side put this on the wire: the rules it breaks, () when it keeps them all; accounts for it."""
-        flags = segment.flags
-        if self._goes_on_as_before(segment):
-            self.theirs.account(segment)
-            return ()
-        if flags & (SYN | RST) == SYN:
-            self._recognise_connection(segment)
-        breaches: tuple[Breach, ...] = ()
-        for rule in rules_for(segment):
-            message = rule.check(self, segment)
-            if message is not None:
-                breaches += (Breach(rule, segment, message),)
+    def received(self, segment: Segment) -> None:
+        """The checked side put this on the wire; `recognise` comes before."""
         self.theirs.account(segment)
-        if flags & SYN:
+        if segment.flags & SYN:
             self._scale_windows()
-        return breaches
 
-    def _goes_on_as_before(self, segment: Segment) -> bool:
-        """Whether it is an ordinary ACK or FIN at the place where the last segment ended.
+    def continues(self, segment: Segment) -> bool:
+        """Whether it is an ordinary ACK or FIN of the checked side, at the place where its last segment ended.
 
-        A short cut past the table: a segment for which this holds breaks none of the rules (and a test holds the two
-        against each other). Most segments are such ones, and every one of the kernel passes here.
+        A short cut past the rules: such a segment breaks none of them (a test compares the two), and needs no
+        `recognise`. Most segments are such ones, and every one of the kernel passes here.
         """
         seq, ack, flags, window, options, payload, urgent, reserved, faults = segment
         if options or payload or urgent or reserved or faults or flags not in _PLAIN:
@@ -223,7 +208,7 @@ class Flow:
         )
 
     def is_retransmission(self, segment: Segment) -> bool:
-        """Whether it occupies sequence numbers that were all sent before; to be asked before `judge`."""
+        """Whether all sequence numbers that it occupies were received before; to be asked before `received`."""
         theirs, flags = self.theirs, segment.flags
         if theirs.nxt is None or flags & RST or not segment.length:
             return False
@@ -231,8 +216,10 @@ class Flow:
             return segment.seq == theirs.iss
         return segment.end <= theirs.nxt and (theirs.iss is None or segment.seq > theirs.iss)
 
-    def _recognise_connection(self, syn: Segment) -> None:
-        """Start new halves when this SYN opens another connection than the last one."""
+    def recognise(self, syn: Segment) -> None:
+        """Start new halves when this segment is a SYN that opens another connection than the last one."""
+        if syn.flags & (SYN | RST) != SYN:
+            return
         ours, theirs = self.ours, self.theirs
         over = ours.reset or theirs.reset or (ours.fin_end is not None and theirs.fin_end is not None)
         if syn.seq == theirs.iss:

@@ -15,18 +15,122 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Container
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 Value = int | bytes | tuple[int, ...] | None
 Option = tuple[str | int, Value]
 Options = tuple[Option, ...]
 
-_KIND = {"EOL": 0, "NOP": 1, "MSS": 2, "WScale": 3, "SAckOK": 4, "SAck": 5, "Timestamp": 8, "TFO": 34}
-NAMES = frozenset(_KIND)
-"""The options that have a name."""
+MAX_SHIFT = 14
+"""A larger window scale is used as this one (RFC 7323 2.3)."""
+_MOST_BYTES = 253  # behind kind and length, in an option whose length field is 255
 _ALIGNED_TIMESTAMP = b"\x01\x01\x08\x0a"
 _TWO_WORDS = struct.Struct("!II")
 _NOP: Option = ("NOP", None)
+
+
+class Known(NamedTuple):
+    """An option that has a name; its body is what follows kind and length."""
+
+    kind: int
+    name: str
+    sizes: Container[int]
+    """Bytes of a well-formed body."""
+    to_body: Callable[[Any], bytes]
+    """struct.error or TypeError for a value that does not fit."""
+    to_value: Callable[[bytes], Value]
+    text: Callable[[Any], str]
+    """The option with this value, as tcpdump writes it; a value, or a number in it, may be a wildcard."""
+
+
+def _integer(body: bytes) -> int:
+    return int.from_bytes(body, "big")
+
+
+def _no_body(value: Any) -> bytes:
+    if value is not None:
+        raise TypeError
+    return b""
+
+
+def _no_or_empty_body(value: Any) -> bytes:
+    if value not in (None, b""):
+        raise TypeError
+    return b""
+
+
+def _raw(value: Any) -> bytes:
+    if not isinstance(value, bytes) or len(value) > _MOST_BYTES:
+        raise TypeError
+    return value
+
+
+def _times(value: Any) -> bytes:
+    if not isinstance(value, tuple | list):
+        raise TypeError
+    return _TWO_WORDS.pack(*value)
+
+
+def _edges(value: Any) -> bytes:
+    if not isinstance(value, tuple) or not value or len(value) % 2:
+        raise TypeError
+    return struct.pack(f"!{len(value)}I", *value)
+
+
+def _times_text(value: Any) -> str:
+    return f"TS val {value[0]} ecr {value[1]}" if isinstance(value, tuple | list) else "TS"
+
+
+def _edges_text(value: Any) -> str:
+    if not isinstance(value, tuple | list):
+        return f"sack {value}"
+    return "sack " + " ".join(f"{left}:{right}" for left, right in zip(value[::2], value[1::2], strict=True))
+
+
+def _cookie_text(value: Any) -> str:
+    return f"tfo {value.hex() if isinstance(value, bytes) else value}" if value else "tfo request"
+
+
+KNOWN = (
+    Known(0, "EOL", (), _no_body, lambda _: None, lambda _: "eol"),
+    Known(1, "NOP", (), _no_body, lambda _: None, lambda _: "nop"),
+    Known(2, "MSS", (2,), struct.Struct("!H").pack, _integer, lambda value: f"mss {value}"),
+    Known(3, "WScale", (1,), struct.Struct("!B").pack, _integer, lambda value: f"wscale {value}"),
+    Known(4, "SAckOK", (0,), _no_or_empty_body, lambda _: b"", lambda _: "sackOK"),
+    Known(5, "SAck", (8, 16, 24, 32), _edges, lambda body: struct.unpack(f"!{len(body) // 4}I", body), _edges_text),
+    Known(8, "Timestamp", (8,), _times, _TWO_WORDS.unpack, _times_text),
+    Known(34, "TFO", range(17), _raw, lambda body: body, _cookie_text),
+)
+"""All that is known of an option by its kind stands here and nowhere else."""
+NAMES = {known.kind: known.name for known in KNOWN}
+"""The options that have a name, by kind."""
+_BY_KIND = {known.kind: known for known in KNOWN}
+_BY_NAME: dict[str | int, Known] = {known.name: known for known in KNOWN}
+
+
+class Offer(NamedTuple):
+    """What the options of one SYN offer."""
+
+    mss: int | None = None
+    shift: int | None = None
+    sack_permitted: bool = False
+    tsval: int | None = None
+    fast_open: bool = False
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def of(cls, options: Options) -> Offer:
+        """Read it from a SYN's options; a repeated option counts as its last one."""
+        last: dict[str | int, Any] = dict(options)  # decode() admits no value of another shape under a known name
+        return cls(
+            mss=last.get("MSS"),
+            shift=last.get("WScale"),
+            sack_permitted="SAckOK" in last,
+            tsval=last["Timestamp"][0] if "Timestamp" in last else None,
+            fast_open="TFO" in last,
+        )
 
 
 def value_of(options: Options, name: str | int) -> Value:
@@ -53,9 +157,45 @@ def timestamp(options: Options) -> tuple[int, int] | None:
     return None
 
 
+def text(name: str | int, value: Any) -> str:
+    """An option as tcpdump writes it: "mss 1460", "TS val 7 ecr 0", "kind 99 b'x'"."""
+    known = _BY_NAME.get(name)
+    return known.text(value) if known else f"kind {name} {value!r}"
+
+
+def options_text(options: Options) -> str:
+    """`mss 1460,sackOK,TS val 7 ecr 0,nop,wscale 3`; "none" for no options."""
+    return ",".join(text(name, value) for name, value in options) or "none"
+
+
+def value_text(option: Option) -> str:
+    """The value alone: `1460`, `7, 0` for a timestamp, `1:5 9:12` for SACK blocks, hexadecimal for bytes."""
+    match option:
+        case "SAck", tuple(edges):
+            return " ".join(f"{left}:{right}" for left, right in zip(edges[::2], edges[1::2], strict=True))
+        case _, tuple(numbers):
+            return ", ".join(map(str, numbers))
+        case _, bytes(data):
+            return data.hex()
+        case _, value:
+            return "" if value is None else str(value)
+
+
 def encode(options: Options) -> bytes:
     """The option bytes, unpadded; ValueError names an option whose value does not fit."""
     return b"".join([_encode_one(name, value) for name, value in options])
+
+
+def _encode_one(name: str | int, value: Value) -> bytes:
+    known = _BY_NAME.get(name)
+    if known is None and not isinstance(name, int):
+        raise ValueError(f"{name!r} is not a TCP option, use a number or one of {', '.join(NAMES.values())}")
+    kind, to_body = (known.kind, known.to_body) if known else (int(name), _raw)
+    try:
+        body = to_body(value)
+    except (struct.error, TypeError):
+        raise ValueError(f"option {name!r} cannot carry {value!r}") from None
+    return bytes([kind]) if kind < 2 else bytes([kind, len(body) + 2]) + body
 
 
 def padded(options: Options) -> bytes:
@@ -92,59 +232,8 @@ def _decode(data: bytes) -> tuple[Options, str | None]:
         length = data[at + 1] if at + 1 < end else 0
         if length < 2 or at + length > end:
             return tuple(options), f"option kind {kind} at byte {at} with length {length}, {end - at} left"
-        options.append(_known(kind, data[at + 2 : at + length]))
+        body = data[at + 2 : at + length]
+        known = _BY_KIND.get(kind)
+        options.append((known.name, known.to_value(body)) if known and len(body) in known.sizes else (kind, body))
         at += length
     return tuple(options), None
-
-
-def _known(kind: int, body: bytes) -> Option:
-    match kind, len(body):
-        case 2, 2:
-            return "MSS", int.from_bytes(body, "big")
-        case 3, 1:
-            return "WScale", body[0]
-        case 4, 0:
-            return "SAckOK", b""
-        case 5, 8 | 16 | 24 | 32:
-            return "SAck", struct.unpack(f"!{len(body) // 4}I", body)
-        case 8, 8:
-            return "Timestamp", _TWO_WORDS.unpack(body)
-        case 34, size if size <= 16:
-            return "TFO", body
-        case _:
-            return kind, body
-
-
-def _encode_one(name: str | int, value: Value) -> bytes:
-    kind = name if isinstance(name, int) else _KIND.get(name)
-    if kind is None:
-        raise ValueError(f"{name!r} is not a TCP option, use a number or one of {', '.join(_KIND)}")
-    try:
-        body = _body(name, value)
-    except (struct.error, TypeError):
-        raise ValueError(f"option {name!r} cannot carry {value!r}") from None
-    if kind < 2:
-        return bytes([kind])
-    return bytes([kind, len(body) + 2]) + body
-
-
-def _body(name: str | int, value: Value) -> bytes:
-    match name, value:
-        case "EOL" | "NOP", None:
-            return b""
-        case "SAckOK", None:
-            return b""
-        case "MSS", int():
-            return struct.pack("!H", value)
-        case "WScale", int():
-            return struct.pack("!B", value)
-        case "Timestamp", (int(), int()):
-            return struct.pack("!II", *value)
-        case "SAck", tuple() if value and len(value) % 2 == 0:
-            return struct.pack(f"!{len(value)}I", *value)
-        case "SAckOK", b"":
-            return b""
-        case "TFO" | int(), bytes() if len(value) <= 253:
-            return value
-        case _:
-            raise TypeError

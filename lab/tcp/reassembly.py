@@ -11,42 +11,43 @@ MAX_SACK_BLOCKS = 3
 class Reassembly:
     """Separate blocks of text, the most recently changed one first, and perhaps the place of a FIN."""
 
-    __slots__ = ("_blocks", "fin")
+    __slots__ = ("blocks", "fin")
 
     def __init__(self) -> None:
-        self._blocks: list[tuple[Seq, bytes]] = []
+        self.blocks: list[tuple[Seq, bytes]] = []
+        """Where each block starts, and its text."""
         self.fin: Seq | None = None
         """The sequence number that the FIN occupies, when one has arrived."""
 
     def __bool__(self) -> bool:
-        return bool(self._blocks) or self.fin is not None
+        return bool(self.blocks) or self.fin is not None
 
     def add(self, start: Seq, text: bytes) -> None:
         """Keep `text`, merged with every block it overlaps or touches; where both have a byte the new one counts."""
         if not text:
             return
         apart = []
-        for at, kept in self._blocks:
+        for at, kept in self.blocks:
             if at > start + len(text) or at + len(kept) < start:
                 apart.append((at, kept))
                 continue
             before, after = max(0, start - at), max(0, (at + len(kept)) - (start + len(text)))
             text = kept[:before] + text + kept[len(kept) - after :]
             start += -before
-        self._blocks = [(start, text), *apart]
+        self.blocks = [(start, text), *apart]
 
     def take(self, rcv_nxt: Seq) -> bytes:
         """Remove and return the text that is in order from `rcv_nxt` on."""
-        for block in self._blocks:
+        for block in self.blocks:
             start, text = block
             if start <= rcv_nxt:
-                self._blocks.remove(block)
+                self.blocks.remove(block)
                 return text[rcv_nxt - start :] or self.take(rcv_nxt)
         return b""
 
     def sack_blocks(self) -> tuple[int, ...]:
         """(left, right, ...) of the most recent blocks, most recent first (RFC 2018 4)."""
         edges: list[int] = []
-        for start, text in self._blocks[:MAX_SACK_BLOCKS]:
+        for start, text in self.blocks[:MAX_SACK_BLOCKS]:
             edges += (int(start), int(start + len(text)))
         return tuple(edges)

@@ -1,9 +1,443 @@
 """The standing rules: what every segment must obey, whatever a scenario expects of it.
 
-`RULES` is the table, `Flow` follows one connection and judges, `Breach` is what it finds.
+A rule looks at one segment of the checked side ("theirs") and at what both sides have sent before. It must hold for a
+correct stack also when our side sends nonsense, so each is as strict as that allows. A rule stands here as one
+function: its id and section, which segments it concerns, its sentence, and how a segment breaks it.
 """
 
-from lab.tcp.flow import Flow, Half
-from lab.tcp.rulebook import RULES, Breach, Rule
+from __future__ import annotations
 
-__all__ = ["RULES", "Breach", "Flow", "Half", "Rule"]
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lab.tcp.flags import ACK, FIN, NS, RST, SYN, URG, letters
+from lab.tcp.flow import Flow
+from lab.tcp.options import MAX_SHIFT, has, padded, timestamp, value_of
+from lab.tcp.segment import Segment
+
+_HALF, _MASK = 0x8000_0000, 0xFFFF_FFFF
+_LINUX_LEAST_MSS = 48
+_SYN_OPTIONS = ("MSS", "WScale", "SAckOK", "TFO")
+
+
+class Shape(NamedTuple):
+    """What decides which rules can concern a segment at all."""
+
+    flags: int
+    options: bool
+    """It has options."""
+    unusual: bool
+    """... other than exactly NOP, NOP, Timestamp."""
+    text: bool
+    untidy: bool
+    """A malformed header, a reserved bit or an urgent pointer: nothing that an ordinary segment has."""
+
+    @property
+    def control(self) -> int:
+        """Those of SYN, FIN and RST that are set."""
+        return self.flags & (SYN | FIN | RST)
+
+
+Check = Callable[[Flow, Segment], str | None]
+
+
+class Rule(NamedTuple):
+    """One demand: where it stands, what it says, which segments it concerns, and how it is checked."""
+
+    id: str
+    section: str
+    sentence: str
+    concerns: Callable[[Shape], bool]
+    check: Check
+    """How the segment breaks the rule, in words and numbers; None: it does not."""
+
+
+class Breach(NamedTuple):
+    """A segment that breaks a rule, and how."""
+
+    rule: Rule
+    segment: Segment
+    message: str
+
+
+_rules: list[Rule] = []
+
+
+def rule(name: str, section: str, *, concerns: Callable[[Shape], bool]) -> Callable[[Check], Check]:
+    """Make a check the next rule; its docstring is the rule's sentence."""
+
+    def add(check: Check) -> Check:
+        _rules.append(Rule(name, section, check.__doc__ or "", concerns, check))
+        return check
+
+    return add
+
+
+def _syn(shape: Shape) -> bool:
+    return shape.flags & (SYN | RST) == SYN
+
+
+def _not_syn(shape: Shape) -> bool:
+    return not shape.flags & (SYN | RST)
+
+
+def _reset(shape: Shape) -> bool:
+    return bool(shape.flags & RST)
+
+
+def _without_ack(shape: Shape) -> bool:
+    return not shape.flags & ACK
+
+
+def _ack(shape: Shape) -> bool:
+    return shape.flags & (ACK | RST) == ACK
+
+
+def _ack_after_syn(shape: Shape) -> bool:
+    return shape.flags & (ACK | RST | SYN) == ACK
+
+
+def _syn_ack(shape: Shape) -> bool:
+    return _syn(shape) and _ack(shape)
+
+
+def _text(shape: Shape) -> bool:
+    return shape.text and not shape.flags & RST
+
+
+@rule("well-formed", "RFC 9293 3.1", concerns=lambda shape: shape.untidy)
+def well_formed(_flow: Flow, segment: Segment) -> str | None:
+    """The checksum is right, and header length and options are what they say."""
+    return "; ".join(segment.faults) or None
+
+
+@rule("reserved-bits", "RFC 9293 3.1", concerns=lambda shape: shape.untidy)
+def reserved_zero(_flow: Flow, segment: Segment) -> str | None:
+    """The reserved bits are zero."""
+    if segment.reserved or segment.flags & NS:
+        return f"the reserved bits are {segment.reserved << 1 | segment.flags >> 8:04b}"
+    return None
+
+
+@rule("one-control", "RFC 9293 3.10.7", concerns=lambda shape: shape.control not in (0, SYN, FIN, RST))
+def one_control(_flow: Flow, segment: Segment) -> str | None:
+    """At most one of SYN, FIN and RST is set."""
+    return f"flags {letters(segment.flags)} ask for two of open, close and reset at once"
+
+
+@rule("ack-bit", "RFC 9293 3.1", concerns=lambda shape: not shape.flags & (ACK | RST))
+def ack_flag(flow: Flow, segment: Segment) -> str | None:
+    """Once a connection is established the ACK bit is set; only a first SYN and a RST may do without."""
+    if not segment.flags & SYN:
+        return f"flags {letters(segment.flags) or 'none'}: the ACK bit is clear"
+    if flow.theirs.synchronized or (flow.theirs.iss is not None and not flow.theirs.active):
+        return "a SYN without ACK, though the other SYN has been acknowledged already"
+    return None
+
+
+@rule("ack-field", "RFC 9293 3.1", concerns=_without_ack)
+def ack_field_zero(_flow: Flow, segment: Segment) -> str | None:
+    """Without the ACK bit the acknowledgment field means nothing and is sent as zero."""
+    return f"the acknowledgment field is {segment.ack:d} and the ACK bit is clear" if segment.ack else None
+
+
+@rule("urgent-field", "RFC 9293 3.1", concerns=lambda shape: shape.untidy and not shape.flags & URG)
+def urgent_zero(_flow: Flow, segment: Segment) -> str | None:
+    """Without the URG bit the urgent pointer means nothing and is sent as zero."""
+    return f"the urgent pointer is {segment.urgent} and the URG bit is clear" if segment.urgent else None
+
+
+@rule("option-once", "RFC 9293 3.1", concerns=lambda shape: shape.unusual)
+def options_once(_flow: Flow, segment: Segment) -> str | None:
+    """No option but NOP occurs twice."""
+    names = [name for name, _ in segment.options if name != "NOP"]
+    if len(set(names)) == len(names):
+        return None
+    return f"more than once: {', '.join(sorted({str(name) for name in names if names.count(name) > 1}))}"
+
+
+@rule(
+    "syn-options",
+    "RFC 9293 3.2, RFC 7323 2.2, RFC 2018 2, RFC 7413 4.1.1",
+    concerns=lambda shape: shape.unusual and not shape.flags & SYN,
+)
+def syn_options(_flow: Flow, segment: Segment) -> str | None:
+    """MSS, window scale, SACK-permitted and the Fast Open cookie occur in SYN segments only."""
+    names = [name for name in _SYN_OPTIONS if has(segment.options, name)]
+    return f"{', '.join(names)} in a segment without SYN" if names else None
+
+
+@rule("window-scale", "RFC 7323 2.3", concerns=lambda shape: shape.unusual and _syn(shape))
+def shift_in_range(_flow: Flow, segment: Segment) -> str | None:
+    """The window scale is at most 14."""
+    shift = value_of(segment.options, "WScale")
+    return f"window scale {shift} is larger than 14" if isinstance(shift, int) and shift > MAX_SHIFT else None
+
+
+@rule("offered", "RFC 7323 1.3, RFC 2018 2", concerns=lambda shape: shape.options and _syn_ack(shape))
+def only_offered(flow: Flow, segment: Segment) -> str | None:
+    """A SYN,ACK has window scale, SACK-permitted and timestamps only if the SYN had them."""
+    if flow.theirs.active:
+        return None  # a simultaneous open: these options are its own offer, made before it knew ours
+    offer = flow.ours.offer
+    offered = {"WScale": offer.shift is not None, "SAckOK": offer.sack_permitted, "Timestamp": offer.tsval is not None}
+    names = [name for name, was_offered in offered.items() if not was_offered and has(segment.options, name)]
+    return f"{', '.join(names)} in the SYN,ACK, though the SYN did not offer it" if names else None
+
+
+@rule("timestamp-present", "RFC 7323 3.2", concerns=_not_syn)
+def timestamp_present(flow: Flow, segment: Segment) -> str | None:
+    """When both SYNs had timestamps every segment has them, except that a RST may go without."""
+    if not flow.timestamps or timestamp(segment.options) is not None:
+        return None
+    if 0 in flow.ours.tsvals:
+        return None  # Linux's SYN-RECEIVED and TIME-WAIT take TS.Recent 0 for "no timestamps"
+    return "no timestamps option, though both SYNs had one"
+
+
+@rule("timestamp-absent", "RFC 7323 3.2", concerns=lambda shape: shape.options and not shape.flags & SYN)
+def timestamp_absent(flow: Flow, segment: Segment) -> str | None:
+    """When not both SYNs had timestamps no segment has them."""
+    if flow.timestamps or timestamp(segment.options) is None:
+        return None
+    return "a timestamps option, though not both SYNs had one"
+
+
+@rule("tsecr", "RFC 7323 3.2", concerns=lambda shape: shape.options)
+def tsecr_echoes(flow: Flow, segment: Segment) -> str | None:
+    """TSecr repeats a TSval that we have sent; without the ACK bit it is zero."""
+    stamp = timestamp(segment.options)
+    if stamp is None or stamp[1] in flow.ours.tsvals:
+        return None
+    if stamp[1] == 0 and (not segment.flags & ACK or segment.flags & RST):
+        return None
+    if segment.flags & ACK and flow.ours.offer.tsval is None:
+        return None  # nothing could be echoed; another rule forbids the option
+    return f"TSecr {stamp[1]} is no TSval that was ever sent"
+
+
+@rule("tsval", "RFC 7323 3.2, 5.4", concerns=lambda shape: shape.options)
+def tsval_advances(flow: Flow, segment: Segment) -> str | None:
+    """TSval never goes back."""
+    stamp, last = timestamp(segment.options), flow.theirs.tsval
+    if stamp is None or last is None or stamp[0] == last or (stamp[0] - last) & _MASK < _HALF:
+        return None
+    return f"TSval {stamp[0]} is older than the last one, {last}"
+
+
+@rule("iss", "RFC 9293 3.4.1, 3.8.1", concerns=_syn)
+def iss_constant(flow: Flow, segment: Segment) -> str | None:
+    """A SYN sent again has the same sequence number."""
+    iss = flow.theirs.iss
+    if iss is None or segment.seq == iss:
+        return None
+    return f"a SYN with sequence number {segment.seq:d} on a connection whose ISS is {iss:d}"
+
+
+@rule("syn-ack", "RFC 9293 3.5", concerns=_syn_ack)
+def syn_acknowledged(flow: Flow, segment: Segment) -> str | None:
+    """A SYN,ACK acknowledges our SYN."""
+    iss = flow.ours.iss
+    if iss is None or segment.ack > iss:
+        return None
+    return f"the SYN,ACK has ack {segment.ack:d} and does not cover our SYN {iss:d}"
+
+
+@rule("syn-text", "RFC 9293 3.4, RFC 7413 4", concerns=lambda shape: shape.text and _syn(shape))
+def syn_without_text(flow: Flow, segment: Segment) -> str | None:
+    """A SYN carries data only with TCP Fast Open."""
+    if has(segment.options, "TFO") or flow.ours.offer.fast_open:
+        return None
+    return f"{len(segment.payload)} bytes of data in a SYN without TCP Fast Open"
+
+
+@rule("sequence", "RFC 9293 3.4, 3.8.4, 3.8.6.1", concerns=_not_syn)
+def seq_continuous(flow: Flow, segment: Segment) -> str | None:
+    """A segment starts where the last one ended, or repeats; an empty one stands at SND.NXT, or before it to probe."""
+    theirs, seq = flow.theirs, segment.seq
+    nxt = theirs.nxt
+    if seq == nxt or nxt is None:
+        return None
+    if theirs.iss is not None and seq < theirs.iss:
+        return f"seq {seq:d} lies {theirs.iss - seq} before the ISS"
+    if seq > nxt:
+        return f"seq {seq:d} leaves a gap of {seq - nxt} behind the last number sent"
+    if segment.length or nxt - seq == 1:
+        return None  # a retransmission, a keep-alive or a window probe
+    ours = flow.ours
+    if seq in ours.acks or seq + 1 in ours.acks or seq == ours.edge:
+        return None  # Linux probes at SND.UNA - 1, and stays inside a window that has shrunk (tcp_acceptable_seq)
+    return f"an empty segment at seq {seq:d}, {nxt - seq} before SND.NXT"
+
+
+@rule("same-text", "RFC 9293 3.8.1", concerns=_text)
+def same_text(flow: Flow, segment: Segment) -> str | None:
+    """What is sent again has the same bytes."""
+    theirs = flow.theirs
+    start = segment.seq + (segment.flags >> 1 & 1)
+    if start == theirs.nxt:
+        return None
+    at = start - theirs.text_start
+    known = theirs.text[max(at, 0) : max(at + len(segment.payload), 0)]
+    again = segment.payload[max(-at, 0) :][: len(known)]
+    if known == again:
+        return None
+    different = next(index for index, (old, new) in enumerate(zip(known, again, strict=True)) if old != new)
+    where = theirs.text_start + (max(at, 0) + different)
+    return f"the retransmitted byte {where:d} was {known[different]:#04x} and is {again[different]:#04x} now"
+
+
+@rule("behind-fin", "RFC 9293 3.6", concerns=_not_syn)
+def nothing_behind_fin(flow: Flow, segment: Segment) -> str | None:
+    """Nothing follows the FIN."""
+    fin_end = flow.theirs.fin_end
+    if fin_end is None or segment.end <= fin_end:
+        return None
+    return f"{segment.end - fin_end} sequence numbers behind its FIN"
+
+
+@rule("fin", "RFC 9293 3.6", concerns=lambda shape: shape.control == FIN)
+def fin_in_place(flow: Flow, segment: Segment) -> str | None:
+    """The FIN is the last of all that was sent."""
+    nxt = flow.theirs.nxt
+    if nxt is None or segment.end >= nxt:
+        return None
+    return f"a FIN that ends at {segment.end:d}, {nxt - segment.end} before the last number sent"
+
+
+@rule("ack-sent", "RFC 9293 3.4", concerns=_ack)
+def ack_of_sent(flow: Flow, segment: Segment) -> str | None:
+    """Only what was sent is acknowledged."""
+    ack, nxt = segment.ack, flow.ours.nxt
+    if ack == nxt:
+        return None
+    if nxt is None:
+        return f"ack {ack:d}, though nothing was sent"
+    if ack > nxt:
+        return f"ack {ack:d} acknowledges {ack - nxt} bytes that were never sent (highest sent: {nxt:d})"
+    return None
+
+
+@rule("ack-back", "RFC 9293 3.4", concerns=_ack)
+def ack_advances(flow: Flow, segment: Segment) -> str | None:
+    """The acknowledgment number never goes back."""
+    ack, last = segment.ack, flow.theirs.ack
+    if ack == last or last is None or ack > last:
+        return None
+    return f"ack {ack:d} goes back by {last - ack} from {last:d}"
+
+
+@rule("window-edge", "RFC 9293 3.8.6 SHLD-14, RFC 7323 2.4", concerns=_ack_after_syn)
+def edge_stays(flow: Flow, segment: Segment) -> str | None:
+    """After the SYN the right edge of the window is not pulled back, but for rounding to the window scale."""
+    theirs = flow.theirs
+    if theirs.edge is None or (segment.ack == theirs.ack and segment.window == theirs.window):
+        return None
+    lost = (theirs.edge - segment.ack) - (segment.window << theirs.shift)
+    if lost < 1 << theirs.shift:
+        return None  # the field counts in units of the scale, so the edge may seem to move by less than one
+    return f"the window's right edge goes back by {lost} bytes"
+
+
+@rule("in-window", "RFC 9293 3.4, 3.8.6", concerns=_text)
+def text_in_window(flow: Flow, segment: Segment) -> str | None:
+    """Data lie within the window that we announced, but for a probe of one byte."""
+    edge, size = flow.ours.edge, len(segment.payload)
+    if edge is None or size <= 1:
+        return None  # one byte may be a zero-window probe
+    beyond = (segment.seq + size) - edge
+    return f"the last {beyond} of {size} bytes lie beyond the window that we announced" if beyond > 0 else None
+
+
+@rule("mss", "RFC 9293 3.7.1", concerns=_text)
+def text_fits_mss(flow: Flow, segment: Segment) -> str | None:
+    """Data and options together are no longer than our MSS."""
+    mss = max(flow.ours.offer.mss or flow.default_mss, _LINUX_LEAST_MSS)
+    taken = len(padded(segment.options)) if segment.options else 0
+    if len(segment.payload) + taken <= mss:
+        return None
+    return f"{len(segment.payload)} bytes of data and {taken} of options, but our MSS is {mss}"
+
+
+@rule("sack-permitted", "RFC 2018 2", concerns=lambda shape: shape.unusual)
+def sack_permitted(flow: Flow, segment: Segment) -> str | None:
+    """SACK is used only if our SYN permitted it."""
+    if flow.ours.offer.sack_permitted or not has(segment.options, "SAck"):
+        return None
+    return "a SACK option, though our SYN did not permit it"
+
+
+@rule("sack-blocks", "RFC 2018 3, 4, RFC 2883 4", concerns=lambda shape: shape.unusual and _ack(shape))
+def sack_in_range(flow: Flow, segment: Segment) -> str | None:
+    """SACK blocks report what we have sent beyond the acknowledgment number; only the first may lie before it."""
+    blocks, ours = value_of(segment.options, "SAck"), flow.ours
+    if not isinstance(blocks, tuple) or ours.nxt is None:
+        return None
+    ack = segment.ack
+    for index in range(0, len(blocks), 2):
+        left, right = ack + (blocks[index] - ack), ack + (blocks[index + 1] - ack)
+        duplicate = index == 0 and right <= ack and (ours.iss is None or left > ours.iss)
+        if not left < right or right > ours.nxt or not (left > ack or duplicate):
+            return f"SACK block {left:d}..{right:d} with ack {ack:d} and {ours.nxt:d} the highest sent"
+    return None
+
+
+@rule("after-reset", "RFC 9293 3.5.2, 3.10.5", concerns=_not_syn)
+def silent_after_reset(flow: Flow, _segment: Segment) -> str | None:
+    """After its RST the connection is gone: only a RST or a new SYN may follow."""
+    return "it has reset this connection before" if flow.theirs.was_reset else None
+
+
+@rule("reset", "RFC 9293 3.5.2, 3.10.7.1, 3.10.5", concerns=_reset)
+def reset_in_our_numbers(flow: Flow, segment: Segment) -> str | None:
+    """A RST stands at SND.NXT or answers a segment in its own numbers."""
+    theirs, ours, seq = flow.theirs, flow.ours, segment.seq
+    if seq == theirs.nxt:
+        return None
+    if not segment.flags & ACK:
+        return None if seq in ours.acks else f"RST with seq {seq:d}, which nothing that we sent has acknowledged"
+    if seq == 0:
+        return None if segment.ack in ours.ends else f"RST,ACK with ack {segment.ack:d}, where no segment of ours ended"
+    if theirs.iss is not None and theirs.nxt is not None and theirs.iss < seq < theirs.nxt:
+        return None  # a window that has shrunk (tcp_acceptable_seq)
+    return f"RST,ACK with seq {seq:d}, neither SND.NXT nor 0"
+
+
+RULES = tuple(_rules)
+"""All of them, as the documentation lists them."""
+
+_chosen: dict[int, tuple[Rule, ...]] = {}
+
+
+def rules_for(segment: Segment) -> tuple[Rule, ...]:
+    """The rules that can concern this segment: looked up by its shape, so that an ordinary one is judged quickly."""
+    flags, options = segment.flags, segment.options
+    key = flags
+    if segment.payload:
+        key |= 1 << 9
+    if options and not (flags & SYN and len(options) == 1 and options[0][0] == "MSS"):  # that alone breaks no rule
+        key |= 1 << 10
+        if len(options) != 3 or not options[0][0] == options[1][0] == "NOP" or options[2][0] != "Timestamp":
+            key |= 1 << 11
+    if segment.faults or segment.reserved or segment.urgent or flags & NS:
+        key |= 1 << 12
+    rules = _chosen.get(key)
+    if rules is None:
+        shape = Shape(flags, *(bool(key >> bit & 1) for bit in (10, 11, 9, 12)))
+        rules = _chosen[key] = tuple(each for each in RULES if each.concerns(shape))
+    return rules
+
+
+def judge(flow: Flow, segment: Segment) -> tuple[Breach, ...]:
+    """The checked side put this on the wire: the rules it breaks, () when it keeps them all; accounts for it."""
+    if flow.continues(segment):
+        flow.theirs.account(segment)
+        return ()
+    flow.recognise(segment)
+    breaches: tuple[Breach, ...] = ()
+    for each in rules_for(segment):
+        message = each.check(flow, segment)
+        if message is not None:
+            breaches += (Breach(each, segment, message),)
+    flow.received(segment)
+    return breaches

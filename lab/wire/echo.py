@@ -9,8 +9,7 @@ from __future__ import annotations
 import struct
 
 from lab.wire import crafting
-from lab.wire.frames import ETHERNET, packed
-from lab.wire.stamps import link_header, put_addresses
+from lab.wire.frames import ETHERNET, link_header, packed, put_addresses
 
 _FIELDS = struct.Struct("!HH")  # identifier and sequence number, the same place in ICMP and ICMPv6
 _CHECKSUM = struct.Struct("!H")

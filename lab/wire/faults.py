@@ -114,6 +114,30 @@ class FaultyLink:
         return sent_ns
 
 
+class TappedLink:
+    """A link that shows each received frame to a recorder, before faults above it can lose, hold back or double it.
+
+    `record` gets the frame as it comes off the wire, and returns a number for it.
+    """
+
+    def __init__(self, link: Link, record: Callable[[Frame], int]) -> None:
+        self._link = link
+        self._record = record
+
+    def send(self, data: bytes) -> int:
+        """Put a frame on the wire; its time."""
+        return self._link.send(data)
+
+    def receive(self, deadline_ns: int) -> Frame | None:
+        """The next frame, with its number in `seen_as`."""
+        frame = self._link.receive(deadline_ns)
+        return None if frame is None else frame._replace(seen_as=self._record(frame))
+
+    def close(self) -> None:
+        """Close the link underneath."""
+        self._link.close()
+
+
 class _Lane:
     """One direction: frames go in, and come out when they are due."""
 

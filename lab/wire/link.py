@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import array
+import errno
+import fcntl
 import select
 import socket
 import struct
@@ -11,9 +14,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from lab.tcp.values import make
 from lab.wire.bursts import Bursts
-from lab.wire.ownership import refuse_what_is_not_ours
 
 _SOL_PACKET = 263
 _PACKET_IGNORE_OUTGOING = 23
@@ -25,6 +26,9 @@ _ANCILLARY = socket.CMSG_SPACE(16)
 _TIMESPEC = struct.Struct("=qq")
 _RECEIVE_BUFFER = 8 << 20
 _PLAUSIBLE_DELAY_NS = 60_000_000_000
+_SIOCETHTOOL, _ETHTOOL_GDRVINFO = 0x8946, 3
+_DRIVER_INFO_SIZE, _DRIVER_NAME = 196, slice(4, 36)  # struct ethtool_drvinfo of linux/ethtool.h
+_OWN_MAC = bytes.fromhex("0200000000")  # how the hardware addresses begin that the lab gives its interfaces
 
 
 class Frame(NamedTuple):
@@ -83,7 +87,7 @@ class PacketLink:
         self._socket.setblocking(False)
         self._socket.bind((interface, socket.ntohs(_ETH_P_ALL)))
         try:
-            refuse_what_is_not_ours(self._socket)
+            _ensure_ours(self._socket)
         except OSError:
             self._socket.close()
             raise
@@ -115,7 +119,7 @@ class PacketLink:
             now_ns = time.monotonic_ns()
             if not now_ns - _PLAUSIBLE_DELAY_NS < time_ns <= now_ns:
                 time_ns = self._after_a_step_of_the_clock(time_ns + self._offset_ns, now_ns)
-            return make(Frame, (time_ns, data, None))
+            return Frame(time_ns, data)
 
     def send_all(self, frames: Sequence[bytes]) -> int:
         """Put many frames on the wire, one behind the other; the time of the first."""
@@ -136,7 +140,7 @@ class PacketLink:
             if not now_ns - _PLAUSIBLE_DELAY_NS < stamped[-1][0] - offset_ns <= now_ns:
                 self._after_a_step_of_the_clock(stamped[-1][0], now_ns)
                 offset_ns = self._offset_ns
-            return [make(Frame, (wall_ns - offset_ns, data, None)) for wall_ns, data in stamped]
+            return [Frame(wall_ns - offset_ns, data) for wall_ns, data in stamped]
 
     def close(self) -> None:
         """Close the socket."""
@@ -170,6 +174,27 @@ def receive_all(link: Link, deadline_ns: int) -> list[Frame]:
         return link.receive_all(deadline_ns)
     frame = link.receive(deadline_ns)
     return [] if frame is None else [frame]
+
+
+def _ensure_ours(bound: socket.socket) -> None:
+    """PermissionError unless the packet socket is bound to a veth of the lab.
+
+    What counts is what the interface is, not its name, which anything can have.
+    """
+    interface, _, _, _, address = bound.getsockname()
+    info = array.array("B", bytes(_DRIVER_INFO_SIZE))
+    info[:4] = array.array("B", struct.pack("=I", _ETHTOOL_GDRVINFO))
+    try:
+        fcntl.ioctl(
+            bound, _SIOCETHTOOL, struct.pack("16sP", interface.encode(), info.buffer_info()[0]).ljust(40, b"\0")
+        )
+    except OSError:  # it has no driver to speak of, as the loopback interface
+        driver = ""
+    else:
+        driver = bytes(info[_DRIVER_NAME]).rstrip(b"\0").decode(errors="replace")
+    if driver != "veth" or not address.startswith(_OWN_MAC):
+        what = f"{driver or 'no driver'}, {address.hex(':')}"
+        raise PermissionError(errno.EPERM, f"{interface} ({what}) is no veth of the lab, which sends on nothing else")
 
 
 def _wall_clock_offset_ns() -> int:

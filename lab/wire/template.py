@@ -1,4 +1,4 @@
-"""A frame that stands for many: the same on other ports, with other numbers and at other times."""
+"""Frame template for a crowd; ports and numbers vary per connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIXED = 20  # bytes of a TCP header without options
 _from_bytes = int.from_bytes
 
 
-class Likeness:
+class FrameTemplate:
     """Frames that agree with an example in all but ports, sequence numbers, windows, times, and what follows from them.
 
     The example carries TCP over IPv4 or IPv6 without options or extensions of IP. Numbers are absolute.

@@ -38,14 +38,18 @@ class Browser:
 
     def open(self, file: Path, place: str = "", language: str = "en") -> None:
         """Open a page from disk as a reader who has never seen it, and wait until its script is done."""
-        self._driver.get("about:blank")
+        self.visit("about:blank")
         self.logs(), self.requests()
         agent = self.run("return navigator.userAgent")
         self.command("Emulation.setUserAgentOverride", userAgent=agent, acceptLanguage=language)
         self.command("Storage.clearDataForOrigin", origin=file.as_uri(), storageTypes="local_storage")
-        self._driver.get(file.as_uri() + place)
+        self.visit(file.as_uri() + place)
         self.run("try { localStorage.clear(); } catch {}")
         self.until("return document.documentElement.dataset.ready === 'true'")
+
+    def visit(self, address: str) -> None:
+        """Open a page without waiting for its script."""
+        self._driver.get(address)
 
     def reload(self) -> None:
         self._driver.refresh()

@@ -313,7 +313,7 @@ def test_it_prints_without_its_controls(browser: Browser, report: Path) -> None:
 def test_without_script_the_verdicts_are_there(browser: Browser, report: Path) -> None:
     browser.command("Emulation.setScriptExecutionDisabled", value=True)
     try:
-        browser._driver.get(report.as_uri())
+        browser.visit(report.as_uri())
         assert "The kernel did something else" in browser.text("h1")
         assert "need it" in browser.text("noscript")
     finally:

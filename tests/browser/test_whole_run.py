@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.host.namespace import may_make_namespaces
+from lab.host.user_namespace import may_make_namespaces
 from tests.browser.conftest import Browser
 from tests.kernel.helpers import WholeRun, run_lab
 

@@ -13,13 +13,15 @@ from lab.host.inet_diag import StateLookup
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.sockets import KernelSocket
 from lab.tcp.endpoint import Config, Endpoint
-from lab.tcp.rules import Breach, Flow
+from lab.tcp.flow import Flow
+from lab.tcp.input import segment_arrives
+from lab.tcp.output import segments_owed
+from lab.tcp.rules import Breach, judge
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire.faults import Fault, FaultyLink
-from lab.wire.frames import decode, packed
+from lab.wire.frames import Encoder, decode, packed
 from lab.wire.link import Frame, Link, PacketLink
-from lab.wire.stamps import Stamper
 
 KERNEL_PORT, PEER_PORT = 80, 40001
 DEADLINE_S = 60.0
@@ -40,14 +42,14 @@ class Judge:
         time_ns = self._link.send(data)
         seen = decode(data)
         assert seen is not None
-        self._flow.sent(seen.segment, time_ns / 1e9)
+        self._flow.sent(seen.segment)
         return time_ns
 
     def receive(self, deadline_ns: int) -> Frame | None:
         frame = self._link.receive(deadline_ns)
         seen = decode(frame.data) if frame else None
         if frame and seen:
-            self.breaches += self._flow.judge(seen.segment, frame.time_ns / 1e9)
+            self.breaches += judge(self._flow, seen.segment)
             self.kernels.append(seen.segment)
         return frame
 
@@ -71,7 +73,7 @@ class Conversation:
             link = self.undo.enter_context(closing(PacketLink(PEER_INTERFACE)))
         self.judge = Judge(link, Flow(default_mss))
         self._link = FaultyLink(self.judge, seed, chosen, chosen)
-        self._stamper = Stamper(packed(self._pair.peer), packed(self._pair.kernel), PEER_MAC, KERNEL_MAC)
+        self._encoder = Encoder(packed(self._pair.peer), packed(self._pair.kernel), PEER_MAC, KERNEL_MAC)
         self._lookup = self.undo.enter_context(closing(StateLookup(network.kernel)))
         self._socket = self.undo.enter_context(closing(KernelSocket.open(network.kernel, family)))
         self._socket.bind(self._pair.kernel, KERNEL_PORT).unwrap()
@@ -91,14 +93,14 @@ class Conversation:
             assert now < until, f"{self.endpoint.state} and {self.kernel_state} after {DEADLINE_S} s"
             unsent = self._act(unsent, peer_opens)
             self._close(peer_closes_first, len(from_peer), len(from_kernel), now)
-            for segment in self.endpoint.segments_to_send(now):
-                self._link.send(self._stamper.frame(PEER_PORT, KERNEL_PORT, segment))
+            for segment in segments_owed(self.endpoint, now):
+                self._link.send(self._encoder.encode(PEER_PORT, KERNEL_PORT, segment))
             # The application has no frame of its own to wake this loop, so no wait for one is long.
             wake = min(now + LONGEST_WAIT_S, self.endpoint.next_timeout() or until)
             frame = self._link.receive(max(1, int(wake * 1e9)))
             seen = decode(frame.data) if frame else None
             if seen:
-                self.endpoint.receive(seen.segment, time.monotonic())
+                segment_arrives(self.endpoint, seen.segment, time.monotonic())
             self.endpoint.handle_timeout(time.monotonic())
             self.to_peer += self.endpoint.read()
 

@@ -13,13 +13,13 @@ from lab.author.lab import Lab
 from lab.author.peer import Peer
 from lab.author.sockets import Connection
 from lab.host import sysctls
-from lab.host.scheduling_delay import NONE, HoldUps
+from lab.host.scheduling_delay import NO_DELAY, DelayMeter
 from lab.record.events import CheckMade, FrameSeen
 from lab.record.expectation import Row
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
 from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
-from lab.session.patience import DEADLINE_S
+from lab.session.tolerance import DEADLINE_S
 from lab.wire.faults import Action, Fault, lost
 
 ORPHAN_RETRIES, FIN_TIMEOUT = "net.ipv4.tcp_orphan_retries", "net.ipv4.tcp_fin_timeout"
@@ -49,7 +49,7 @@ def closed(lab: Lab, *, timestamps: bool = False, lies: tuple[Fault, ...] = ()) 
 
 
 def set_behind_our_back(lab: Lab, name: str, value: int) -> None:
-    sysctls.apply(lab._network.kernel, {name: str(value)})
+    sysctls.apply(lab.network.kernel, {name: str(value)})
 
 
 def difference(told: pytest.ExceptionInfo[KernelDiffers]) -> list[Row]:
@@ -90,7 +90,7 @@ LIES: dict[str, tuple[Fault, dict[str, str]]] = {
 @pytest.fixture
 def punctual(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is allowed for: the lies are the only reason for what comes late."""
-    monkeypatch.setattr(HoldUps, "since", lambda *_: NONE)
+    monkeypatch.setattr(DelayMeter, "since", lambda *_: NO_DELAY)
 
 
 @pytest.mark.usefixtures("punctual")
@@ -208,7 +208,7 @@ def test_an_orphan_whose_fin_was_acknowledged_late_waits_for_longer(
 ) -> None:
     """As it does where the machine was held up: the timeout that Linux uses has doubled by then."""
     if round_trip:
-        monkeypatch.setattr(lab._exchange.spoken, "longest_round_trip", lambda _: round_trip)
+        monkeypatch.setattr(lab.switchboard.history, "longest_round_trip", lambda _: round_trip)
     peer = lab.peer(to=lab.kernel.listen(port=80))
     connection = peer.open()
     connection.set_option("TCP_LINGER2", 1)

@@ -15,9 +15,9 @@ import pytest
 from lab.author.lab import Lab
 from lab.author.peer import Peer
 from lab.crowd import crowd
-from lab.host import port_range, processes, sysctls
+from lab.host import sockets, sysctls
 from lab.host.addresses import AddressPool
-from lab.host.many_sockets import ManySockets
+from lab.host.many_sockets import ManySockets, ports_in_parts
 from lab.host.tracepoint import StateTracer
 from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.report.screen import Screen
@@ -161,7 +161,7 @@ def test_the_next_connection_of_the_same_four_elements(lab: Lab) -> None:
     lab.kernel.connect(to=again)
     again.open()
     assert (first.kernel_port, first.port) == (again.kernel_port, again.port)
-    assert (first.number, again.number) == (0, 1)
+    assert (first.conversation.number, again.conversation.number) == (0, 1)
     assert (first.state, again.state) == (State.CLOSED, State.ESTABLISHED)
     lab.finish()
 
@@ -279,8 +279,8 @@ def test_the_range_of_ports_is_whole_again_however_it_ends(lab: Lab) -> None:
 
 def test_a_range_in_parts(lab: Lab) -> None:
     lab.kernel.sysctl(RANGE, "45000 45010")
-    with port_range.in_parts(lab._network.kernel, 4) as parts:
-        seen = [(part, sysctls.read(lab._network.kernel, [RANGE])[RANGE]) for part in parts]
+    with ports_in_parts(lab.network.kernel, 4) as parts:
+        seen = [(part, sysctls.read(lab.network.kernel, [RANGE])[RANGE]) for part in parts]
     assert [text for _, text in seen] == ["45000 45003", "45004 45007", "45008 45010"]
     assert [port for part, _ in seen for port in part] == list(range(45000, 45011))
     assert lab.kernel.sysctl(RANGE) == "45000 45010"
@@ -315,9 +315,9 @@ def test_too_few_descriptors_are_no_fault_of_the_kernel(lab: Lab, example: Calla
 
 def test_no_socket_is_closed_while_a_new_process_has_copies(lab4: Lab) -> None:
     """Otherwise that process would close it last, and the FIN would come when it pleases."""
-    many = ManySockets(lab4._network.kernel, 4)
+    many = ManySockets(lab4.network.kernel, 4)
     assert many.connect(lab4.peer(port=80).address, 80, 3).value == 3
-    with processes.no_copies:
+    with sockets.no_copies:
         closing = threading.Thread(target=many.close)
         closing.start()
         closing.join(0.1)
@@ -368,7 +368,8 @@ def test_a_crowd_is_on_a_plain_wire(lab4: Lab) -> None:
 
 
 def test_clients_run_out_of_ports(lab4: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab4._recruiter, "_ports", iter(range(1024, 1034)))
+    monkeypatch.setattr(crowd, "CLIENT_PORTS", range(1024, 1034))
     example = half_open(lab4)
+    lab4.crowd(like=example, count=10)
     with pytest.raises(ScenarioError, match="earlier crowds of this scenario have used up the ports"):
-        lab4.crowd(like=example, count=11)
+        lab4.crowd(like=example, count=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.claims.catalogue import scenarios_folder
-from lab.host import addresses
+from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from tests.kernel.helpers import (
     COMMAND,
@@ -141,23 +141,19 @@ def test_two_runs_at_once_do_not_see_each_other() -> None:
     assert len(told) == 1, "both saw the same results and states"
 
 
-def test_a_lease_holds_in_any_namespace_and_ends_with_its_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lease_holds_in_any_namespace_and_ends_with_its_process(tmp_path: Path) -> None:
     leases = tmp_path / "leases"
     leases.touch()
-    monkeypatch.setattr(addresses, "_LEASES", leases)
-    monkeypatch.setattr(addresses, "_SLOTS", 1)
-    code = "import sys; from lab.host import addresses; addresses._LEASES, addresses._SLOTS = sys.argv[1], 1\n"
-    code += "pool = addresses.AddressPool(); print('leased', flush=True); input()"
+    code = "import sys; from lab.host.addresses import AddressPool\n"
+    code += "pool = AddressPool(sys.argv[1], slots=1); print('leased', flush=True); input()"
     call = ["unshare", "--net", sys.executable, "-c", code, str(leases)]
     with subprocess.Popen(call, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "leased\n"
         with pytest.raises(MachineError, match="1 runs of the lab are going on here"):
-            addresses.AddressPool()
+            AddressPool(leases, slots=1)
         other.kill()
-    addresses.AddressPool().close()
+    AddressPool(leases, slots=1).close()
 
 
 def test_a_run_writes_below_its_output_folder_only(tmp_path: Path) -> None:

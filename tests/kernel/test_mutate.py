@@ -10,9 +10,9 @@ from textwrap import dedent
 
 from lab.author import registry
 from lab.author.runner import Runner
-from lab.mutate import survey as mutation
-from lab.mutate.mutant import Liar
-from lab.mutate.mutations import LIES
+from lab.mutate import survey
+from lab.mutate.mutant import Mutant, Mutation
+from lab.mutate.mutations import MUTATIONS
 from lab.record.results import Outcome
 from tests.kernel.helpers import run_lab, scenario_file
 
@@ -20,9 +20,9 @@ from tests.kernel.helpers import run_lab, scenario_file
 def surviving(file: Path, family: int) -> list[str]:
     scenario = registry.find([str(file)]).scenarios[0]
     with closing(Runner()) as runner:
-        surveyed = mutation.survey(runner, scenario, family)
+        surveyed = survey.survey(runner, scenario, family)
         assert surveyed.result.outcome is Outcome.PASS, surveyed.result
-        tried = mutation.attack(runner, scenario, surveyed.targets)
+        tried = survey.attack(runner, scenario, surveyed.targets)
     assert len(tried) == len(surveyed.targets) > 0
     return [each.target.check.subject for each in tried if each.killed_by is None]
 
@@ -61,17 +61,17 @@ def test_a_check_that_does_not_look_survives(tmp_path: Path) -> None:
 def test_each_lie_about_a_frame_is_told(tmp_path: Path) -> None:
     scenario = registry.find([str(scenario_file(tmp_path, _EXCHANGE))]).scenarios[0]
     with closing(Runner()) as runner:
-        listener = Liar()
-        assert runner.run(scenario, 4, listener).outcome is Outcome.PASS
-        spot = [reading.spot for reading in listener.readings if reading.kind == "frame"][1]
+        honest = Mutant()
+        assert runner.run(scenario, 4, honest).outcome is Outcome.PASS
+        spot = [reading.spot for reading in honest.readings if reading.kind == "frame"][1]
 
         def tell(name: str) -> bool:
-            liar = Liar(LIES["frame"][name], "frame", spot)
-            runner.run(scenario, 4, liar)
-            return liar.told
+            mutant = Mutant(Mutation("frame", spot, name))
+            runner.run(scenario, 4, mutant)
+            return mutant.applied
 
         with ThreadPoolExecutor(8) as pool:
-            told = dict(zip(LIES["frame"], pool.map(tell, LIES["frame"]), strict=True))
+            told = dict(zip(MUTATIONS["frame"], pool.map(tell, MUTATIONS["frame"]), strict=True))
     assert [name for name, was in told.items() if not was] == []
 
 
@@ -88,9 +88,9 @@ _EXCHANGE = dedent(
 def test_what_comes_again_is_lied_about_too(tmp_path: Path) -> None:
     scenario = registry.find([str(scenario_file(tmp_path, _RETRANSMISSION))]).scenarios[0]
     with closing(Runner()) as runner:
-        shapes = mutation.survey(runner, scenario, 4).shapes
+        shapes = survey.survey(runner, scenario, 4).shapes
         first, again = (
-            mutation.attack_rules(runner, scenario, 4, shapes[name]) for name in ("PA <> text", "PA <> again text")
+            survey.attack_rules(runner, scenario, 4, shapes[name]) for name in ("PA <> text", "PA <> again text")
         )
     assert "same-text" not in first
     assert "same-text" in again

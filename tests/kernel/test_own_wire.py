@@ -109,7 +109,7 @@ def test_the_witness_sees_what_is_on_the_host() -> None:
 def test_floods_and_forgeries_stay_inside(lab: Lab) -> None:
     """Forged senders, receivers out in the world, broadcasts: the kernel's namespace has them all, the host none."""
     peer = lab.peer(to=80)
-    network = lab._network
+    network = lab.network
     with network.kernel.entered():
         inside = Witness()
     world = ("192.0.2.1", "255.255.255.255") if lab.family == 4 else ("2001:db8:ffff::1", "ff02::1")

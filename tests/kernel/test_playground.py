@@ -10,6 +10,7 @@ import pytest
 
 from lab.host import playground
 from lab.host.errors import MachineError
+from lab.host.syscalls import unmount
 from tests.kernel.helpers import run_lab
 
 FOLDER = Path("/run/netns")
@@ -71,7 +72,8 @@ def test_down_removes_only_what_carries_the_tag() -> None:
     finally:
         netns.remove(playground.PEER)
         if not there_before:
-            playground._remove([], with_folder=True)
+            unmount(str(FOLDER))
+            FOLDER.rmdir()
     assert "there is no playground" in run_lab("down").stdout
 
 

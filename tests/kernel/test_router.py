@@ -33,9 +33,8 @@ from lab.wire.crafting import layers, packet_of
 from lab.wire.echo import Echo
 from lab.wire.faults import Action, Fault
 from lab.wire.forwarding import hop_limit
-from lab.wire.frames import decode, packed
+from lab.wire.frames import Encoder, decode, packed
 from lab.wire.link import PacketLink
-from lab.wire.stamps import Stamper
 from tests.kernel.helpers import result_of
 
 
@@ -53,6 +52,12 @@ def routed4(pool: AddressPool, tracer: StateTracer) -> Iterator[Lab]:
 
 def opened(lab: Lab) -> Peer:
     return lab.peer(to=lab.kernel.listen(port=80)).established()
+
+
+def router_of(lab: Lab) -> router.Router:
+    made = lab.network.router
+    assert made is not None
+    return made
 
 
 def frames(lab: Lab) -> list[FrameSeen]:
@@ -81,9 +86,9 @@ def test_ten_thousand_times_no_answer_is_overtaken_by_the_fence(pool: AddressPoo
     cpus = os.sched_getaffinity(0)
     addresses = pool.acquire()
     pair = addresses.of(family)
-    stamper = Stamper(packed(pair.peer), packed(pair.kernel), PEER_MAC, KERNEL_MAC)
+    encoder = Encoder(packed(pair.peer), packed(pair.kernel), PEER_MAC, KERNEL_MAC)
     echo = Echo(family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
-    syns = [stamper.frame(port, 81, Segment(Seq(port), Seq(0), SYN, 1000)) for port in range(40000, 45000)]
+    syns = [encoder.encode(port, 81, Segment(Seq(port), Seq(0), SYN, 1000)) for port in range(40000, 45000)]
     try:
         os.sched_setaffinity(0, {min(cpus)})
         with closing(Network(addresses, routed=True)) as network:
@@ -148,10 +153,10 @@ def test_a_kernel_that_has_noticed_the_missing_cable_is_waited_for(
 ) -> None:
     def move_slowly(old: Namespace, new: Namespace) -> None:
         move(old, new)
-        wait_until_down(routed4._network.kernel, KERNEL_INTERFACE)
+        wait_until_down(routed4.network.kernel, KERNEL_INTERFACE)
 
-    move = router._move_cables
-    monkeypatch.setattr(router, "_move_cables", move_slowly)
+    move = router.move_cables
+    monkeypatch.setattr(router, "move_cables", move_slowly)
     peer = opened(routed4)
     routed4.router.remove()
     routed4.router.rebuild()
@@ -177,7 +182,7 @@ def test_without_a_router_everything_is_lost_and_nobody_answers(routed: Lab) -> 
     kernels = [each for each in lost if not each.from_peer]
     assert kernels, "what the kernel sent to nowhere is on record"
     assert all(each.segment and each.segment.payload == b"lost too" for each in kernels)
-    assert all(each.peer_state is None and each.connection == peer.number for each in kernels)
+    assert all(each.peer_state is None and each.connection == peer.conversation.number for each in kernels)
     peer.expect("PA", payload="lost too", seq=1, ack=1, within=60)
     routed.router.expect_only_hop_limit_changed()
     seen = [each.data for each in routed.recording.events if isinstance(each, FrameSeen)]
@@ -187,8 +192,8 @@ def test_without_a_router_everything_is_lost_and_nobody_answers(routed: Lab) -> 
 def test_the_old_namespace_is_gone_when_it_is_said_to_be(pool: AddressPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as somebody holds it, the router is not removed."""
     with Lab(4, pool=pool, router=True) as lab:
-        assert lab._network.router is not None
-        held = os.dup(lab._network.router.namespace.fileno())
+        assert lab.network.router is not None
+        held = os.dup(lab.network.router.namespace.fileno())
         monkeypatch.setattr("lab.host.readiness._DEADLINE_S", 0.3)
         with pytest.raises(MachineError, match=r"a namespace is still there after 0\.3 s"):
             lab.router.remove()
@@ -196,7 +201,7 @@ def test_the_old_namespace_is_gone_when_it_is_said_to_be(pool: AddressPool, monk
 
 
 def test_a_namespace_that_lives_on_is_not_taken_for_one_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.host.readiness._DEADLINE_S", 0.0)
+    monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.0)
     with (
         closing(Namespace()) as living,
         living.entered(),
@@ -224,8 +229,8 @@ def test_what_it_counts_is_what_is_in_its_own_namespace(routed: Lab) -> None:
     opened(routed)
     assert (routed.router.count(), routed.kernel.count()) == (0, 1)
     kind = socket.AF_INET6 if routed.family == 6 else socket.AF_INET
-    assert routed._network.router is not None
-    with routed._network.router.namespace.entered(), socket.socket(kind) as listener:
+    assert routed.network.router is not None
+    with routed.network.router.namespace.entered(), socket.socket(kind) as listener:
         listener.bind(("::" if routed.family == 6 else "0.0.0.0", 0))
         listener.listen()
         assert routed.router.count() == 1
@@ -302,7 +307,7 @@ def test_a_router_that_loses_or_doubles_a_segment_is_found_out(routed4: Lab, mon
     with pytest.raises(KernelDiffers) as told:
         routed4.router.expect_only_hop_limit_changed()
     rows = {row.field: row for row in told.value.check.rows}
-    first, second = (str(int(peer.bases.peer + ack)) for ack in (2, 3))
+    first, second = (str(int(peer.conversation.bases.peer + ack)) for ack in (2, 3))
     assert rows["ack"] == ("ack", first, second, False), "one is missing, another is there twice"
     routed4.disturb(1, lies=[Fault(Action.DROP, nth=1)])
     peer.send("PA", payload="x")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import struct
@@ -13,7 +12,7 @@ from typing import Self
 import pytest
 from pyroute2 import IPBatch, IPRoute
 
-from lab.host import cables, requests, rtnetlink
+from lab.host import rtnetlink
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
@@ -29,53 +28,53 @@ FOR_EVER = 0xFFFF_FFFF
 
 ASKED: dict[str, tuple[bytes, Callable[[IPBatch], None], int]] = {
     "veth": (
-        requests.new_veth("near", MAC, "far", FAR_MAC, 7),
+        rtnetlink.new_veth("near", MAC, "far", FAR_MAC, 7),
         lambda route: route.link(
             "add", ifname="near", kind="veth", address=MAC,
             peer={"ifname": "far", "address": FAR_MAC, "net_ns_fd": 7},
         ),
         16,
     ),
-    "up": (requests.link_up("near"), lambda route: route.link("set", ifname="near", state="up"), 16),
-    "moved": (requests.link_moved("near", 7), lambda route: route.link("set", ifname="near", net_ns_fd=7), 16),
-    "alias": (requests.link_alias("near", "it"), lambda route: route.link("set", ifname="near", ifalias="it"), 16),
+    "up": (rtnetlink.link_up("near"), lambda route: route.link("set", ifname="near", state="up"), 16),
+    "moved": (rtnetlink.link_moved("near", 7), lambda route: route.link("set", ifname="near", net_ns_fd=7), 16),
+    "alias": (rtnetlink.link_alias("near", "it"), lambda route: route.link("set", ifname="near", ifalias="it"), 16),
     "IPv4 address": (
-        requests.new_address(5, "192.0.2.1", 24),
+        rtnetlink.new_address(5, "192.0.2.1", 24),
         lambda route: route.addr("add", index=5, address="192.0.2.1", prefixlen=24),
         8,
     ),
     "deprecated IPv4 address": (
-        requests.new_address(5, "192.0.2.1", 24, deprecated=True),
+        rtnetlink.new_address(5, "192.0.2.1", 24, deprecated=True),
         lambda route: route.addr(
             "add", index=5, address="192.0.2.1", prefixlen=24, preferred_lft=0, valid_lft=FOR_EVER
         ),
         8,
     ),
     "IPv6 address": (
-        requests.new_address(5, "2001:db8::1", 64),
+        rtnetlink.new_address(5, "2001:db8::1", 64),
         lambda route: route.addr("add", index=5, address="2001:db8::1", prefixlen=64, local="2001:db8::1"),
         8,
     ),
     "IPv4 neighbour": (
-        requests.neighbour(5, "192.0.2.1", MAC),
+        rtnetlink.neighbour(5, "192.0.2.1", MAC),
         lambda route: route.neigh("replace", ifindex=5, dst="192.0.2.1", lladdr=MAC, state=PERMANENT),
         12,
     ),
     "IPv6 neighbour": (
-        requests.neighbour(5, "2001:db8::1", MAC),
+        rtnetlink.neighbour(5, "2001:db8::1", MAC),
         lambda route: route.neigh("replace", ifindex=5, dst="2001:db8::1", lladdr=MAC, state=PERMANENT),
         12,
     ),
     "IPv4 route": (
-        requests.new_route(5, "192.0.2.1"),
+        rtnetlink.new_route(5, "192.0.2.1"),
         lambda route: route.route("add", oif=5, dst="192.0.2.1/32", scope=LINK_SCOPE),
         12,
     ),
     "IPv6 route": (
-        requests.new_route(5, "2001:db8::1"), lambda route: route.route("add", oif=5, dst="2001:db8::1/128"), 12,
+        rtnetlink.new_route(5, "2001:db8::1"), lambda route: route.route("add", oif=5, dst="2001:db8::1/128"), 12,
     ),
     "metrics": (
-        requests.route_metrics(5, "192.0.2.1", {"advmss": 1111}),
+        rtnetlink.route_metrics(5, "192.0.2.1", {"advmss": 1111}),
         lambda route: route.route("replace", oif=5, dst="192.0.2.1/32", metrics={"advmss": 1111}),
         12,
     ),
@@ -103,22 +102,22 @@ def test_it_is_asked_for_as_pyroute2_asks(what: str) -> None:
     request, ask, fixed = ASKED[what]
     with IPBatch() as route:
         ask(route)
-        expected = bytes(route.asyncore.batch)
+        expected = bytes(route.batch)
     assert parts(request, fixed) == parts(expected, fixed)
 
 
 def test_a_metric_that_there_is_not_is_an_error() -> None:
     with pytest.raises(ValueError, match="a route has no metric 'advmms'"):
-        requests.route_metrics(5, "192.0.2.1", {"advmms": 1111})
+        rtnetlink.route_metrics(5, "192.0.2.1", {"advmms": 1111})
 
 
 @pytest.mark.usefixtures("inside")
 def test_all_that_is_asked_is_done() -> None:
     with closing(Namespace()) as other:
         carry_out(
-            requests.new_veth(LONGEST_NAME, MAC, "far", FAR_MAC, other.fileno()),
-            requests.link_up(LONGEST_NAME),
-            requests.link_up("lo"),
+            rtnetlink.new_veth(LONGEST_NAME, MAC, "far", FAR_MAC, other.fileno()),
+            rtnetlink.link_up(LONGEST_NAME),
+            rtnetlink.link_up("lo"),
         )
         with IPRoute() as route:
             up = {link.get("ifname"): link["flags"] & 1 for link in route.get_links()}
@@ -128,10 +127,10 @@ def test_all_that_is_asked_is_done() -> None:
 @pytest.mark.usefixtures("inside")
 def test_what_is_refused_is_an_error_and_the_rest_is_done() -> None:
     with pytest.raises(OSError, match="No such device") as raised:
-        carry_out(requests.link_up("missing"), requests.link_up("lo"), requests.new_address(1, "192.0.2.1", 24))
+        carry_out(rtnetlink.link_up("missing"), rtnetlink.link_up("lo"), rtnetlink.new_address(1, "192.0.2.1", 24))
     assert raised.value.errno == errno.ENODEV
     with pytest.raises(OSError, match="exists") as raised:
-        carry_out(requests.link_up("lo"), requests.new_address(1, "192.0.2.1", 24), requests.link_up("missing"))
+        carry_out(rtnetlink.link_up("lo"), rtnetlink.new_address(1, "192.0.2.1", 24), rtnetlink.link_up("missing"))
     assert raised.value.errno == errno.EEXIST
     with IPRoute() as route:
         assert "192.0.2.1" in {address.get("address") for address in route.get_addr()}
@@ -139,7 +138,7 @@ def test_what_is_refused_is_an_error_and_the_rest_is_done() -> None:
 
 @pytest.mark.usefixtures("inside")
 def test_an_answer_that_does_not_come_is_an_error() -> None:
-    request = bytearray(requests.link_up("lo"))
+    request = bytearray(rtnetlink.link_up("lo"))
     request[FLAGS_AT] &= ~NLM_F_ACK
     with pytest.raises(BlockingIOError):
         carry_out(bytes(request))
@@ -150,8 +149,8 @@ def test_links_are_listed_as_pyroute2_lists_them() -> None:
     """So many that they come in more than one message."""
     name = "\N{CJK UNIFIED IDEOGRAPH-540D}"
     with closing(Namespace()) as other:
-        veths = [requests.new_veth(f"near{at}", MAC, f"far{at}", FAR_MAC, other.fileno()) for at in range(60)]
-        carry_out(*veths, requests.link_alias("near7", name))
+        veths = [rtnetlink.new_veth(f"near{at}", MAC, f"far{at}", FAR_MAC, other.fileno()) for at in range(60)]
+        carry_out(*veths, rtnetlink.link_alias("near7", name))
         with IPRoute() as route:
             listed = [
                 Link(link.get("ifname"), link.get("ifalias") or "", link.get("link_netnsid"))
@@ -195,16 +194,6 @@ def test_a_kernel_without_veth_is_what_the_machine_lacks(
     def refused(*_: bytes) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(cables, "carry_out", refused)
+    monkeypatch.setattr(rtnetlink, "carry_out", refused)
     with pytest.raises(becomes, match=os.strerror(code)):
         Network(pool.acquire())
-
-
-def test_a_network_is_made_without_an_event_loop(monkeypatch: pytest.MonkeyPatch, pool: AddressPool) -> None:
-    """Without memory one may wait for ever."""
-
-    def none_today() -> None:
-        raise AssertionError("an event loop")
-
-    monkeypatch.setattr(asyncio, "new_event_loop", none_today)
-    Network(pool.acquire(), routed=True).close()

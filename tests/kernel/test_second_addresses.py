@@ -23,7 +23,7 @@ def test_the_kernel_connects_from_its_second_address_when_told_to(lab: Lab) -> N
     lab.kernel.connect(to=peer, second_address=True)
     peer.open()
     (connection,) = lab.recording.connections
-    assert connection.kernel_address == lab._network.addresses.of(lab.family).second_kernel
+    assert connection.kernel_address == lab.network.addresses.of(lab.family).second_kernel
     lab.finish()
 
 
@@ -45,7 +45,7 @@ def test_connections_with_the_same_ports_are_told_apart(lab: Lab) -> None:
         for seen in lab.recording.events
         if isinstance(seen, StateSeen) and seen.state is State.CLOSED and seen.witness == "tracepoint"
     ]
-    assert ended == [peers[2].number]
+    assert ended == [peers[2].conversation.number]
     lab.kernel.expect_state(servers[1], "LISTEN")
     servers[1].close()
     lab.kernel.expect_state(servers[1], "CLOSED")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from lab.author.lab import Lab
-from lab.host import processes, sockets
+from lab.host import sockets
 from lab.host.addresses import AddressPool, Pair
 from lab.host.network import Network
 from lab.host.sockets import KernelSocket, Result
@@ -193,7 +193,7 @@ def test_a_new_process_is_made_while_nobody_closes_a_socket(host: Host, monkeypa
     make_process, taken = subprocess.Popen, []
 
     def making(*words: Any, **named: Any) -> subprocess.Popen[bytes]:
-        taken.append(processes.no_copies.locked())
+        taken.append(sockets.no_copies.locked())
         return make_process(*words, **named)
 
     monkeypatch.setattr(subprocess, "Popen", making)
@@ -203,7 +203,7 @@ def test_a_new_process_is_made_while_nobody_closes_a_socket(host: Host, monkeypa
 
 OWNED = """
 import os, socket, sys
-from lab.host.processes import Owner
+from lab.host.sockets import Owner
 owner = Owner(socket.socket().fileno())
 print(owner.pid, flush=True)
 sys.stdin.read()

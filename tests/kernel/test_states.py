@@ -43,7 +43,7 @@ def brought_to(lab: Lab, movement: str) -> Peer:
 
 def proc_net_tcp(lab: Lab) -> dict[tuple[int, int], State]:
     """(kernel's port, peer's port) to state, as /proc/net/tcp says: (port, 0) is a listener."""
-    with lab._network.kernel.entered():
+    with lab.network.kernel.entered():
         lines = Path("/proc/thread-self/net", "tcp6" if lab.family == 6 else "tcp").read_text().splitlines()[1:]
     rows = [line.split() for line in lines]
     ports = [[int(end.rpartition(":")[2], 16) for end in row[1:3]] for row in rows]
@@ -116,7 +116,7 @@ def test_looking_away(lab: Lab) -> None:
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     peer.open()
-    with lab._exchange.timeline.looking_away():
+    with lab.switchboard.kernel_states.paused():
         peer.fin_wait_2()
     peer.time_wait()
     assert timeline(lab, "tracepoint") == [*TRACED_REQUEST, State.ESTABLISHED, State.CLOSED]
@@ -142,9 +142,9 @@ def test_a_peer_opens_from_the_kernels_side_too(lab: Lab) -> None:
 def test_the_lookup_is_exact(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     peer.open()
-    pair = lab._network.addresses.of(lab.family)
+    pair = lab.network.addresses.of(lab.family)
     kernel, address, other = pair.kernel, pair.peer, pair.second_peer
-    with closing(StateLookup(lab._network.kernel)) as lookup:
+    with closing(StateLookup(lab.network.kernel)) as lookup:
         assert lookup.of(lab.family, kernel, 80, address, peer.port).state is State.ESTABLISHED
         assert lookup.of(lab.family, kernel, 80, address, peer.port + 1) == CLOSED
         assert lookup.of(lab.family, kernel, 81, address, peer.port) == CLOSED
@@ -195,7 +195,7 @@ def test_without_a_tracepoint_inet_diag_still_sees_every_state(family: int, pool
 
 def test_the_tracepoint_tells_only_of_the_watched_address(pool: AddressPool, tracer: StateTracer) -> None:
     with Lab(4, pool=pool, tracer=tracer) as watched, Lab(4, pool=pool) as other:
-        others = other._network.addresses.ipv4.kernel
+        others = other.network.addresses.ipv4.kernel
         other.peer(to=other.kernel.listen(port=80)).open()
         watched.peer(to=watched.kernel.listen(port=90)).open()
         assert tracer.take(others) == []
@@ -217,7 +217,7 @@ def test_the_tracepoint_tells_only_of_the_watched_address(pool: AddressPool, tra
 def test_what_an_earlier_run_left_is_not_told(family: int, pool: AddressPool, tracer: StateTracer) -> None:
     """A connection that was open before somebody watches may close between the very ends of his own."""
     with Lab(family, pool=pool) as earlier:
-        address = earlier._network.addresses.of(family).kernel
+        address = earlier.network.addresses.of(family).kernel
         server = earlier.kernel.listen(port=80)
         left = earlier.peer(to=server)
         left.open()
@@ -233,7 +233,7 @@ def test_what_an_earlier_run_left_is_not_told(family: int, pool: AddressPool, tr
 
 def test_transitions_come_in_order_each_from_where_the_last_one_led(pool: AddressPool, tracer: StateTracer) -> None:
     with Lab(6, pool=pool) as lab:
-        address = lab._network.addresses.ipv6.kernel
+        address = lab.network.addresses.ipv6.kernel
         tracer.watch(address)
         tracer.take(address)  # what went by since another test has looked, and perhaps got lost
         lost_before = tracer.lost

@@ -13,7 +13,7 @@ from tests.kernel.helpers import as_an_ordinary_user, environment, host_configur
 
 WHO = """
 import os
-from lab.host.namespace import may_make_namespaces
+from lab.host.user_namespace import may_make_namespaces
 print(os.getuid(), os.geteuid(), may_make_namespaces())
 """
 MAY = """

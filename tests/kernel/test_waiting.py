@@ -17,7 +17,7 @@ from threading import Thread
 import pytest
 
 from lab.author.lab import Lab
-from lab.session.polling import Waiting
+from lab.session.switchboard import Waiting
 from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, environment, run_lab, scenario_file
 from tests.unit.emulator import Screen
 
@@ -135,19 +135,19 @@ def test_ctrl_c_leaves_a_terminal_as_it_was(tmp_path: Path) -> None:
 
 def test_a_lab_says_what_it_waits_for_while_it_does(lab4: Lab) -> None:
     heard: list[Waiting | None] = []
-    receive = lab4._exchange.link.receive
+    link = lab4.switchboard.link
 
     class Link:
         def __getattr__(self, name: str) -> object:
-            return getattr(lab4._exchange._wire, name)
+            return getattr(link, name)
 
         def receive(self, deadline_ns: int) -> object:
             heard.append(lab4.waiting)
-            return receive(deadline_ns)
+            return link.receive(deadline_ns)
 
     peer = lab4.peer(to=lab4.kernel.listen(port=80))
     connection = peer.open()
-    lab4._exchange.link = Link()  # type: ignore[assignment]  # stands between
+    lab4.switchboard.link = Link()  # type: ignore[assignment]  # stands between
     assert lab4.waiting is None
     began_ns = time.monotonic_ns()
     connection.shutdown("write")

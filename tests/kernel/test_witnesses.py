@@ -230,7 +230,7 @@ def test_a_duplicate_acknowledgement_acknowledges_nothing_new(
 
 def told_by_ss(lab: Lab) -> dict[tuple[int, int], str]:
     """Its word for each connection, by the kernel's port and the peer's (0 for a listener)."""
-    with lab._network.kernel.entered():  # the child begins where this thread is
+    with lab.network.kernel.entered():  # the child begins where this thread is
         done = subprocess.run(["ss", "-Htan"], capture_output=True, text=True, timeout=20, check=True)
     rows = [line.split() for line in done.stdout.splitlines()]
     ports = [[address.rpartition(":")[2] for address in row[3:5]] for row in rows]
@@ -270,5 +270,5 @@ def test_ss_looks_into_the_labs_namespace_and_not_at_the_host(lab4: Lab) -> None
     lab4.kernel.listen(port=81)
     assert told_by_ss(lab4) == {(81, 0): "LISTEN"}
     own = Path("/proc/thread-self/ns/net").readlink()
-    with lab4._network.kernel.entered():
+    with lab4.network.kernel.entered():
         assert Path("/proc/thread-self/ns/net").readlink() != own

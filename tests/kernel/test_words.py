@@ -116,7 +116,7 @@ WRONG: dict[str, tuple[Words, str]] = {
         lambda lab, peer: lab.deviation("window-edges", "whatever"),
         "there is no standing rule 'window-edges'; known are ",
     ),
-    "crossing inside crossing": (crossing_twice, "one crossing inside another"),
+    "crossing inside crossing": (crossing_twice, "crossing() cannot be nested"),
     "reading an unknown sysctl": (
         lambda lab, peer: lab.kernel.sysctl("net.ipv4.tcp_sakc"),
         "this kernel has no sysctl net.ipv4.tcp_sakc",

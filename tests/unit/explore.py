@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from lab.tcp.diagram import CLOSE_WAIT, ESTABLISHED
-from lab.tcp.endpoint import Config, Endpoint
+from lab.tcp.endpoint import Config, Endpoint, Unacknowledged
+from lab.tcp.input import segment_arrives
+from lab.tcp.output import segments_owed
 from lab.tcp.reassembly import Reassembly
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
-from lab.tcp.tcb import Tcb, Unacknowledged
 
 MAX_DEPTH = 400
 OPEN = (ESTABLISHED, CLOSE_WAIT)
@@ -24,7 +25,7 @@ Action = tuple[str, bytes]
 """("send", text) or ("close", b""): what a user does once the connection is open."""
 _PLAIN = tuple(
     name
-    for name in Tcb.__slots__
+    for name in Endpoint.__slots__
     if name
     not in {"config", "walked", "replies", "unacknowledged", "reassembly", "rto", "ahead", "outgoing", "received"}
 )
@@ -64,7 +65,7 @@ class World:
     def settle(self) -> None:
         """Let out what is owed, and let the users read."""
         for number, end in enumerate(self.ends):
-            self.wire += tuple(OnItsWay(1 - number, segment) for segment in end.segments_to_send(self.now))
+            self.wire += tuple(OnItsWay(1 - number, segment) for segment in segments_owed(end, self.now))
         self.got = (self.got[0] + self.ends[0].read(), self.got[1] + self.ends[1].read())
 
 
@@ -138,7 +139,7 @@ def _arrives(world: World, at: int, fault: int) -> World:
     to, segment = world.wire[at]
     child.wire = world.wire[:at] + world.wire[at + 1 :]
     child.faults -= fault
-    child.ends[to].receive(segment, child.now)
+    segment_arrives(child.ends[to], segment, child.now)
     return child
 
 
@@ -197,7 +198,7 @@ def _copy(end: Endpoint) -> Endpoint:
         again.retransmitted = entry.retransmitted
         twin.unacknowledged.append(again)
     twin.reassembly = Reassembly()
-    twin.reassembly._blocks, twin.reassembly.fin = end.reassembly._blocks[:], end.reassembly.fin
+    twin.reassembly.blocks, twin.reassembly.fin = end.reassembly.blocks[:], end.reassembly.fin
     twin.rto = type(end.rto).__new__(type(end.rto))
     for name in end.rto.__slots__:
         setattr(twin.rto, name, getattr(end.rto, name))
@@ -211,8 +212,8 @@ def print_of(end: Endpoint, now: float) -> tuple[object, ...]:
     return (
         end.state, end.error, end.passive, end.iss, end.snd_una, end.snd_nxt, end.snd_wnd, end.snd_wl1, end.snd_wl2,
         end.max_snd_wnd, end.rcv_nxt, end.rcv_wnd, end.fin_end, end.fin_owed, end.syn_owed, end.ack_owed,
-        end.probe_owed, end.retransmission_owed, bytes(end.outgoing), queue, tuple(end.replies),
-        tuple(end.reassembly._blocks), end.reassembly.fin, rto.value, rto.timeouts, rto.srtt, rto.rttvar,
+        end.probe_owed, end.retransmission_owed, end.reset_owed, bytes(end.outgoing), queue, tuple(end.replies),
+        tuple(end.reassembly.blocks), end.reassembly.fin, rto.value, rto.timeouts, rto.srtt, rto.rttvar,
         None if end.retransmit_at is None else end.retransmit_at - now,
         None if end.time_wait_until is None else end.time_wait_until - now,
     )  # fmt: skip

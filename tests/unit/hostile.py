@@ -9,7 +9,7 @@ from collections.abc import Callable
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
-from lab.wire.stamps import Stamper
+from lab.wire.frames import Encoder
 from tests.unit.crafted import DESTINATION_MAC, PORTS, SOURCE_MAC, hosts
 
 _HEADER = {4: 34, 6: 54}
@@ -24,11 +24,11 @@ class Attacker:
         self.family = family
         self.chance = random.Random(f"{family} {seed}")
         source, destination = hosts(family)
-        self._stamper = Stamper(source, destination, SOURCE_MAC, DESTINATION_MAC)
+        self._encoder = Encoder(source, destination, SOURCE_MAC, DESTINATION_MAC)
 
     def frame(self, endpoint: Endpoint) -> bytes:
         """Any frame, perhaps a valid one."""
-        frame = self._stamper.frame(*PORTS, self._segment(endpoint))
+        frame = self._encoder.encode(*PORTS, self._segment(endpoint))
         wrong = self.chance.choice(_WAYS)
         return frame if wrong is None else wrong(self, bytearray(frame))
 

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from itertools import count
 
 from lab.tcp.endpoint import Config, Endpoint
-from lab.tcp.rules import Breach, Flow
+from lab.tcp.flow import Flow
+from lab.tcp.input import segment_arrives
+from lab.tcp.output import segments_owed
+from lab.tcp.rules import Breach, judge
 from lab.tcp.segment import Segment
 
 LATENCY_S = 0.01
@@ -24,7 +27,7 @@ class Pair:
         self.left, self.right = Endpoint(left), Endpoint(right)
         self.sent: list[tuple[float, Endpoint, Segment]] = []
         self.breaches: list[Breach] = []
-        self._judges = {id(self.left): Flow(), id(self.right): Flow()}
+        self._flows = {id(self.left): Flow(), id(self.right): Flow()}
         self._fates = iter(fates)
         self._wire: list[tuple[float, int, Endpoint, Segment]] = []
         self._number = count()
@@ -39,7 +42,7 @@ class Pair:
             self.now = max(at, self.now)
             while self._wire and self._wire[0][0] <= self.now:
                 _, _, receiver, segment = heapq.heappop(self._wire)
-                receiver.receive(segment, self.now)
+                segment_arrives(receiver, segment, self.now)
             for endpoint in (self.left, self.right):
                 endpoint.handle_timeout(self.now)
             self._collect()
@@ -63,9 +66,9 @@ class Pair:
 
     def _collect(self) -> None:
         for sender, receiver in ((self.left, self.right), (self.right, self.left)):
-            for segment in sender.segments_to_send(self.now):
+            for segment in segments_owed(sender, self.now):
                 self.sent.append((self.now, sender, segment))
-                self.breaches += self._judges[id(sender)].judge(segment, self.now)
-                self._judges[id(receiver)].sent(segment, self.now)
+                self.breaches += judge(self._flows[id(sender)], segment)
+                self._flows[id(receiver)].sent(segment)
                 for delay in next(self._fates, (LATENCY_S,)):
                     heapq.heappush(self._wire, (self.now + delay, next(self._number), receiver, segment))

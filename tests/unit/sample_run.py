@@ -75,8 +75,7 @@ def recording() -> Recording:
         Measured(START + 12, "C40", "1.0 s", HERE),
         CheckMade(START + 13, True, CheckKind.SEGMENT, "S", HERE, 0, 1, expected),
         CheckMade(
-            START + 14, True, CheckKind.STATE, "state", executing(), -1, None, None,
-            (Row("state", "LISTEN", "LISTEN", True),),
+            START + 14, True, CheckKind.STATE, "state", executing(), -1, rows=(Row("state", "LISTEN", "LISTEN", True),)
         ),
         CheckMade(
             START + 15, False, CheckKind.SEGMENT, "S", HERE, 0, 1, expected, (Row("more", "a", "b", False),),

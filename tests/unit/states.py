@@ -19,7 +19,9 @@ from lab.tcp.diagram import (
 )
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.flags import ACK, bits
+from lab.tcp.input import segment_arrives
 from lab.tcp.options import Options
+from lab.tcp.output import segments_owed
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
@@ -33,14 +35,14 @@ def arrive(endpoint: Endpoint, flags: str, payload: bytes = b"", now: float = NO
     """Give the endpoint the other side's next segment, with some fields changed; what it answers at once."""
     ack = endpoint.snd_nxt if bits(flags) & ACK else Seq(0)
     segment = Segment(endpoint.rcv_nxt, ack, bits(flags), WINDOW, payload=payload)
-    endpoint.receive(segment._replace(**fields), now)  # type: ignore[arg-type]
-    return endpoint.segments_to_send(now)
+    segment_arrives(endpoint, segment._replace(**fields), now)  # type: ignore[arg-type]
+    return segments_owed(endpoint, now)
 
 
 def syn_sent(config: Config | None = None) -> Endpoint:
     endpoint = Endpoint(config)
     endpoint.connect(NOW)
-    endpoint.segments_to_send(NOW)
+    segments_owed(endpoint, NOW)
     return endpoint
 
 
@@ -70,7 +72,7 @@ def established(config: Config | None = None, *, passive: bool = True, options: 
 def fin_wait_1(config: Config | None = None, *, passive: bool = True) -> Endpoint:
     endpoint = established(config, passive=passive)
     endpoint.close(NOW)
-    endpoint.segments_to_send(NOW)
+    segments_owed(endpoint, NOW)
     return endpoint
 
 
@@ -95,7 +97,7 @@ def closing(config: Config | None = None, *, passive: bool = True) -> Endpoint:
 def last_ack(config: Config | None = None, *, passive: bool = True) -> Endpoint:
     endpoint = close_wait(config, passive=passive)
     endpoint.close(NOW)
-    endpoint.segments_to_send(NOW)
+    segments_owed(endpoint, NOW)
     return endpoint
 
 

@@ -23,7 +23,7 @@ from lab.tcp import flags
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.wire.stamps import Stamper
+from lab.wire.frames import Encoder
 from tests.unit.crafted import DESTINATION_MAC, SOURCE_MAC, hosts
 
 ISS = {True: Seq(2**32 - 2), False: Seq(5000)}
@@ -38,9 +38,9 @@ class Story:
         self.recording = Recording(family, 1_000_000_000, connections=[Connection(family, 80, 40001)])
         self.now_ns = self.recording.started_ns
         source, destination = hosts(family)
-        self._stampers = {
-            True: Stamper(source, destination, SOURCE_MAC, DESTINATION_MAC),
-            False: Stamper(destination, source, DESTINATION_MAC, SOURCE_MAC),
+        self._encoders = {
+            True: Encoder(source, destination, SOURCE_MAC, DESTINATION_MAC),
+            False: Encoder(destination, source, DESTINATION_MAC, SOURCE_MAC),
         }
 
     def wait(self, milliseconds: float) -> None:
@@ -54,33 +54,38 @@ class Story:
 
     def state(self, state: State, connection: int | None = 0, timer: int = 0) -> None:
         detail = KernelState(state, timer) if timer else None
-        self._add(StateSeen(self._tick(), connection, state, "inet_diag" if timer else "tracepoint", detail))
+        self.add(StateSeen(self.tick(), connection, state, "inet_diag" if timer else "tracepoint", detail))
 
     def call(self, name: str, *arguments: object, value: object = None, error: str = "") -> None:
         number = None if name in {"bind", "listen"} else 0
-        self._add(CallMade(self._tick(), name, arguments, value, error, number, None))
+        self.add(CallMade(self.tick(), name, arguments, value, error, number, None))
 
     def step(self, title: str, *claims: str) -> None:
-        self._add(StepBegun(self._tick(), title, claims, None))
+        self.add(StepBegun(self.tick(), title, claims, None))
 
     def crossing_over(self, *frames: int) -> None:
-        self._add(CrossingOver(self._tick(), frames))
+        self.add(CrossingOver(self.tick(), frames))
 
-    def agrees(self, subject: str, frame: int | None = None, expected: Expected | None = None, *rows: Row) -> None:
+    def agrees(
+        self,
+        subject: str,
+        frame: int | None = None,
+        expected: Expected | None = None,
+        *rows: Row,
+        kind: CheckKind = CheckKind.SEGMENT,
+    ) -> None:
         where = Place("a file.py", 7, "peer.expect()")
-        known = {"state": CheckKind.STATE, "silence": CheckKind.SILENCE}
-        kind = CheckKind.SEGMENT if expected is not None else known.get(subject, CheckKind.VALUE)
-        self._add(CheckMade(self._tick(), True, kind, subject, where, 0, frame, expected, rows))
+        self.add(CheckMade(self.tick(), True, kind, subject, where, 0, frame, expected, rows))
 
     def differs(self, frame: int, expected: Expected, why: str = "") -> CheckMade:
         difference = Difference("the kernel sent a different segment", why, State.SYN_RECEIVED)
         where = Place("a file.py", 8, "peer.expect('SA', ack=2)")
-        check = CheckMade(self._tick(), False, CheckKind.SEGMENT, "SA", where, 0, frame, expected, (), difference)
-        self._add(check)
+        check = CheckMade(self.tick(), False, CheckKind.SEGMENT, "SA", where, 0, frame, expected, (), difference)
+        self.add(check)
         return check
 
     def frame(self, data: bytes, from_peer: bool = True, connection: int | None = 0) -> int:
-        return self._add(FrameSeen(self._tick(), from_peer, data, None, connection))
+        return self.add(FrameSeen(self.tick(), from_peer, data, None, connection))
 
     def handshake(self) -> None:
         self.call("bind", 80)
@@ -110,17 +115,17 @@ class Story:
         )
         ends = self.recording.connections[connection]
         ports = (ends.peer_port, ends.kernel_port) if from_peer else (ends.kernel_port, ends.peer_port)
-        data = self._stampers[from_peer].frame(*ports, segment)
+        data = self._encoders[from_peer].encode(*ports, segment)
         bases = Bases(ISS[False], ISS[True])
-        return self._add(
-            FrameSeen(self._tick(), from_peer, data, segment, connection, state, retransmission, bases, lost)
+        return self.add(
+            FrameSeen(self.tick(), from_peer, data, segment, connection, state, retransmission, bases, lost)
         )
 
-    def _tick(self) -> int:
+    def tick(self) -> int:
         self.now_ns += MILLISECOND // 10
         return self.now_ns
 
-    def _add(self, event: Any) -> int:
+    def add(self, event: Any) -> int:
         self.recording.events.append(event)
         return len(self.recording.events) - 1
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
 from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
 
 import pytest
 
-from lab.host import addresses
-from lab.host.addresses import AddressPool
+from lab.host.addresses import SLOTS, Addresses, AddressPool
 from lab.host.errors import MachineError
 
 SET_ASIDE = {4: ip_network("198.18.0.0/15"), 6: ip_network("2001:db8::/32")}
+
+
+def all_of(pool: AddressPool) -> Iterator[Addresses]:
+    """Those of all its labs."""
+    with suppress(MachineError):
+        while True:
+            yield pool.acquire()
 
 
 def test_no_two_labs_share_an_address() -> None:
@@ -39,11 +47,14 @@ def test_the_four_addresses_of_a_lab_are_hosts_of_a_network_of_their_own(family:
     assert not any(a.overlaps(b) for a in networks for b in networks if a is not b)
 
 
-def test_the_last_lab_of_the_last_run_is_still_inside(monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(AddressPool()) as pool:
-        monkeypatch.setattr(pool, "_slot", addresses._SLOTS - 1)
-        monkeypatch.setattr(pool, "_next", addresses._LABS_PER_SLOT - 1)
-        last = pool.acquire()
+def test_the_last_lab_of_the_last_run_is_still_inside(tmp_path: Path) -> None:
+    leases = tmp_path / "leases"
+    leases.touch()
+    with ExitStack() as undo:
+        pools = [undo.enter_context(closing(AddressPool(leases))) for _ in range(SLOTS)]
+        with pytest.raises(MachineError, match="64 runs of the lab are going on here"):
+            AddressPool(leases)
+        last = max((each for pool in pools for each in all_of(pool)), key=lambda each: ip_address(each.ipv4.kernel))
     for pair in last:
         network = ip_interface(f"{pair.kernel}/{pair.prefix_length}").network
         assert network.subnet_of(SET_ASIDE[pair.family])  # type: ignore[arg-type]  # both of one family

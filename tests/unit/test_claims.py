@@ -11,11 +11,9 @@ from lab.claims.catalogue import Catalogue, Claim, Erratum, Kind, Since, Text, c
 from lab.record.events import CheckKind, CheckMade, Measured
 from lab.record.expectation import Expected, Row
 from lab.record.results import Outcome, Result, Run, Scenario
-from lab.report.claim_lines import claim_lines, total_line
-from lab.report.claims import ClaimReport, Verdict, as_json, claim_reports
-from lab.report.columns import behind, side_by_side
+from lab.report.claims import ClaimReport, Verdict, as_json, claim_lines, claim_reports, total_line
 from lab.report.evidence import Evidence
-from lab.report.screen import wrapped
+from lab.report.screen import behind, side_by_side, wrapped
 from lab.tcp import flags
 from tests.unit.stories import Story
 
@@ -44,7 +42,7 @@ def reports(*results: Result) -> dict[str, ClaimReport]:
 
 
 def state(story: Story, name: str) -> None:
-    story.agrees("state", None, None, Row("state", name, name, True))
+    story.agrees("state", None, None, Row("state", name, name, True), kind=CheckKind.STATE)
 
 
 def opened(*claims: str) -> Story:
@@ -75,7 +73,7 @@ def test_a_step_shows_what_it_names_when_it_ran_to_its_end_and_every_check_passe
 def test_the_last_step_of_a_scenario_that_did_not_pass_shows_nothing_but_those_before_it_do(outcome: Outcome) -> None:
     story = opened("C1")
     story.step("Not finished", "C2")
-    story.agrees("silence")
+    story.agrees("silence", kind=CheckKind.SILENCE)
     verdicts = reports(result(story, outcome=outcome))
     assert verdicts["C1"].verdict is Verdict.SHOWN
     assert verdicts["C2"].verdict is Verdict.NOT_RUN
@@ -153,7 +151,7 @@ def test_a_step_comes_to_its_point_at_its_end() -> None:
 def test_evidence_without_any_segment_says_what_was_found() -> None:
     story = Story()
     story.step("A call", "C1")
-    story.agrees("send(b'?')", None, None, Row("result", "EPIPE", "EPIPE", True))
+    story.agrees("send(b'?')", None, None, Row("result", "EPIPE", "EPIPE", True), kind=CheckKind.CALL)
     shown = reports(result(story))["C1"]
     assert shown.evidence == (Evidence("file.one", 4, "A call", None, "send(b'?') = EPIPE"),)
 
@@ -162,7 +160,7 @@ def test_long_values_are_cut() -> None:
     story = Story()
     story.step("Reading", "C1")
     data = repr(bytes(1000))
-    story.agrees("data read", None, None, Row("data", data, data, True))
+    story.agrees("data read", None, None, Row("data", data, data, True), kind=CheckKind.VALUE)
     assert reports(result(story))["C1"].measured == "data read: " + data[:40] + "..."
 
 
@@ -182,9 +180,9 @@ def test_the_authors_value_is_what_was_measured_and_each_scenarios_first_family_
 def test_values_come_segments_first_then_states_then_silence_and_what_ends_a_scenario_is_none() -> None:
     story = Story()
     story.step("All kinds", "C1")
-    story.agrees("silence", None, None, Row("segment", "none", "none", True))
+    story.agrees("silence", None, None, Row("segment", "none", "none", True), kind=CheckKind.SILENCE)
     state(story, "ESTABLISHED")
-    story.agrees("the timer", None, None, Row("value", "", "", True))
+    story.agrees("the timer", None, None, Row("value", "", "", True), kind=CheckKind.TIMER)
     story.agrees("SA", story.kernel("SA", ack=1), SA)
     story.recording.events.append(CheckMade(1, True, CheckKind.NOTHING_LEFT, "nothing else was sent", None))
     assert reports(result(story))["C1"].measured == "SA 0:0(0) ack 1 win 64240; the timer: none; ESTABLISHED"

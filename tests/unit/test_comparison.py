@@ -22,8 +22,7 @@ from lab.record.events import (
 )
 from lab.record.expectation import Bases
 from lab.record.results import Outcome, Result, Run, Scenario
-from lab.report.comparison import Change, Comparison, Line, ScenarioChange, as_json, compare_runs
-from lab.report.comparison_lines import comparison_lines
+from lab.report.comparison import Change, Comparison, Line, ScenarioChange, as_json, compare_runs, comparison_lines
 from lab.report.screen import Screen
 from lab.tcp import flags
 from lab.tcp.options import Options

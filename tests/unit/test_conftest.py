@@ -33,7 +33,7 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
 def be(monkeypatch: pytest.MonkeyPatch, user: int, ci: str, privileged: bool = True) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setenv("CI", ci)
-    monkeypatch.setattr("lab.host.namespace.may_make_namespaces", lambda: privileged)
+    monkeypatch.setattr("lab.host.user_namespace.may_make_namespaces", lambda: privileged)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ import pytest
 from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.record.expectation import Bases
 from lab.record.results import Outcome, Result, Run, Scenario
-from lab.report.coverage import Coverage, EdgeReport, as_json, coverage
-from lab.report.coverage_lines import coverage_lines
-from lab.report.edge_coverage import FIGURE_5, kernel_walks, peer_walks
+from lab.report.coverage import Coverage, EdgeReport, as_json, coverage, coverage_lines
+from lab.report.edge_coverage import FIGURE_5, kernel_edges, peer_edges
 from lab.tcp.state import State
 from tests.unit.stories import ISS, Story
 
@@ -20,15 +19,15 @@ MINUTE_MS = 60_000.0
 
 
 def look(story: Story, state: State, connection: int | None = 0) -> None:
-    story._add(StateSeen(story._tick(), connection, state, "inet_diag"))
+    story.add(StateSeen(story.tick(), connection, state, "inet_diag"))
 
 
 def walked(story: Story) -> list[tuple[str, str]]:
-    return [(str(each.edge.source), str(each.edge.target)) for each in kernel_walks(story.recording)]
+    return [(str(each.edge.source), str(each.edge.target)) for each in kernel_edges(story.recording)]
 
 
 def causes(story: Story) -> list[int | None]:
-    return [each.cause for each in kernel_walks(story.recording)]
+    return [each.cause for each in kernel_edges(story.recording)]
 
 
 def connecting() -> Story:
@@ -77,7 +76,7 @@ def test_a_listener_closes() -> None:
     story.call("listen", 16)
     story.state(S.LISTEN, None)
     at = len(story.recording.events)
-    story._add(CallMade(story._tick(), "close", (), None, "", None, None))
+    story.add(CallMade(story.tick(), "close", (), None, "", None, None))
     story.state(S.CLOSED, None)
     assert walked(story) == [("CLOSED", "LISTEN"), ("LISTEN", "CLOSED")]
     assert causes(story)[-1] == at
@@ -168,10 +167,10 @@ def test_a_tracepoint_that_tells_later_is_put_down_to_what_came_last_before_it()
     story.call("close")  # of one of two descriptors
     close = len(story.recording.events)
     story.call("close")
-    told_ns = story._tick()
+    told_ns = story.tick()
     fin = story.kernel("FA", seq=1, ack=1)
     story.call("close")
-    story._add(StateSeen(told_ns, 0, S.FIN_WAIT_1, "tracepoint"))
+    story.add(StateSeen(told_ns, 0, S.FIN_WAIT_1, "tracepoint"))
     assert (walked(story)[-1], causes(story)[-1]) == (("ESTABLISHED", "FIN-WAIT-1"), close)
     assert fin > close
 
@@ -279,7 +278,7 @@ def test_the_peers_side_is_what_its_model_says() -> None:
     ack = story.kernel("A", S.ESTABLISHED, seq=1, ack=1)
     story.kernel("A", None, seq=1, ack=1)  # lost
     fin = story.peer("FA", S.FIN_WAIT_1, seq=1, ack=1)
-    seen = [(str(each.edge.source), str(each.edge.target), each.cause) for each in peer_walks(story.recording)]
+    seen = [(str(each.edge.source), str(each.edge.target), each.cause) for each in peer_edges(story.recording)]
     assert seen == [
         ("CLOSED", "LISTEN", first),
         ("LISTEN", "SYN-RECEIVED", first),
@@ -292,7 +291,7 @@ def test_a_peer_that_a_reset_ends_walks_no_arrow_of_the_figure() -> None:
     story = Story()
     story.peer("S", S.SYN_SENT)
     story.kernel("RA", S.CLOSED, ack=1)
-    assert [(str(each.edge.source), str(each.edge.target)) for each in peer_walks(story.recording)] == [
+    assert [(str(each.edge.source), str(each.edge.target)) for each in peer_edges(story.recording)] == [
         ("CLOSED", "SYN-SENT")
     ]
 
@@ -326,7 +325,7 @@ def test_one_place_for_each_scenario_is_enough() -> None:
 
 def test_states_are_those_that_a_connection_was_in() -> None:
     story = time_wait()
-    story._add(StateSeen(story.now_ns, 0, S.CLOSED, "tracepoint"))
+    story.add(StateSeen(story.now_ns, 0, S.CLOSED, "tracepoint"))
     look(story, S.TIME_WAIT)
     seen = {each.state for each in reports(story).states if each.kernel}
     assert seen == {S.SYN_RECEIVED, S.ESTABLISHED, S.FIN_WAIT_1, S.FIN_WAIT_2, S.TIME_WAIT}
@@ -380,7 +379,7 @@ def test_text_tells_each_arrow_and_the_totals(width: int) -> None:
 def test_a_frame_without_a_segment_is_nothing_that_happens() -> None:
     story = established()
     story.recording.events.append(
-        FrameSeen(story._tick(), True, b"", None, 0, S.ESTABLISHED, False, Bases(*ISS.values()))
+        FrameSeen(story.tick(), True, b"", None, 0, S.ESTABLISHED, False, Bases(*ISS.values()))
     )
     story.state(S.CLOSE_WAIT)
     assert walked(story) == OPENED

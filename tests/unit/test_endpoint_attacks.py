@@ -6,7 +6,9 @@ import pytest
 
 from lab.tcp.diagram import CLOSED, ESTABLISHED, SYN_RECEIVED, TIME_WAIT
 from lab.tcp.endpoint import Config, Endpoint
+from lab.tcp.input import segment_arrives
 from lab.tcp.options import Options, value_of
+from lab.tcp.output import next_segment, segments_owed
 from lab.tcp.state import State
 from tests.unit.states import NOW, SYNCHRONIZED, arrive, endpoint_in, established, syn_received, time_wait
 
@@ -107,8 +109,8 @@ def test_ts_recent_waits_for_the_acknowledgment() -> None:
     endpoint = established(STAMPED, options=stamp(1))
     first, second = (endpoint.rcv_nxt + offset for offset in (0, 3))
     for seq, tsval in ((first, 5), (second, 8)):
-        segment = endpoint.segment(0)._replace(seq=seq, ack=endpoint.snd_nxt, flags=16, payload=b"abc")
-        endpoint.receive(segment._replace(options=stamp(tsval)), NOW)
+        segment = next_segment(endpoint, 0, b"", NOW)._replace(seq=seq, ack=endpoint.snd_nxt, flags=16, payload=b"abc")
+        segment_arrives(endpoint, segment._replace(options=stamp(tsval)), NOW)
     assert endpoint.ts_recent == 5  # RFC 7323 4.3: a delayed ACK reports the earliest segment that it covers
 
 
@@ -173,7 +175,7 @@ def test_abort_resets_at_snd_nxt() -> None:
     endpoint.send(b"unsent", NOW)
     nxt = endpoint.snd_nxt
     endpoint.abort(NOW)
-    (reset,) = endpoint.segments_to_send(NOW)
+    (reset,) = segments_owed(endpoint, NOW)
     assert (reset.letters, reset.seq) == ("R", nxt)
     assert (endpoint.state, endpoint.next_timeout()) == (CLOSED, None)
 

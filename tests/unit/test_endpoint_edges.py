@@ -9,6 +9,7 @@ import pytest
 
 from lab.tcp.diagram import CLOSE_WAIT, EDGES, ESTABLISHED, SYN_SENT, TIME_WAIT, Edge, Event
 from lab.tcp.endpoint import Endpoint
+from lab.tcp.output import segments_owed
 from lab.tcp.state import State
 from tests.unit.states import IRS, NOW, arrive, endpoint_in
 
@@ -20,7 +21,7 @@ def _wait_for_nothing(endpoint: Endpoint) -> None:
     while endpoint.state is before:
         now = endpoint.next_timeout() or NOW
         endpoint.handle_timeout(now)
-        endpoint.segments_to_send(now)
+        segments_owed(endpoint, now)
 
 
 def _timeout(endpoint: Endpoint) -> None:
@@ -34,8 +35,7 @@ def _syn(endpoint: Endpoint) -> None:
 
 
 def arrive_without_answer(endpoint: Endpoint, flags: str, **fields: object) -> None:
-    owed = endpoint.segments_to_send
-    assert owed(NOW) == []
+    assert segments_owed(endpoint, NOW) == []
     segments = arrive(endpoint, flags, **fields)  # type: ignore[arg-type]
     endpoint.replies[:0] = segments  # so that the test sees what was sent, like after a user call
 
@@ -77,7 +77,7 @@ def test_the_endpoint_walks_the_edge(step: Edge) -> None:
     endpoint = endpoint_in(step.source, passive=step.event is not Event.RST)
     before = len(endpoint.walked)
     CAUSES[step.event](endpoint)
-    sent = [segment.letters for segment in endpoint.segments_to_send(NOW)]
+    sent = [segment.letters for segment in segments_owed(endpoint, NOW)]
     assert endpoint.walked[before:] == [step]
     assert endpoint.state is step.target
     assert sent == ([] if step.sends is None else [step.sends])

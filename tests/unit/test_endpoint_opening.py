@@ -8,6 +8,7 @@ from lab.tcp.diagram import CLOSE_WAIT, CLOSED, ESTABLISHED, LISTEN, SYN_RECEIVE
 from lab.tcp.endpoint import Config, Endpoint, UserCallError
 from lab.tcp.flags import ACK, RST, SYN, bits
 from lab.tcp.options import Options, has, value_of
+from lab.tcp.output import next_segment, segments_owed
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from tests.unit.states import IRS, NOW, WINDOW, arrive, endpoint_in, established, listening, syn_received, syn_sent
@@ -71,13 +72,13 @@ def test_a_window_scale_above_14_counts_as_14_and_a_syn_is_never_scaled() -> Non
     assert endpoint.snd_wnd == 10
     arrive(endpoint, "A", window=2)
     assert endpoint.snd_wnd == 2 << 14
-    assert endpoint.segment(ACK).window == 50_000
+    assert next_segment(endpoint, ACK, b"", NOW).window == 50_000
 
 
 def _connected(config: Config | None = None) -> list[Segment]:
     endpoint = Endpoint(config)
     endpoint.connect(NOW)
-    return endpoint.segments_to_send(NOW)
+    return segments_owed(endpoint, NOW)
 
 
 @pytest.mark.parametrize("ack", [ISS, ISS + 2], ids=["old", "beyond"])
@@ -183,7 +184,7 @@ def test_a_closed_connection_does_not_exist(call: str) -> None:
 def test_a_sender_in_listen_opens_actively_and_sends_then() -> None:
     endpoint = listening()
     endpoint.send(b"hello", NOW)
-    (syn,) = endpoint.segments_to_send(NOW)
+    (syn,) = segments_owed(endpoint, NOW)
     assert syn.flags == SYN
     sent = arrive(endpoint, "SA", seq=IRS)
     assert [(segment.letters, segment.payload) for segment in sent] == [("PA", b"hello")]
@@ -194,7 +195,7 @@ def test_a_new_connection_on_the_same_endpoint_starts_beyond_the_old_numbers() -
     old = endpoint.snd_nxt
     arrive(endpoint, "R")
     endpoint.connect(NOW)
-    (syn,) = endpoint.segments_to_send(NOW)
+    (syn,) = segments_owed(endpoint, NOW)
     assert syn.seq > old
     assert endpoint.error is None
     assert bits("S") == syn.flags

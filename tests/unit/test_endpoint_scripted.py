@@ -19,7 +19,9 @@ from lab.tcp.diagram import (
 )
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.flags import bits
+from lab.tcp.input import segment_arrives
 from lab.tcp.options import Options, has
+from lab.tcp.output import due_retransmission, next_segment, segment_leaves, segments_owed
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
@@ -30,14 +32,14 @@ SYN_OPTIONS = ("MSS", "SAckOK", "Timestamp", "WScale")
 
 
 def send(endpoint: Endpoint, flags: str, payload: bytes = b"", **fields: object) -> Segment:
-    segment = endpoint.segment(bits(flags), payload, NOW)._replace(**fields)  # type: ignore[arg-type]
-    endpoint.sent(segment, NOW)
+    segment = next_segment(endpoint, bits(flags), payload, NOW)._replace(**fields)  # type: ignore[arg-type]
+    segment_leaves(endpoint, segment, NOW)
     return segment
 
 
 def receive(endpoint: Endpoint, flags: str, payload: bytes = b"", **fields: object) -> None:
     segment = Segment(endpoint.rcv_nxt, endpoint.snd_nxt, bits(flags), 1000, (), payload)
-    endpoint.receive(segment._replace(**fields), NOW)  # type: ignore[arg-type]
+    segment_arrives(endpoint, segment._replace(**fields), NOW)  # type: ignore[arg-type]
 
 
 def test_a_client_that_opens_and_closes() -> None:
@@ -51,7 +53,7 @@ def test_a_client_that_opens_and_closes() -> None:
     ack = send(peer, "A")
     assert (ack.seq, ack.ack, ack.window) == (syn.seq + 1, IRS + 1, 65535 >> 7)
     assert ack.options == (("NOP", None), ("NOP", None), ("Timestamp", (int(NOW * 1000), 50)))
-    assert peer.segments_to_send(NOW) == []
+    assert segments_owed(peer, NOW) == []
     text = send(peer, "PA", b"hello")
     assert (text.seq, peer.snd_nxt) == (ack.seq, ack.seq + 5)
     fin = send(peer, "FA")
@@ -94,7 +96,7 @@ def test_a_second_syn_proposes_the_first_number() -> None:
     receive(peer, "S", seq=IRS)
     crossing = send(peer, "SA")
     assert (crossing.seq, crossing.ack) == (first.seq, IRS + 1)
-    assert peer.segments_to_send(NOW) == []
+    assert segments_owed(peer, NOW) == []
 
 
 @pytest.mark.parametrize("state", [ESTABLISHED, CLOSE_WAIT, FIN_WAIT_1])
@@ -167,18 +169,18 @@ def test_a_wrong_acknowledgment_leaves_the_right_one_owed() -> None:
     peer = established()
     receive(peer, "PA", b"text")
     send(peer, "A", ack=peer.rcv_nxt + 1)
-    assert [segment.ack for segment in peer.segments_to_send(NOW)] == [peer.rcv_nxt]
+    assert [segment.ack for segment in segments_owed(peer, NOW)] == [peer.rcv_nxt]
 
 
 def test_a_scripted_segment_can_be_asked_for_again() -> None:
     peer = established()
     text = send(peer, "PA", b"text")
-    assert peer.retransmission(NOW) == text
+    assert due_retransmission(peer, NOW) == text
 
 
 def test_a_syn_ack_is_repeated_as_such() -> None:
     peer = endpoint_in(SYN_RECEIVED)
-    again = peer.retransmission(NOW)
+    again = due_retransmission(peer, NOW)
     assert again is not None
     assert (again.letters, again.seq) == ("SA", peer.iss)
 
@@ -200,7 +202,7 @@ def test_any_nonsense_may_be_sent_and_received(state: State, story: list[tuple[b
     peer = endpoint_in(state)
     for index, (incoming, segment) in enumerate(story):
         now = NOW + index
-        (peer.receive if incoming else peer.sent)(segment, now)
-        peer.segments_to_send(now)
+        (segment_arrives if incoming else segment_leaves)(peer, segment, now)
+        segments_owed(peer, now)
         peer.handle_timeout(now)
     assert all(step.target is not step.source or step.source is TIME_WAIT for step in peer.walked)

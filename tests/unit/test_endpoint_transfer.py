@@ -7,6 +7,7 @@ import pytest
 from lab.tcp.diagram import CLOSED, ESTABLISHED
 from lab.tcp.endpoint import Config, Endpoint, UserCallError
 from lab.tcp.options import value_of
+from lab.tcp.output import segments_owed
 from lab.tcp.sequence import Seq
 from tests.unit.states import NOW, SYNCHRONIZED, WINDOW, arrive, endpoint_in, established
 
@@ -14,13 +15,13 @@ MSS = (("MSS", 1000),)
 
 
 def sizes(endpoint: Endpoint, now: float = NOW) -> list[int]:
-    return [len(segment.payload) for segment in endpoint.segments_to_send(now)]
+    return [len(segment.payload) for segment in segments_owed(endpoint, now)]
 
 
 def test_text_is_cut_into_segments_and_pushed_at_its_end() -> None:
     endpoint = established(options=MSS)
     endpoint.send(bytes(2500), NOW)
-    sent = endpoint.segments_to_send(NOW)
+    sent = segments_owed(endpoint, NOW)
     assert [(segment.letters, len(segment.payload)) for segment in sent] == [("A", 1000), ("A", 1000), ("PA", 500)]
     assert [segment.seq for segment in sent] == [endpoint.snd_una + offset for offset in (0, 1000, 2000)]
 
@@ -62,7 +63,7 @@ def test_a_shut_window_is_probed_with_one_octet_for_ever_while_somebody_answers(
         now = endpoint.next_timeout()
         assert now is not None
         endpoint.handle_timeout(now)
-        (probe,) = endpoint.segments_to_send(now)
+        (probe,) = segments_owed(endpoint, now)
         assert (probe.seq, probe.payload) == (endpoint.snd_una, b"a")
         arrive(endpoint, "A", ack=endpoint.snd_una, window=0, now=now)
         gaps.append(now - before)
@@ -78,7 +79,7 @@ def test_a_shut_window_that_nobody_speaks_of_any_more_ends_the_connection() -> N
     endpoint.send(b"abc", NOW)
     while (now := endpoint.next_timeout()) is not None or endpoint.outgoing:
         endpoint.handle_timeout(now or NOW)
-        endpoint.segments_to_send(now or NOW)
+        segments_owed(endpoint, now or NOW)
     assert (endpoint.state, endpoint.error) == (CLOSED, "user timeout")
 
 
@@ -86,11 +87,11 @@ def test_a_shut_window_holds_the_fin_back_too() -> None:
     endpoint = established()
     arrive(endpoint, "A", window=0)
     endpoint.close(NOW)
-    assert endpoint.segments_to_send(NOW) == []
+    assert segments_owed(endpoint, NOW) == []
     timeout = endpoint.next_timeout()
     assert timeout is not None
     endpoint.handle_timeout(timeout)
-    assert [segment.letters for segment in endpoint.segments_to_send(timeout)] == ["FA"]
+    assert [segment.letters for segment in segments_owed(endpoint, timeout)] == ["FA"]
 
 
 def test_an_older_segment_does_not_change_the_window() -> None:
@@ -106,7 +107,7 @@ def test_text_in_order_is_acknowledged_and_fills_the_window() -> None:
     (ack,) = arrive(endpoint, "PA", bytes(700))
     assert (ack.ack, ack.window) == (endpoint.rcv_nxt, 300)
     assert len(endpoint.read()) == 700
-    assert endpoint.segments_to_send(NOW)[0].window == 1000
+    assert segments_owed(endpoint, NOW)[0].window == 1000
 
 
 def test_a_little_reading_does_not_open_a_silly_window() -> None:
@@ -114,7 +115,7 @@ def test_a_little_reading_does_not_open_a_silly_window() -> None:
     arrive(endpoint, "PA", bytes(100))
     endpoint.read()
     assert endpoint.rcv_wnd == 900
-    assert endpoint.segments_to_send(NOW) == []
+    assert segments_owed(endpoint, NOW) == []
 
 
 def test_text_behind_a_gap_is_kept_and_reported() -> None:
@@ -176,7 +177,7 @@ def test_the_four_cases_of_the_acceptability_test(window: int, offset: int, text
 def test_a_shut_window_still_takes_acknowledgments() -> None:
     endpoint = established(Config(window=0))
     endpoint.send(b"abc", NOW)
-    endpoint.segments_to_send(NOW)
+    segments_owed(endpoint, NOW)
     (answer,) = arrive(endpoint, "FA", b"text", ack=endpoint.snd_nxt)
     assert endpoint.snd_una == endpoint.snd_nxt
     assert (answer.ack, answer.window) == (endpoint.rcv_nxt, 0)
@@ -198,7 +199,7 @@ def test_an_ack_of_what_was_never_sent_or_long_ago_is_answered_and_dropped(state
 def test_an_old_ack_is_ignored_but_its_text_is_taken() -> None:
     endpoint = established()
     endpoint.send(b"abc", NOW)
-    endpoint.segments_to_send(NOW)
+    segments_owed(endpoint, NOW)
     arrive(endpoint, "A")
     una = endpoint.snd_una
     arrive(endpoint, "A", b"text", ack=una + -2, window=1)
@@ -250,7 +251,7 @@ def test_text_sent_before_close_leaves_before_the_fin() -> None:
     endpoint = established()
     endpoint.send(b"last words", NOW)
     endpoint.close(NOW)
-    assert [(segment.letters, segment.payload) for segment in endpoint.segments_to_send(NOW)] == [
+    assert [(segment.letters, segment.payload) for segment in segments_owed(endpoint, NOW)] == [
         ("PA", b"last words"),
         ("FA", b""),
     ]
@@ -262,4 +263,4 @@ def test_unread_text_survives_the_end_of_the_connection() -> None:
     arrive(endpoint, "PA", b"text")
     arrive(endpoint, "R")
     assert endpoint.read() == b"text"
-    assert endpoint.segments_to_send(NOW) == []
+    assert segments_owed(endpoint, NOW) == []

@@ -7,16 +7,13 @@ from typing import Any
 
 import pytest
 
-from lab.tcp import endpoint
-from lab.tcp import input as arrives
-from lab.tcp import output as leaves
-from lab.tcp.diagram import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_2
-from lab.tcp.endpoint import Config
-from lab.tcp.flags import SYN
+from lab.tcp.diagram import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_2, LISTEN, SYN_RECEIVED, SYN_SENT
+from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.input import segment_arrives
+from lab.tcp.output import segments_owed
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
-from lab.tcp.tcb import Tcb, Unacknowledged
+from tests.unit import explore
 from tests.unit.explore import Action, Explorer, World, begin, told
 
 LEFT = Config(syn_retries=30, synack_retries=30, retries=30)
@@ -83,25 +80,30 @@ def test_schedules_without_faults_can_be_counted_by_hand(plans: Plans, count: in
 
 
 def ignores_what_is_old(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(arrives, "_refuse", lambda *_: None)
+    def arrive_unless_old(endpoint: Endpoint, segment: Segment, now: float) -> None:
+        if endpoint.state in (LISTEN, SYN_SENT) or segment.end > endpoint.rcv_nxt or not segment.length:
+            segment_arrives(endpoint, segment, now)
+
+    patch.setattr(explore, "segment_arrives", arrive_unless_old)
 
 
 def never_repeats_its_syn_ack(patch: pytest.MonkeyPatch) -> None:
-    def queue(tcb: Tcb, segment: Segment, now: float) -> None:
-        tcb.unacknowledged.append(Unacknowledged(segment, segment.end, now))
-        if not segment.flags & SYN:
-            tcb.retransmit_at = now + tcb.rto.value
+    def owed_without_a_timer(endpoint: Endpoint, now: float) -> list[Segment]:
+        segments = segments_owed(endpoint, now)
+        if endpoint.state is SYN_RECEIVED:
+            endpoint.retransmit_at = None
+        return segments
 
-    patch.setattr(leaves, "_queue", queue)
+    patch.setattr(explore, "segments_owed", owed_without_a_timer)
 
 
 def reads_twice_what_comes_twice(patch: pytest.MonkeyPatch) -> None:
-    def arrive_at_the_edge(tcb: Tcb, segment: Segment, now: float) -> None:
-        if segment.payload and tcb.state in (ESTABLISHED, CLOSE_WAIT):
-            segment = segment._replace(seq=tcb.rcv_nxt)
-        segment_arrives(tcb, segment, now)
+    def arrive_at_the_edge(endpoint: Endpoint, segment: Segment, now: float) -> None:
+        if segment.payload and endpoint.state in (ESTABLISHED, CLOSE_WAIT):
+            segment = segment._replace(seq=endpoint.rcv_nxt)
+        segment_arrives(endpoint, segment, now)
 
-    patch.setattr(endpoint, "segment_arrives", arrive_at_the_edge)
+    patch.setattr(explore, "segment_arrives", arrive_at_the_edge)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from lab.record.results import Broken, Outcome, Result, Run
-from lab.report.github import error_lines
-from lab.report.junit import junit
+from lab.report.ci import error_lines, junit
 from tests.unit import sample_run
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lab.tcp import input as arrives
 from lab.tcp.diagram import (
     CLOSE_WAIT,
     CLOSED,
@@ -24,12 +23,12 @@ from lab.tcp.diagram import (
 )
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.flags import ACK, FIN, RST, SYN
+from lab.tcp.input import segment_arrives
+from lab.tcp.output import segments_owed
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.tcp.tcb import Tcb
-from lab.wire.frames import decode
-from lab.wire.notes import why_no_segment
+from lab.wire.frames import decode, why_no_segment
 from tests.unit.crafted import ends
 from tests.unit.explore import print_of
 from tests.unit.hostile import Attacker
@@ -112,10 +111,10 @@ def attack(family: int, state: State, frames: int) -> Counter[str]:
         assert received is not None
         before = Before.of(endpoint)
         fin_came |= bool(received.segment.flags & FIN)
-        endpoint.receive(received.segment, NOW)
+        segment_arrives(endpoint, received.segment, NOW)
         if endpoint.state is not before.state:
             assert endpoint.state in allowed(before, received.segment, fin_came), (before, received.segment)
-        endpoint.segments_to_send(NOW)
+        segments_owed(endpoint, NOW)
         endpoint.read()
     return notes
 
@@ -153,15 +152,14 @@ def test_a_dropped_frame_changes_nothing(family: int) -> None:
 
 
 def believes_any_reset(patch: pytest.MonkeyPatch) -> None:
-    def at_the_edge(tcb: Tcb, _: Seq, flags: int, now: float) -> None:
-        reset_or_syn(tcb, tcb.rcv_nxt, flags, now)
+    def arrive_at_the_edge(endpoint: Endpoint, segment: Segment, now: float) -> None:
+        segment_arrives(endpoint, segment._replace(seq=endpoint.rcv_nxt) if segment.flags & RST else segment, now)
 
-    reset_or_syn = arrives._reset_or_syn
-    patch.setattr(arrives, "_reset_or_syn", at_the_edge)
+    patch.setattr(f"{__name__}.segment_arrives", arrive_at_the_edge)
 
 
 def does_without_the_ack_bit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(arrives, "ACK", 0x1FF)
+    patch.setattr("lab.tcp.input.ACK", 0x1FF)
 
 
 @pytest.mark.parametrize("broken", [believes_any_reset, does_without_the_ack_bit])

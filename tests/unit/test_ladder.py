@@ -11,7 +11,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
-from lab.record.events import Connection, Recording
+from lab.record.events import CheckKind, Connection, Recording
 from lab.record.expectation import Expected
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung, Sides
@@ -152,9 +152,9 @@ def test_checks_belong_to_the_segment_that_they_look_at_or_to_what_happened_last
     story = Story()
     story.handshake()
     at = story.kernel("A", S.ESTABLISHED, seq=1, ack=1)
-    story.agrees("state")
+    story.agrees("state", kind=CheckKind.STATE)
     story.step("A title is no happening")
-    story.agrees("silence")
+    story.agrees("silence", kind=CheckKind.SILENCE)
     story.differs(at, Expected(0x10, ack=2))
     told = {rung.event: rung for rung in rungs_of(story)}
     assert [check.subject for check in told[at].checks] == ["state", "silence", "SA"]
@@ -211,7 +211,7 @@ def varied() -> Story:
         story.call("close")
         story.state(S.FIN_WAIT_1)
         story.kernel("FA", S.CLOSE_WAIT, seq=2, ack=1)
-        story.agrees("silence")
+        story.agrees("silence", kind=CheckKind.SILENCE)
         story.agrees("SA", 4, Expected(SYN))
         story.wait(300)
         story.state(S.CLOSED)
@@ -224,7 +224,7 @@ def varied() -> Story:
         story.agrees("SA", 4, Expected(SYN))
         story.crossing_over(syn)
         story.step("A step without anything but a check")
-        story.agrees("silence")
+        story.agrees("silence", kind=CheckKind.SILENCE)
     return story
 
 

@@ -15,11 +15,10 @@ from lab.record.expectation import Row
 from lab.record.results import Broken, Run
 from lab.report import mermaid, svg
 from lab.report.captures import captures, file_name
-from lab.report.columns import behind, side_by_side
 from lab.report.i18n import Words, words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Ladder
-from lab.report.screen import Screen, json_text
+from lab.report.screen import Screen, behind, json_text, side_by_side
 from lab.report.summary import as_json
 from lab.report.verdicts import listing_lines, result_lines
 from tests.unit.sample_run import run

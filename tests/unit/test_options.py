@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import TCP
 
+from lab.record.expectation import ANY
 from lab.tcp import options
 from lab.tcp.options import Option, Options
 from tests.unit.crafted import ANY_OPTION, KNOWN_OPTION, WORDS
@@ -83,3 +86,34 @@ def test_lookups() -> None:
     assert not options.has(chosen, "SAckOK")
     assert options.timestamp(chosen) == (5, 6)
     assert options.timestamp(chosen[:2]) is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "text"),
+    [
+        ((), "none"),
+        ((("MSS", 1460), ("SAckOK", b""), ("Timestamp", (7, 0)), ("NOP", None), ("WScale", 3)),
+         "mss 1460,sackOK,TS val 7 ecr 0,nop,wscale 3"),
+        ((("NOP", None), ("NOP", None), ("SAck", (1, 2, 5, 9))), "nop,nop,sack 1:2 5:9"),
+        ((("Timestamp", (ANY, 5)),), "TS val ANY ecr 5"),
+        ((("TFO", b""), ("EOL", None)), "tfo request,eol"),
+        ((("TFO", b"\xab\xcd"),), "tfo abcd"),
+        (((99, b"\x01"),), "kind 99 b'\\x01'"),
+        ((("MSS", ANY), ("WScale", ANY)), "mss ANY,wscale ANY"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_options_read_as_in_tcpdump(listed: tuple[Option, ...], text: str) -> None:
+    assert options.options_text(listed) == text
+
+
+@pytest.mark.parametrize("value", [ANY, (1, ANY)], ids=["whole", "an edge"])
+def test_a_sack_option_with_any_can_be_told(value: Any) -> None:
+    assert "ANY" in options.options_text((("SAck", value),))
+
+
+def test_kinds_and_names() -> None:
+    assert options.NAMES == {
+        0: "EOL", 1: "NOP", 2: "MSS", 3: "WScale", 4: "SAckOK", 5: "SAck", 8: "Timestamp", 34: "TFO"
+    }  # fmt: skip
+    assert options.text("MSS", 1460) == "mss 1460"

@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from lab.record.explanations import _REASONS
+from lab.record.expectation import EXPLANATIONS
 from lab.record.results import Outcome, Run
 from lab.report.coverage import EdgeReport
 from lab.report.edge_coverage import FIGURE_5
 from lab.report.html.data import Details, packed
-from lab.report.html.diagram import _WAYS, diagram, label, status
-from lab.report.html.sentences import Sentences, translations
-from lab.report.i18n import LANGUAGES, table, words
-from lab.report.palette import COLOURS, file_style, ladder_style
+from lab.report.html.diagram import WAYS, diagram, label, status
+from lab.report.i18n import LANGUAGES, Sentences, table, translations, words
+from lab.report.ladder_model import Kind
+from lab.report.svg_shapes import COLOURS, PHASE_OF, PHASES, file_style, ladder_style
 from lab.tcp.diagram import EDGES
 from lab.tcp.rules import RULES
+from lab.tcp.state import State
 from tests.browser.pages import conversation, failing, result, written
 from tests.unit.stories import Story
 
@@ -114,7 +115,7 @@ def test_what_is_packed_can_be_anything() -> None:
 
 
 def test_every_arrow_of_the_figure_is_drawn_and_named() -> None:
-    assert set(_WAYS) == {(edge.source, edge.event) for edge in FIGURE_5}
+    assert set(WAYS) == {(edge.source, edge.event) for edge in FIGURE_5}
     assert all(label(edge)[0] for edge in FIGURE_5)
     reports = [EdgeReport(edge, (), ()) for edge in FIGURE_5]
     drawn = diagram(reports, set(), words("en"), lambda report: "#/x" if report is reports[0] else "")
@@ -124,7 +125,7 @@ def test_every_arrow_of_the_figure_is_drawn_and_named() -> None:
 
 
 def test_every_sentence_of_the_documents_has_a_translation_and_no_other() -> None:
-    english = {rule.sentence for rule in RULES} | {each[2].rpartition("   ")[0] for each in _REASONS}
+    english = {rule.sentence for rule in RULES} | {each[2].rpartition("   ")[0] for each in EXPLANATIONS}
     english |= {edge.event.value for edge in EDGES}
     spoken_elsewhere = {
         "the data offset counts 32-bit words up to the data, options included",
@@ -164,10 +165,12 @@ def test_every_text_that_is_asked_for_is_there() -> None:
 def test_no_text_of_the_page_is_left_over() -> None:
     import tomllib
 
-    own = tomllib.loads(SOURCES["words.toml"])
+    own = set(tomllib.loads(SOURCES["words.toml"]))
     source = "\n".join(text for name, text in SOURCES.items() if name.endswith((".js", ".jinja", ".py")))
     families = ("f_", "h_", "outcome_", "theme_", "edge_", "layer_")
-    assert {key for key in own if not key.startswith(families) and not re.search(rf"\b{key}\b", source)} == set()
+    kinds = {kind.value for kind in Kind}  # of rungs: t(rung.k)
+    left = {key for key in own - kinds if not key.startswith(families) and not re.search(rf"\b{key}\b", source)}
+    assert left == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -199,8 +202,14 @@ def test_texts_stand_out(theme: int, ground: str) -> None:
         name: contrast(COLOURS[name][theme], below) for name in texts if contrast(COLOURS[name][theme], below) < 4.5
     } == {}
     if ground == "paper":
-        lines = ["closed", "opening", "open", "closing", "waiting"]
-        assert {name for name in lines if contrast(COLOURS[name][theme], below) < 3} == set()
+        assert {name for name in PHASES if contrast(COLOURS[name][theme], below) < 3} == set()
+
+
+def test_each_state_has_a_phase_and_each_phase_is_drawn_in_its_colour() -> None:
+    assert set(PHASE_OF) == set(State)
+    assert set(PHASE_OF.values()) == set(PHASES)
+    for phase in PHASES:
+        assert f".ladder .{phase} {{ stroke: var(--{phase}); }}\n" in ladder_style()
 
 
 def test_a_ladder_in_a_file_needs_no_variables() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from lab.tcp.diagram import CLOSED, ESTABLISHED, SYN_RECEIVED
 from lab.tcp.endpoint import Config, Endpoint
+from lab.tcp.output import due_retransmission, segments_owed
 from lab.tcp.rto import RetransmissionTimeout
 from lab.tcp.state import State
 from tests.unit.pair import Pair
@@ -58,27 +59,27 @@ def _retransmissions(endpoint: Endpoint) -> list[float]:
     times = []
     while (at := endpoint.next_timeout()) is not None:
         endpoint.handle_timeout(at - 0.001)
-        assert endpoint.segments_to_send(at - 0.001) == []
+        assert segments_owed(endpoint, at - 0.001) == []
         endpoint.handle_timeout(at)
-        times += [at for segment in endpoint.segments_to_send(at) if segment.letters == "FA"]
+        times += [at for segment in segments_owed(endpoint, at) if segment.letters == "FA"]
     return times
 
 
 def test_a_retransmission_is_the_oldest_segment_with_the_newest_acknowledgment() -> None:
     endpoint = established()
     endpoint.send(bytes(600), NOW)
-    first, second = endpoint.segments_to_send(NOW)
+    first, second = segments_owed(endpoint, NOW)
     assert (len(first.payload), len(second.payload)) == (536, 64)
     arrive(endpoint, "A", b"news", ack=endpoint.snd_una)
     timeout = endpoint.next_timeout()
     assert timeout is not None
-    assert endpoint.retransmission(timeout) is not None
+    assert due_retransmission(endpoint, timeout) is not None
     endpoint.handle_timeout(timeout)
-    (again,) = endpoint.segments_to_send(timeout)
+    (again,) = segments_owed(endpoint, timeout)
     assert (again.seq, again.payload, again.letters) == (first.seq, first.payload, first.letters)
     assert again.ack == first.ack + 4
     arrive(endpoint, "A", ack=second.end)
-    assert endpoint.retransmission(timeout) is None
+    assert due_retransmission(endpoint, timeout) is None
     assert endpoint.next_timeout() is None
 
 
@@ -114,12 +115,12 @@ def test_after_a_lost_syn_data_start_with_at_least_three_seconds(initial: float,
 def test_karn_no_round_trip_is_taken_from_a_repeated_segment() -> None:
     endpoint = established()
     endpoint.send(b"x", NOW)
-    endpoint.segments_to_send(NOW)
+    segments_owed(endpoint, NOW)
     srtt = endpoint.rto.srtt
     timeout = endpoint.next_timeout()
     assert timeout is not None
     endpoint.handle_timeout(timeout)
-    endpoint.segments_to_send(timeout)
+    segments_owed(endpoint, timeout)
     arrive(endpoint, "A", now=timeout + 7)
     assert endpoint.rto.srtt == srtt
     assert endpoint.rto.timeouts == 0

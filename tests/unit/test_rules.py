@@ -8,8 +8,9 @@ from typing import NamedTuple
 import pytest
 
 from lab.tcp.flags import bits
+from lab.tcp.flow import Flow
 from lab.tcp.options import Option, Options
-from lab.tcp.rules import RULES, Breach, Flow
+from lab.tcp.rules import RULES, Breach, judge
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
@@ -38,9 +39,9 @@ def theirs(flags: str, seq: int, ack: int | None = None, text: bytes = b"", /, *
 
 def hear(flow: Flow, said: Said) -> tuple[Breach, ...]:
     if said.ours:
-        flow.sent(said.segment, 0.0)
+        flow.sent(said.segment)
         return ()
-    return flow.judge(said.segment, 0.0)
+    return judge(flow, said.segment)
 
 
 def stamp(tsval: int, tsecr: int) -> Options:

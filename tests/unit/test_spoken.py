@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.record.events import CallMade, FrameSeen
-from lab.session.history import Spoken
+from lab.session.history import History
 from lab.tcp.flags import bits
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -18,19 +18,19 @@ def frame(
 
 
 def test_a_timer_is_set_between_the_cause_and_the_frame() -> None:
-    spoken = Spoken([frame(100, "S", peer=True), frame(700, "SA"), frame(900, "SA", again=True)])
-    assert [spoken.cause_ns(at) for at in range(3)] == [100, 100, 900]
-    assert spoken.set_ns(0) == 900
+    history = History([frame(100, "S", peer=True), frame(700, "SA"), frame(900, "SA", again=True)])
+    assert [history.cause_ns(at) for at in range(3)] == [100, 100, 900]
+    assert history.set_ns(0) == 900
 
 
 def test_the_cause_may_be_a_call_and_nothing_that_came_later() -> None:
     call = CallMade(200, "close", (), None, "", 0, None)
-    spoken = Spoken([frame(100, "A", peer=True), call, frame(400, "A", peer=True), frame(300, "FA")])
-    assert spoken.cause_ns(3) == 200
+    history = History([frame(100, "A", peer=True), call, frame(400, "A", peer=True), frame(300, "FA")])
+    assert history.cause_ns(3) == 200
 
 
 def test_without_a_cause_it_is_the_frame() -> None:
-    assert Spoken([frame(300, "S")]).cause_ns(0) == 300
+    assert History([frame(300, "S")]).cause_ns(0) == 300
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_without_a_cause_it_is_the_frame() -> None:
     ids=["none", "one", "one of something older"],
 )
 def test_the_longest_round_trip(answers: list[FrameSeen], longest: float) -> None:
-    assert Spoken([frame(100, "SA"), *answers]).longest_round_trip(0) == pytest.approx(longest)
+    assert History([frame(100, "SA"), *answers]).longest_round_trip(0) == pytest.approx(longest)

@@ -7,7 +7,8 @@ from typing import Any
 from lab.host.tracepoint import Transition, mapped
 from lab.record.events import Connection, Recording, StateSeen
 from lab.record.kernel_state import CLOSED, KernelState
-from lab.session.kernel_states import Timeline
+from lab.session.kernel_states import KernelStates
+from lab.session.readings import Readings
 from lab.tcp.state import State
 
 KERNEL, PEER = "198.18.0.1", "198.18.0.2"
@@ -39,7 +40,7 @@ def states(tracer: Any) -> list[State]:
     recording = Recording(4, START)
     recording.connections.append(Connection(4, 80, 40001, KERNEL, PEER))
     lookup: Any = Lookup()
-    Timeline(recording, KERNEL, lookup, tracer).catch_up()
+    KernelStates(recording, Readings(), KERNEL, lookup, tracer).catch_up()
     return [event.state for event in recording.events if isinstance(event, StateSeen)]
 
 

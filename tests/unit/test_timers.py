@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from lab.host.scheduling_delay import HoldUp
+from lab.host.scheduling_delay import SchedulingDelay
 from lab.host.sysctls import BASELINE, OPTIONAL
-from lab.session import timers
+from lab.session import timers, tolerance
 from lab.session.timers import Schedule
 
 OLD = {name: value for name, value in BASELINE.items() if name not in OPTIONAL}
@@ -156,16 +156,18 @@ def test_no_timeout_is_longer_than_the_longest() -> None:
 
 def test_a_timer_is_never_early_and_late_by_what_the_wheels_make_it() -> None:
     for seconds in 0.2, 1.0, 60.0:
-        earliest, latest = timers.window(seconds)
+        earliest, latest = tolerance.window(seconds)
         assert seconds - 0.02 == pytest.approx(earliest)
         assert seconds * 1.125 < latest < seconds * 1.13 + 0.3
 
 
 def test_what_the_machine_lost_is_allowed_for() -> None:
-    plain = timers.window(2)
-    assert timers.window(2, HoldUp(stolen=0.1)) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.1))
-    assert timers.window(2, HoldUp(late=0.3)) == pytest.approx((plain.earliest, plain.latest + 0.3))
-    assert timers.window(2, HoldUp(stolen=0.1, late=0.3)) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.3))
+    plain = tolerance.window(2)
+    assert tolerance.window(2, SchedulingDelay(stolen=0.1)) == pytest.approx((plain.earliest - 0.1, plain.latest + 0.1))
+    assert tolerance.window(2, SchedulingDelay(late=0.3)) == pytest.approx((plain.earliest, plain.latest + 0.3))
+    assert tolerance.window(2, SchedulingDelay(stolen=0.1, late=0.3)) == pytest.approx(
+        (plain.earliest - 0.1, plain.latest + 0.3)
+    )
 
 
 def test_no_copy_can_be_missing_unseen() -> None:
@@ -174,7 +176,7 @@ def test_no_copy_can_be_missing_unseen() -> None:
         schedule = timers.of_synchronized(settings(), rto, orphan=True)
         for number in range(8):
             both = schedule.timeout(number) + schedule.timeout(number + 1)
-            assert both > timers.window(schedule.timeout(number)).latest
+            assert both > tolerance.window(schedule.timeout(number)).latest
 
 
 def test_a_schedule_in_words() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import struct
-import threading
-from typing import Any
+from collections.abc import Iterator
 
 from lab.host.tracepoint import StateTracer, mapped
 from lab.record.kernel_state import BY_NUMBER
@@ -27,22 +26,27 @@ GOES_ON = change(20, OURS, State.ESTABLISHED, State.CLOSE_WAIT)
 STRANGE = change(15, FOREIGN, State.FIN_WAIT_1, State.CLOSED)
 
 
-class Ring:
-    """The buffer of one CPU: what is read from it, one time after the other."""
+class Rings:
+    """The buffers of some CPUs: what is read from each, one time after the other."""
 
-    def __init__(self, *told: bytes) -> None:
-        self._told = list(told)
+    layout = struct.Struct("=6xHQ4xQiiHH16s16s")
 
-    def read(self) -> bytes:
-        return self._told.pop(0) if self._told else b""
+    def __init__(self, *cpus: list[bytes]) -> None:
+        self.cpus = cpus
+
+    def read(self) -> Iterator[bytes]:
+        return (records.pop(0) if records else b"" for records in self.cpus)
+
+    def close(self) -> None:
+        """There is nothing to let go."""
 
 
-def tracer(*rings: Any) -> StateTracer:
-    made = StateTracer.__new__(StateTracer)
-    made._lock, made._watched, made._rings, made.lost = threading.Lock(), {}, [], 0
-    made._layout = struct.Struct("=6xHQ4xQiiHH16s16s")
+def tracer(*cpus: list[bytes]) -> StateTracer:
+    """With these records since it has begun to watch."""
+    source = Rings()
+    made = StateTracer(source)
     made.watch(ADDRESS)
-    made._rings = list(rings)
+    source.cpus = cpus
     return made
 
 
@@ -51,21 +55,21 @@ def told(by: StateTracer) -> list[State]:
 
 
 def test_what_was_not_seen_to_begin_is_not_told() -> None:
-    assert told(tracer(Ring(BEGINS + STRANGE + GOES_ON))) == [State.ESTABLISHED, State.CLOSE_WAIT]
+    assert told(tracer([BEGINS + STRANGE + GOES_ON])) == [State.ESTABLISHED, State.CLOSE_WAIT]
 
 
 def test_a_beginning_on_a_cpu_that_was_read_before_counts() -> None:
-    assert told(tracer(Ring(b"", BEGINS), Ring(GOES_ON))) == [State.CLOSE_WAIT]
+    assert told(tracer([b"", BEGINS], [GOES_ON])) == [State.CLOSE_WAIT]
 
 
 def test_what_comes_while_that_is_looked_for_waits_for_its_own_beginning() -> None:
-    by = tracer(Ring(b"", b"", BEGINS), Ring(STRANGE, GOES_ON))
+    by = tracer([b"", b"", BEGINS], [STRANGE, GOES_ON])
     assert told(by) == []
     assert told(by) == [State.ESTABLISHED, State.CLOSE_WAIT]
 
 
 def test_beginnings_are_seen_also_while_looking_away() -> None:
-    by = tracer(Ring(BEGINS, GOES_ON))
+    by = tracer([BEGINS, GOES_ON])
     with by.looking_away(ADDRESS):
         pass
     assert told(by) == [State.CLOSE_WAIT]

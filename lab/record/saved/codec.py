@@ -40,7 +40,6 @@ from lab.tcp.options import Option
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.tcp.values import make
 from lab.wire.frames import decode
 
 Json = Any
@@ -192,7 +191,7 @@ def _row_from_json(told: Json) -> Row:
     field, expected, got, agrees = told
     if not field.__class__ is expected.__class__ is got.__class__ is str or agrees.__class__ is not bool:
         raise TypeError
-    return make(Row, (field, expected, got, agrees))
+    return Row(field, expected, got, agrees)
 
 
 @lru_cache(maxsize=256, typed=True)

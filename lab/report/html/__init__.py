@@ -1,1 +1,1 @@
-"""The report: one page that opens from disk, needs no other file and asks nobody for anything."""
+"""The report: one page that opens from disk, needs no other file and makes no network requests."""

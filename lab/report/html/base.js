@@ -2,7 +2,7 @@
 
 const LANGUAGES = ['en', 'zh'];
 const SVG = 'http://www.w3.org/2000/svg';
-let index = null; // texts, scenarios, rules and sentences of the run
+let index = null; // texts, tables of signs and names, scenarios, rules and sentences of the run
 
 // An element. Attributes that are functions listen to events; children are nodes or strings, and never markup.
 function h(tag, attributes = {}, ...children) {
@@ -112,8 +112,4 @@ function wear(theme) {
 
 function announce(text) {
   document.getElementById('announcer').textContent = text;
-}
-
-function link(id, family, packet) {
-  return `#/${encodeURIComponent(id)}/${family}${packet ? `/p${packet}` : ''}`;
 }

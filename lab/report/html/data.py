@@ -12,27 +12,32 @@ import zlib
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
+from urllib.parse import quote
 
-from lab.record.events import CheckMade, Recording
-from lab.record.expectation import relative
-from lab.record.explanations import reason
+from lab.record.events import CheckKind, CheckMade, Recording
+from lab.record.expectation import explanation, relative
 from lab.record.results import Result, Run
-from lab.report.html.sentences import Sentences
-from lab.report.i18n import LANGUAGES, words
+from lab.report.evidence import own_and_other
+from lab.report.i18n import LANGUAGES, Sentences, words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung, Sides
-from lab.report.plain import sentence
+from lab.report.plain import FLAG_NAMES, sentence
 from lab.report.screen import printable
 from lab.report.svg import MOST_RUNGS, figure
-from lab.report.svg_shapes import NARROW, WIDE
+from lab.report.svg_shapes import NARROW, PHASE_OF, WIDE
+from lab.report.verdicts import found
+from lab.tcp import flags
 from lab.tcp.diagram import EDGES
-from lab.tcp.flags import ACK
-from lab.tcp.rulebook import rules_for
-from lab.tcp.rules import RULES
+from lab.tcp.options import NAMES, value_text
+from lab.tcp.rules import RULES, rules_for
 from lab.tcp.state import State
 
 Json = dict[str, Any]
 
+SIGNS = {"pass": "✓", "fail": "✗", "error": "!", "skip": "⊘"}
+"""What says without colours how a scenario ended."""
+_CONTROL_BITS = {name: flags.letters(1 << bit) for bit, name in enumerate(FLAG_NAMES) if name != "NS"}
+"""The letters of those that can be searched for by name: the name NS would be two letters."""
 _RULE_NUMBERS = {rule.id: number for number, rule in enumerate(RULES)}
 _EDGES: dict[tuple[State, State], list[str]] = {}
 for _edge in EDGES:
@@ -43,6 +48,11 @@ def packed(value: Any) -> str:
     """A value as JSON, deflated, in base64; `DecompressionStream("deflate")` takes it apart in a browser."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 9)).decode("ascii")
+
+
+def link(scenario: str, family: int, packet: int | None = None) -> str:
+    """The address of a scenario on the page, or of a packet of it."""
+    return f"#/{quote(scenario, safe='')}/{family}" + (f"/p{packet}" if packet is not None else "")
 
 
 class Details:
@@ -59,7 +69,16 @@ class Details:
         for _, results in groupby(run.results, lambda each: each.scenario.id):
             listed.append(self._scenario(list(results)))
         rules = [[rule.id, self._sentences.number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
-        self.index = {"scenarios": listed, "rules": rules, "sentences": self._sentences.listed}
+        self.index = {
+            "scenarios": listed,
+            "rules": rules,
+            "sentences": self._sentences.listed,
+            "signs": SIGNS,
+            "phases": {state.value: phase for state, phase in PHASE_OF.items()},
+            "options": NAMES,
+            "control": _CONTROL_BITS,
+            "letters": flags.letters((1 << len(FLAG_NAMES)) - 1),
+        }
 
     def _scenario(self, results: Sequence[Result]) -> Json:
         described = results[0].scenario
@@ -72,6 +91,7 @@ class Details:
             runs.append(
                 {
                     "family": result.family,
+                    "link": link(described.id, result.family),
                     "outcome": result.outcome.value,
                     "checks": result.checks,
                     "message": printable(result.message),
@@ -95,8 +115,8 @@ class Details:
             "names": ladder.names,
             "judged": recording.segments_judged,
             "lost": recording.transitions_lost,
-            "wide": figure(ladder, say, WIDE),
-            "narrow": figure(ladder, say, NARROW),
+            "wide": [WIDE.width, *figure(ladder, say, WIDE)],
+            "narrow": [NARROW.width, *figure(ladder, say, NARROW)],
         }
         return told, [_searchable(at, rung) for at, rung in enumerate(ladder.rungs) if rung.packet is not None]
 
@@ -113,14 +133,15 @@ class Details:
         seen = ladder.seen(rung)
         if seen is not None:
             frame, segment = seen
-            own = frame.bases.peer if frame.from_peer else frame.bases.kernel
-            other = frame.bases.kernel if frame.from_peer else frame.bases.peer
+            own, other = own_and_other(frame.bases, frame.from_peer)
             told["seq"] = [
                 relative(segment.seq, own),
                 len(segment.payload),
                 *(segment.flags >> bit & 1 for bit in (1, 0)),
             ]
-            if segment.flags & ACK:
+            told["end"] = relative(segment.end, own)
+            told["o"] = [value_text(each) if not isinstance(each[1], bytes) else "" for each in segment.options]
+            if segment.flags & flags.ACK:
                 told["ack"] = relative(segment.ack, other)
             told["q"], told["r"] = rung.acknowledges, rung.acknowledged
             if not frame.from_peer:
@@ -133,14 +154,15 @@ class Details:
 
     def _check(self, recording: Recording, check: CheckMade, rung: Rung) -> Json:
         why = check.difference.why if check.difference else ""
-        rows = [
-            [row.field, printable(row.expected), printable(row.got), row.agrees, self._why(check, row.field, rung)]
-            for row in recording.rows(check)
-        ]
+        rows = recording.rows(check)
         told: Json = {
             "o": check.passed,
-            "u": printable(check.subject),
-            "rows": rows,
+            "k": check.kind.value,
+            "u": printable(found(check.subject, rows)),
+            "rows": [
+                [row.field, printable(row.expected), printable(row.got), row.agrees, self._why(check, row.field, rung)]
+                for row in rows
+            ],
             "why": self._sentences.number(why),
         }
         if check.where is not None:
@@ -152,9 +174,9 @@ class Details:
     def _why(self, check: CheckMade, field: str, rung: Rung) -> int:
         """The number of the sentence behind a compared field."""
         if check.expected is not None:
-            return self._sentences.number(reason(field, check.expected.flags))
+            return self._sentences.number(explanation(field, check.expected.flags))
         before, after = rung.before.kernel, rung.after.kernel
-        if check.subject == "state" and check.passed and before and after and before is not after:
+        if check.kind is CheckKind.STATE and check.passed and before and after and before is not after:
             known = _EDGES.get((before, after), [])
             return self._sentences.number(known[0] if len(known) == 1 else "")
         return self._sentences.number("")

@@ -30,6 +30,8 @@ _PLACES = {
     S.TIME_WAIT: (380, 650),
 }
 _END = (640, 650)
+EDGE_SIGNS = {"kernel": "✓", "peer": "○", "absent": "⊘", "open": "·"}
+"""What says without colours how an arrow stands."""
 
 
 class _Way(NamedTuple):
@@ -40,7 +42,7 @@ class _Way(NamedTuple):
     anchor: str = "middle"
 
 
-_WAYS = {
+WAYS = {
     (S.CLOSED, E.PASSIVE_OPEN): _Way(((356, 53), (356, 123)), (348, 84), "end"),
     (S.LISTEN, E.CLOSE): _Way(((404, 123), (404, 53)), (412, 84), "start"),
     (S.CLOSED, E.ACTIVE_OPEN): _Way(((442, 30), (660, 30), (660, 233)), (652, 70), "end"),
@@ -107,7 +109,7 @@ def label(edge: Edge) -> tuple[str, str]:
 
 def _arrow(report: EdgeReport, say: Words, target: str) -> str:
     edge = report.edge
-    way = _WAYS[edge.source, edge.event]
+    way = WAYS[edge.source, edge.event]
     points = way.points
     (x1, y1), (x2, y2) = points[-2], points[-1]
     dx, dy = (x2 > x1) - (x2 < x1), (y2 > y1) - (y2 < y1)
@@ -115,19 +117,15 @@ def _arrow(report: EdgeReport, say: Words, target: str) -> str:
     tip = f"M{x2} {y2}L{x2 - 10 * dx - 5 * dy} {y2 - 10 * dy - 5 * dx}L{x2 - 10 * dx + 5 * dy} {y2 - 10 * dy + 5 * dx}Z"
     event, sends = label(edge)
     x, y = way.label
-    text = f'<text x="{x}" y="{y}" text-anchor="{way.anchor}">{_mark(report)}{escape(event)}'
-    text += f'<tspan class="sends"> / {escape(sends)}</tspan></text>' if sends else "</text>"
     how = status(report)
+    mark = f"{EDGE_SIGNS[how]} " if how != "open" else ""
+    text = f'<text x="{x}" y="{y}" text-anchor="{way.anchor}">{mark}{escape(event)}'
+    text += f'<tspan class="sends"> / {escape(sends)}</tspan></text>' if sends else "</text>"
     told = say("edge_name", source=edge.source, event=event, target=edge.target, status=say(f"edge_{how}"))
     inside = f'<path class="line" d="{line}"/><path class="tip" d="{tip}"/>{text}'
     if target:
         return f'<a class="edge {how}" href="{escape(target)}" aria-label="{escape(told)}">{inside}</a>'
     return f'<g class="edge {how}" role="img" aria-label="{escape(told)}">{inside}</g>'
-
-
-def _mark(report: EdgeReport) -> str:
-    """What says without colours how an arrow stands."""
-    return {"kernel": "✓ ", "peer": "○ ", "absent": "⊘ ", "open": ""}[status(report)]
 
 
 def _box(state: State, place: tuple[int, int], seen: bool) -> str:

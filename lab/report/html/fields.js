@@ -22,8 +22,6 @@ const TCP = [
   ['PSH', 108, 1], ['RST', 109, 1], ['SYN', 110, 1], ['FIN', 111, 1], ['window', 112, 16],
   ['checksum', 128, 16, 'hex'], ['urgent', 144, 16],
 ];
-const BITS_OF_CONTROL = new Set(['NS', 'CWR', 'ECE', 'URG', 'ACK', 'PSH', 'RST', 'SYN', 'FIN', 'df', 'mf', 'ip_reserved']);
-const OPTION_NAMES = { 0: 'EOL', 1: 'NOP', 2: 'MSS', 3: 'WScale', 4: 'SAckOK', 5: 'SAck', 8: 'Timestamp', 34: 'TFO' };
 
 function bitsOf(octets, from, count) {
   let text = '';
@@ -71,35 +69,24 @@ function span(layer, name, base, from, end, value, more = {}) {
   return { name, layer, first: from * 8, count: (end - from) * 8, value, start: from, end, column: (from - base) * 8, ...more };
 }
 
-function optionText(name, part) {
-  const word = (at, size) => part.slice(at, at + size).reduce((sum, each) => sum * 256 + each, 0);
-  if (name === 'MSS' && part.length === 4) return String(word(2, 2));
-  if (name === 'WScale' && part.length === 3) return String(part[2]);
-  if (name === 'Timestamp' && part.length === 10) return `${word(2, 4)}, ${word(6, 4)}`;
-  if (name === 'SAck') {
-    const edges = [];
-    for (let at = 2; at + 8 <= part.length; at += 8) edges.push(`${word(at, 4)}:${word(at + 4, 4)}`);
-    return edges.join(' ');
-  }
-  return part.length > 2 ? hex(part.slice(2)).join(' ') : '';
-}
-
-function options(octets, base, from, end) {
+// `texts` are the values of the options that the lab has read, in order; any other value is shown as its bytes.
+function options(octets, base, from, end, texts) {
   const found = [];
   let at = from;
   while (at < end) {
     const kind = octets[at];
     const length = kind < 2 ? 1 : Math.max(2, Math.min(octets[at + 1] || 2, end - at));
-    const name = OPTION_NAMES[kind] || `${kind}`;
+    const name = index.options[kind] || `${kind}`;
     const stop = kind === 0 ? end : Math.min(at + length, end);
-    found.push(span('tcp', 'option', base, at, stop, optionText(name, [...octets.subarray(at, stop)]), { option: name }));
+    const value = texts[found.length] || hex(octets.subarray(at + 2, stop)).join(' ');
+    found.push(span('tcp', 'option', base, at, stop, value, { option: name }));
     at = stop;
   }
   return found;
 }
 
 // All fields of a frame, layer by layer: Ethernet, IP, TCP or what else it carries, data.
-function dissect(octets) {
+function dissect(octets, texts) {
   const layers = [{ name: 'ethernet', base: 0, fields: ETHERNET.map((each) => field(octets, 'ethernet', 0, each)) }];
   if (octets.length < 14) return [{ name: 'other', base: 0, fields: [span('other', 'bytes', 0, 0, octets.length, '')] }];
   const kind = (octets[12] << 8) | octets[13];
@@ -124,7 +111,7 @@ function dissect(octets) {
     const base = at;
     const fields = TCP.map((each) => field(octets, 'tcp', base, each));
     const text = base + Math.max(20, Math.min((octets[base + 12] >> 4) * 4, end - base));
-    fields.push(...options(octets, base, base + 20, text));
+    fields.push(...options(octets, base, base + 20, text, texts));
     layers.push({ name: 'tcp', base, fields });
     at = text;
     if (at < end) layers.push({ name: 'payload', base: at, fields: [span('payload', 'data', at, at, end, `${end - at}`)] });

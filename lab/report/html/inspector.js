@@ -1,7 +1,5 @@
 // What is told of one rung of a ladder: states before and after, numbers that belong together, checks, the packet.
 
-const KIND_NAMES = { call: 'call', wait: 'wait', arrival: 'arrival', state: 'change' };
-
 function inspected(run, at, go) {
   const rung = run.rungs[at];
   const parts = [head(rung), h('p', { class: 'told' }, both(rung.s))];
@@ -16,7 +14,7 @@ function inspected(run, at, go) {
 }
 
 function head(rung) {
-  if (rung.n === undefined) return h('h2', {}, t(KIND_NAMES[rung.k]));
+  if (rung.n === undefined) return h('h2', {}, t(rung.k));
   const ends = rung.p ? ['peer', 'kernel'] : ['kernel', 'peer'];
   const way = LANGUAGES.map((lang) => h('span', { lang }, filled(index.words.from_to[lang], {
     source: index.words[`${ends[0]}_head`][lang], target: index.words[`${ends[1]}_head`][lang],
@@ -37,22 +35,19 @@ function states(rung) {
     h('tbody', {}, row('peer_head', 0), row('kernel_head', 1))));
 }
 
-const PHASES = { CLOSED: 'closed', LISTEN: 'opening', 'SYN-SENT': 'opening', 'SYN-RECEIVED': 'opening', ESTABLISHED: 'open', 'TIME-WAIT': 'waiting' };
-
 function pill(state) {
-  return h('span', { class: `pill ${PHASES[state] || 'closing'}` }, state);
+  return h('span', { class: `pill ${index.phases[state]}` }, state);
 }
 
 function numbers(run, rung, go) {
   const [seq, data, syn, fin] = rung.seq;
-  const end = seq + data + syn + fin;
   const items = [];
-  if (end > seq) {
+  if (data + syn + fin) {
     const parts = LANGUAGES.map((lang) => {
       const text = (key, values = {}) => filled(index.words[key][lang], values);
       return (syn ? text('part_syn') : '') + (data ? text('part_data', { count: data }) : '') + (fin ? text('part_fin') : '');
     });
-    items.push(h('li', { class: 'seq' }, LANGUAGES.map((lang, at) => h('span', { lang }, filled(index.words.takes[lang], { seq, parts: parts[at], end })))));
+    items.push(h('li', { class: 'seq' }, LANGUAGES.map((lang, at) => h('span', { lang }, filled(index.words.takes[lang], { seq, parts: parts[at], end: rung.end })))));
     const by = rung.r === null || rung.r === undefined ? null : run.rungs[rung.r];
     items.push(h('li', { class: 'seq' }, by
       ? h('button', { type: 'button', class: 'jump', click: () => go(rung.r) }, t('acknowledged_by', { packet: by.n, ack: by.ack }))
@@ -62,9 +57,8 @@ function numbers(run, rung, go) {
   }
   for (const other of rung.q || []) {
     const sent = run.rungs[other];
-    const [first, ...rest] = sent.seq;
     items.push(h('li', { class: 'ack' }, h('button', { type: 'button', class: 'jump', click: () => go(other) },
-      t('acknowledges', { ack: rung.ack, packet: sent.n, end: rest.reduce((sum, each) => sum + each, first) }))));
+      t('acknowledges', { ack: rung.ack, packet: sent.n, end: sent.end }))));
   }
   return h('section', { class: 'numbers' }, h('h3', {}, t('numbers')), h('ul', {}, items));
 }
@@ -85,7 +79,7 @@ function checks(run, rung) {
     ]);
     return h('li', { class: check.o ? 'ok' : 'wrong' }, h('details', { open },
       h('summary', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, check.o ? '✓' : '✗'), ' ',
-        h('span', { class: 'hidden' }, t(check.o ? 'check_ok' : 'check_wrong'), ': '), h('span', { class: 'mono' }, brief(check)),
+        h('span', { class: 'hidden' }, t(check.o ? 'check_ok' : 'check_wrong'), ': '), h('span', { class: 'mono' }, check.u),
         check.line ? h('small', {}, ' ', t('line', { line: check.line })) : ''),
       check.summary ? h('p', {}, check.summary) : '',
       check.source ? h('pre', {}, h('code', {}, check.source)) : '',
@@ -96,14 +90,8 @@ function checks(run, rung) {
   return h('section', { class: 'checks' }, h('h3', {}, t('checks')), items.length ? h('ul', {}, items) : h('p', { class: 'lead' }, t('no_checks')));
 }
 
-function brief(check) {
-  const told = check.rows.filter(([name, , got]) => name !== 'flags' && got !== 'none');
-  const text = told.map(([name, , got]) => (name === check.u ? got : `${name} ${got}`)).join(', ');
-  return `${check.u} ${text}`.trim();
-}
-
 function rules(rung) {
-  const broke = rung.checks.some((check) => check.u.startsWith('standing rule'));
+  const broke = rung.checks.some((check) => check.k === 'rule');
   const items = rung.rules.map((number) => h('li', {}, h('code', {}, index.rules[number][0]), ' ', sentence(index.rules[number][1])));
   return h('li', { class: broke ? '' : 'ok' }, h('details', {},
     h('summary', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, broke ? '·' : '✓'), ' ',

@@ -1,7 +1,5 @@
 // What is shown follows the part of the address behind #: the overview, a scenario and a packet of it, or a search.
 
-const SIGNS = { pass: '✓', fail: '✗', error: '!', skip: '⊘' };
-
 async function start() {
   if (!('DecompressionStream' in window)) {
     document.getElementById('too-old').hidden = false;

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -15,21 +14,14 @@ from lab.record.results import Outcome, Result, Run
 from lab.report.claims import ClaimReport
 from lab.report.coverage import Coverage, EdgeReport
 from lab.report.evidence import Evidence
-from lab.report.html.data import Details
-from lab.report.html.diagram import diagram, label, status
+from lab.report.html.data import SIGNS, Details, link
+from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
 from lab.report.i18n import LANGUAGES, words
 from lab.report.verdicts import place
 
 Context = dict[str, Any]
 
-_SIGNS = {"pass": "✓", "fail": "✗", "error": "!", "skip": "⊘"}
-_EDGE_SIGNS = {"kernel": "✓", "peer": "○", "absent": "⊘", "open": "·"}
 _MOST_EVIDENCE = 4
-
-
-def link(scenario: str, family: int, packet: int | None = None) -> str:
-    """Where a scenario is on the page, and a packet of it."""
-    return f"#/{quote(scenario, safe='')}/{family}" + (f"/p{packet}" if packet is not None else "")
 
 
 def verdicts(run: Run, details: Details) -> Context:
@@ -40,7 +32,7 @@ def verdicts(run: Run, details: Details) -> Context:
     scenarios = [_scenario(list(results)) for _, results in groupby(run.results, lambda each: each.scenario.id)]
     wrong = [result for result in run.results if result.outcome in (Outcome.FAIL, Outcome.ERROR)]
     return {
-        "signs": _SIGNS,
+        "signs": SIGNS,
         "counts": {outcome.value: counts[outcome] for outcome in Outcome},
         "total": len(run.results) + len(run.broken),
         "verdict_class": worst.value,
@@ -57,8 +49,8 @@ def figure(found: Coverage) -> Context:
     seen = {each.state for each in found.states if each.kernel}
     counts = Counter(status(each) for each in found.edges)
     return {
-        "edge_signs": _EDGE_SIGNS,
-        "edge_counts": {how: counts[how] for how in _EDGE_SIGNS if counts[how]},
+        "edge_signs": EDGE_SIGNS,
+        "edge_counts": {how: counts[how] for how in EDGE_SIGNS if counts[how]},
         "diagrams": {
             language: Markup(diagram(found.edges, seen, words(language), _edge_link))  # it escapes
             for language in LANGUAGES

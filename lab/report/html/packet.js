@@ -6,7 +6,7 @@ class Packet {
   constructor(octets, rung) {
     this.octets = octets;
     this.rung = rung;
-    this.layers = dissect(octets);
+    this.layers = dissect(octets, rung.o || []);
     this.fields = this.layers.flatMap((layer) => layer.fields);
     this.cells = new Map(); // by field: what shows it
     this.bytes = [];
@@ -68,7 +68,7 @@ class Packet {
     this.cells.set(each, []);
     return pieces.map((piece) => {
       const main = piece === widest;
-      const bit = BITS_OF_CONTROL.has(each.name);
+      const bit = each.count === 1;
       const cell = h('button', {
         type: 'button',
         class: `cell${bit ? ' bit' : ''}${bit && each.value === '1' ? ' set' : ''}${piece.count < 6 && !bit ? ' slim' : ''}`,

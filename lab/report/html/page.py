@@ -11,13 +11,13 @@ from markupsafe import Markup
 
 from lab.claims.catalogue import Catalogue
 from lab.record.results import Run
-from lab.report import palette
 from lab.report.claims import claim_reports
 from lab.report.coverage import coverage
 from lab.report.html import overview
 from lab.report.html.data import Details, packed
 from lab.report.i18n import LANGUAGES, table, words
 from lab.report.screen import printable
+from lab.report.svg_shapes import ladder_style, phase_rules, variables
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "scenario.css")
@@ -34,7 +34,7 @@ def page(run: Run, catalogue: Catalogue) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = palette.variables() + palette.ladder_style() + _joined(_STYLES)
+    style = variables() + ladder_style() + phase_rules(".inspector .pill", "border-color") + _joined(_STYLES)
     script = f"(() => {{\n'use strict';\n{_joined(_SCRIPTS)}}})();\n"
     details = Details(run)
     return environment.get_template("page.html.jinja").render(

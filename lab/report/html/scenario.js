@@ -58,16 +58,16 @@ class Stage {
     const neighbour = (step, key, sign) => {
       const other = index.scenarios[at + step];
       if (!other) return '';
-      const family = other.runs.some((each) => each.family === this.family) ? this.family : other.runs[0].family;
-      return named(key, h('a', { class: 'button', href: link(other.id, family), title: other.id }, sign));
+      const like = other.runs.find((each) => each.family === this.family) || other.runs[0];
+      return named(key, h('a', { class: 'button', href: like.link, title: other.id }, sign));
     };
     const families = scenario.runs.map((each) => h('a', {
-      class: `family ${each.outcome}`, href: link(scenario.id, each.family), 'aria-current': each.family === this.family ? 'true' : undefined,
-    }, h('span', { 'aria-hidden': 'true' }, SIGNS[each.outcome]), ` IPv${each.family}`, h('span', { class: 'hidden' }, ', ', t(`outcome_${each.outcome}`))));
+      class: `family ${each.outcome}`, href: each.link, 'aria-current': each.family === this.family ? 'true' : undefined,
+    }, h('span', { 'aria-hidden': 'true' }, index.signs[each.outcome]), ` IPv${each.family}`, h('span', { class: 'hidden' }, ', ', t(`outcome_${each.outcome}`))));
     return h('div', { class: 'scenario-head' },
       h('nav', { class: 'crumbs' }, h('a', { href: '#scenarios' }, '← ', t('back')), h('span', { class: 'neighbours' }, neighbour(-1, 'previous_scenario', '‹'), neighbour(1, 'next_scenario', '›'))),
       h('h1', {}, scenario.id), h('p', { class: 'scenario-title' }, scenario.title),
-      h('p', { class: 'meta' }, h('span', {}, scenario.section), h('span', { class: `verdict ${run.outcome}` }, h('span', { 'aria-hidden': 'true' }, SIGNS[run.outcome]), ' ', t(`outcome_${run.outcome}`)),
+      h('p', { class: 'meta' }, h('span', {}, scenario.section), h('span', { class: `verdict ${run.outcome}` }, h('span', { 'aria-hidden': 'true' }, index.signs[run.outcome]), ' ', t(`outcome_${run.outcome}`)),
         h('span', {}, t('checks_count', { count: run.checks })), h('span', { class: 'families' }, families)));
   }
 
@@ -82,8 +82,7 @@ class Stage {
 
   // The drawing comes as markup that the lab has made and escaped; it is parsed as XML, which runs no script.
   ladder() {
-    const [height, body] = NARROW.matches ? this.told.narrow : this.told.wide;
-    const width = NARROW.matches ? 360 : 860;
+    const [width, height, body] = NARROW.matches ? this.told.narrow : this.told.wide;
     const text = `<svg xmlns="${SVG}" class="ladder" viewBox="0 0 ${width} ${height}">${body}</svg>`;
     const svg = document.importNode(new DOMParser().parseFromString(text, 'image/svg+xml').documentElement, true);
     svg.setAttribute('role', 'listbox');
@@ -158,7 +157,7 @@ class Stage {
       announce(this.saidOf(at)[LANGUAGES.indexOf(language())]);
     }
     this.connect(at, rung);
-    if (rung.n) history.replaceState(null, '', link(this.scenario.id, this.family, rung.n));
+    if (rung.n) history.replaceState(null, '', `${this.run.link}/p${rung.n}`);
   }
 
   // A curve from each number to the one that acknowledges it.

@@ -1,7 +1,6 @@
 // Filters of the overview, and the search over scenarios, claims and packets.
 
 const MOST = 40;
-const CONTROL = { SYN: 'S', ACK: 'A', FIN: 'F', RST: 'R', PSH: 'P', URG: 'U', ECE: 'E', CWR: 'C' };
 
 function filters() {
   for (const bar of document.querySelectorAll('.filters')) {
@@ -36,7 +35,7 @@ function packetsFor(words) {
   const found = [];
   const bits = (word) => {
     const names = word.toUpperCase().split('+');
-    return names.every((name) => name in CONTROL) ? [...names.map((name) => CONTROL[name])].sort().join('') : null;
+    return names.every((name) => name in index.control) ? [...names.map((name) => index.control[name])].sort().join('') : null;
   };
   for (const scenario of index.scenarios) {
     for (const run of scenario.runs) {
@@ -44,7 +43,7 @@ function packetsFor(words) {
         const [, , letters, text, , marks] = packet;
         const sorted = [...letters].sort().join('');
         const fits = words.every((word) => {
-          const wanted = bits(word) || (/^[fsrpauecn]{1,6}$/i.test(word) && word === word.toUpperCase() ? [...word].sort().join('') : null);
+          const wanted = bits(word) || (word.length <= 6 && [...word].every((each) => index.letters.includes(each)) ? [...word].sort().join('') : null);
           if (wanted !== null) return sorted === wanted;
           return `${text} ${marks}`.toLowerCase().includes(word.toLowerCase());
         });
@@ -63,13 +62,13 @@ function search(query) {
   const packets = packetsFor(words);
   const list = (items, view) => [h('ul', { class: 'found' }, items.slice(0, MOST).map(view)), items.length > MOST ? h('p', { class: 'lead' }, t('results_more', { count: items.length - MOST })) : ''];
   const parts = [];
-  if (scenarios.length) parts.push(h('h2', {}, t('scenarios')), list(scenarios, (each) => h('li', {}, h('a', { href: link(each.id, each.runs[0].family) }, each.id), ' ', h('span', {}, each.title))));
+  if (scenarios.length) parts.push(h('h2', {}, t('scenarios')), list(scenarios, (each) => h('li', {}, h('a', { href: each.runs[0].link }, each.id), ' ', h('span', {}, each.title))));
   if (claims.length) {
     parts.push(h('h2', {}, t('claims')), list(claims, (each) => h('li', {}, h('a', { href: `#${each.id}` }, each.id), ' ', [...each.querySelector('.says').childNodes].map((node) => node.cloneNode(true)))));
   }
   if (packets.length) {
     parts.push(h('h2', {}, t('packets')), list(packets, ([scenario, run, [, number, letters, text, fromPeer]]) => h('li', {},
-      h('a', { href: link(scenario.id, run.family, number) }, `${scenario.id} IPv${run.family}, ${number}`), ' ',
+      h('a', { href: `${run.link}/p${number}` }, `${scenario.id} IPv${run.family}, ${number}`), ' ',
       h('span', { class: 'mono' }, `${fromPeer ? '→' : '←'} ${letters} ${text}`))));
   }
   const total = { scenarios: scenarios.length, claims: claims.length, packets: packets.length };

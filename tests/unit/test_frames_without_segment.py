@@ -11,8 +11,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoReply, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
-from lab.wire.frames import decode
-from lab.wire.notes import why_no_segment
+from lab.wire.frames import decode, why_no_segment
 from tests.unit.crafted import ADDRESSES, DESTINATION_MAC, SOURCE_MAC
 
 LINK = Ether(src=SOURCE_MAC, dst=DESTINATION_MAC)

@@ -1,15 +1,16 @@
-"""A run as JUnit's XML, which CI systems read: a suite for each scenario file, a case for each scenario and family."""
+"""A run for CI systems: JUnit XML, and annotations of GitHub Actions."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from lab.record.results import Broken, Outcome, Result, Run
+from lab.record.results import Outcome, Result, Run
 from lab.report.screen import Screen
-from lab.report.verdicts import result_lines
+from lab.report.verdicts import result_lines, told
 
 _ELEMENTS = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIP: "skipped"}
 _TYPES = {"failure": "the kernel differs", "error": "the scenario is broken", "skipped": "not applicable"}
@@ -17,7 +18,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def junit(run: Run) -> bytes:
-    """The whole run."""
+    """The whole run as JUnit XML: a suite for each scenario file, a case for each scenario and family."""
     suites: dict[Path, ET.Element] = {}
 
     def suite_of(file: Path) -> ET.Element:
@@ -29,7 +30,7 @@ def junit(run: Run) -> bytes:
     for result in run.results:
         suite_of(result.scenario.file).append(_case(result))
     for broken in run.broken:
-        suite_of(broken.file).append(_broken_case(broken))
+        suite_of(broken.file).append(_broken_case(broken.file, broken.line, broken.why))
     for suite in suites.values():
         _count(suite, [suite])
     root = ET.Element("testsuites", {"name": "lab run"})
@@ -59,9 +60,9 @@ def _case(result: Result) -> ET.Element:
     return case
 
 
-def _broken_case(broken: Broken) -> ET.Element:
-    case = _new_case(broken.file, broken.line, "the file can be loaded", 0.0)
-    _tell(case, "error", broken.why, f"{broken.file}:{broken.line}: {broken.why}")
+def _broken_case(file: Path, line: int, why: str) -> ET.Element:
+    case = _new_case(file, line, "the file can be loaded", 0.0)
+    _tell(case, "error", why, f"{file}:{line}: {why}")
     return case
 
 
@@ -86,3 +87,36 @@ def _count(element: ET.Element, suites: Iterable[ET.Element]) -> None:
 def _clean(text: str) -> str:
     """Without the characters that XML has no way to write."""
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+_IN_A_MESSAGE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_IN_A_PROPERTY = _IN_A_MESSAGE | str.maketrans({":": "%3A", ",": "%2C"})
+
+
+def error_lines(run: Run, root: Path) -> Iterator[str]:
+    """An annotation of GitHub Actions for each failed result and each broken file; paths are relative to `root`."""
+    for result in run.results:
+        if result.outcome in (Outcome.FAIL, Outcome.ERROR):
+            where = result.difference.where if result.difference is not None else result.where
+            file, line = (where.file, where.line) if where else (str(result.scenario.file), result.scenario.line)
+            yield _error(root, file, line, f"{result.scenario.id} IPv{result.family}", _message(result))
+    for broken in run.broken:
+        yield _error(root, str(broken.file), broken.line, "this file cannot be loaded", broken.why)
+
+
+def _message(result: Result) -> str:
+    check = result.difference
+    if check is None or result.recording is None:
+        return result.message
+    lines = [check.difference.summary if check.difference else "", told(result.recording, check)]
+    if check.difference and check.difference.why:
+        lines.append(check.difference.why)
+    return "\n".join(filter(None, lines))
+
+
+def _error(root: Path, file: str, line: int, title: str, message: str) -> str:
+    relative = os.path.relpath(file, root)
+    named = file if relative.startswith(os.pardir) else relative
+    properties = {"file": named, "line": str(line), "title": title}
+    told_as = ",".join(f"{name}={value.translate(_IN_A_PROPERTY)}" for name, value in properties.items())
+    return f"::error {told_as}::{message.translate(_IN_A_MESSAGE)}"

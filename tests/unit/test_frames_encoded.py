@@ -8,41 +8,40 @@ from hypothesis import given
 
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
-from lab.wire.frames import Received, decode
-from lab.wire.stamps import Stamper
+from lab.wire.frames import Encoder, Received, decode
 from tests.unit.crafted import DESTINATION_MAC, PORTS, SEGMENTS, SOURCE_MAC, ends, hosts, packet
 
-STAMPERS = {family: Stamper(*hosts(family), SOURCE_MAC, DESTINATION_MAC) for family in (4, 6)}
+ENCODERS = {family: Encoder(*hosts(family), SOURCE_MAC, DESTINATION_MAC) for family in (4, 6)}
 NETWORK = {4: {"flags": "DF", "id": 0}, 6: {}}
 PLAIN = Segment(Seq(1), Seq(2), 0x18, 512, payload=b"odd")
 
 pytestmark = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 
 
-def stamped(family: int, segment: Segment) -> bytes:
-    return STAMPERS[family].frame(*PORTS, segment)
+def encoded(family: int, segment: Segment) -> bytes:
+    return ENCODERS[family].encode(*PORTS, segment)
 
 
 @given(segment=SEGMENTS)
-def test_a_stamped_frame_is_the_frame_that_scapy_makes(family: int, segment: Segment) -> None:
-    assert stamped(family, segment) == bytes(packet(family, segment, **NETWORK[family]))
+def test_an_encoded_frame_is_the_frame_that_scapy_makes(family: int, segment: Segment) -> None:
+    assert encoded(family, segment) == bytes(packet(family, segment, **NETWORK[family]))
 
 
 def test_a_checksum_of_zero(family: int) -> None:
-    checksum = int.from_bytes(stamped(family, PLAIN)[-23 + 16 : -23 + 18], "big")
+    checksum = int.from_bytes(encoded(family, PLAIN)[-23 + 16 : -23 + 18], "big")
     segment = PLAIN._replace(urgent=checksum)  # adding a sum's complement makes it 0xffff, whose complement is 0
-    frame = stamped(family, segment)
+    frame = encoded(family, segment)
     assert frame[-23 + 16 : -23 + 18] == b"\0\0"
     assert frame == bytes(packet(family, segment, **NETWORK[family]))
 
 
 def test_connections_and_hosts_do_not_mix(family: int) -> None:
     source, destination = hosts(family)
-    other = Stamper(destination, source, DESTINATION_MAC, SOURCE_MAC)
-    before = stamped(family, PLAIN)
-    answer = decode(other.frame(PORTS[1], PORTS[0], PLAIN))
+    other = Encoder(destination, source, DESTINATION_MAC, SOURCE_MAC)
+    before = encoded(family, PLAIN)
+    answer = decode(other.encode(PORTS[1], PORTS[0], PLAIN))
     assert answer == Received(ends(family).reversed(), PLAIN)
-    assert STAMPERS[family].frame(1, 2, PLAIN) != before == stamped(family, PLAIN)
+    assert ENCODERS[family].encode(1, 2, PLAIN) != before == encoded(family, PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +59,4 @@ def test_connections_and_hosts_do_not_mix(family: int) -> None:
 )
 def test_what_does_not_fit_is_named(family: int, change: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
-        stamped(family, PLAIN._replace(**change))
+        encoded(family, PLAIN._replace(**change))

@@ -1,4 +1,4 @@
-"""What a machine loses: CPU time that is taken away, and wake-ups that come late."""
+"""Scheduling delay: CPU time that is taken away, and wake-ups that come late."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.host import scheduling_delay as hold_ups
-from lab.host.scheduling_delay import NONE, HoldUps
+from lab.host.scheduling_delay import NO_DELAY, DelayMeter
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -22,44 +21,44 @@ def stat(file: Path, *stolen: float) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(hold_ups, "_STAT", tmp_path / "stat")
+    monkeypatch.setattr("lab.host.scheduling_delay.PROC_STAT", tmp_path / "stat")
     stat(tmp_path / "stat", 5, 7)
     return tmp_path / "stat"
 
 
 def test_nothing_was_lost(file: Path) -> None:
-    account = HoldUps()
-    account.note(time.monotonic_ns() + 1_000_000_000)
+    meter = DelayMeter()
+    meter.note(time.monotonic_ns() + 1_000_000_000)
     assert file.exists()
-    assert account.since(0) == NONE
+    assert meter.since(0) == NO_DELAY
 
 
 def test_what_was_stolen_from_the_cpu_that_lost_most(file: Path) -> None:
-    account = HoldUps()
+    meter = DelayMeter()
     stat(file, 5.5, 7.2)
-    assert account.since(time.monotonic_ns()).stolen == pytest.approx(0.5)
+    assert meter.since(time.monotonic_ns()).stolen == pytest.approx(0.5)
 
 
-def test_only_what_was_stolen_since_the_last_account_before(file: Path) -> None:
-    account = HoldUps()
+def test_only_what_was_stolen_since_the_last_note_before(file: Path) -> None:
+    meter = DelayMeter()
     stat(file, 6, 7)
-    account.note(time.monotonic_ns())
+    meter.note(time.monotonic_ns())
     began_ns = time.monotonic_ns()
     stat(file, 6.25, 7)
-    account.note(time.monotonic_ns())
-    assert account.since(began_ns).stolen == pytest.approx(0.25)
-    assert account.since(0).stolen == pytest.approx(1.25)
+    meter.note(time.monotonic_ns())
+    assert meter.since(began_ns).stolen == pytest.approx(0.25)
+    assert meter.since(0).stolen == pytest.approx(1.25)
 
 
 def test_the_latest_wake_up(file: Path) -> None:
-    account = HoldUps()
+    meter = DelayMeter()
     for seconds in 0.2, 0.5, 0.3:
-        account.note(time.monotonic_ns() - int(seconds * 1e9))
+        meter.note(time.monotonic_ns() - int(seconds * 1e9))
     assert file.exists()
-    assert account.since(0).late >= 0.5
-    assert account.since(time.monotonic_ns()).late == 0
+    assert meter.since(0).late >= 0.5
+    assert meter.since(time.monotonic_ns()).late == 0
 
 
 def test_a_kernel_that_does_not_tell(file: Path) -> None:
     file.unlink()
-    assert HoldUps().since(0) == NONE
+    assert DelayMeter().since(0) == NO_DELAY

@@ -1,4 +1,4 @@
-"""What is said about waiting: nothing where it would be in the way, and nothing is left of it."""
+"""Progress lines: none where they would be in the way, and none left behind."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.cli import progress as display
-from lab.cli.progress import Display
-from lab.session.polling import Patient, Waiting
+from lab.author.runner import Patient
+from lab.cli import progress
+from lab.cli.progress import Progress
+from lab.session.switchboard import Waiting
 from tests.unit.emulator import Screen
 
 BEGAN_S = 1000
@@ -38,7 +39,7 @@ class Stream(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(display, "time", SimpleNamespace(monotonic=made.monotonic, monotonic_ns=made.monotonic_ns))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=made.monotonic, monotonic_ns=made.monotonic_ns))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "24")
@@ -59,7 +60,7 @@ def on_screen(stream: Stream, before: str = "") -> Screen:
 
 def test_a_terminal_shows_who_waits_for_what_and_how_long(clock: Clock) -> None:
     stream = Stream(terminal=True)
-    shown = Display(stream)
+    shown = Progress(stream)
     clock.seconds += 12
     shown.show([patient(), patient(family=6), patient("time_wait.the_minute", 6, "its end", 60)])
     assert on_screen(stream).text.splitlines() == [
@@ -71,7 +72,7 @@ def test_a_terminal_shows_who_waits_for_what_and_how_long(clock: Clock) -> None:
 
 def test_nothing_is_left_when_something_else_is_printed(clock: Clock) -> None:
     stream = Stream(terminal=True)
-    shown = Display(stream)
+    shown = Progress(stream)
     for _ in range(3):
         clock.seconds += 5
         shown.show([patient(), patient("another")])
@@ -91,14 +92,14 @@ def test_nothing_is_left_when_something_else_is_printed(clock: Clock) -> None:
 def test_what_has_not_lasted_is_not_shown(clock: Clock) -> None:
     stream = Stream(terminal=True)
     clock.seconds += 1
-    Display(stream).show([patient()])
+    Progress(stream).show([patient()])
     assert not stream.getvalue()
 
 
 def test_many_are_counted_and_long_names_give_way(clock: Clock) -> None:
     stream = Stream(terminal=True)
     clock.seconds += 3
-    Display(stream).show([patient(f"file.scenario_{number:02}_{'x' * 60}") for number in range(20)])
+    Progress(stream).show([patient(f"file.scenario_{number:02}_{'x' * 60}") for number in range(20)])
     lines = on_screen(stream).text.splitlines()
     assert lines[0] == "20 scenarios wait for timers of the kernel, 137 s more at most"
     assert lines[-1] == "  and 8 more"
@@ -112,7 +113,7 @@ def test_a_low_and_narrow_terminal(clock: Clock, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("LINES", "6")
     stream = Stream(terminal=True)
     clock.seconds += 3
-    Display(stream).show([patient(f"file.scenario_{number:02}") for number in range(20)])
+    Progress(stream).show([patient(f"file.scenario_{number:02}") for number in range(20)])
     lines = on_screen(stream).text.splitlines()
     assert len(lines) == 4
     assert max(map(len, lines)) <= 30
@@ -126,7 +127,7 @@ def test_elsewhere_one_line_is_said_after_half_a_minute_of_silence(
 ) -> None:
     monkeypatch.setenv("TERM", term)
     stream = Stream(terminal=terminal)
-    shown = Display(stream, plain)
+    shown = Progress(stream, plain)
     clock.seconds += 20
     shown.show([patient()])
     shown.hide()
@@ -143,7 +144,7 @@ def test_elsewhere_one_line_is_said_after_half_a_minute_of_silence(
 def test_nobody_waits(clock: Clock) -> None:
     for terminal in True, False:
         stream = Stream(terminal=terminal)
-        shown = Display(stream)
+        shown = Progress(stream)
         clock.seconds += 60
         shown.show([])
         shown.hide()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from lab.tcp.flags import ACK, FIN, PSH, RST, SYN
 from lab.tcp.flow import Flow, Half
 from lab.tcp.options import Options
+from lab.tcp.rules import judge
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
@@ -52,14 +53,14 @@ class WithoutShortCut(Flow):
 
     __slots__ = ()
 
-    def _goes_on_as_before(self, segment: Segment) -> bool:  # noqa: ARG002  # an override
+    def continues(self, segment: Segment) -> bool:  # noqa: ARG002  # an override
         return False
 
 
 def opened(flow: Flow, syn_options: Options) -> Flow:
     ours: Options = (("Timestamp", (7, 0)),) if syn_options else ()
-    flow.sent(Segment(OURS, Seq(0), SYN, 100, ours), 0)
-    assert flow.judge(Segment(THEIRS, OURS + 1, SYN | ACK, 1000, syn_options), 0) == ()
+    flow.sent(Segment(OURS, Seq(0), SYN, 100, ours))
+    assert judge(flow, Segment(THEIRS, OURS + 1, SYN | ACK, 1000, syn_options)) == ()
     return flow
 
 
@@ -75,13 +76,13 @@ def test_the_short_cut_says_what_the_table_says(
     flow, table = opened(Flow(), syn_options), opened(WithoutShortCut(), syn_options)
     for flags, change, we_answer in exchange:
         segment = changed(flow, flags, change)
-        assert flow.judge(segment, 0) == table.judge(segment, 0)
+        assert judge(flow, segment) == judge(table, segment)
         assert known(flow.theirs) == known(table.theirs)
         if we_answer:
             assert flow.theirs.nxt is not None
             answer = Segment(OURS + 1, flow.theirs.nxt, flags, 100)
-            flow.sent(answer, 0)
-            table.sent(answer, 0)
+            flow.sent(answer)
+            table.sent(answer)
             assert known(flow.ours) == known(table.ours)
 
 
@@ -89,9 +90,9 @@ def test_the_short_cut_says_what_the_table_says(
 def test_only_ordinary_segments_take_it(change: dict[str, object]) -> None:
     flow = opened(Flow(), ())
     ordinary = change == {"window": 2000}
-    assert flow._goes_on_as_before(changed(flow, ACK, change)) is ordinary
+    assert flow.continues(changed(flow, ACK, change)) is ordinary
 
 
 def test_an_ordinary_ack_takes_the_short_cut() -> None:
     flow = opened(Flow(), ())
-    assert flow._goes_on_as_before(Segment(THEIRS + 1, OURS + 1, ACK, 1000))
+    assert flow.continues(Segment(THEIRS + 1, OURS + 1, ACK, 1000))

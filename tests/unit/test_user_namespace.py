@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.host.errors import MachineError
-from lab.host.namespace import become_root_of_own_user_namespace
-from lab.host.policies import POLICIES, forbidding
+from lab.host.user_namespace import POLICIES, become_root_of_own_user_namespace, forbidding
 
 SETTINGS = {
     "Ubuntu 24.04": {
@@ -45,8 +44,8 @@ def test_reason_and_mend_reach_the_user(monkeypatch: pytest.MonkeyPatch, policy:
     def refuse(_: int) -> None:
         raise OSError(1, "Operation not permitted")
 
-    monkeypatch.setattr("lab.host.namespace.unshare", refuse)
-    monkeypatch.setattr("lab.host.namespace.forbidding", lambda: policy)
+    monkeypatch.setattr("lab.host.user_namespace.unshare", refuse)
+    monkeypatch.setattr("lab.host.user_namespace.forbidding", lambda: policy)
     with pytest.raises(MachineError) as raised:
         become_root_of_own_user_namespace()
     assert "Operation not permitted" in raised.value.why

@@ -1,20 +1,22 @@
-"""Cables between namespaces: a veth pair that carries what a wire would carry."""
+"""The veth pairs between namespaces: made to carry what a wire would, and what they and their routes allow."""
 
 from __future__ import annotations
 
 import array
 import errno
 import fcntl
+import os
 import socket
 import struct
 from typing import NamedTuple
 
-from lab.host import requests
+from lab.host import rtnetlink
+from lab.host.addresses import Pair
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
-from lab.host.rtnetlink import carry_out
 
-_SIOCETHTOOL = 0x8946
+_SIOCGIFMTU, _SIOCSIFMTU, _SIOCETHTOOL = 0x8921, 0x8922, 0x8946
+_MTU_REQUEST = struct.Struct("16si20x")  # struct ifreq of linux/if.h
 _OFFLOADS = {  # the ETHTOOL_S* commands of linux/ethtool.h
     "receive checksum": 0x15,
     "transmit checksum": 0x17,
@@ -35,10 +37,10 @@ class End(NamedTuple):
 
 def plug(one: End, other: End) -> None:
     """Join two namespaces by a new cable, both ends still down; MachineError when the machine has no veth."""
-    veth = requests.new_veth(one.interface, one.mac, other.interface, other.mac, other.namespace.fileno())
+    veth = rtnetlink.new_veth(one.interface, one.mac, other.interface, other.mac, other.namespace.fileno())
     with one.namespace.entered():
         try:
-            carry_out(veth)
+            rtnetlink.carry_out(veth)
         except OSError as refused:
             if refused.errno != errno.EOPNOTSUPP:
                 raise
@@ -46,6 +48,41 @@ def plug(one: End, other: End) -> None:
     for end in one, other:
         with end.namespace.entered():
             _switch_offloads_off(end.interface)
+
+
+def mtu(namespace: Namespace, interface: str) -> int:
+    """The largest IP packet in bytes that `interface` takes."""
+    return _mtu_ioctl(namespace, _SIOCGIFMTU, interface, 0)
+
+
+def set_mtu(namespace: Namespace, interface: str, size: int) -> None:
+    """Change it; OSError for a size that the interface cannot have."""
+    _mtu_ioctl(namespace, _SIOCSIFMTU, interface, size)
+
+
+def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics: dict[str, int]) -> None:
+    """Give the peer's address a route of its own with these metrics, as ip-route(8) names them: {"advmss": 1111}.
+
+    OSError for a metric that there is not.
+    """
+    with namespace.entered():
+        try:
+            rtnetlink.carry_out(rtnetlink.route_metrics(socket.if_nametoindex(interface), pair.peer, metrics))
+        except ValueError as unknown:
+            raise OSError(errno.EINVAL, str(unknown)) from None
+        except OSError as refused:
+            raise OSError(refused.errno, f"a route with {metrics}: {refused.strerror}") from None
+
+
+def _mtu_ioctl(namespace: Namespace, command: int, interface: str, value: int) -> int:
+    request = _MTU_REQUEST.pack(interface.encode(), value)
+    with namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        try:
+            answer = fcntl.ioctl(door, command, request)
+        except OSError as refused:
+            code = refused.errno or errno.EIO
+            raise OSError(code, f"MTU {value} of {interface}: {os.strerror(code)}") from None
+    return int(_MTU_REQUEST.unpack(answer)[1])
 
 
 def _switch_offloads_off(interface: str) -> None:
