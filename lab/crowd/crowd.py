@@ -230,7 +230,7 @@ class Crowd:
             self._check_answers(answer + 1)
 
     def _receivers(self, act: Act, answer: int, wanted: int, *, until_fence: bool) -> list[int]:
-        switchboard, receiver = self._switchboard, self._all.receiver(act, answer)
+        switchboard = self._switchboard
         receivers: list[int] = []
         deadline_ns = time.monotonic_ns() + int(self._recorder.readings.patience(DEADLINE_S) * 1e9)
         if until_fence:
@@ -239,8 +239,8 @@ class Crowd:
             frame = switchboard.link.receive(deadline_ns)
             if frame is None:
                 break
-            replica = receiver(frame.data)
-            if replica < 0:
+            replica = self._all.receiver(act, answer, frame.data)
+            if replica is None:
                 switchboard.take(frame)
                 continue
             receivers.append(replica)
