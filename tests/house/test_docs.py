@@ -15,6 +15,8 @@ NOT_OURS = {".git", ".venv", ".vagrant", "out", "build", "dist", "__pycache__"}
 FENCED_CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LAB_COMMAND = re.compile(r"^\$ (?:sudo )?scripts/lab(?P<arguments>.*)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)(?P<target>[^)#\s]+)[^)]*\)")
+PATH = re.compile(r"(?<![\w./-])(?:lab|scenarios|scripts|tests)/[\w./-]*\w")
+IN_A_WHEEL = "lab/scenarios"  # an installed lab has them inside of it
 # Written so that this file does not name them either.
 INDEX = re.compile(r"p[y]pi\.org|python[h]osted|--(extra-)?ind[e]x-url|--find[-]links|/simpl[e]/")
 
@@ -49,6 +51,10 @@ def broken_links(document: Path) -> list[str]:
     return [target for target in targets if not (document.parent / target).exists()]
 
 
+def missing_paths(text: str) -> set[str]:
+    return {path for path in PATH.findall(text) if path != IN_A_WHEEL and not (ROOT / path).exists()}
+
+
 @pytest.mark.parametrize("command", ["$ sudo scripts/lab run", "$ sudo scripts/test"])
 def test_the_readme_shows_the_two_commands(command: str) -> None:
     readme = ROOT / "README.md"
@@ -73,6 +79,14 @@ def test_relative_links_lead_somewhere(document: Path) -> None:
     assert broken_links(document) == []
 
 
+def test_whatever_names_a_file_names_one_that_is_there() -> None:
+    texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in our_files()}
+    shown = {
+        path: text for path, text in texts.items() if path.relative_to(ROOT).parts[0] != "tests"
+    }  # they make up files
+    assert {f"{named(path)}: {gone}" for path, text in shown.items() for gone in missing_paths(text)} == set()
+
+
 def test_no_file_names_a_package_index() -> None:
     texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in our_files()}
     assert {named(path): found.group() for path, text in texts.items() if (found := INDEX.search(text))} == {}
@@ -86,3 +100,6 @@ def test_the_reader_of_documents_sees_commands_and_broken_links(tmp_path: Path) 
     )
     assert broken_links(document) == ["gone.md"]
     assert subcommands_in(document.read_text()) == {"run"}
+    assert missing_paths(
+        "`lab/tcp/gone.py`, `lab/tcp`, lab/tcp/state.py. https://example.org/lab/gone lab/scenarios"
+    ) == {"lab/tcp/gone.py"}
