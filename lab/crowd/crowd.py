@@ -15,9 +15,8 @@ from typing import NoReturn
 
 from lab.crowd.replicas import NO_REPLICA, Replicas
 from lab.crowd.script import Act, script_of
-from lab.host.many_sockets import ManySockets, ports_in_parts
 from lab.host.namespace import Namespace
-from lab.host.sockets import Result
+from lab.host.sockets import ManySockets, Result, ports_in_parts
 from lab.record.events import FrameSeen
 from lab.record.expectation import ANY, Expected, Row, compare
 from lab.session.conversation import Conversation

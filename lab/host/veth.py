@@ -66,10 +66,9 @@ def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics:
     OSError for a metric that there is not.
     """
     with namespace.entered():
+        route = rtnetlink.route(socket.if_nametoindex(interface), pair.peer, metrics)
         try:
-            rtnetlink.carry_out(rtnetlink.route_metrics(socket.if_nametoindex(interface), pair.peer, metrics))
-        except ValueError as unknown:
-            raise OSError(errno.EINVAL, str(unknown)) from None
+            rtnetlink.carry_out(route)
         except OSError as refused:
             raise OSError(refused.errno, f"a route with {metrics}: {refused.strerror}") from None
 

@@ -17,7 +17,7 @@ from lab.author.peer import Peer
 from lab.crowd import crowd
 from lab.host import sockets, sysctls
 from lab.host.addresses import AddressPool
-from lab.host.many_sockets import ManySockets, ports_in_parts
+from lab.host.sockets import ManySockets, ports_in_parts
 from lab.host.tracepoint import StateTracer
 from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.report.screen import Screen
