@@ -81,7 +81,7 @@ class Crowds:
 
     def _connections(self, crowd: Crowd, sockets: ManySockets, to: Conversation, count: int) -> Generator[int]:
         """How many connections the kernel has begun to open, group by group, until no port is left."""
-        with ports_in_parts(self._namespace, AT_ONCE) as parts:
+        with closing(ports_in_parts(self._namespace, AT_ONCE)) as parts:
             for _ in parts:
                 result = sockets.connect(to.address, to.port, min(count, AT_ONCE))
                 begun = result.value or 0

@@ -11,13 +11,10 @@ from lab.host.errors import MachineError
 from lab.host.syscalls import CLONE_NEWNET, setns, unshare
 
 _OWN = "/proc/thread-self/ns/net"
-_COUNTERS = ("netstat", "snmp")
 
 
 class Namespace:
     """A network namespace. Sockets made inside `entered()` stay in it wherever they are used."""
-
-    __slots__ = ("_descriptor",)
 
     def __init__(self, path: Path | None = None) -> None:
         """A new one without a name, or the one that `ip netns` shows under `path` (OSError when there is none)."""
@@ -38,7 +35,7 @@ class Namespace:
         """TCP and IP counters since the namespace was made, by nstat(8)'s names: `TcpExtSyncookiesSent`."""
         values = {}
         with self.entered():
-            for name in _COUNTERS:
+            for name in ("netstat", "snmp"):
                 lines = Path("/proc/thread-self/net", name).read_text().splitlines()
                 for names, numbers in zip(lines[::2], lines[1::2], strict=True):
                     group, *listed = names.split()

@@ -10,21 +10,19 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Generic, ParamSpec, TypeVar
+from subprocess import DEVNULL
+from typing import Generic, TypeVar
 
 from lab.host import sysctls
 from lab.host.inet_diag import decode_tcp_info
 from lab.host.namespace import Namespace
 
 T = TypeVar("T")
-P = ParamSpec("P")
 
 _NEVER_BLOCKING = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 _PORT_RANGE = "net.ipv4.ip_local_port_range"  # for IPv6 too
-_LINGER = struct.Struct("ii")
 _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "both": socket.SHUT_RDWR}
 _EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLRDHUP", "POLLERR", "POLLHUP")}
 
@@ -52,17 +50,11 @@ class Result(Generic[T]):
 class Owner:
     """A process with one descriptor of ours, which does nothing with it. It ends when killed, or when we do."""
 
-    __slots__ = ("_process",)
-
     def __init__(self, descriptor: int) -> None:
         # Its standard input is a pipe that nobody writes to: cat ends when we, the only writer, have ended somehow.
         with no_copies:
             self._process = subprocess.Popen(
-                ["cat"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(descriptor,),
+                ["cat"], stdin=subprocess.PIPE, stdout=DEVNULL, stderr=DEVNULL, pass_fds=(descriptor,)
             )
 
     @property
@@ -80,8 +72,6 @@ class Owner:
 
 class KernelSocket:
     """One TCP socket of the kernel. Deadlines are instants of `time.monotonic()`, in seconds."""
-
-    __slots__ = ("_socket",)
 
     def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
@@ -118,11 +108,7 @@ class KernelSocket:
 
     def accept(self, deadline: float) -> Result[KernelSocket]:
         """accept(2), waiting for a connection until the deadline: "EAGAIN" when none came."""
-        result = self._retry(select.POLLIN, deadline, self._socket.accept)
-        if result.error:
-            return Result(error=result.error, began_ns=result.began_ns)
-        accepted, _ = result.unwrap()
-        return Result(KernelSocket(accepted), began_ns=result.began_ns)
+        return self._when_readable(deadline, lambda: KernelSocket(self._socket.accept()[0]))
 
     def send(self, data: bytes, flags: int = 0) -> Result[int]:
         """send(2): the number of bytes that the kernel took."""
@@ -130,7 +116,7 @@ class KernelSocket:
 
     def recv(self, size: int, deadline: float) -> Result[bytes]:
         """recv(2), waiting for something until the deadline: b"" is the end of the stream, "EAGAIN" is nothing."""
-        return self._retry(select.POLLIN, deadline, self._socket.recv, size, socket.MSG_DONTWAIT)
+        return self._when_readable(deadline, self._socket.recv, size, socket.MSG_DONTWAIT)
 
     def shutdown(self, direction: str) -> Result[None]:
         """shutdown(2) of "read", "write" or "both"."""
@@ -168,7 +154,7 @@ class KernelSocket:
 
     def linger(self, seconds: int) -> Result[None]:
         """SO_LINGER: with 0 seconds close() sends a reset instead of a FIN."""
-        return self.set_option(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(1, seconds))
+        return self.set_option(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, seconds))
 
     def tcp_info(self) -> dict[str, int]:
         """TCP_INFO, as `decode_tcp_info` names it."""
@@ -188,12 +174,10 @@ class KernelSocket:
         poll.register(self._socket, events)
         return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
-    def _retry(
-        self, events: int, deadline: float, call: Callable[P, T], *arguments: P.args, **named: P.kwargs
-    ) -> Result[T]:
+    def _when_readable(self, deadline: float, call: Callable[..., T], *arguments: object) -> Result[T]:
         while True:
-            result = _call(call, *arguments, **named)
-            if result.error != "EAGAIN" or not self.wait(events, deadline):
+            result = _call(call, *arguments)
+            if result.error != "EAGAIN" or not self.wait(select.POLLIN, deadline):
                 return result
 
 
@@ -239,24 +223,20 @@ class ManySockets:
         return Result(len(opened), began_ns=began_ns)
 
 
-@contextmanager
-def ports_in_parts(namespace: Namespace, size: int) -> Iterator[Iterator[range]]:
+def ports_in_parts(namespace: Namespace, size: int) -> Generator[range]:
     """Ports for connecting sockets come from one part of the range, `size` ports; each step goes on to the next part.
 
-    Afterwards the kernel has the whole range again. It finds a free port by trying: first every other port from end to
-    end, then the rest. When 14,000 of them are taken towards the same destination each connect(2) costs a millisecond.
+    When it is closed the kernel has the whole range again. It finds a free port by trying: first every other port from
+    end to end, then the rest. When 14,000 of them are taken towards the same destination each connect(2) costs a
+    millisecond.
     """
     before = sysctls.read(namespace, [_PORT_RANGE])[_PORT_RANGE]
     first, last = map(int, before.split())
-
-    def parts() -> Iterator[range]:
+    try:
         for start in range(first, last + 1, size):
             part = range(start, min(start + size, last + 1))
             sysctls.apply(namespace, {_PORT_RANGE: f"{part[0]} {part[-1]}"})
             yield part
-
-    try:
-        yield parts()
     finally:
         sysctls.apply(namespace, {_PORT_RANGE: before})
 
@@ -274,9 +254,9 @@ def _repeat(count: int, call: Callable[[], None]) -> Result[int]:
     return Result(count, began_ns=began_ns)
 
 
-def _call(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Result[T]:
+def _call(call: Callable[..., T], *arguments: object) -> Result[T]:
     began_ns = time.monotonic_ns()
     try:
-        return Result(call(*arguments, **named), began_ns=began_ns)
+        return Result(call(*arguments), began_ns=began_ns)
     except OSError as refused:
         return Result(error=errno.errorcode.get(refused.errno or 0, str(refused)), began_ns=began_ns)

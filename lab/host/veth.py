@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import errno
 import fcntl
-import os
 import socket
 import struct
 from typing import NamedTuple
@@ -79,8 +78,7 @@ def _mtu_ioctl(namespace: Namespace, command: int, interface: str, value: int) -
         try:
             answer = fcntl.ioctl(door, command, request)
         except OSError as refused:
-            code = refused.errno or errno.EIO
-            raise OSError(code, f"MTU {value} of {interface}: {os.strerror(code)}") from None
+            raise OSError(refused.errno, f"MTU {value} of {interface}: {refused.strerror}") from None
     return int(_MTU_REQUEST.unpack(answer)[1])
 
 
