@@ -15,9 +15,8 @@ from typing import NoReturn
 
 from lab.crowd.replicas import NO_REPLICA, Replicas
 from lab.crowd.script import Act, script_of
-from lab.host.many_sockets import ManySockets, ports_in_parts
 from lab.host.namespace import Namespace
-from lab.host.sockets import Result
+from lab.host.sockets import ManySockets, Result, ports_in_parts
 from lab.record.events import FrameSeen
 from lab.record.expectation import ANY, Expected, Row, compare
 from lab.session.conversation import Conversation
@@ -82,7 +81,7 @@ class Crowds:
 
     def _connections(self, crowd: Crowd, sockets: ManySockets, to: Conversation, count: int) -> Generator[int]:
         """How many connections the kernel has begun to open, group by group, until no port is left."""
-        with ports_in_parts(self._namespace, AT_ONCE) as parts:
+        with closing(ports_in_parts(self._namespace, AT_ONCE)) as parts:
             for _ in parts:
                 result = sockets.connect(to.address, to.port, min(count, AT_ONCE))
                 begun = result.value or 0
