@@ -15,7 +15,7 @@ from lab.mutate.mutations import LASTING, MUTATIONS
 from lab.record.events import CheckMade, Event
 from lab.session.readings import Readings
 from lab.session.tolerance import DEADLINE_S
-from lab.wire.faults import carries_tcp
+from lab.wire.ip import carries_tcp
 from lab.wire.link import Frame, Link
 
 T = TypeVar("T")

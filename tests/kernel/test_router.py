@@ -32,8 +32,8 @@ from lab.wire import icmp
 from lab.wire.crafting import layers, packet_of
 from lab.wire.echo import Echo
 from lab.wire.faults import Action, Fault
-from lab.wire.forwarding import hop_limit
-from lab.wire.frames import Encoder, decode, packed
+from lab.wire.frames import Encoder, decode
+from lab.wire.ip import hop_limit, packed
 from lab.wire.link import PacketLink
 from tests.kernel.helpers import result_of
 
