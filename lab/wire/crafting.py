@@ -42,6 +42,7 @@ def build_shape(family: int, options_length: int, payload_length: int) -> bytes:
     return bytes(_ether(_NOBODY, _NOBODY) / _network(family) / tcp)
 
 
+@cache
 def build_echo_request(family: int) -> bytes:
     """A frame with an ICMP or ICMPv6 echo request with unspecified addresses."""
     scapy = load_scapy()
