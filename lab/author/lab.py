@@ -232,7 +232,7 @@ class Lab:
     def _set_up(self, undo: ExitStack) -> None:
         if self.family == 6 and not ipv6_is_available():
             raise NotApplicable("this kernel has no IPv6")
-        crafting.warm_up()
+        crafting.load_scapy()
         undo.callback(_pin_to_one_cpu())
         addresses = self._given.addresses if self._given is not None else self._leased(undo)
         pair = self._pair = addresses.of(self.family)

@@ -20,9 +20,8 @@ from lab.session.switchboard import Switchboard
 from lab.session.tolerance import DEADLINE_S
 from lab.tcp.options import options_text
 from lab.tcp.state import State
-from lab.wire.faults import carries_tcp
-from lab.wire.forwarding import forwarded, hop_limit
 from lab.wire.frames import decode
+from lab.wire.ip import carries_tcp, forwarded, hop_limit
 from lab.wire.link import Frame, PacketLink
 
 _BETWEEN_LOOKS_NS = 2_000_000

@@ -61,7 +61,7 @@ class Runner:
         MachineError when no lab can be made at all.
         """
         self._sysctls = dict(sysctls or {})
-        crafting.warm_up()
+        crafting.load_scapy()
         _raise_descriptor_limit()
         self._full = full
         self._going_on: dict[int, tuple[Scenario, int, Lab]] = {}

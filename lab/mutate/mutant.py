@@ -16,8 +16,8 @@ from lab.record.events import CheckMade, Event, FrameSeen
 from lab.session.readings import Readings
 from lab.session.tolerance import DEADLINE_S
 from lab.tcp.flags import ACK
-from lab.wire.faults import carries_tcp
 from lab.wire.frames import Encoder, decode
+from lab.wire.ip import carries_tcp
 from lab.wire.link import Frame, Link
 
 T = TypeVar("T")

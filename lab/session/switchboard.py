@@ -22,7 +22,8 @@ from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire.echo import Echo
 from lab.wire.faults import Fault, FaultyLink, TappedLink
-from lab.wire.frames import Encoder, Endpoints, decode, packed, written
+from lab.wire.frames import Encoder, Endpoints, decode
+from lab.wire.ip import packed, written
 from lab.wire.link import Frame, Link
 
 _FENCE_DEADLINE_NS = 30_000_000_000

@@ -112,10 +112,10 @@ def _measure(size: Size, place: str) -> dict[str, Any]:
     seconds |= {"run_all": whole.seconds, "slowest_scenario": whole.slowest_scenario}
 
     from lab.author.runner import settle_garbage_collector
-    from lab.wire.crafting import warm_up
+    from lab.wire.crafting import load_scapy
     from scripts.benchmarks import labs, views
 
-    warm_up()
+    load_scapy()
     settle_garbage_collector()  # as `lab run` does
     with labs.shared() as shared:
         _progress("growth")

@@ -25,7 +25,7 @@ from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
 from lab.session.errors import KernelDiffers, ScenarioError
 from lab.tcp.state import State
-from lab.wire.crafting import layers, packet_of
+from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.faults import Action, Fault
 
 RANGE = "net.ipv4.ip_local_port_range"
@@ -111,7 +111,7 @@ def test_a_recording_does_not_grow_with_the_crowd(lab: Lab) -> None:
 def altered(field: str, value: Callable[[Any], Any]) -> Any:
     def alter(frame: bytes, _: object) -> bytes:
         packet = packet_of(frame)
-        tcp = packet[layers().TCP]
+        tcp = packet[load_scapy().TCP]
         setattr(tcp, field, value(tcp))
         if field != "chksum":
             del tcp.chksum

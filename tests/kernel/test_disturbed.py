@@ -13,7 +13,7 @@ from lab.author.peer import Peer
 from lab.record.events import CrossingOver, FrameSeen
 from lab.session.errors import KernelDiffers
 from lab.tcp.rules import RULES
-from lab.wire.crafting import layers, packet_of
+from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.faults import Action, Fault
 
 Alter = Callable[[Any], None]
@@ -132,7 +132,7 @@ def lying(change: Alter) -> Callable[[bytes, object], bytes]:
 
     def alter(frame: bytes, _: object) -> bytes:
         packet = packet_of(frame)
-        tcp = packet[layers().TCP]
+        tcp = packet[load_scapy().TCP]
         del tcp.chksum, tcp.dataofs
         change(tcp)
         below = tcp.underlayer

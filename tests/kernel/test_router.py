@@ -28,11 +28,11 @@ from lab.tcp.flags import SYN
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.wire import icmp
-from lab.wire.crafting import layers, packet_of
+from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.echo import Echo
 from lab.wire.faults import Action, Fault
-from lab.wire.forwarding import hop_limit
-from lab.wire.frames import Encoder, decode, packed
+from lab.wire.frames import Encoder, decode
+from lab.wire.ip import hop_limit, packed
 from lab.wire.link import PacketLink
 from tests.kernel.helpers import result_of
 
@@ -252,7 +252,7 @@ def lying(**fields: object) -> Lie:
 
     def alter(frame: bytes, _: random.Random) -> bytes:
         packet = packet_of(frame)
-        tcp = packet[layers().TCP]
+        tcp = packet[load_scapy().TCP]
         for name, value in fields.items():
             setattr(tcp, name, value)
         del tcp.chksum, tcp.dataofs

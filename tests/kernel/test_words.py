@@ -15,7 +15,7 @@ from lab.author.lab import Lab
 from lab.author.peer import Peer
 from lab.host.addresses import AddressPool
 from lab.session.errors import KernelDiffers, ScenarioError
-from lab.wire.crafting import layers
+from lab.wire.crafting import load_scapy
 
 Words = Callable[[Lab, Peer], object]
 
@@ -86,7 +86,7 @@ WRONG: dict[str, tuple[Words, str]] = {
     "skip before a connection": (lambda lab, peer: lab.peer(port=81).skip_until("S"), NO_CONNECTION),
     "silence before a connection": (lambda lab, peer: lab.peer(port=81).expect_silence(), NO_CONNECTION),
     "send before a connection": (lambda lab, peer: lab.peer(port=81).send("S"), NO_CONNECTION),
-    "a packet before a connection": (lambda lab, peer: lab.peer(port=81).send(layers().TCP()), NO_CONNECTION),
+    "a packet before a connection": (lambda lab, peer: lab.peer(port=81).send(load_scapy().TCP()), NO_CONNECTION),
     "a state before a connection": (
         lambda lab, peer: lab.kernel.expect_state(lab.peer(port=81), "CLOSED"),
         "the peer on port 81 has no connection yet, so the kernel has no state for it",
@@ -216,7 +216,7 @@ def test_a_peer_knows_when_it_spoke_and_when_it_heard(lab4: Lab) -> None:
     assert before <= peer.sent_at <= answered
     inexact = 0.01  # frames are stamped by another clock
     assert before - inexact < peer.heard_at < answered + inexact, "the kernel answers while the peer still sends"
-    peer.send(layers().IP(dst="198.18.0.1") / layers().TCP(dport=80))
+    peer.send(load_scapy().IP(dst="198.18.0.1") / load_scapy().TCP(dport=80))
     assert answered < peer.sent_at <= time.monotonic()
 
 
