@@ -54,9 +54,8 @@ def _case(result: Result) -> ET.Element:
     name = f"{scenario.id.rpartition('.')[2]} IPv{result.family}"
     case = _new_case(scenario.file, scenario.line, name, result.seconds)
     if result.outcome in _ELEMENTS:
-        more = result.difference.difference if result.difference is not None else None
         text = "\n".join(result_lines(result, Screen(), brief=True)) if result.outcome is not Outcome.SKIP else ""
-        _tell(case, _ELEMENTS[result.outcome], more.summary if more is not None else result.message, text)
+        _tell(case, _ELEMENTS[result.outcome], result.summary, text)
     return case
 
 
@@ -97,20 +96,17 @@ def error_lines(run: Run, root: Path) -> Iterator[str]:
     """An annotation of GitHub Actions for each failed result and each broken file; paths are relative to `root`."""
     for result in run.results:
         if result.outcome in (Outcome.FAIL, Outcome.ERROR):
-            where = result.difference.where if result.difference is not None else result.where
-            file, line = (where.file, where.line) if where else (str(result.scenario.file), result.scenario.line)
+            at = result.at or result.scenario
+            file, line = str(at.file), at.line
             yield _error(root, file, line, f"{result.scenario.id} IPv{result.family}", _message(result))
     for broken in run.broken:
         yield _error(root, str(broken.file), broken.line, "this file cannot be loaded", broken.why)
 
 
 def _message(result: Result) -> str:
-    check = result.difference
-    if check is None or result.recording is None:
-        return result.message
-    lines = [check.difference.summary if check.difference else "", told(result.recording, check)]
-    if check.difference and check.difference.why:
-        lines.append(check.difference.why)
+    lines, check = [result.summary], result.difference
+    if check is not None and result.recording is not None:
+        lines += [told(result.recording, check), check.difference.why if check.difference else ""]
     return "\n".join(filter(None, lines))
 
 

@@ -72,12 +72,8 @@ def _scenario(result: Result) -> dict[str, Any]:
         "failed": result.failed,
         "seconds": round(result.seconds, 4),
     }
-    if result.difference is not None:
-        described["message"] = result.difference.difference.summary if result.difference.difference else ""
-        if result.difference.where:
-            described["where"] = f"{result.difference.where.file}:{result.difference.where.line}"
-    if result.message:
-        described["message"] = result.message
-    if result.where:
-        described["where"] = f"{result.where.file}:{result.where.line}"
+    if result.summary:
+        described["message"] = result.summary
+    if result.at:
+        described["where"] = f"{result.at.file}:{result.at.line}"
     return described

@@ -95,7 +95,6 @@ def _scenario(results: Sequence[Result]) -> Context:
 
 def _failure(result: Result) -> Context:
     check, recording = result.difference, result.recording
-    where = check.where if check is not None else result.where
     more = check.difference if check is not None else None
     rows = recording.rows(check) if check is not None and recording is not None else ()
     return {
@@ -103,9 +102,9 @@ def _failure(result: Result) -> Context:
         "family": result.family,
         "outcome": result.outcome.value,
         "link": link(result.scenario.id, result.family) if recording is not None else "",
-        "summary": more.summary if more is not None else result.message,
-        "source": where.source if where is not None else "",
-        "where": place(where.file, where.line) if where is not None else "",
+        "summary": result.summary,
+        "source": result.at.source if result.at is not None else "",
+        "where": place(result.at.file, result.at.line) if result.at is not None else "",
         "rows": [{"field": row.field, "expected": row.expected, "got": row.got} for row in rows if not row.agrees],
         "why": more.why if more is not None else "",
     }
