@@ -12,12 +12,12 @@ from markupsafe import Markup
 from lab.claims.catalogue import Catalogue
 from lab.record.results import Run
 from lab.report.claims import claim_reports
+from lab.report.colours import ladder_style, phase_rules, variables
 from lab.report.coverage import coverage
 from lab.report.html import overview
 from lab.report.html.data import Details, packed
 from lab.report.i18n import LANGUAGES, table, words
 from lab.report.screen import printable
-from lab.report.svg_shapes import ladder_style, phase_rules, variables
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "scenario.css")
