@@ -14,14 +14,12 @@ from typing import Annotated
 import typer
 
 import lab
-from lab.cli.claims import claims
-from lab.cli.coverage import coverage
 from lab.cli.exits import ending_at_once
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, shell, up
 from lab.cli.run import run
-from lab.cli.views import diff, report, show
+from lab.cli.views import claims, coverage, diff, report, show
 
 app = typer.Typer(
     add_completion=False,
