@@ -50,15 +50,5 @@ def version(
         raise typer.Exit
 
 
-app.command()(run)
-app.command()(show)
-app.command()(diff)
-app.command()(report)
-app.command(name="list")(list_scenarios)
-app.command()(claims)
-app.command()(coverage)
-app.command()(doctor)
-app.command()(up)
-app.command()(down)
-app.command()(shell)
-app.command()(mutate)
+for command in (run, show, diff, report, list_scenarios, claims, coverage, doctor, up, down, shell, mutate):
+    app.command(command.__name__.removesuffix("_scenarios"))(command)
