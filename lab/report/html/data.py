@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from lab.record.events import CheckKind, CheckMade, Recording
+from lab.record.events import CheckKind, CheckMade, FrameSeen, Recording
 from lab.record.expectation import explanation, relative
 from lab.record.results import Result, Run
 from lab.report.colours import PHASE_OF
@@ -117,7 +117,12 @@ class Details:
             "wide": [WIDE.width, *figure(ladder, say, WIDE)],
             "narrow": [NARROW.width, *figure(ladder, say, NARROW)],
         }
-        return told, [_searchable(at, rung) for at, rung in enumerate(ladder.rungs) if rung.packet is not None]
+        searchable = [
+            [at, rung.packet, rung.letters, rung.text, rung.from_peer, " ".join(_marks(rung))]
+            for at, rung in enumerate(ladder.rungs)
+            if rung.packet is not None
+        ]
+        return told, searchable
 
     def _rung(self, ladder: Ladder, rung: Rung) -> Json:
         told: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": printable(rung.text)}
@@ -133,11 +138,8 @@ class Details:
         if seen is not None:
             frame, segment = seen
             own, other = own_and_other(frame.bases, frame.from_peer)
-            told["seq"] = [
-                relative(segment.seq, own),
-                len(segment.payload),
-                *(segment.flags >> bit & 1 for bit in (1, 0)),
-            ]
+            syn, fin = (segment.flags >> bit & 1 for bit in (1, 0))
+            told["seq"] = [relative(segment.seq, own), len(segment.payload), syn, fin]
             told["end"] = relative(segment.end, own)
             told["o"] = [value_text(each) if not isinstance(each[1], bytes) else "" for each in segment.options]
             if segment.flags & flags.ACK:
@@ -145,8 +147,8 @@ class Details:
             told["q"], told["r"] = rung.acknowledges, rung.acknowledged
             if not frame.from_peer:
                 told["rules"] = [_RULE_NUMBERS[rule.id] for rule in rules_for(segment)]
-        if rung.event is not None and rung.packet is not None:
-            event: Any = ladder.recording.events[rung.event]
+        event = ladder.recording.events[rung.event] if rung.event is not None else None
+        if isinstance(event, FrameSeen):
             told["d"] = base64.b64encode(event.data).decode("ascii")
         told["checks"] = [self._check(ladder.recording, check, rung) for check in rung.checks]
         return told
@@ -190,8 +192,3 @@ def _states(sides: Sides) -> list[str]:
 def _marks(rung: Rung) -> Json:
     marks = {"again": rung.retransmission, "lost": rung.lost, "broke": rung.broke, "crosses": rung.arrives is not None}
     return {name: True for name, holds in marks.items() if holds}
-
-
-def _searchable(at: int, rung: Rung) -> list[Any]:
-    marks = " ".join(_marks(rung))
-    return [at, rung.packet, rung.letters, rung.text, rung.from_peer, marks]
