@@ -48,8 +48,6 @@ def run(
     from lab.cli.printer import Printer
     from lab.cli.saved_runs import save, wanted_folder, write, write_json
     from lab.record.results import Outcome
-    from lab.report.ci import error_lines, junit
-    from lab.report.summary import as_json
 
     began = time.monotonic()
     found = registry.find(patterns or [])
@@ -68,10 +66,16 @@ def run(
     printer.usage(made)
     printer.summary(made)
     if os.environ.get("GITHUB_ACTIONS") == "true":
+        from lab.report.ci import error_lines
+
         printer.say(*error_lines(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
     if json_file:
+        from lab.report.summary import as_json
+
         write_json(json_file, as_json(made))
     if junit_file:
+        from lab.report.ci import junit
+
         write(junit_file, junit(made))
     is_kept = folder is None or save(made, folder, printer)
     code = INTERRUPTED if made.interrupted else exit_code(made) or (0 if is_kept else CANNOT_RUN)
