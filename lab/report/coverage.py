@@ -50,6 +50,11 @@ class EdgeReport:
     """One for each scenario in which a user-space endpoint walked it."""
 
     @property
+    def best(self) -> Evidence | None:
+        """The first evidence: of the kernel, else of a user-space endpoint."""
+        return next(iter(self.kernel or self.peer), None)
+
+    @property
     def offered(self) -> bool:
         """Whether Linux can walk it at all."""
         return (self.edge.source, self.edge.event) not in NOT_OFFERED
