@@ -14,14 +14,12 @@ from typing import Annotated
 import typer
 
 import lab
-from lab.cli.claims import claims
-from lab.cli.coverage import coverage
 from lab.cli.exits import ending_at_once
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, shell, up
 from lab.cli.run import run
-from lab.cli.views import diff, report, show
+from lab.cli.views import claims, coverage, diff, report, show
 
 app = typer.Typer(
     add_completion=False,
@@ -52,15 +50,5 @@ def version(
         raise typer.Exit
 
 
-app.command()(run)
-app.command()(show)
-app.command()(diff)
-app.command()(report)
-app.command(name="list")(list_scenarios)
-app.command()(claims)
-app.command()(coverage)
-app.command()(doctor)
-app.command()(up)
-app.command()(down)
-app.command()(shell)
-app.command()(mutate)
+for command in (run, show, diff, report, list_scenarios, claims, coverage, doctor, up, down, shell, mutate):
+    app.command(command.__name__.removesuffix("_scenarios"))(command)

@@ -63,10 +63,10 @@ def cannot_run(why: str, remedy: str) -> NoReturn:
     leave(CANNOT_RUN, at_once=True)
 
 
-def wrong_usage(what: str) -> NoReturn:
+def wrong_usage(what: str, code: int = USAGE) -> NoReturn:
     """End: what was asked for cannot be."""
     from lab.report.screen import printable_lines
 
     for line in printable_lines(what):
         print(line, file=sys.stderr)
-    leave(USAGE, at_once=True)
+    leave(code, at_once=True)

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -19,9 +20,8 @@ from lab.tcp.rules import RULES
 if TYPE_CHECKING:
     from lab.author.registry import Runnable
     from lab.author.runner import Runner
-    from lab.mutate.mutant import Spot
-    from lab.mutate.survey import Tried
-
+    from lab.mutate.mutant import Mutation, Spot
+    from lab.mutate.survey import Target
 
 _PER_CPU = 3
 """Processes: much of their time goes by while a scenario waits for what the kernel is made not to say."""
@@ -49,18 +49,18 @@ def mutate(
         Printer(sys.stderr).usage(found)
         leave(CANNOT_RUN if found.broken else USAGE)
     stream = sys.stderr if json_file == "-" else sys.stdout
-    tally = _Tally(stream, quiet=quiet)
     names = [each.id for each in found.scenarios]
     lacking = None
     try:
         ensure_privileges()
-        reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, tally.tell)
+        tell = partial(_tell, stream, quiet=quiet)
+        reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, tell)
     except MachineError as missing:
         lacking = missing.why, missing.remedy
     gc.collect()  # the pool, whose semaphores would outlive an exit at once
     if lacking is not None:
         cannot_run(*lacking)
-    survivors = tally.survivors + _tell_rules_and_claims(tally, rules, _claims(reports), whole=not patterns)
+    survivors = _tell_all(stream, reports, rules, whole=not patterns)
     print(f"in {time.monotonic() - began:.0f} s", file=stream)
     if json_file:
         write_json(json_file, {"scenarios": reports, "rules": rules}, indent=1)
@@ -120,7 +120,7 @@ def _attack(name: str) -> dict[str, Any]:
         "family": f"IPv{family}",
         "outcome": surveyed.result.outcome.value,
         "message": surveyed.result.message,
-        "checks": [_as_json(tried) for tried in survey.attack(runner, scenario, surveyed.targets)],
+        "checks": [_as_json(*tried) for tried in survey.attack(runner, scenario, surveyed.targets)],
         "shapes": surveyed.shapes,
         "seconds": time.monotonic() - began,
     }
@@ -133,72 +133,53 @@ def _attack_rules(job: tuple[str, Spot]) -> dict[str, str]:
     return survey.attack_rules(*_prepared(name), frame)
 
 
-def _as_json(tried: Tried) -> dict[str, Any]:
+def _as_json(target: Target, killed_by: Mutation | None) -> dict[str, Any]:
     return {
-        "check": tried.target.check.ordinal + 1,
-        "line": tried.target.check.line,
-        "subject": tried.target.check.subject,
-        "claims": list(tried.target.claims),
-        "killed_by": str(tried.killed_by) if tried.killed_by else None,
-        "lies": len(tried.target.mutations),
+        "check": target.check.ordinal + 1,
+        "line": target.check.line,
+        "subject": target.check.subject,
+        "claims": list(target.claims),
+        "killed_by": str(killed_by) if killed_by else None,
+        "lies": len(target.mutations),
     }
 
 
-class _Tally:
-    """Tells of each scenario as soon as it is done, and counts."""
-
-    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
-        self.stream = stream
-        self._quiet = quiet
-        self.checks = self.killed = self._failed = 0
-
-    @property
-    def survivors(self) -> int:
-        """How many survived, or could not be tried because their scenario does not pass."""
-        return self.checks - self.killed + self._failed
-
-    def tell(self, report: dict[str, Any]) -> None:
-        """Each check with what killed it."""
-        checks, head = report["checks"], f"{report['scenario']}  {report['family']}"
-        self.checks += len(checks)
-        self.killed += sum(bool(check["killed_by"]) for check in checks)
-        shown = [check for check in checks if not (self._quiet and check["killed_by"])]
-        if report["outcome"] != "pass":
-            self._failed += report["outcome"] != "skip"
-            print(f"{head}  not tried: {report['outcome']} {report['message']}", file=self.stream)
-        elif shown:
-            print(head, file=self.stream)
-        for check in shown:
-            place = f":{check['line']}" if check["line"] else ""
-            told = check["killed_by"] or f"SURVIVED {check['lies']} lies"
-            print(f"  {place:>5}  {check['subject'][:44]:<44}  {told}", file=self.stream)
-        self.stream.flush()
+def _tell(stream: TextIO, report: dict[str, Any], *, quiet: bool) -> None:
+    """Each check of a scenario with what killed it."""
+    head = f"{report['scenario']}  {report['family']}"
+    shown = [check for check in report["checks"] if not (quiet and check["killed_by"])]
+    if report["outcome"] != "pass":
+        print(f"{head}  not tried: {report['outcome']} {report['message']}", file=stream)
+    elif shown:
+        print(head, file=stream)
+    for check in shown:
+        place = f":{check['line']}" if check["line"] else ""
+        told = check["killed_by"] or f"SURVIVED {check['lies']} lies"
+        print(f"  {place:>5}  {check['subject'][:44]:<44}  {told}", file=stream)
+    stream.flush()
 
 
-def _tell_rules_and_claims(tally: _Tally, rules: dict[str, str], claims: dict[str, bool], *, whole: bool) -> int:
-    """How many standing rules no lie broke, and of how many claims no lie changed the verdict."""
+def _tell_all(stream: TextIO, reports: list[dict[str, Any]], rules: dict[str, str], *, whole: bool) -> int:
+    """Print the figures. How many survived: checks, scenarios that do not pass, claims; of a whole run rules, too."""
+    checks = [check for report in reports for check in report["checks"]]
+    survived = [check for check in checks if not check["killed_by"]]
+    failed = [report for report in reports if report["outcome"] not in ("pass", "skip")]
     unbroken = [name for name, lie in rules.items() if not lie]
-    unchanged = [name for name, changes in claims.items() if not changes]
+    # A verdict on a claim changes where a check of a step that names it was killed.
+    claims = dict.fromkeys(claim for check in checks for claim in check["claims"])
+    changed = {claim for check in checks if check["killed_by"] for claim in check["claims"]}
+    unchanged = [claim for claim in claims if claim not in changed]
     counts = (
-        f"{tally.checks} checks, {tally.killed} killed",
+        f"{len(checks)} checks, {len(checks) - len(survived)} killed",
         f"{len(rules)} standing rules, {len(rules) - len(unbroken)} killed",
-        f"{len(claims)} claims, {len(claims) - len(unchanged)} change their verdict",
+        f"{len(claims)} claims, {len(changed)} change their verdict",
     )
-    print(f"\n{'; '.join(counts)}", file=tally.stream)
+    print(f"\n{'; '.join(counts)}", file=stream)
+    survivors = len(survived) + len(failed) + len(unchanged)
     if not whole:
-        return len(unchanged)
+        return survivors
     for name in unbroken:
-        print(f"no lie broke the rule {name}", file=tally.stream)
+        print(f"no lie broke the rule {name}", file=stream)
     for name in unchanged:
-        print(f"no lie changed the verdict on {name}", file=tally.stream)
-    return len(unbroken) + len(unchanged)
-
-
-def _claims(reports: list[dict[str, Any]]) -> dict[str, bool]:
-    """Whether the verdict on each claim changes with a lie: whether a check of a step that names it was killed."""
-    changes: dict[str, bool] = {}
-    for each in reports:
-        for check in each["checks"]:
-            for claim in check["claims"]:
-                changes[claim] = changes.get(claim, False) or bool(check["killed_by"])
-    return changes
+        print(f"no lie changed the verdict on {name}", file=stream)
+    return survivors + len(unbroken)

@@ -6,7 +6,8 @@ import code
 import ctypes
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lab.cli.exits import CANNOT_RUN, cannot_run, leave
@@ -90,7 +91,7 @@ def _converse(lab: Lab, where: str) -> None:
     names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY}
     console = _Console(lab, names)
     print(_WELCOME.format(where=where, port=_PORT))
-    with _WhileWaiting(console.catch_up):
+    with _while_waiting(console.catch_up):
         console.interact(banner="", exitmsg="")
 
 
@@ -109,13 +110,22 @@ class _Console(code.InteractiveConsole):
 
     def catch_up(self) -> bool:
         """Take what has arrived and show it; whether there was anything."""
+        from lab.cli.printer import screen_of
+        from lab.report.ladder import ladder_of
+        from lab.report.ladder_model import Ladder
+        from lab.report.text import ladder_lines
         from lab.session.errors import KernelDiffers
 
         try:
             self._lab.look_around()
         except KernelDiffers:
             self.showtraceback()
-        return self._show()
+        ladder = ladder_of(self._lab.recording)
+        fresh, said_before = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown > 0
+        self._shown = len(ladder.rungs)
+        if fresh.rungs:
+            print("\n".join(list(ladder_lines(fresh, screen_of(sys.stdout)))[said_before:]))
+        return bool(fresh.rungs)
 
     def showtraceback(self) -> None:
         """A difference as its message, a mistake in a word as a line; everything else as Python does."""
@@ -132,40 +142,22 @@ class _Console(code.InteractiveConsole):
         else:
             traceback.print_exc(limit=-1)
 
-    def _show(self) -> bool:
-        from lab.cli.printer import screen_of
-        from lab.report.ladder import ladder_of
-        from lab.report.ladder_model import Ladder
-        from lab.report.text import ladder_lines
 
-        ladder = ladder_of(self._lab.recording)
-        fresh = ladder.rungs[self._shown :]
-        if not fresh:
-            return False
-        first = self._shown == 0
-        self._shown = len(ladder.rungs)
-        for line in list(ladder_lines(Ladder(fresh, ladder.recording), screen_of(sys.stdout)))[0 if first else 1 :]:
-            print(line)
-        return True
+@contextmanager
+def _while_waiting(idle: Callable[[], bool]) -> Iterator[None]:
+    """Call a function ten times a second while the interpreter waits for a line to be typed (PyOS_InputHook)."""
+    import readline  # noqa: F401  # it is what calls the hook, and gives the prompt a history
 
+    def hook() -> int:
+        if idle():
+            print(sys.ps1, end="", flush=True)
+        return 0
 
-class _WhileWaiting:
-    """Calls a function ten times a second while the interpreter waits for a line to be typed (PyOS_InputHook)."""
-
-    def __init__(self, idle: Callable[[], bool]) -> None:
-        def hook() -> int:
-            if idle():
-                print(sys.ps1, end="", flush=True)
-            return 0
-
-        self._hook = ctypes.PYFUNCTYPE(ctypes.c_int)(hook)
-        self._slot = ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyOS_InputHook")
-
-    def __enter__(self) -> None:
-        import readline  # noqa: F401  # it is what calls the hook, and gives the prompt a history
-
-        sys.ps1 = ">>> "
-        self._slot.value = ctypes.cast(self._hook, ctypes.c_void_p).value
-
-    def __exit__(self, *_: object) -> None:
-        self._slot.value = None
+    called = ctypes.PYFUNCTYPE(ctypes.c_int)(hook)
+    slot = ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyOS_InputHook")
+    sys.ps1 = ">>> "
+    slot.value = ctypes.cast(called, ctypes.c_void_p).value
+    try:
+        yield
+    finally:
+        slot.value = None

@@ -11,11 +11,8 @@ from lab.cli.exits import READER_GONE, cannot_run
 from lab.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lab.author.registry import Found
-    from lab.author.runner import Patient
-    from lab.record.results import Outcome, Result, Run
+    from lab.record.results import Result, Run
     from lab.report.screen import Screen
 
 
@@ -34,12 +31,7 @@ class Printer:
         self._quiet = quiet
         self._verbose = verbose
         self._screen = screen_of(stream, plain, everything)
-        self._progress = Progress(sys.stderr, plain)
-
-    def note(self, text: str) -> None:
-        """Something to know about this run."""
-        if text:
-            self._say(f"note: {text}; states come from inet_diag alone", err=True)
+        self.progress = Progress(sys.stderr, plain)
 
     def result(self, result: Result) -> None:
         """One scenario."""
@@ -50,26 +42,13 @@ class Printer:
             return
         head, *lines = result_lines(result, self._screen, brief=self._quiet, verbose=self._verbose)
         word, _, rest = head.partition(" ")
-        self._say(f"{self._paint(word, result.outcome)} {rest}")
-        for line in lines:
-            self._say(line)
-        self._say("")
-
-    def waits(self, patient: list[Patient]) -> None:
-        """Show which scenarios wait, until something else is printed."""
-        self._progress.show(patient)
-
-    def clear(self) -> None:
-        """Remove the lines about waiting."""
-        self._progress.hide()
+        self.say(f"{self._screen.paint(word, result.outcome.value)} {rest}", *lines, "")
 
     def listing(self, run: Run) -> None:
         """A saved run: when and where it was, and a line for each result."""
         from lab.report.verdicts import listing_lines
 
-        for line in listing_lines(run, brief=self._quiet):
-            self._say(line)
-        self._say("")
+        self.say(*listing_lines(run, brief=self._quiet), "")
 
     def usage(self, found: Found | Run) -> None:
         """What the command line asked for and could not have."""
@@ -77,14 +56,9 @@ class Printer:
         from lab.report.verdicts import place
 
         for broken in found.broken:
-            for line in printable_lines(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"):
-                self._say(line)
+            self.say(*printable_lines(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"))
         for pattern in found.unknown:
-            self._say(f"no scenario matches {pattern!r}; `lab list` shows them all")
-
-    def interrupted(self, count: int) -> None:
-        """Ctrl-C."""
-        self._say(f"\ninterrupted; {count} finished before that")
+            self.say(f"no scenario matches {pattern!r}; `lab list` shows them all")
 
     def summary(self, run: Run) -> None:
         """The last lines."""
@@ -92,29 +66,14 @@ class Printer:
         from lab.report.summary import summary_lines
 
         if run.results or run.broken:
-            for line in summary_lines(run):
-                self._say(printable(line))
+            self.say(*map(printable, summary_lines(run)))
 
-    def annotations(self, run: Run, root: Path) -> None:
-        """For GitHub Actions, which reads them out of what is printed."""
-        from lab.report.ci import error_lines
-
-        for line in error_lines(run, root):
-            self._say(line)
-
-    def saved(self, folder: Path) -> None:
-        """Where the run is now."""
-        from lab.report.screen import printable
-
-        self._say(f"saved in {printable(str(folder))}; `lab show` shows it again")
-
-    def _paint(self, word: str, outcome: Outcome) -> str:
-        return self._screen.paint(word, outcome.value)
-
-    def _say(self, text: str, err: bool = False) -> None:
-        self._progress.hide()
+    def say(self, *lines: str) -> None:
+        """These lines, in place of those about waiting."""
+        self.progress.hide()
         try:
-            print(text, file=sys.stderr if err else self._stream, flush=True)
+            for line in lines:
+                print(line, file=self._stream, flush=True)
         except BrokenPipeError:  # the reader has seen enough: do not wait for scenarios still running
             os._exit(READER_GONE)
         except OSError as refused:

@@ -84,23 +84,14 @@ class Progress:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Ctrl-C takes effect after the block: an interrupted drawing could be neither finished nor removed."""
-    struck = False
-
-    def strike(*_: object) -> None:
-        nonlocal struck
-        struck = True
-
-    usual = signal.getsignal(signal.SIGINT)
-    if usual is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, strike)
+    struck: list[int] = []
+    usual = signal.signal(signal.SIGINT, lambda number, _: struck.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, usual)
     if struck:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
 
 def _lines(lasting: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
@@ -108,25 +99,18 @@ def _lines(lasting: list[Patient], width: int, most: int, now_ns: int) -> list[s
     rows: dict[str, list[Patient]] = {}
     for each in lasting:
         rows.setdefault(each.scenario, []).append(each)
-    shown = {name: _row(each, now_ns) for name, each in list(rows.items())[:most]}
-    what = max(len(row[1]) for row in shown.values())
-    room = max(_LEAST_NAME, min(max(map(len, shown)), width - what - _OTHER_COLUMNS))
+    shown = list(rows.items())[:most]
+    what = max(len(waits[0].waiting.what) for _, waits in shown)
+    room = max(_LEAST_NAME, min(max(len(name) for name, _ in shown), width - what - _OTHER_COLUMNS))
     lines = [_counted(lasting, now_ns)]
-    lines += [
-        f"  {name[:room]:<{room}}  {family:<6}  {text:<{what}}  {times}"
-        for name, (family, text, times) in shown.items()
-    ]
+    for name, waits in shown:
+        text, since_ns, until_ns = waits[0].waiting
+        families = "+".join(str(family) for family in sorted({each.family for each in waits}))
+        times = f"{(now_ns - since_ns) / 1e9:3.0f} of {max(0, until_ns - since_ns) / 1e9:.0f} s"
+        lines.append(f"  {name[:room]:<{room}}  IPv{families:<3}  {text:<{what}}  {times}")
     if len(rows) > most:
         lines.append(f"  and {len(rows) - most} more")
     return lines
-
-
-def _row(waits: list[Patient], now_ns: int) -> tuple[str, str, str]:
-    """The families, what they wait for, and how long of how long at most."""
-    families = "+".join(str(family) for family in sorted({each.family for each in waits}))
-    since_ns, until_ns = waits[0].waiting.since_ns, waits[0].waiting.until_ns
-    times = f"{(now_ns - since_ns) / 1e9:3.0f} of {max(0, until_ns - since_ns) / 1e9:.0f} s"
-    return f"IPv{families}", waits[0].waiting.what, times
 
 
 def _counted(lasting: list[Patient], now_ns: int) -> str:

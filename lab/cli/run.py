@@ -1,4 +1,4 @@
-"""`lab run`: scenarios against this machine's kernel."""
+"""`lab run`: scenarios against this machine's kernel; and runs for commands that look at all of one together."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
+from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, wrong_usage
 from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settings, Unsaved, families
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from lab.author.registry import Found, Runnable
+    from lab.cli.printer import Printer
     from lab.record.results import Result, Run
 
 
@@ -44,8 +46,7 @@ def run(
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.running import carried_out, results_of
-    from lab.cli.saved_runs import save, wanted_folder
+    from lab.cli.saved_runs import save, wanted_folder, write, write_json
     from lab.record.results import Outcome
 
     began = time.monotonic()
@@ -58,17 +59,26 @@ def run(
         return stop and result.outcome is Outcome.FAIL
 
     wanted = families(ipv4, ipv6)
-    results = results_of(found.scenarios, wanted, printer, full=full, sysctls=settings, stop=is_enough)
-    made = carried_out(found, results, printer, full=full, began=began)
+    results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, stop=is_enough)
+    made = _carried_out(found, results, printer, full=full, began=began)
     if made.interrupted:
-        printer.interrupted(len(made.results))
+        printer.say(f"\ninterrupted; {len(made.results)} finished before that")
     printer.usage(made)
     printer.summary(made)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        printer.annotations(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()))
-    _write(made, json_file, junit_file)
+        from lab.report.ci import error_lines
+
+        printer.say(*error_lines(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
+    if json_file:
+        from lab.report.summary import as_json
+
+        write_json(json_file, as_json(made))
+    if junit_file:
+        from lab.report.ci import junit
+
+        write(junit_file, junit(made))
     is_kept = folder is None or save(made, folder, printer)
-    code = INTERRUPTED if made.interrupted else _exit_code(made) or (0 if is_kept else CANNOT_RUN)
+    code = INTERRUPTED if made.interrupted else exit_code(made) or (0 if is_kept else CANNOT_RUN)
     leave(code, at_once=made.interrupted or any(is_enough(each) for each in made.results))
 
 
@@ -87,24 +97,80 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
     return settings
 
 
-def _exit_code(made: Run) -> int:
+def _results(
+    scenarios: Sequence[Runnable],
+    wanted: list[int],
+    printer: Printer,
+    *,
+    full: bool,
+    sysctls: Mapping[str, str] | None = None,
+    stop: Callable[[Result], bool] = lambda _: False,
+) -> Iterator[Result]:
+    """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
+    from lab.author.runner import Runner, settle_garbage_collector
+    from lab.host.errors import MachineError
+    from lab.host.user_namespace import ensure_privileges
+
+    if not scenarios:
+        return
+    try:
+        ensure_privileges()
+        runner = Runner(full=full, sysctls=sysctls)
+        settle_garbage_collector()
+        if runner.untraced:
+            print(f"note: {runner.untraced}; states come from inet_diag alone", file=sys.stderr, flush=True)
+        yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
+    except MachineError as missing:
+        printer.progress.hide()
+        cannot_run(missing.why, missing.remedy)
+    finally:
+        printer.progress.hide()
+
+
+def _carried_out(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
+    """The run that these results make up, each printed as it comes; Ctrl-C ends it early. `began` is monotonic time."""
+    from lab.author.environment import environment_of, new_run
+
+    made = new_run(full=full)
+    made.broken, made.unknown = found.broken, found.unknown
+    try:
+        for result in results:
+            made.results.append(result)
+            printer.result(result)
+    except KeyboardInterrupt:
+        made.interrupted = True
+    made.environment = environment_of(made.results)
+    made.seconds = time.monotonic() - began
+    return made
+
+
+def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *, full: bool) -> Run:
+    """For a command that looks at all of a run together: what could not do its part is said on standard error.
+
+    Ctrl-C ends the command.
+    """
+    from lab.cli.printer import Printer
+
+    began = time.monotonic()
+    printer = Printer(sys.stderr, quiet=True)
+    printer.usage(found)
+    made = _carried_out(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
+    if made.interrupted:
+        leave(INTERRUPTED, at_once=True)
+    return made
+
+
+def is_whole(made: Run) -> bool:
+    """Whether every scenario could do its part: otherwise something may be missing from what the run shows."""
     from lab.record.results import Outcome
 
-    outcomes = {each.outcome for each in made.results}
-    if Outcome.FAIL in outcomes:
+    return not made.broken and all(result.outcome is not Outcome.ERROR for result in made.results)
+
+
+def exit_code(made: Run) -> int:
+    """What the verdicts of a run come to."""
+    from lab.record.results import Outcome
+
+    if any(result.outcome is Outcome.FAIL for result in made.results):
         return DIFFERS
-    if Outcome.ERROR in outcomes or made.broken:
-        return CANNOT_RUN
-    return USAGE if made.unknown else 0
-
-
-def _write(made: Run, json_file: str | None, junit_file: Path | None) -> None:
-    """The files that were asked for beside the saved run."""
-    from lab.cli.saved_runs import write, write_json
-    from lab.report.ci import junit
-    from lab.report.summary import as_json
-
-    if json_file:
-        write_json(json_file, as_json(made))
-    if junit_file:
-        write(junit_file, junit(made))
+    return CANNOT_RUN if not is_whole(made) else USAGE if made.unknown else 0

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from lab.cli.exits import CANNOT_RUN, INTERRUPTED, leave, wrong_usage
+from lab.cli.exits import CANNOT_RUN, INTERRUPTED, USAGE, leave, wrong_usage
 
 if TYPE_CHECKING:
     from lab.cli.printer import Printer
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Ends the command with 2 for a missing or damaged run; damage may show only when a part is used."""
+    """Ends the command with 2 for a missing or damaged run or catalogue; damage may show only when a part is used."""
+    from lab.claims.catalogue import CatalogueError
     from lab.record.saved.document import Unreadable
     from lab.record.saved.folder import NoRun
 
     try:
         yield
-    except (NoRun, Unreadable) as why:
+    except (NoRun, Unreadable, CatalogueError) as why:
         wrong_usage(str(why))
 
 
@@ -38,22 +39,15 @@ def load_run(named: Path | None, families: list[int]) -> Run:
     return run
 
 
-class Chosen(NamedTuple):
-    """What a command line says of a saved run."""
+def choose(words: list[str], families: list[int]) -> tuple[Run, list[str], list[str]]:
+    """The run that the first word names (else the newest), the other words, and those of them that match nothing.
 
-    run: Run
-    """With the results that are meant, and no others."""
-    patterns: list[str]
-    unknown: list[str]
-    """Patterns that match nothing in it."""
-
-
-def choose(words: list[str], families: list[int]) -> Chosen:
-    """The run that the first of the words names, or the newest if it names none, and what matches the others."""
+    The run keeps the results that match the other words; all of them without one.
+    """
     named = bool(words) and (Path(words[0]).exists() or "/" in words[0] or words[0].endswith(".json"))
     run = load_run(Path(words[0]) if named else None, families)
     patterns = words[named:]
-    return Chosen(run, patterns, narrow(run, patterns))
+    return run, patterns, narrow(run, patterns)
 
 
 def narrow(run: Run, patterns: list[str]) -> list[str]:
@@ -83,6 +77,7 @@ def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
     from lab.record.saved.document import lines_of
     from lab.record.saved.folder import RUN_FILE, NotWritable
     from lab.report.captures import captures
+    from lab.report.screen import printable
 
     if not run.results:
         return True
@@ -97,7 +92,7 @@ def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
     except KeyboardInterrupt:
         print("interrupted; the run is not saved", file=sys.stderr)
         leave(INTERRUPTED, at_once=True)
-    printer.saved(folder.path)
+    printer.say(f"saved in {printable(str(folder.path))}; `lab show` shows it again")
     return True
 
 
@@ -112,11 +107,11 @@ def write_json(name: str, value: Any, indent: int = 2) -> None:
         write(Path(name), f"{text}\n".encode())
 
 
-def write(file: Path, data: bytes) -> None:
-    """Write a file that the command line names; ends the command when it cannot be."""
+def write(file: Path, data: bytes, code: int = USAGE) -> None:
+    """Write a file that the command line names; ends the command with `code` when it cannot be."""
     from lab.record.saved.folder import NotWritable, put
 
     try:
         put(file, [data])
     except NotWritable as why:
-        wrong_usage(str(why))
+        wrong_usage(str(why), code)

@@ -1,4 +1,7 @@
-"""`lab show`, `lab diff` and `lab report`: views of saved runs, without root and without Linux."""
+"""Views of saved runs (`lab show`, `lab diff`, `lab report`), and of saved or new ones (`lab claims`, `lab coverage`).
+
+A view of a saved run needs neither root nor Linux.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
-from lab.cli.options import AsJson, InLanguage, IPv4, IPv6, Language, Plain, Saved, families
+from lab.cli.options import AsJson, From, Full, InLanguage, IPv4, IPv6, Language, Patterns, Plain, Saved, families
 from lab.cli.printer import Printer, screen_of
 
 if TYPE_CHECKING:
+    from lab.claims.catalogue import Catalogue
     from lab.record.events import Recording
     from lab.record.results import Result
 
@@ -96,8 +100,8 @@ def diff(
     if as_json:
         print(json_text(comparison.as_json(found)))
     else:
-        for line in comparison.comparison_lines(found, runs, (str(first), str(second)), screen_of(sys.stdout)):
-            print(line)
+        names = str(first), str(second)
+        print("\n".join(comparison.comparison_lines(found, runs, names, screen_of(sys.stdout))))
     leave(DIFFERS if found else 0)
 
 
@@ -112,7 +116,7 @@ def report(
     ] = None,
 ) -> None:
     """Write a page about a saved run: verdicts, claims, the state diagram, each packet. It needs nothing else."""
-    from lab.claims.catalogue import CatalogueError, catalogue
+    from lab.claims.catalogue import catalogue
     from lab.cli.saved_runs import reading
     from lab.record.saved.document import load
     from lab.record.saved.folder import RUN_FILE, find
@@ -120,13 +124,88 @@ def report(
 
     with reading():
         file = find(named)
-        run = load(file)
-        try:
-            text = page(run, catalogue())
-        except CatalogueError as wrong:
-            wrong_usage(str(wrong))
+        text = page(load(file), catalogue())
     beside = file.with_name("report.html") if file.name == RUN_FILE else file.with_suffix(".html")
     _write(output or beside, text)
+
+
+def claims(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="C50 and so on; without one, all.")] = None,
+    *,
+    language: InLanguage = Language.EN,
+    ipv4: IPv4 = False,
+    ipv6: IPv6 = False,
+    full: Full = False,
+    saved: From = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold what the article says beside the RFC and this kernel, with the packet that shows it."""
+    from lab.author import registry
+    from lab.claims.catalogue import catalogue
+    from lab.claims.index import showing
+    from lab.cli.run import is_whole, whole_run
+    from lab.cli.saved_runs import load_run, reading
+    from lab.report import claims
+    from lab.report.screen import json_text
+
+    with reading():
+        known = catalogue()
+        wanted = _wanted(ids or [], known)
+        if saved is not None:
+            made = load_run(saved, families(ipv4, ipv6))
+        else:
+            found = registry.find()
+            made = whole_run(found, showing(found.scenarios, wanted), families(ipv4, ipv6), full=full)
+        reports = [each for each in claims.claim_reports(made, known) if each.claim.id in wanted]
+    if as_json:
+        print(json_text(claims.as_json(reports)))
+    else:
+        print("\n".join(claims.claim_lines(reports, known, screen_of(sys.stdout).width, language.value)))
+        print(claims.total_line(reports, made.environment["kernel"], language.value))
+    differs = any(report.verdict is claims.Verdict.DIFFERS for report in reports)
+    leave(DIFFERS if differs else 0 if is_whole(made) else CANNOT_RUN)
+
+
+def coverage(
+    patterns: Patterns = None,
+    *,
+    ipv4: IPv4 = False,
+    ipv6: IPv6 = False,
+    full: Full = False,
+    saved: From = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which states and arrows of RFC 9293's diagram the scenarios walk, with the packet for each."""
+    from lab.author import registry
+    from lab.cli.run import exit_code, whole_run
+    from lab.cli.saved_runs import load_run, narrow, reading
+    from lab.report import coverage
+    from lab.report.screen import json_text
+
+    wanted = families(ipv4, ipv6)
+    with reading():
+        if saved is not None:
+            made = load_run(saved, wanted)
+            made.unknown = narrow(made, patterns or [])
+        else:
+            found = registry.find(patterns or [])
+            made = whole_run(found, found.scenarios, wanted, full=full)
+        walked = coverage.coverage(made)
+    if as_json:
+        print(json_text(coverage.as_json(walked)))
+    else:
+        print("\n".join(coverage.coverage_lines(walked, screen_of(sys.stdout).width)))
+    leave(exit_code(made))
+
+
+def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
+    """The ids as the catalogue has them, in its order; ends the command at one that is not there."""
+    asked = {each.upper() for each in ids}
+    for each in sorted(asked - set(known.claims)):
+        near = ", ".join(known.near(each))
+        last = list(known.claims)[-1]
+        wrong_usage(f"there is no claim {each!r}; " + (f"near it: {near}" if near else f"they are C1 to {last}"))
+    return [each for each in known.claims if not asked or each in asked]
 
 
 def _draw(
@@ -180,11 +259,7 @@ def _drawing(form: Format, language: str, plain: bool, everything: bool) -> Call
 
 def _write(file: Path, text: str) -> None:
     """Write a file and say where it is; ends the command when it cannot be."""
-    from lab.record.saved.folder import NotWritable, put
+    from lab.cli.saved_runs import write
 
-    try:
-        put(file, [text.encode("utf-8", "backslashreplace")])
-    except NotWritable as why:
-        print(why, file=sys.stderr)
-        leave(CANNOT_RUN)
+    write(file, text.encode("utf-8", "backslashreplace"), CANNOT_RUN)
     print(file)

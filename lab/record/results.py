@@ -81,6 +81,17 @@ class Result:
         return self.recording.states if self.recording else set()
 
     @property
+    def summary(self) -> str:
+        """Why it did not pass, in one sentence; "" where it did."""
+        more = self.difference.difference if self.difference is not None else None
+        return more.summary if more is not None else self.message
+
+    @property
+    def at(self) -> Where | None:
+        """The line of the scenario where it ended early."""
+        return self.difference.where if self.difference is not None else self.where
+
+    @property
     def failed(self) -> int:
         """Checks that did not hold."""
         return sum(not check.passed for check in self.recording.checks) if self.recording else 0

@@ -24,13 +24,18 @@ def junit(run: Run) -> bytes:
     def suite_of(file: Path) -> ET.Element:
         if file not in suites:
             suites[file] = ET.Element("testsuite", {"name": _clean(file.stem), "timestamp": run.began[:19]})
-            _add_properties(suites[file], run)
+            properties = ET.SubElement(suites[file], "properties")
+            for name, value in {"lab": run.version, **run.environment}.items():
+                if isinstance(value, str):
+                    ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
         return suites[file]
 
     for result in run.results:
-        suite_of(result.scenario.file).append(_case(result))
+        suite_of(result.scenario.file).append(_case_of(result))
     for broken in run.broken:
-        suite_of(broken.file).append(_broken_case(broken.file, broken.line, broken.why))
+        file, line, why = broken
+        case = _case(file, line, "the file can be loaded", 0.0, "error", why, f"{file}:{line}: {why}")
+        suite_of(file).append(case)
     for suite in suites.values():
         _count(suite, [suite])
     root = ET.Element("testsuites", {"name": "lab run"})
@@ -42,38 +47,22 @@ def junit(run: Run) -> bytes:
     return written + b"\n"
 
 
-def _add_properties(suite: ET.Element, run: Run) -> None:
-    properties = ET.SubElement(suite, "properties")
-    told = {"lab": run.version, **{name: value for name, value in run.environment.items() if isinstance(value, str)}}
-    for name, value in told.items():
-        ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
-
-
-def _case(result: Result) -> ET.Element:
-    scenario = result.scenario
+def _case_of(result: Result) -> ET.Element:
+    scenario, kind = result.scenario, _ELEMENTS.get(result.outcome, "")
     name = f"{scenario.id.rpartition('.')[2]} IPv{result.family}"
-    case = _new_case(scenario.file, scenario.line, name, result.seconds)
-    if result.outcome in _ELEMENTS:
-        more = result.difference.difference if result.difference is not None else None
-        text = "\n".join(result_lines(result, Screen(), brief=True)) if result.outcome is not Outcome.SKIP else ""
-        _tell(case, _ELEMENTS[result.outcome], more.summary if more is not None else result.message, text)
-    return case
+    is_wrong = result.outcome in (Outcome.FAIL, Outcome.ERROR)
+    text = "\n".join(result_lines(result, Screen(), brief=True)) if is_wrong else ""
+    return _case(scenario.file, scenario.line, name, result.seconds, kind, result.summary, text)
 
 
-def _broken_case(file: Path, line: int, why: str) -> ET.Element:
-    case = _new_case(file, line, "the file can be loaded", 0.0)
-    _tell(case, "error", why, f"{file}:{line}: {why}")
-    return case
-
-
-def _new_case(file: Path, line: int, name: str, seconds: float) -> ET.Element:
+def _case(file: Path, line: int, name: str, seconds: float, kind: str, message: str, text: str) -> ET.Element:
+    """A case; `kind` is the element that says what went wrong in it, "" for none."""
     told = {"classname": file.stem, "name": name, "file": str(file), "line": str(line), "time": f"{seconds:.3f}"}
-    return ET.Element("testcase", {key: _clean(value) for key, value in told.items()})
-
-
-def _tell(case: ET.Element, kind: str, message: str, text: str) -> None:
-    told = ET.SubElement(case, kind, {"message": _clean(message), "type": _TYPES[kind]})
-    told.text = _clean(text) or None
+    case = ET.Element("testcase", {key: _clean(value) for key, value in told.items()})
+    if kind:
+        inside = ET.SubElement(case, kind, {"message": _clean(message), "type": _TYPES[kind]})
+        inside.text = _clean(text) or None
+    return case
 
 
 def _count(element: ET.Element, suites: Iterable[ET.Element]) -> None:
@@ -97,20 +86,17 @@ def error_lines(run: Run, root: Path) -> Iterator[str]:
     """An annotation of GitHub Actions for each failed result and each broken file; paths are relative to `root`."""
     for result in run.results:
         if result.outcome in (Outcome.FAIL, Outcome.ERROR):
-            where = result.difference.where if result.difference is not None else result.where
-            file, line = (where.file, where.line) if where else (str(result.scenario.file), result.scenario.line)
+            at = result.at or result.scenario
+            file, line = str(at.file), at.line
             yield _error(root, file, line, f"{result.scenario.id} IPv{result.family}", _message(result))
     for broken in run.broken:
         yield _error(root, str(broken.file), broken.line, "this file cannot be loaded", broken.why)
 
 
 def _message(result: Result) -> str:
-    check = result.difference
-    if check is None or result.recording is None:
-        return result.message
-    lines = [check.difference.summary if check.difference else "", told(result.recording, check)]
-    if check.difference and check.difference.why:
-        lines.append(check.difference.why)
+    lines, check = [result.summary], result.difference
+    if check is not None and result.recording is not None:
+        lines += [told(result.recording, check), check.difference.why if check.difference else ""]
     return "\n".join(filter(None, lines))
 
 

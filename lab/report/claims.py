@@ -195,13 +195,15 @@ def claim_lines(
     for report in reports:
         if report.claim.topic != topic:
             topic = report.claim.topic
-            heading = catalogue.topics[topic].of(language)
-            yield heading
+            yield catalogue.topics[topic].of(language)
             yield ""
         yield from _claim(report, width, language)
         yield ""
     if len(reports) == len(catalogue.claims):
-        yield from _errata(catalogue, width, language)
+        yield words(language)("claims_errata")
+        yield ""
+        for each in catalogue.errata:
+            yield from side_by_side([each.printed, each.meant, each.text.of(language)], width, indent=2)
         yield ""
 
 
@@ -238,10 +240,3 @@ def _rows(report: ClaimReport, say: Words, language: str) -> Iterator[tuple[str,
     yield say("claims_depends"), ", ".join(claim.depends)
     for since in claim.since:
         yield say("claims_since", kernel=since.kernel), since.text.of(language)
-
-
-def _errata(catalogue: Catalogue, width: int, language: str) -> Iterator[str]:
-    yield words(language)("claims_errata")
-    yield ""
-    for each in catalogue.errata:
-        yield from side_by_side([each.printed, each.meant, each.text.of(language)], width, indent=2)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any
 
 from lab.record.events import FrameSeen, Measured, Recording
 from lab.record.results import Result, Run
@@ -25,7 +25,8 @@ NOT_THERE = "-"
 _SHOWN_LINES = 3
 _COMPARED = {Kind.SEGMENT, Kind.FRAME, Kind.CALL, Kind.ARRIVAL}
 _BY_CHANCE = re.compile(r"(?<=TS) val \d+ ecr \d+|(?<=tfo) [0-9a-f]{8,}")
-_MEASURED = re.compile(r"\d+(?:\.\d+)?(?: ?[mu]s\b| ?%| ?s\b)?")
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?: ?([mu]?s\b|%))?")
+"""A number with its unit."""
 _RATIOS = {"s": 1.3, "": 1.3, "ms": 2.0, "us": 2.0, "%": 2.0}
 """By unit: so many times as large may one measured number be as the other."""
 _SHORT_MS = 10
@@ -34,7 +35,8 @@ _SIGNS = ("<", ">")
 """What marks the first and the second run in text, as diff(1) has it."""
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Change:
     """Something with a name, in the first run and in the second."""
 
     name: str
@@ -42,7 +44,8 @@ class Change(NamedTuple):
     second: str
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Line:
     """A segment or a system call, and the two sides' states once it was dealt with."""
 
     text: str
@@ -56,9 +59,9 @@ class Line(NamedTuple):
 class ScenarioChange:
     """What differs in one scenario: how it ended, its settings, the values found, the exchange."""
 
-    scenario: str
-    families: list[int] = field(compare=False)
-    """Those in which this differs in the same way."""
+    id: str
+    families: list[str] = field(compare=False)
+    """Those in which this differs in the same way, such as "IPv4"."""
     changes: list[Change] = field(default_factory=list)
     step: str = ""
     """The paragraph in which the exchanges part."""
@@ -104,29 +107,12 @@ def compare_runs(first: Run, second: Run) -> Comparison:
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison for programs."""
-    return {
-        "environment": [each._asdict() for each in comparison.environment],
-        "sysctls": [each._asdict() for each in comparison.sysctls],
-        "only_first": comparison.only_first,
-        "only_second": comparison.only_second,
-        "scenarios": [
-            {
-                "id": each.scenario,
-                "families": [f"IPv{family}" for family in each.families],
-                "changes": [change._asdict() for change in each.changes],
-                "step": each.step,
-                "first": [line._asdict() for line in each.first],
-                "second": [line._asdict() for line in each.second],
-            }
-            for each in comparison.scenarios
-        ],
-    }
+    return asdict(comparison)
 
 
 def _compare(before: Result, after: Result, run_wide: list[Change]) -> ScenarioChange:
-    change = ScenarioChange(before.scenario.id, [before.family])
-    change.changes += _changes({"outcome": before.outcome.value}, {"outcome": after.outcome.value})
-    change.changes += _changes({"because": _because(before)}, {"because": _because(after)})
+    change = ScenarioChange(before.scenario.id, [f"IPv{before.family}"])
+    change.changes += _changes(_ending(before), _ending(after))
     if before.recording is not None and after.recording is not None:
         own = _changes(before.recording.sysctls, after.recording.sysctls)
         change.changes += [each for each in own if each not in run_wide]
@@ -135,10 +121,9 @@ def _compare(before: Result, after: Result, run_wide: list[Change]) -> ScenarioC
     return change
 
 
-def _because(result: Result) -> str:
-    if result.difference is not None and result.difference.difference is not None:
-        return f"{result.difference.subject}: {result.difference.difference.summary}"
-    return result.message
+def _ending(result: Result) -> dict[str, str]:
+    because = f"{result.difference.subject}: {result.summary}" if result.difference is not None else result.message
+    return {"outcome": result.outcome.value, "because": because}
 
 
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Change]:
@@ -158,35 +143,27 @@ def _names(keys: Iterable[tuple[str, int]]) -> list[str]:
 
 def _measured(before: Recording, after: Recording) -> Iterator[Change]:
     """The values that authors found for claims, where they are not the same but for the chance of a measurement."""
-    values = [
-        [(event.claim, event.value) for event in recording.events if isinstance(event, Measured)]
-        for recording in (before, after)
-    ]
-    for claim in dict.fromkeys(claim for each in values for claim, _ in each):
-        one, other = ([value for name, value in each if name == claim] for each in values)
+    found = [[event for event in each.events if isinstance(event, Measured)] for each in (before, after)]
+    for claim in dict.fromkeys(event.claim for event in found[0] + found[1]):
+        one, other = ([event.value for event in each if event.claim == claim] for each in found)
         if len(one) != len(other) or not all(map(_is_alike, one, other)):
             yield Change(claim, "; ".join(one) or NOT_THERE, "; ".join(other) or NOT_THERE)
 
 
 def _is_alike(one: str, other: str) -> bool:
     """Whether two texts say the same. What has a unit or a fraction was measured, and is never quite the same twice."""
-    pairs = zip_longest(_MEASURED.findall(one), _MEASURED.findall(other), fillvalue="")
-    return _MEASURED.split(one) == _MEASURED.split(other) and all(_is_like(*pair) for pair in pairs)
+    pairs = zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
+    return _NUMBER.sub("0", one) == _NUMBER.sub("0", other) and all(_is_like(*pair) for pair in pairs)
 
 
-def _is_like(one: str, other: str) -> bool:
+def _is_like(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    (first, unit), (second, others_unit) = one, other
     if one == other:
         return True
-    (first, unit), (second, others_unit) = (_value(each) for each in (one, other))
-    if unit != others_unit or not (unit or "." in one + other):
+    if unit != others_unit or not (unit or "." in first + second):
         return False
-    least, most = sorted((first, second))
+    least, most = sorted(map(float, (first, second)))
     return most <= least * _RATIOS[unit] or (unit in {"ms", "us"} and most < _SHORT_MS)
-
-
-def _value(text: str) -> tuple[float, str]:
-    number = text.rstrip("mus% ")
-    return float(number), text[len(number) :].strip()
 
 
 def _part(change: ScenarioChange, before: Recording, after: Recording) -> None:
@@ -260,8 +237,7 @@ def comparison_lines(
 
 
 def _scenario(change: ScenarioChange, screen: Screen) -> Iterator[str]:
-    families = " and ".join(f"IPv{family}" for family in change.families)
-    yield screen.paint(printable(f"{change.scenario}  {families}"), "title")
+    yield screen.paint(printable(f"{change.id}  {' and '.join(change.families)}"), "title")
     yield from _table(change.changes, screen)
     if not (change.first or change.second):
         return
@@ -276,11 +252,10 @@ def _scenario(change: ScenarioChange, screen: Screen) -> Iterator[str]:
 
 def _table(changes: list[Change], screen: Screen) -> Iterator[str]:
     wide = max((len(change.name) for change in changes), default=0)
-    for name, *values in changes:
-        head = f"  {name:<{wide}}"
-        for sign, value in zip(_SIGNS, values, strict=True):
-            yield from _indented(printable(value), screen, f"{head} {sign} ")
-            head = " " * len(head)
+    for change in changes:
+        head = f"  {change.name:<{wide}}"
+        yield from _indented(printable(change.first), screen, f"{head} {_SIGNS[0]} ")
+        yield from _indented(printable(change.second), screen, f"{' ' * len(head)} {_SIGNS[1]} ")
 
 
 def _indented(text: str, screen: Screen, head: str) -> Iterator[str]:

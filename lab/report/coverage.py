@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,8 @@ from lab.tcp.diagram import LISTEN, TIME_WAIT, Edge, Event
 from lab.tcp.state import State
 
 NOT_OFFERED = {
-    (
-        LISTEN,
-        Event.SEND,
-    ): "send() on a listener fails with EPIPE, connect() with EISCONN (states.a_listener_cannot_open)",
+    (LISTEN, Event.SEND): "send() on a listener fails with EPIPE, connect() with EISCONN"
+    " (states.a_listener_cannot_open)",
 }
 """Arrows that no program on Linux can make the kernel walk, and why."""
 
@@ -52,6 +50,11 @@ class EdgeReport:
     """One for each scenario in which a user-space endpoint walked it."""
 
     @property
+    def best(self) -> Evidence | None:
+        """The first evidence: of the kernel, else of a user-space endpoint."""
+        return next(iter(self.kernel or self.peer), None)
+
+    @property
     def offered(self) -> bool:
         """Whether Linux can walk it at all."""
         return (self.edge.source, self.edge.event) not in NOT_OFFERED
@@ -79,10 +82,9 @@ def coverage(run: Run) -> Coverage:
     kernel: dict[Edge, dict[str, Evidence]] = {edge: {} for edge in FIGURE_5}
     peer: dict[Edge, dict[str, Evidence]] = {edge: {} for edge in FIGURE_5}
     for result in run.results:
-        recording = result.recording
+        name, recording = result.scenario.id, result.recording
         if recording is None:
             continue
-        name = result.scenario.id
         for state, where in _first_seen(result, recording):
             states[state].setdefault(name, where)
         for who, walks in (kernel, kernel_edges(recording)), (peer, peer_edges(recording)):
@@ -98,7 +100,9 @@ def coverage(run: Run) -> Coverage:
 def as_json(found: Coverage) -> dict[str, Any]:
     """The coverage for programs."""
     return {
-        "states": [{"state": each.state.value, "kernel": _listed(each.kernel)} for each in found.states],
+        "states": [
+            {"state": each.state.value, "kernel": [where.as_json() for where in each.kernel]} for each in found.states
+        ],
         "edges": [
             {
                 "source": each.edge.source.value,
@@ -108,16 +112,12 @@ def as_json(found: Coverage) -> dict[str, Any]:
                 "section": f"RFC 9293 {each.edge.section}",
                 "offered": each.offered,
                 "reason": each.reason,
-                "kernel": _listed(each.kernel),
-                "peer": _listed(each.peer),
+                "kernel": [where.as_json() for where in each.kernel],
+                "peer": [where.as_json() for where in each.peer],
             }
             for each in found.edges
         ],
     }
-
-
-def _listed(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
-    return [each.as_json() for each in evidence]
 
 
 def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, Evidence]]:
@@ -186,11 +186,6 @@ def coverage_lines(found: Coverage, width: int = 80) -> Iterator[str]:
     for each in found.edges:
         yield from _edge(each, width)
     yield ""
-    yield from totals(found)
-
-
-def totals(found: Coverage) -> Iterator[str]:
-    """How much of the diagram was seen."""
     states = sum(bool(seen.kernel) for seen in found.states)
     offered = [each for each in found.edges if each.offered]
     kernel = sum(bool(each.kernel) for each in offered)

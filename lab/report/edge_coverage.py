@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from operator import itemgetter
 from typing import NamedTuple
@@ -85,9 +86,26 @@ class Observation(NamedTuple):
 
 def kernel_edges(recording: Recording) -> Iterator[WalkedEdge]:
     """The arrows that the kernel walked: listeners first, then connection by connection."""
-    told = _ByConnection(recording)
-    for number in sorted(told.observations, key=lambda number: -1 if number is None else number):
-        yield from _KernelSide(told, number).walks()
+    strangers: list[_Call] = []
+    sides: dict[int | None, _KernelSide] = {None: _KernelSide(None, None, strangers, strangers)}
+    sides |= {at: _KernelSide(at, each.peer_port, [], strangers) for at, each in enumerate(recording.connections)}
+    events = recording.events
+    crossed = {at: event.time_ns for event in events if isinstance(event, CrossingOver) for at in event.frames}
+    for at, event in enumerate(events):
+        if isinstance(event, CallMade):
+            sides[event.connection].calls.append(_Call(event.time_ns, at, event))
+        elif isinstance(event, FrameSeen) and event.connection is not None and event.segment is not None:
+            side, segment = sides[event.connection], event.segment
+            if not event.from_peer and segment.flags & flags.FIN:
+                side.fin_ends.add(segment.end)
+            elif event.from_peer and not event.lost and not segment.faults:
+                side.arrivals.append(_Arrival(crossed.get(at, event.time_ns), at, event, segment))
+    for side in sides.values():
+        side.arrivals.sort(key=_TIME)
+        side.calls.sort(key=_TIME)
+    found = observations(recording)
+    for number, side in sides.items():
+        yield from side.walks(found.get(number, []))
 
 
 def peer_edges(recording: Recording) -> Iterator[WalkedEdge]:
@@ -110,51 +128,23 @@ def peer_edges(recording: Recording) -> Iterator[WalkedEdge]:
             yield WalkedEdge(edge, event.time_ns, event.connection, at)
 
 
-class _ByConnection:
-    """Observations, arrivals and calls of a recording by connection, in order of time."""
-
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
-        self.observations = observations(recording)
-        self.arrivals: dict[int, list[_Arrival]] = {}
-        self.calls: dict[int | None, list[_Call]] = {}
-        """Those of None are of a listener, or of a socket of which the lab did not know whose it was."""
-        self.fin_ends: dict[int, set[Seq]] = {}
-        """What acknowledges a FIN of the kernel."""
-        events = recording.events
-        crossed = {at: event.time_ns for event in events if isinstance(event, CrossingOver) for at in event.frames}
-        for at, event in enumerate(events):
-            if isinstance(event, CallMade):
-                self.calls.setdefault(event.connection, []).append(_Call(event.time_ns, at, event))
-            elif isinstance(event, FrameSeen) and event.connection is not None and event.segment is not None:
-                segment = event.segment
-                if not event.from_peer and segment.flags & flags.FIN:
-                    self.fin_ends.setdefault(event.connection, set()).add(segment.end)
-                elif event.from_peer and not event.lost and not segment.faults:
-                    arrival = _Arrival(crossed.get(at, event.time_ns), at, event, segment)
-                    self.arrivals.setdefault(event.connection, []).append(arrival)
-        for arrivals in self.arrivals.values():
-            arrivals.sort(key=_TIME)
-        for calls in self.calls.values():
-            calls.sort(key=_TIME)
-
-
+@dataclass(slots=True)
 class _KernelSide:
-    """One connection of the kernel, or its listeners."""
+    """What happened on one connection of the kernel, or to its listeners, in order of time."""
 
-    def __init__(self, told: _ByConnection, number: int | None) -> None:
-        self._number = number
-        self._observations = told.observations[number]
-        self._arrivals = told.arrivals.get(number, []) if number is not None else []
-        self._calls = [told.calls.get(number, [])]
-        if number is not None:
-            self._calls.append(told.calls.get(None, []))
-        self._fin_ends = told.fin_ends.get(number, set()) if number is not None else set()
-        self._peer_port = None if number is None else told.recording.connections[number].peer_port
+    number: int | None
+    peer_port: int | None
+    calls: list[_Call]
+    strangers: list[_Call]
+    """Calls on a listener, or on a socket of which the lab did not know whose it was."""
+    arrivals: list[_Arrival] = field(default_factory=list)
+    fin_ends: set[Seq] = field(default_factory=set)
+    """What acknowledges a FIN of the kernel."""
 
-    def walks(self) -> Iterator[WalkedEdge]:
+    def walks(self, observed_states: list[Observation]) -> Iterator[WalkedEdge]:
+        """The arrows between these states."""
         before, passive, since_ns = CLOSED, False, 0
-        for observed in self._observations:
+        for observed in observed_states:
             source, target = before, observed.state
             if source is target:
                 continue
@@ -170,30 +160,29 @@ class _KernelSide:
                 continue
             if edge.event is Event.TIME_WAIT_TIMEOUT:
                 if self._nothing_happened(since_ns, observed):
-                    yield WalkedEdge(edge, observed.time_ns, self._number, None)
+                    yield WalkedEdge(edge, observed.time_ns, self.number, None)
                 continue
             cause = self._cause(edge.event, since_ns, observed)
             if cause is not None:
                 since_ns = cause.time_ns
-                yield WalkedEdge(edge, observed.time_ns, self._number, cause.at)
+                yield WalkedEdge(edge, observed.time_ns, self.number, cause.at)
 
     def _cause(self, event: Event, since_ns: int, observed: Observation) -> _Arrival | _Call | None:
         """The last thing that fits before the change; the first segment where only a look-up afterwards tells of it."""
         if event in _CALLS:
-            calls = (self._last_call(event, calls, since_ns, observed) for calls in self._calls)
+            calls = (self._last_call(event, each, since_ns, observed) for each in (self.calls, self.strangers))
             return max((call for call in calls if call is not None), key=_TIME, default=None)
         fitting = [each for each in self._arrived(since_ns, observed) if self._fits(event, each)]
-        if not fitting:
-            return None
-        return fitting[-1] if observed.exact else fitting[0]
+        return next(reversed(fitting) if observed.exact else iter(fitting), None)
 
     def _last_call(self, event: Event, calls: list[_Call], since_ns: int, observed: Observation) -> _Call | None:
         for at in range(bisect_right(calls, observed.time_ns, key=_TIME) - 1, -1, -1):
-            call = calls[at]
-            if call.time_ns < since_ns:
+            made = calls[at]
+            if made.time_ns < since_ns:
                 return None
-            if call.at < observed.at and self._fits_call(event, call.call):
-                return call
+            wrong_port = event is Event.ACTIVE_OPEN and made.call.arguments[:1] != (self.peer_port,)
+            if made.at < observed.at and made.call.name in _CALLS[event] and not wrong_port:
+                return made
         return None
 
     def _nothing_happened(self, since_ns: int, observed: Observation) -> bool:
@@ -205,24 +194,18 @@ class _KernelSide:
         return observed.time_ns - last_ns >= _SHORTEST_TIMER_NS
 
     def _arrived(self, since_ns: int, observed: Observation) -> Iterator[_Arrival]:
-        for at in range(bisect_left(self._arrivals, since_ns, key=_TIME), len(self._arrivals)):
-            each = self._arrivals[at]
+        for each in self.arrivals[bisect_left(self.arrivals, since_ns, key=_TIME) :]:
             if each.time_ns > observed.time_ns:  # an observation shows what has happened by then
                 return
             if each.at < observed.at:
                 yield each
-
-    def _fits_call(self, event: Event, call: CallMade) -> bool:
-        if event is Event.ACTIVE_OPEN and call.arguments[:1] != (self._peer_port,):
-            return False
-        return call.name in _CALLS[event]
 
     def _fits(self, event: Event, arrival: _Arrival) -> bool:
         if not _fits_segment(event, arrival.segment):
             return False
         if event is Event.ACK_OF_SYN:
             return arrival.segment.ack - arrival.frame.bases.kernel >= 1
-        return event is not Event.ACK_OF_FIN or arrival.segment.ack in self._fin_ends
+        return event is not Event.ACK_OF_FIN or arrival.segment.ack in self.fin_ends
 
 
 def _fits_peer(event: Event, segment: Segment, from_peer: bool) -> bool:

@@ -36,22 +36,10 @@ def translations() -> Mapping[str, str]:
     return _read("html/sentences.toml")
 
 
-class Sentences:
-    """The sentences of the documents behind checks and rules, numbered as they come; number 0 is no sentence."""
-
-    def __init__(self) -> None:
-        self.listed: list[tuple[str, str, str]] = [("", "", "")]
-        """Each in English, in Chinese (in English where there is no translation), and the section of the document."""
-        self._numbers = {"": 0}
-
-    def number(self, sentence: str) -> int:
-        """The number of a sentence that ends with its section."""
-        found = self._numbers.get(sentence)
-        if found is None:
-            found = self._numbers[sentence] = len(self.listed)
-            text, _, section = sentence.rpartition(_GAP) if _GAP in sentence else (sentence, "", "")
-            self.listed.append((text, translations().get(text, text), section))
-        return found
+def sentence_and_section(sentence: str) -> tuple[str, str, str]:
+    """A sentence that ends with its section: in English, in Chinese (else in English), and the section by itself."""
+    text, _, section = sentence.rpartition(_GAP) if _GAP in sentence else (sentence, "", "")
+    return text, translations().get(text, text), section
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 from lab.record.events import CallMade, CheckMade, CrossingOver, Event, FrameSeen, Recording, StateSeen, StepBegun
@@ -20,6 +22,7 @@ from lab.wire.frames import why_no_segment
 
 _NOTICEABLE_NS = 100_000_000
 """A gap of at least this length is a wait: far above what a busy machine takes for an answer, below any timer."""
+_TIME = attrgetter("time_ns")
 _UNTIMED = (CheckMade, StepBegun)
 """What has a place among the rungs, or in one, but is nothing that happened on the wire."""
 
@@ -160,14 +163,14 @@ class _Builder:
 
     def _check(self, _: int, check: CheckMade, __: float) -> None:
         at = self._rung_of.get(check.frame) if check.frame is not None else None
-        if at is None and (self._omits or (check.frame is not None and check.frame in self._left_out)):
-            return
         if at is None:
+            if self._omits or (check.frame is not None and check.frame in self._left_out):
+                return
             at = self._shown
         if at is None:
             if not self._rungs or self._ladder.gap is not None:
                 return
-            at = len(self._rungs) - 1
+            at = -1
         rung = self._rungs[at]
         rung.checks.append(check)
         rung.broke |= not check.passed and check.frame is not None and rung.event == check.frame
@@ -195,7 +198,8 @@ class _Builder:
             return "retransmission"
         if ended_by.connection is None:
             return ""
-        return self._lane(ended_by.connection).timer_before(ended_by.time_ns + self._start_ns)
+        last = self._lane(ended_by.connection).last_before(ended_by.time_ns + self._start_ns)
+        return last.detail.timer if last is not None and last.detail is not None else ""
 
     def _lane(self, number: int) -> _Lane:
         return self._lanes.get(number) or self._lanes.setdefault(number, _Lane())
@@ -228,10 +232,8 @@ def _middle(events: Sequence[Event], shown: Sequence[bool], most: int | None) ->
 class _Lane:
     """One connection's states as the witnesses saw them."""
 
-    times_ns: list[int] = field(default_factory=list)
-    states: list[State] = field(default_factory=list)
-    timers: list[str] = field(default_factory=list)
-    """The timer that ran then, where inet_diag was asked; else ""."""
+    seen: list[StateSeen] = field(default_factory=list)
+    """In order of time."""
     by_itself_ns: list[int] = field(default_factory=list)
     """When the connection ended by itself: nothing else had happened for a while."""
 
@@ -241,28 +243,28 @@ class _Lane:
             later = bisect_right(self.by_itself_ns, time_ns)
             if later < len(self.by_itself_ns):
                 turn_ns = min(turn_ns, self.by_itself_ns[later])
-        found = bisect_left(self.times_ns, turn_ns) - 1
-        return self.states[found] if found >= 0 else None
+        last = self.last_before(turn_ns)
+        return last.state if last is not None else None
 
-    def timer_before(self, time_ns: int) -> str:
-        """The timer that ran when the kernel was last asked before that moment."""
-        found = bisect_left(self.times_ns, time_ns) - 1
-        return self.timers[found] if found >= 0 else ""
+    def last_before(self, time_ns: float) -> StateSeen | None:
+        """What was seen last before that moment."""
+        following = bisect_left(self.seen, time_ns, key=_TIME)
+        return self.seen[following - 1] if following else None
 
 
 def _lanes_of(events: Sequence[Event], shown_ns: Sequence[int]) -> dict[int, _Lane]:
     """The states by number of connection. `shown_ns`: times of all that may change a state, in order."""
-    seen: dict[int, list[StateSeen]] = {}
+    lanes: dict[int, _Lane] = {}
     for event in events:
         if isinstance(event, StateSeen) and event.connection is not None:
-            seen.setdefault(event.connection, []).append(event)
-    lanes = {number: _lane(states) for number, states in seen.items()}
+            lanes.setdefault(event.connection, _Lane()).seen.append(event)
     for lane in lanes.values():
-        for at in range(1, len(lane.states)):
-            if lane.states[at] is State.CLOSED is not lane.states[at - 1]:
-                cause = bisect_right(shown_ns, lane.times_ns[at]) - 1
-                if cause < 0 or lane.times_ns[at] - shown_ns[cause] >= _NOTICEABLE_NS:
-                    lane.by_itself_ns.append(lane.times_ns[at])
+        lane.seen.sort(key=_TIME)
+        for before, seen in pairwise(lane.seen):
+            if seen.state is State.CLOSED is not before.state:
+                cause = bisect_right(shown_ns, seen.time_ns) - 1
+                if cause < 0 or seen.time_ns - shown_ns[cause] >= _NOTICEABLE_NS:
+                    lane.by_itself_ns.append(seen.time_ns)
     return lanes
 
 
@@ -276,15 +278,6 @@ def _next_turns(events: Sequence[Event], shown: Sequence[bool]) -> list[float]:
             following = event.time_ns
     turns.reverse()
     return turns
-
-
-def _lane(seen: list[StateSeen]) -> _Lane:
-    seen.sort(key=lambda event: event.time_ns)
-    return _Lane(
-        [event.time_ns for event in seen],
-        [event.state for event in seen],
-        [event.detail.timer if event.detail else "" for event in seen],
-    )
 
 
 class _Acknowledgements:

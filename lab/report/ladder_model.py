@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import NamedTuple
 
 from lab.record.events import CheckMade, FrameSeen, Recording
@@ -81,12 +82,17 @@ class Rung:
     checks: list[CheckMade] = field(default_factory=list)
 
     @property
+    def new(self) -> Sides:
+        """The states that are others than before it."""
+        return Sides(*(new if new is not old else None for old, new in zip(self.before, self.after, strict=True)))
+
+    @property
     def timer_key(self) -> str:
         """The key of the timer's name in `words.toml`."""
         return f"timer_{self.timer.replace(' ', '_')}"
 
 
-@dataclass(slots=True)
+@dataclass
 class Ladder:
     """The rungs of a recording, in order."""
 
@@ -97,7 +103,7 @@ class Ladder:
     gap: int | None = None
     """The rung before which they were."""
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """What to call each connection, "" where there is only one: the port that tells it from the others.
 
@@ -106,16 +112,20 @@ class Ladder:
         connections = self.recording.connections
         if len(connections) < 2:
             return [""] * len(connections)
-        names = (
-            [str(each.peer_port) for each in connections],
-            [str(each.kernel_port) for each in connections],
-            [f"{each.peer_port}>{each.kernel_port}" for each in connections],
-        )
         whole = [
             f"{_host(each.peer_address)}.{each.peer_port}>{_host(each.kernel_address)}.{each.kernel_port}"
             for each in connections
         ]
-        return next((chosen for chosen in names if len(set(chosen)) == len(chosen)), whole)
+        shorter = (
+            [str(each.peer_port) for each in connections],
+            [str(each.kernel_port) for each in connections],
+            [f"{each.peer_port}>{each.kernel_port}" for each in connections],
+        )
+        return next((names for names in shorter if len(set(names)) == len(names)), whole)
+
+    def name(self, rung: Rung) -> str:
+        """What to call the connection of a rung; "" where there is only one, or none."""
+        return self.names[rung.connection] if rung.connection is not None else ""
 
     def seen(self, rung: Rung) -> tuple[FrameSeen, Segment] | None:
         """The frame of a rung and its segment; None for a rung that is no segment."""

@@ -30,11 +30,10 @@ def _lines(ladder: Ladder, say: Words) -> Iterator[str]:
     yield "sequenceDiagram"
     yield f"    participant P as {say('peer_head')}"
     yield f"    participant K as {say('kernel_head')}"
-    names = ladder.names
     for at, rung in enumerate(ladder.rungs):
         if at == ladder.gap:
             yield f"    Note over P,K: {_text(say('left_out', count=ladder.omitted))}"
-        name = names[rung.connection] if rung.connection is not None else ""
+        name = ladder.name(rung)
         for line in _rung(rung, f"[{name}] " if name else "", say):
             yield f"    {line}"
 
@@ -59,12 +58,9 @@ def _rung(rung: Rung, name: str, say: Words) -> Iterator[str]:
             numbers, options, rest = rung.text.partition(" <")
             told = [_text(f"{name}{rung.letters} {numbers}"), *([_text(options.strip() + rest)] if options else [])]
             yield f"{ends}: {'<br/>'.join([*told, *map(_text, marks)])}"
-    for where, old, new in (
-        ("left of P", rung.before.peer, rung.after.peer),
-        ("right of K", rung.before.kernel, rung.after.kernel),
-    ):
-        if new is not None and new is not old:
-            yield f"Note {where}: {new.value}"
+    for where, state in zip(("left of P", "right of K"), rung.new, strict=True):
+        if state is not None:
+            yield f"Note {where}: {state.value}"
 
 
 def _text(text: str) -> str:

@@ -20,20 +20,19 @@ FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
 
 def sentences(ladder: Ladder, say: Words) -> Iterator[str]:
     """A line for each rung."""
-    names = ladder.names
     for at, rung in enumerate(ladder.rungs):
         if at == ladder.gap:
             yield say("left_out", count=ladder.omitted)
-        yield sentence(ladder, rung, names, say)
+        yield sentence(ladder, rung, say)
 
 
-def sentence(ladder: Ladder, rung: Rung, names: list[str], say: Words) -> str:
+def sentence(ladder: Ladder, rung: Rung, say: Words) -> str:
     """What happened there, and what state that leads to."""
     told = [_event(ladder, rung, say), *_marks(rung, say)]
     if rung.kind is not Kind.WAIT:
         told += _states(rung, say)
     text = say("space").join(told)
-    name = names[rung.connection] if rung.connection is not None else ""
+    name = ladder.name(rung)
     return say("on_connection", name=name, sentence=text) if name else text
 
 
@@ -104,10 +103,7 @@ def _marks(rung: Rung, say: Words) -> list[str]:
 
 def _states(rung: Rung, say: Words) -> list[str]:
     """The states that are new."""
-    peer, kernel = (
-        new.value if new is not None and new is not old else None
-        for new, old in zip(rung.after, rung.before, strict=True)
-    )
+    peer, kernel = (state.value if state is not None else None for state in rung.new)
     if peer and kernel:
         return [say("both_now", peer=peer, kernel=kernel)]
     if peer:

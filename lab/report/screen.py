@@ -58,7 +58,7 @@ def left_out(count: int) -> str:
 
 def printable(text: str) -> str:
     """The text without anything that a terminal would obey or that turns the direction of writing."""
-    return text if text.isprintable() else "".join(each if _is_harmless(each) else _escaped(each) for each in text)
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
 def printable_lines(text: str) -> Iterator[str]:
@@ -68,7 +68,7 @@ def printable_lines(text: str) -> Iterator[str]:
 
 def json_text(value: Any, indent: int = 2) -> str:
     """A value as JSON that is fit for a terminal as well."""
-    return _OBEYED.sub(lambda each: _as_json(each[0]), json.dumps(value, indent=indent, ensure_ascii=False))
+    return _OBEYED.sub(lambda each: f"\\u{ord(each[0]):04x}", json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def wrapped(text: str, width: int) -> Iterator[str]:
@@ -127,13 +127,6 @@ def _cut(word: str, width: int) -> list[str]:
     return [*pieces, piece]
 
 
-def _is_harmless(character: str) -> bool:
-    return character.isprintable() or category(character) == "Zs"  # spaces of other widths
-
-
-def _as_json(character: str) -> str:
-    return f"\\u{ord(character):04x}"
-
-
 def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    harmless = character.isprintable() or category(character) == "Zs"  # spaces of other widths
+    return character if harmless else character.encode("unicode_escape").decode("ascii")

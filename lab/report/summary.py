@@ -11,19 +11,10 @@ from lab.tcp.state import State
 
 def as_json(run: Run) -> dict[str, Any]:
     """The whole run."""
+    unchecked = {"family": None, "outcome": "error", "checks": 0, "failed": 0, "seconds": 0.0}
     listed = [_scenario(result) for result in run.results]
     listed += [
-        {
-            "id": file.file.stem,
-            "family": None,
-            "outcome": "error",
-            "checks": 0,
-            "failed": 0,
-            "seconds": 0.0,
-            "message": file.why,
-            "where": f"{file.file}:{file.line}",
-        }
-        for file in run.broken
+        {"id": file.stem, **unchecked, "message": why, "where": f"{file}:{line}"} for file, line, why in run.broken
     ]
     counts = Counter(each["outcome"] for each in listed)
     return {
@@ -45,10 +36,10 @@ def summary_lines(run: Run) -> list[str]:
     """What became of a run, in a line or two."""
     outcomes = Counter(result.outcome for result in run.results)
     outcomes[Outcome.ERROR] += len(run.broken)
-    words = (
-        (Outcome.PASS, "passed"), (Outcome.FAIL, "failed"), (Outcome.ERROR, "errors"), (Outcome.SKIP, "skipped"),
-    )  # fmt: skip
-    told = ", ".join(f"{outcomes[each]} {word}" for each, word in words if outcomes[each] or each is Outcome.PASS)
+    words = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.ERROR: "errors", Outcome.SKIP: "skipped"}
+    told = ", ".join(
+        f"{outcomes[each]} {word}" for each, word in words.items() if outcomes[each] or each is Outcome.PASS
+    )
     checks = sum(result.checks for result in run.results)
     lines = [f"{told}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}"]
     states = states_of(run)
@@ -72,12 +63,8 @@ def _scenario(result: Result) -> dict[str, Any]:
         "failed": result.failed,
         "seconds": round(result.seconds, 4),
     }
-    if result.difference is not None:
-        described["message"] = result.difference.difference.summary if result.difference.difference else ""
-        if result.difference.where:
-            described["where"] = f"{result.difference.where.file}:{result.difference.where.line}"
-    if result.message:
-        described["message"] = result.message
-    if result.where:
-        described["where"] = f"{result.where.file}:{result.where.line}"
+    if result.summary:
+        described["message"] = result.summary
+    if result.at:
+        described["where"] = f"{result.at.file}:{result.at.line}"
     return described

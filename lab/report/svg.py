@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from html import escape
+from typing import NamedTuple
 
+from lab.report.colours import PHASE_OF, file_style
 from lab.report.i18n import Words
 from lab.report.ladder_model import NOBODY, Kind, Ladder, Rung
 from lab.report.plain import sentences
 from lab.report.screen import printable, wrapped
-from lab.report.svg_shapes import PHASE_OF, SANS, SMALL, WIDE, Pen, Sheet, file_style
 from lab.report.text import duration
+from lab.tcp.state import State
 
 MOST_RUNGS = 2000
 """More than that no reader scrolls through, and a browser draws no more."""
 
 _SLOPE = 8
 """How much lower a segment arrives than it leaves."""
+_SMALL, _SANS, _STATE = 6.4, 8.2, 7.3
+"""How wide a character is at most, in each of the sizes."""
+
+
+class Sheet(NamedTuple):
+    """Where things stand, in pixels from the left."""
+
+    width: int
+    peer: int
+    """The peer's lane."""
+    kernel: int
+    outside: bool
+    """States, times and calls stand beside the lanes; without room for that, between them."""
+
+
+WIDE, NARROW = Sheet(860, 212, 600, outside=True), Sheet(360, 12, 348, outside=False)
 
 
 def svg(ladder: Ladder, say: Words, sheet: Sheet = WIDE) -> str:
     """A complete SVG file: with its style, a title, and a description in sentences for screen readers."""
-    drawn = _Drawing(ladder, say, sheet)
-    body = drawn.body()
+    height, body = figure(ladder, say, sheet)
     told = escape("\n".join(sentences(ladder, say)))
-    size = f'width="{sheet.width}" height="{drawn.y}" viewBox="0 0 {sheet.width} {drawn.y}"'
+    size = f'width="{sheet.width}" height="{height}" viewBox="0 0 {sheet.width} {height}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" role="img" aria-labelledby="t d" {size}>\n'
         f"<title id='t'>{escape(say('ladder'))}</title>\n<desc id='d'>{told}</desc>\n<style>\n{file_style()}</style>\n"
@@ -43,8 +60,9 @@ class _Drawing:
         self._ladder = ladder
         self._say = say
         self._sheet = sheet
-        self._pen = Pen(say, sheet)
-        self._names = ladder.names
+        self._lanes = {True: sheet.peer, False: sheet.kernel}
+        """By whether it is the peer's lane: where it is."""
+        self._middle = (sheet.peer + sheet.kernel) // 2
         self._below: list[str] = []
         """Drawn below everything else."""
         self._since = {True: (0, ""), False: (0, "")}
@@ -68,30 +86,28 @@ class _Drawing:
     def _heads(self) -> str:
         """Who stands where, and the states that both begin in, where one connection is all there is."""
         sheet, self.y = self._sheet, 34
-        first = next((rung for rung in self._ladder.rungs if rung.before is not NOBODY), None)
-        begin = first.before if first is not None and len(self._names) == 1 else NOBODY
-        if begin.peer is None:  # a call of the kernel's alone
-            met = next((rung.before.peer for rung in self._ladder.rungs if rung.before.peer), None)
-            begin = begin._replace(peer=met if len(self._names) == 1 else None)
+        known = [rung.before for rung in self._ladder.rungs if rung.before is not NOBODY]
+        if len(self._ladder.names) != 1:
+            known = []
+        peer = next((sides.peer for sides in known if sides.peer), None)  # a call of the kernel's alone has none
         told = ""
-        for from_peer, x, key, state in (
-            (True, sheet.peer, "peer_head", begin.peer),
-            (False, sheet.kernel, "kernel_head", begin.kernel),
+        for from_peer, key, state in (
+            (True, "peer_head", peer),
+            (False, "kernel_head", known[0].kernel if known else None),
         ):
-            anchor = "middle" if sheet.outside else "start" if from_peer else "end"
-            told += self._pen.text(
-                x if sheet.outside else x - 6 if from_peer else x + 6, 18, "head", key=key, anchor=anchor
-            )
+            lane = self._lanes[from_peer]
+            x, anchor = (lane, "middle") if sheet.outside else (lane - 6, "start") if from_peer else (lane + 6, "end")
+            told += self._text(x, 18, "head", key=key, anchor=anchor)
             self._since[from_peer] = 28, PHASE_OF[state] if state else "closed"
             if state is not None:
-                told += self._pen.pill(state, 38, from_peer)
+                told += self._pill(state, 38, from_peer)
                 self.y = 50
-        return told + (self._pen.text(84, 18, "time", "ms", anchor="end") if sheet.outside else "")
+        return told + (self._text(84, 18, "time", "ms", anchor="end") if sheet.outside else "")
 
     def _left_out(self) -> str:
         self.y += 34
         text = self._say("left_out", count=self._ladder.omitted)
-        return self._pen.text(self._pen.middle, self.y - 12, "note mark", text, anchor="middle")
+        return self._text(self._middle, self.y - 12, "note mark", text, anchor="middle")
 
     def _rung(self, at: int, rung: Rung) -> str:
         top = self.y
@@ -115,29 +131,25 @@ class _Drawing:
 
     def _segment(self, rung: Rung) -> str:
         sheet = self._sheet
-        start, end = (sheet.peer, sheet.kernel) if rung.from_peer else (sheet.kernel, sheet.peer)
+        start, end = self._lanes[rung.from_peer], self._lanes[not rung.from_peer]
         y = self.y + 30
-        told = self._pen.numbers(rung, self._name(rung), y - 9) + self._pen.time(rung, y)
-        numbers = rung.text.partition(" <")[2]
+        told = self._numbers(rung, self._ladder.name(rung), y - 9) + self._time(rung, y)
+        options = rung.text.partition(" <")[2]
         below = y + _SLOPE + 3
-        if numbers:
-            fits = int((sheet.kernel - sheet.peer - 24) / SMALL)
-            for line in wrapped("<" + numbers, fits):
+        if options:
+            for line in wrapped("<" + options, int((sheet.kernel - sheet.peer - 24) / _SMALL)):
                 below += 12
-                told += self._pen.text(self._pen.middle, below, "options", line, anchor="middle")
-        marks = [key for key, holds in (("retransmission", rung.retransmission), ("lost", rung.lost)) if holds]
-        if rung.broke:
-            marks.append("here")
-        for key in marks:
+                told += self._text(self._middle, below, "options", line, anchor="middle")
+        marks = {"retransmission": rung.retransmission, "lost": rung.lost, "here": rung.broke}
+        for key in (key for key, holds in marks.items() if holds):
             below += 14
-            told += self._pen.text(
-                self._pen.middle, below, "note wrong" if key == "here" else "note mark", key=key, anchor="middle"
-            )
+            style = "note wrong" if key == "here" else "note mark"
+            told += self._text(self._middle, below, style, key=key, anchor="middle")
         if rung.arrives is not None:
             self._leaving.setdefault(rung.arrives, []).append((y, rung))
             told += f'<circle class="dot" cx="{start}" cy="{y}" r="4"/>'
         else:
-            told += self._pen.arrow(start, y, end, y + _SLOPE, lost=rung.lost)
+            told += self._arrow(start, y, end, y + _SLOPE, lost=rung.lost)
         told += self._states(rung, y, below)
         self.y = max(self.y, below + 9)
         return told
@@ -145,26 +157,21 @@ class _Drawing:
     def _states(self, rung: Rung, y: int, below: int) -> str:
         """The pills of the states that are new, and the lanes up to there."""
         told, inside = "", False
-        for from_peer, old, new in (
-            (True, rung.before.peer, rung.after.peer),
-            (False, rung.before.kernel, rung.after.kernel),
-        ):
+        for from_peer, old, new in zip((True, False), rung.before, rung.after, strict=True):
             if new is None or (new is old and self._since[from_peer][1]):
                 continue
             leaves = from_peer == rung.from_peer or rung.kind not in {Kind.SEGMENT, Kind.FRAME}
-            at = y if leaves else y + _SLOPE
-            if not self._sheet.outside:
-                at, inside = below + 12, True
-            told += self._pen.pill(new, at, from_peer)
-            self._lane_until(y if leaves else y + _SLOPE, from_peer, PHASE_OF[new])
+            at, inside = y if leaves else y + _SLOPE, not self._sheet.outside
+            told += self._pill(new, below + 12 if inside else at, from_peer)
+            self._lane_until(at, from_peer, PHASE_OF[new])
         if inside:
             self.y = below + 26
         return told
 
     def _lane_until(self, y: int, from_peer: bool, phase: str) -> None:
         since, old = self._since[from_peer]
-        x = self._sheet.peer if from_peer else self._sheet.kernel
-        if len(self._names) > 1:
+        x = self._lanes[from_peer]
+        if len(self._ladder.names) > 1:
             old = "closed"  # the lanes belong to several connections
         if old and y > since:
             self._below.append(f'<path class="lane {old}" d="M{x} {since}V{y}"/>')
@@ -173,9 +180,9 @@ class _Drawing:
     def _step(self, rung: Rung) -> str:
         top = self.y = self.y + 10
         told = ""
-        for line in wrapped(printable(rung.text), int((self._sheet.width - 24) / SANS)):
+        for line in wrapped(printable(rung.text), int((self._sheet.width - 24) / _SANS)):
             self.y += 19
-            told += self._pen.text(10, self.y, "title", line)
+            told += self._text(10, self.y, "title", line)
         self.y += 8
         band = f'<rect class="band" x="2" y="{top}" width="{self._sheet.width - 4}" height="{self.y - top}" rx="4"/>'
         self.y += 2
@@ -185,48 +192,96 @@ class _Drawing:
         """The longer it took the higher it is: a step for each tenfold."""
         steps = sum(rung.waited_ns >= least for least in (10**9, 10**10, 6 * 10**10))
         top, self.y = self.y + 4, self.y + 34 + 14 * steps
-        told = "".join(
-            f'<path class="gap" d="M{x} {top}V{self.y - 2}"/>' for x in (self._sheet.peer, self._sheet.kernel)
-        )
+        told = "".join(f'<path class="gap" d="M{x} {top}V{self.y - 2}"/>' for x in self._lanes.values())
         y = (top + self.y) // 2 + 3
         key = rung.timer_key
         timer = f' <tspan data-w="{key}">{escape(self._say(key))}</tspan>' if rung.timer else ""
         return told + (
-            f'<text class="note" x="{self._pen.middle}" y="{y}" text-anchor="middle">'
+            f'<text class="note" x="{self._middle}" y="{y}" text-anchor="middle">'
             f'<tspan class="mono">{duration(rung.waited_ns)}</tspan>{timer}</text>'
         )
 
     def _call(self, rung: Rung) -> str:
-        sheet, text = self._sheet, printable(rung.text)
-        name = self._name(rung)
-        text = f"{name} {text}" if name else text
+        sheet, text = self._sheet, f"{self._ladder.name(rung)} {printable(rung.text)}".lstrip(" ")
         room = (sheet.width - sheet.kernel - 24) if sheet.outside else (sheet.kernel - sheet.peer - 30)
-        told = self._pen.time(rung, self.y + 14)
+        told = self._time(rung, self.y + 14)
         y = self.y + 18
         told += f'<rect class="dot" x="{sheet.kernel - 3}" y="{y - 7}" width="7" height="7"/>'
-        for line in wrapped(text, int(room / SMALL / 1.1)):
+        for line in wrapped(text, int(room / _SMALL / 1.1)):
             x, anchor = (sheet.kernel + 14, "start") if sheet.outside else (sheet.kernel - 12, "end")
-            told += self._pen.text(x, y, "call", line, anchor=anchor)
+            told += self._text(x, y, "call", line, anchor=anchor)
             y += 15
         self.y = y - 9
-        if rung.after.kernel is not rung.before.kernel and rung.after.kernel:
+        if rung.new.kernel:
             told += self._states(rung, self.y + 12, self.y)
             self.y = max(self.y, y + 14)
         return told
 
     def _arrival(self, at: int, rung: Rung) -> str:
         sheet, y = self._sheet, self.y + 16
-        told = self._pen.text(self._pen.middle, y + 2, "note", key="arrives_note", anchor="middle")
+        told = self._text(self._middle, y + 2, "note", key="arrives_note", anchor="middle")
         for left, segment in self._leaving.pop(at, []):
-            self._below.append(self._pen.arrow(sheet.peer, left, sheet.kernel, y, lost=segment.lost))
+            self._below.append(self._arrow(sheet.peer, left, sheet.kernel, y, lost=segment.lost))
         self.y = y + 12
         return told + self._states(rung, y, y + 6)
 
     def _by_itself(self, rung: Rung) -> str:
         y = self.y + 14
         self.y += 28
-        told = self._pen.text(self._pen.middle, y + 4, "note", key="by_itself_note", anchor="middle")
-        return told + self._pen.time(rung, y) + self._states(rung, y, y + 2)
+        told = self._text(self._middle, y + 4, "note", key="by_itself_note", anchor="middle")
+        return told + self._time(rung, y) + self._states(rung, y, y + 2)
 
-    def _name(self, rung: Rung) -> str:
-        return self._names[rung.connection] if rung.connection is not None else ""
+    def _text(self, x: int, y: int, classes: str, text: str = "", *, key: str = "", anchor: str = "") -> str:
+        """A text, or the one with this key, which a page can say in another language."""
+        more = (f' text-anchor="{anchor}"' if anchor else "") + (f' data-w="{key}"' if key else "")
+        return f'<text class="{classes}" x="{x}" y="{y}"{more}>{escape(self._say(key) if key else text)}</text>'
+
+    def _numbers(self, rung: Rung, name: str, y: int) -> str:
+        """The letters and the numbers of a segment, after the name of its connection."""
+        seq, *rest = rung.text.partition(" <")[0].split(" ")
+        has_ack = rest[:1] == ["ack"]
+        ack, rest = (rest[:2], rest[2:]) if has_ack else ([], rest)
+        named = {"name": name, "letters": rung.letters, "seq": seq, "ack": " ".join(ack)}
+        parts = [f'<tspan class="{key}">{escape(text)}</tspan>' for key, text in named.items() if text or key == "seq"]
+        parts += [escape(" ".join(rest))]
+        x, anchor = self._middle, "middle"
+        if not self._sheet.outside:
+            x, anchor = (self._sheet.peer + 12, "start") if rung.from_peer else (self._sheet.kernel - 12, "end")
+        return f'<text class="numbers" x="{x}" y="{y}" text-anchor="{anchor}">{" ".join(filter(None, parts))}</text>'
+
+    def _time(self, rung: Rung, y: int) -> str:
+        """When it was, and its packet's number."""
+        text = f"{rung.time_ns / 1e6:.3f}" if rung.time_ns < 1e10 else f"{rung.time_ns / 1e6:.1f}"
+        number = str(rung.packet or "")
+        if self._sheet.outside:
+            time = self._text(84, y + 4, "time", text, anchor="end")
+            return time + (self._text(24, y + 4, "number", number, anchor="end") if number else "")
+        if not number:
+            return ""
+        x, anchor = (self._sheet.kernel - 12, "end") if rung.from_peer else (self._sheet.peer + 12, "start")
+        return self._text(x, y - 9, "time", f"{text} ms", anchor=anchor)
+
+    def _pill(self, state: State, y: int, from_peer: bool) -> str:
+        """A state beside its lane."""
+        wide = int(len(state.value) * _STATE) + 16
+        lane = self._lanes[from_peer]
+        left = lane - 12 - wide if from_peer == self._sheet.outside else lane + 12
+        box = f'<rect class="pill {PHASE_OF[state]}" x="{left}" y="{y - 9}" width="{wide}" height="18" rx="9"/>'
+        return box + self._text(left + wide // 2, y + 4, "state", state.value, anchor="middle")
+
+    def _arrow(self, x1: int, y1: int, x2: int, y2: int, lost: bool = False) -> str:
+        """From lane to lane; where the segment was lost, with a cross on the way."""
+        way = 1 if x2 > x1 else -1
+        x1, x2 = x1 + 6 * way, x2 - 6 * way
+        if lost:
+            x2, y2 = x1 + (x2 - x1) * 2 // 3, y1 + (y2 - y1) * 2 // 3
+            cross = f'<path class="cross" d="M{x2 - 6} {y2 - 6}l12 12m0-12l-12 12"/>'
+            return f'<path class="arrow" d="M{x1} {y1}L{x2} {y2}"/>{cross}'
+        length = ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5
+        along, across = (x2 - x1) / length, (y2 - y1) / length
+        back_x, back_y = x2 - 10 * along, y2 - 10 * across
+        tip = (
+            f"M{x2} {y2}L{back_x - 4 * across:.1f} {back_y + 4 * along:.1f}"
+            f"L{back_x + 4 * across:.1f} {back_y - 4 * along:.1f}Z"
+        )
+        return f'<path class="arrow" d="M{x1} {y1}L{back_x:.1f} {back_y:.1f}"/><path class="tip" d="{tip}"/>'

@@ -29,22 +29,21 @@ class _Signs(NamedTuple):
 _LINES, _ASCII = _Signs("─", "►", "◄", "·", "┊"), _Signs("-", ">", "<", ".", ":")
 
 
-def ladder_lines(ladder: Ladder, screen: Screen) -> Iterator[str]:
-    """The lines, the first of them with the names of the columns."""
-    return _Drawing(ladder, screen).lines()
-
-
 def duration(nanoseconds: int) -> str:
     """In seconds, with three digits: "0.204 s", "1.02 s", "134 s"."""
     seconds = nanoseconds / 1e9
     return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
 
 
+def ladder_lines(ladder: Ladder, screen: Screen) -> Iterator[str]:
+    """The lines, the first of them with the names of the columns."""
+    return _Drawing(ladder, screen).lines()
+
+
 class _Drawing:
     def __init__(self, ladder: Ladder, screen: Screen) -> None:
         self._ladder = ladder
         self._screen = screen
-        self._names = ladder.names
         self._signs = _LINES if screen.unicode else _ASCII
 
     def lines(self) -> Iterator[str]:
@@ -100,8 +99,8 @@ class _Drawing:
     def _call(self, rung: Rung, following: Rung | None) -> Iterator[str]:
         text = self._named(rung) + printable(rung.text)
         said_next = following is not None and following.kind is Kind.SEGMENT and not following.from_peer
-        if rung.after.kernel is not rung.before.kernel and rung.after.kernel and not said_next:
-            text += f", now {rung.after.kernel}"
+        if rung.new.kernel and not said_next:
+            text += f", now {rung.new.kernel}"
         head = f"{_milliseconds(rung):>9}".ljust(_KERNEL_AT)
         for line in wrapped(text, self._screen.width - _KERNEL_AT - 2):
             yield head + line
@@ -117,7 +116,7 @@ class _Drawing:
                 yield self._screen.paint(bars, "faint")
 
     def _named(self, rung: Rung) -> str:
-        name = self._names[rung.connection] if rung.connection is not None else ""
+        name = self._ladder.name(rung)
         return f"[{name}] " if name else ""
 
 

@@ -51,10 +51,8 @@ def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
         counted = f"{result.checks:>5} checks {result.seconds:>8.2f} s"
         head = f"{_WORDS[result.outcome]:<5} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
         yield from printable_lines(head)
-        if result.difference is not None and result.difference.difference is not None:
-            yield from printable_lines(f"      {_at(result.difference.where)}{result.difference.difference.summary}")
-        if result.message:
-            yield from printable_lines(f"      {_at(result.where)}{result.message}")
+        if result.summary:
+            yield from printable_lines(f"      {_at(result.at)}{result.summary}")
 
 
 def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -> Iterator[str]:

@@ -210,7 +210,7 @@ def both_families() -> tuple[Run, Run]:
 
 def test_what_differs_alike_in_both_families_is_told_once() -> None:
     [change] = compare_runs(*both_families()).scenarios
-    assert change.families == [4, 6]
+    assert change.families == ["IPv4", "IPv6"]
 
 
 def text(comparison: Comparison, runs: tuple[Run, Run]) -> list[str]:

@@ -170,19 +170,21 @@ def test_a_frame_that_is_no_segment_is_shown_when_a_peer_sent_it_and_an_echo_req
 
 
 def test_connections_are_told_apart_by_what_differs() -> None:
-    ladder = Ladder([], Story().recording)
-    assert ladder.names == [""]
-    ladder.recording.connections.append(Connection(4, 80, 40002))
-    assert ladder.names == ["40001", "40002"]
-    ladder.recording.connections[:] = [Connection(4, 5000, 80), Connection(4, 5001, 80)]
-    assert ladder.names == ["5000", "5001"]
-    ladder.recording.connections.append(Connection(4, 5000, 81))
-    assert ladder.names == ["80>5000", "80>5001", "81>5000"]
-    ladder.recording.connections[1:] = [
-        Connection(6, 5000, 80, "2001:db8::3", "2001:db8::2"), Connection(4, 5000, 80, "198.18.0.1", "198.18.0.12"),
-    ]  # fmt: skip
-    ladder.recording.connections[0] = Connection(6, 5000, 80, "2001:db8::1", "2001:db8::2")
-    assert ladder.names == ["2.80>1.5000", "2.80>3.5000", "12.80>1.5000"]
+    recording = Story().recording
+
+    def names(*connections: Connection) -> list[str]:
+        recording.connections[:] = connections
+        return Ladder([], recording).names
+
+    assert names(Connection(4, 80, 40001)) == [""]
+    assert names(Connection(4, 80, 40001), Connection(4, 80, 40002)) == ["40001", "40002"]
+    server, other = Connection(4, 5000, 80), Connection(4, 5001, 80)
+    assert names(server, other) == ["5000", "5001"]
+    assert names(server, other, Connection(4, 5000, 81)) == ["80>5000", "80>5001", "81>5000"]
+    first = Connection(6, 5000, 80, "2001:db8::1", "2001:db8::2")
+    second = Connection(6, 5000, 80, "2001:db8::3", "2001:db8::2")
+    third = Connection(4, 5000, 80, "198.18.0.1", "198.18.0.12")
+    assert names(first, second, third) == ["2.80>1.5000", "2.80>3.5000", "12.80>1.5000"]
 
 
 def told_of(rungs: list[Rung]) -> list[dict[str, object]]:

@@ -15,13 +15,13 @@ import pytest
 
 from lab.record.expectation import EXPLANATIONS
 from lab.record.results import Outcome, Run
+from lab.report.colours import COLOURS, PHASE_OF, PHASES, file_style, ladder_style
 from lab.report.coverage import EdgeReport
 from lab.report.edge_coverage import FIGURE_5
 from lab.report.html.data import Details, packed
 from lab.report.html.diagram import WAYS, diagram, label, status
-from lab.report.i18n import LANGUAGES, Sentences, table, translations, words
+from lab.report.i18n import LANGUAGES, sentence_and_section, table, translations, words
 from lab.report.ladder_model import Kind
-from lab.report.svg_shapes import COLOURS, PHASE_OF, PHASES, file_style, ladder_style
 from lab.tcp.diagram import EDGES
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
@@ -135,15 +135,13 @@ def test_every_sentence_of_the_documents_has_a_translation_and_no_other() -> Non
 
 
 def test_a_sentence_is_kept_once_and_its_section_apart() -> None:
-    sentences = Sentences()
-    numbers = [
-        sentences.number(each) for each in ("", "The reserved bits are zero.   RFC 9293 3.1", "new words", "new words")
-    ]
-    assert numbers == [0, 1, 2, 2]
-    assert sentences.listed[1:] == [
-        ("The reserved bits are zero.", "保留位为零。", "RFC 9293 3.1"),
-        ("new words", "new words", ""),
-    ]
+    index = Details(Run([result(conversation()), result(conversation(6))])).index
+    listed = index["sentences"]
+    assert listed[0] == ("", "", "")
+    assert ("The reserved bits are zero.", "保留位为零。", "RFC 9293 3.1") in listed
+    assert [listed[number][0] for _, number in index["rules"]] == [rule.sentence for rule in RULES]
+    assert len(set(listed)) == len(listed)
+    assert sentence_and_section("new words") == ("new words", "new words", "")
 
 
 def used_words() -> set[str]:

@@ -13,8 +13,7 @@ from lab.report.i18n import LANGUAGES, table, words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind
 from lab.report.mermaid import mermaid
-from lab.report.svg import figure, svg
-from lab.report.svg_shapes import NARROW, WIDE, Sheet
+from lab.report.svg import NARROW, WIDE, Sheet, figure, svg
 from lab.tcp.state import State
 from tests.unit.stories import Story, a_long_one
 from tests.unit.test_text import eventful

@@ -14,17 +14,17 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from lab.record.events import CheckKind, CheckMade, Recording
+from lab.record.events import CheckKind, CheckMade, FrameSeen, Recording
 from lab.record.expectation import explanation, relative
 from lab.record.results import Result, Run
+from lab.report.colours import PHASE_OF
 from lab.report.evidence import own_and_other
-from lab.report.i18n import LANGUAGES, Sentences, words
+from lab.report.i18n import LANGUAGES, sentence_and_section, words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung, Sides
 from lab.report.plain import FLAG_NAMES, sentence
 from lab.report.screen import printable
-from lab.report.svg import MOST_RUNGS, figure
-from lab.report.svg_shapes import NARROW, PHASE_OF, WIDE
+from lab.report.svg import MOST_RUNGS, NARROW, WIDE, figure
 from lab.report.verdicts import found
 from lab.tcp import flags
 from lab.tcp.diagram import EDGES
@@ -63,16 +63,15 @@ class Details:
         """How many there are in the whole run."""
         self.packed: list[tuple[str, str]] = []
         """By scenario, all its families together: they are much alike."""
-        self._sentences = Sentences()
+        self._sentences = {"": 0}
+        """The sentences of the documents behind checks and rules with their numbers; number 0 is no sentence."""
         self._say = {language: words(language) for language in LANGUAGES}
-        listed = []
-        for _, results in groupby(run.results, lambda each: each.scenario.id):
-            listed.append(self._scenario(list(results)))
-        rules = [[rule.id, self._sentences.number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
-        self.index = {
+        listed = [self._scenario(list(each)) for _, each in groupby(run.results, lambda each: each.scenario.id)]
+        rules = [[rule.id, self._number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
+        self.index: Json = {
             "scenarios": listed,
             "rules": rules,
-            "sentences": self._sentences.listed,
+            "sentences": [sentence_and_section(each) for each in self._sentences],
             "signs": SIGNS,
             "phases": {state.value: phase for state, phase in PHASE_OF.items()},
             "options": NAMES,
@@ -118,11 +117,16 @@ class Details:
             "wide": [WIDE.width, *figure(ladder, say, WIDE)],
             "narrow": [NARROW.width, *figure(ladder, say, NARROW)],
         }
-        return told, [_searchable(at, rung) for at, rung in enumerate(ladder.rungs) if rung.packet is not None]
+        searchable = [
+            [at, rung.packet, rung.letters, rung.text, rung.from_peer, " ".join(_marks(rung))]
+            for at, rung in enumerate(ladder.rungs)
+            if rung.packet is not None
+        ]
+        return told, searchable
 
     def _rung(self, ladder: Ladder, rung: Rung) -> Json:
         told: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": printable(rung.text)}
-        told["s"] = [sentence(ladder, rung, ladder.names, self._say[language]) for language in LANGUAGES]
+        told["s"] = [sentence(ladder, rung, self._say[language]) for language in LANGUAGES]
         if rung.kind is Kind.STEP:
             told["claims"] = rung.claims
             return told
@@ -134,11 +138,8 @@ class Details:
         if seen is not None:
             frame, segment = seen
             own, other = own_and_other(frame.bases, frame.from_peer)
-            told["seq"] = [
-                relative(segment.seq, own),
-                len(segment.payload),
-                *(segment.flags >> bit & 1 for bit in (1, 0)),
-            ]
+            syn, fin = (segment.flags >> bit & 1 for bit in (1, 0))
+            told["seq"] = [relative(segment.seq, own), len(segment.payload), syn, fin]
             told["end"] = relative(segment.end, own)
             told["o"] = [value_text(each) if not isinstance(each[1], bytes) else "" for each in segment.options]
             if segment.flags & flags.ACK:
@@ -146,14 +147,13 @@ class Details:
             told["q"], told["r"] = rung.acknowledges, rung.acknowledged
             if not frame.from_peer:
                 told["rules"] = [_RULE_NUMBERS[rule.id] for rule in rules_for(segment)]
-        if rung.event is not None and rung.packet is not None:
-            event: Any = ladder.recording.events[rung.event]
+        event = ladder.recording.events[rung.event] if rung.event is not None else None
+        if isinstance(event, FrameSeen):
             told["d"] = base64.b64encode(event.data).decode("ascii")
         told["checks"] = [self._check(ladder.recording, check, rung) for check in rung.checks]
         return told
 
     def _check(self, recording: Recording, check: CheckMade, rung: Rung) -> Json:
-        why = check.difference.why if check.difference else ""
         rows = recording.rows(check)
         told: Json = {
             "o": check.passed,
@@ -163,7 +163,7 @@ class Details:
                 [row.field, printable(row.expected), printable(row.got), row.agrees, self._why(check, row.field, rung)]
                 for row in rows
             ],
-            "why": self._sentences.number(why),
+            "why": self._number(check.difference.why if check.difference else ""),
         }
         if check.where is not None:
             told |= {"line": check.where.line, "source": printable(check.where.source)}
@@ -174,12 +174,15 @@ class Details:
     def _why(self, check: CheckMade, field: str, rung: Rung) -> int:
         """The number of the sentence that explains a compared field; 0 for none."""
         if check.expected is not None:
-            return self._sentences.number(explanation(field, check.expected.flags))
+            return self._number(explanation(field, check.expected.flags))
         before, after = rung.before.kernel, rung.after.kernel
         if check.kind is CheckKind.STATE and check.passed and before and after and before is not after:
             known = _EDGES.get((before, after), [])
-            return self._sentences.number(known[0] if len(known) == 1 else "")
-        return self._sentences.number("")
+            return self._number(known[0] if len(known) == 1 else "")
+        return 0
+
+    def _number(self, sentence: str) -> int:
+        return self._sentences.setdefault(sentence, len(self._sentences))
 
 
 def _states(sides: Sides) -> list[str]:
@@ -189,8 +192,3 @@ def _states(sides: Sides) -> list[str]:
 def _marks(rung: Rung) -> Json:
     marks = {"again": rung.retransmission, "lost": rung.lost, "broke": rung.broke, "crosses": rung.arrives is not None}
     return {name: True for name, holds in marks.items() if holds}
-
-
-def _searchable(at: int, rung: Rung) -> list[Any]:
-    marks = " ".join(_marks(rung))
-    return [at, rung.packet, rung.letters, rung.text, rung.from_peer, marks]

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lab.claims.catalogue import Catalogue
-from lab.record.results import Run
+from lab.record.results import Outcome, Run
 from lab.report.claims import claim_reports
-from lab.report.coverage import coverage
-from lab.report.html import overview
-from lab.report.html.data import Details, packed
+from lab.report.colours import ladder_style, phase_rules, variables
+from lab.report.coverage import Coverage, EdgeReport, coverage
+from lab.report.evidence import Evidence
+from lab.report.html.data import SIGNS, Details, link, packed
+from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
 from lab.report.i18n import LANGUAGES, table, words
 from lab.report.screen import printable
-from lab.report.svg_shapes import ladder_style, phase_rules, variables
+from lab.report.verdicts import place
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "scenario.css")
 _SCRIPTS = ("base.js", "fields.js", "packet.js", "inspector.js", "scenario.js", "search.js", "main.js")
+_MOST_EVIDENCE = 4
 
 
 def page(run: Run, catalogue: Catalogue) -> str:
@@ -34,14 +41,17 @@ def page(run: Run, catalogue: Catalogue) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    functions = (_few, _link_to, _name_of, label, link, place, status)
+    environment.globals |= {each.__name__.strip("_"): each for each in functions}
     style = variables() + ladder_style() + phase_rules(".inspector .pill", "border-color") + _joined(_STYLES)
     script = f"(() => {{\n'use strict';\n{_joined(_SCRIPTS)}}})();\n"
     details = Details(run)
     return environment.get_template("page.html.jinja").render(
-        **overview.verdicts(run, details),
-        **overview.figure(coverage(run)),
-        **overview.claims(claim_reports(run, catalogue), catalogue),
+        **_verdicts(run),
+        **_figure(coverage(run)),
+        **_claims(run, catalogue),
         run=run,
+        packets=details.packets,
         words={language: words(language) for language in LANGUAGES},
         languages=LANGUAGES,
         style=Markup(style),  # our own files
@@ -59,3 +69,70 @@ def _joined(names: tuple[str, ...]) -> str:
 
 def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+def _verdicts(run: Run) -> dict[str, Any]:
+    """The verdict on the run, what was different, and the results by scenario and by file."""
+    counts = Counter(result.outcome for result in run.results)
+    counts[Outcome.ERROR] += len(run.broken)
+    worst = next((each for each in (Outcome.FAIL, Outcome.ERROR) if counts[each]), Outcome.PASS)
+    scenarios = [list(results) for _, results in groupby(run.results, lambda each: each.scenario.id)]
+    files = groupby(scenarios, lambda each: each[0].scenario.id.partition(".")[0])
+    return {
+        "signs": SIGNS,
+        "counts": {outcome.value: counts[outcome] for outcome in Outcome},
+        "total": len(run.results) + len(run.broken),
+        "verdict_class": worst.value,
+        "checks": sum(result.checks for result in run.results),
+        "scenarios": scenarios,
+        "files": [(file, list(listed)) for file, listed in files],
+        "failures": [result for result in run.results if result.outcome in (Outcome.FAIL, Outcome.ERROR)],
+    }
+
+
+def _figure(found: Coverage) -> dict[str, Any]:
+    """Figure 5, as a drawing and as a table."""
+    seen = {each.state for each in found.states if each.kernel}
+    counts = Counter(status(each) for each in found.edges)
+
+    def target(report: EdgeReport) -> str:
+        return _link_to(report.best) if report.best is not None else ""
+
+    return {
+        "edge_signs": EDGE_SIGNS,
+        "edge_counts": {how: counts[how] for how in EDGE_SIGNS if counts[how]},
+        "diagrams": {
+            language: Markup(diagram(found.edges, seen, words(language), target))  # it escapes
+            for language in LANGUAGES
+        },
+        "edges": found.edges,
+    }
+
+
+def _claims(run: Run, catalogue: Catalogue) -> dict[str, Any]:
+    """The claims by topic, each in the light of the run."""
+    reports = claim_reports(run, catalogue)
+    by_topic = groupby(reports, lambda each: each.claim.topic)
+    return {
+        "topics": [(catalogue.topics[topic], list(listed)) for topic, listed in by_topic],
+        "errata": catalogue.errata,
+        "claim_verdicts": Counter(each.verdict.name for each in reports),
+        "claim_kinds": Counter(each.claim.kind.name for each in reports),
+    }
+
+
+def _few(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The first of what shows different things: one address family will do."""
+    different: dict[tuple[str, int | None, str], Evidence] = {}
+    for each in evidence:
+        different.setdefault((each.scenario, each.packet, each.step), each)
+    return list(islice(different.values(), _MOST_EVIDENCE))
+
+
+def _link_to(evidence: Evidence) -> str:
+    return link(evidence.scenario, evidence.family, evidence.packet)
+
+
+def _name_of(evidence: Evidence) -> str:
+    packet = f", {evidence.packet}" if evidence.packet is not None else ""
+    return f"{evidence.scenario} IPv{evidence.family}{packet}"

@@ -1,0 +1,75 @@
+"""Colours of pictures and pages, and the style of a ladder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lab.tcp.state import State
+
+PHASES = {
+    # phase       light      dark
+    "closed": ("#7d8894", "#8a96a3"),
+    "opening": ("#b97d00", "#dba53a"),
+    "open": ("#2c8a4b", "#55b676"),
+    "closing": ("#3b6fc4", "#6f9fe8"),
+    "waiting": ("#7d5bb5", "#a98be0"),
+}
+"""The phases of a connection with their colours. Every state is drawn in the colour of its phase."""
+PHASE_OF = {
+    State.CLOSED: "closed",
+    State.LISTEN: "opening",
+    State.SYN_SENT: "opening",
+    State.SYN_RECEIVED: "opening",
+    State.ESTABLISHED: "open",
+    State.FIN_WAIT_1: "closing",
+    State.FIN_WAIT_2: "closing",
+    State.CLOSE_WAIT: "closing",
+    State.CLOSING: "closing",
+    State.LAST_ACK: "closing",
+    State.TIME_WAIT: "waiting",
+}
+COLOURS = {
+    # name        light      dark
+    "ink": ("#1b2530", "#e6ebf0"),
+    "soft": ("#53616e", "#a3b1be"),
+    "line": ("#d3dae1", "#35414d"),
+    "paper": ("#ffffff", "#161d24"),
+    "page": ("#f6f8fa", "#0f151b"),
+    "band": ("#edf1f5", "#222c36"),
+    "pick": ("#e3eefb", "#1d3348"),
+    "accent": ("#0b57a4", "#86bdf7"),
+    "good": ("#1c6b36", "#6cc98b"),
+    "bad": ("#b3261e", "#ff9088"),
+    "warn": ("#855000", "#f0bb66"),
+    "seq": ("#97460a", "#f5ad70"),
+    "ack": ("#00666a", "#62cfcc"),
+    **PHASES,
+}
+
+_VARIABLE = re.compile(r"var\(--([a-z]+)\)")
+
+
+def ladder_style() -> str:
+    """The style of a ladder, with the colours as variables."""
+    return Path(__file__).with_name("ladder.css").read_text(encoding="utf-8") + phase_rules(".ladder ", "stroke")
+
+
+def phase_rules(selector: str, attribute: str) -> str:
+    """CSS rules that give an attribute of whatever the selector finds the colour of the phase that is its class."""
+    return "".join(f"{selector}.{phase} {{ {attribute}: var(--{phase}); }}\n" for phase in PHASES)
+
+
+def variables() -> str:
+    """The colours as variables of a page, which follow its `color-scheme`."""
+    listed = "".join(f"--{name}:light-dark({light},{dark});" for name, (light, dark) in COLOURS.items())
+    return f":root{{{listed}}}\n"
+
+
+def file_style() -> str:
+    """The style of a ladder that is a file of its own: no variables, which not every viewer of SVG knows."""
+    return f"{_with_colours(0)}@media (prefers-color-scheme: dark) {{\n{_with_colours(1)}}}\n"
+
+
+def _with_colours(which: int) -> str:
+    return _VARIABLE.sub(lambda found: COLOURS[found[1]][which], ladder_style())
