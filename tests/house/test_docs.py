@@ -2,9 +2,11 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NOT_OURS = {".git", ".venv", ".vagrant", "out", "build", "dist", "__pycache__"}
 
-FENCED_CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LAB_COMMAND = re.compile(r"^\$ (?:sudo )?scripts/lab(?P<arguments>.*)$", re.MULTILINE)
+OUR_FOLDERS = {"lab", "scenarios", "scripts", "tests"}
+FENCED_CONSOLE = re.compile(r"^ *```console\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+SCRIPT = re.compile(r"^ *\$ (?:sudo )?(scripts/.*)$", re.MULTILINE)
+LAB_COMMAND = re.compile(r"^ *\$ (?:sudo )?scripts/lab(?P<arguments>.*)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)(?P<target>[^)#\s]+)[^)]*\)")
 # Written so that this file does not name them either.
 INDEX = re.compile(r"p[y]pi\.org|python[h]osted|--(extra-)?ind[e]x-url|--find[-]links|/simpl[e]/")
@@ -44,6 +48,32 @@ def subcommands_in(markdown: str) -> set[str]:
     return {line[0] for line in words if line and not line[0].startswith("-")}
 
 
+def commands_in(markdown: str) -> list[list[str]]:
+    """The calls of this checkout's scripts in the console blocks, each split into its words."""
+    return [shlex.split(found[1], comments=True) for found in SCRIPT.finditer(console_text(markdown))]
+
+
+def absent_paths(command: list[str]) -> list[str]:
+    """The script, and arguments that name something in a folder of the checkout, where there is no such file."""
+    named_in = [word for word in command if word.partition("/")[0] in OUR_FOLDERS and "/" in word]
+    return [word for word in named_in if not (ROOT / word).exists()]
+
+
+def unknown_options(command: list[str]) -> set[str]:
+    """The options of a call of `scripts/lab` that its help does not list."""
+    options = {word.partition("=")[0] for word in command if re.match(r"--?[A-Za-z0-9]", word)}
+    subcommand = [word for word in command[1:2] if not word.startswith("-")]
+    return options - set(re.findall(r"(?<![\w-])--?[A-Za-z0-9][\w-]*", help_of(*subcommand)))
+
+
+@cache
+def help_of(*subcommand: str) -> str:
+    call = [sys.executable, "-m", "lab", *subcommand, "--help"]
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    done = subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout
+
+
 def broken_links(document: Path) -> list[str]:
     targets = [found["target"] for found in LINK.finditer(document.read_text(encoding="utf-8"))]
     return [target for target in targets if not (document.parent / target).exists()]
@@ -69,6 +99,14 @@ def test_documented_subcommands_exist() -> None:
 
 
 @pytest.mark.parametrize("document", documents(), ids=named)
+def test_documented_calls_name_what_there_is(document: Path) -> None:
+    commands = commands_in(document.read_text(encoding="utf-8"))
+    absent = [path for command in commands for path in absent_paths(command)]
+    unknown = {" ".join(each): unknown_options(each) for each in commands if each[0] == "scripts/lab"}
+    assert (absent, {call: options for call, options in unknown.items() if options}) == ([], {})
+
+
+@pytest.mark.parametrize("document", documents(), ids=named)
 def test_relative_links_lead_somewhere(document: Path) -> None:
     assert broken_links(document) == []
 
@@ -86,3 +124,14 @@ def test_the_reader_of_documents_sees_commands_and_broken_links(tmp_path: Path) 
     )
     assert broken_links(document) == ["gone.md"]
     assert subcommands_in(document.read_text()) == {"run"}
+
+
+def test_the_reader_of_documents_sees_misspelt_calls() -> None:
+    [indented, other] = commands_in(
+        "1. So:\n\n   ```console\n   $ sudo scripts/lab run --ful 'a b'\n   ok\n   ```\n"
+        "```console\n$ scripts/tset tests/unit/test_flogs.py  # why\n$ uv pip\n```\n"
+    )
+    assert (indented, unknown_options(indented)) == (["scripts/lab", "run", "--ful", "a b"], {"--ful"})
+    assert unknown_options(["scripts/lab", "run", "--full", "-4", "--sysctl=a=b"]) == set()
+    assert unknown_options(["scripts/lab", "--version"]) == set()
+    assert absent_paths(other) == ["scripts/tset", "tests/unit/test_flogs.py"]
