@@ -114,7 +114,7 @@ class Peer:
             self._send_packet(what)
             return
         conversation = self.conversation
-        data = payload.encode() if isinstance(payload, str) else payload
+        data = _octets(payload) or b""
         segment = next_segment(conversation.endpoint, flags.bits(what), data, time.monotonic())
         if any(field is not None for field in (seq, ack, window, options, urgent)):
             segment = Segment(
@@ -147,7 +147,8 @@ class Peer:
         Other fields are compared when given. A retransmission that the kernel is entitled to is passed over, unless it
         is what was expected. Waits up to `within` seconds. Returns the segment with its absolute numbers.
         """
-        expected = _expected(letters, seq, ack, window, options, payload, urgent)
+        listed = None if options is None else as_options(options)
+        expected = Expected(flags.bits(letters), seq, ack, window, listed, _octets(payload), urgent)
         return self._await(letters, within, expected, skipping=False)
 
     def skip_until(
@@ -163,7 +164,8 @@ class Peer:
         within: float = DEADLINE_S,
     ) -> Segment:
         """Pass over segments of the kernel until this one comes (the standing rules hold for those in between too)."""
-        expected = _expected(letters, seq, ack, window, options, payload, urgent)
+        listed = None if options is None else as_options(options)
+        expected = Expected(flags.bits(letters), seq, ack, window, listed, _octets(payload), urgent)
         return self._await(letters, within, expected, skipping=True)
 
     def expect_silence(self, during: float = 0.0) -> None:
@@ -362,16 +364,5 @@ class Peer:
         self._sent_ns = self._switchboard.send(data, self.conversation, seen.segment if seen else None)
 
 
-def _expected(
-    letters: str,
-    seq: int | None,
-    ack: int | None,
-    window: int | None,
-    options: Iterable[Option] | None,
-    payload: bytes | str | None,
-    urgent: int | None,
-) -> Expected:
-    if isinstance(payload, str):
-        payload = payload.encode()
-    listed = None if options is None else as_options(options)
-    return Expected(flags.bits(letters), seq, ack, window, listed, payload, urgent)
+def _octets(payload: bytes | str | None) -> bytes | None:
+    return payload.encode() if isinstance(payload, str) else payload

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from lab.host.addresses import ipv6_is_available
@@ -101,10 +102,8 @@ def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
     values = {}
     with namespace.entered():
         for name in names:
-            try:
+            with suppress(FileNotFoundError):
                 values[name] = " ".join(_path(name).read_text().split())
-            except FileNotFoundError:
-                continue
     return values
 
 
@@ -118,7 +117,7 @@ def name_of(path: str) -> str:
     return path.removeprefix("/proc/sys/").replace("/", ".")
 
 
-@lru_cache(maxsize=1024)
+@cache
 def _path(name: str) -> Path:
     """`net.ipv4.tcp_sack` -> /proc/sys/net/ipv4/tcp_sack. Resolved against the calling thread's namespace."""
     return Path("/proc/sys", *name.split("."))

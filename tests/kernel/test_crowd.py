@@ -8,6 +8,7 @@ import re
 import resource
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from lab.author.peer import Peer
 from lab.crowd import crowd
 from lab.host import sockets, sysctls
 from lab.host.addresses import AddressPool
-from lab.host.many_sockets import ManySockets, ports_in_parts
+from lab.host.sockets import ManySockets, ports_in_parts
 from lab.host.tracepoint import StateTracer
 from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.report.screen import Screen
@@ -279,7 +280,7 @@ def test_the_range_of_ports_is_whole_again_however_it_ends(lab: Lab) -> None:
 
 def test_a_range_in_parts(lab: Lab) -> None:
     lab.kernel.sysctl(RANGE, "45000 45010")
-    with ports_in_parts(lab.network.kernel, 4) as parts:
+    with closing(ports_in_parts(lab.network.kernel, 4)) as parts:
         seen = [(part, sysctls.read(lab.network.kernel, [RANGE])[RANGE]) for part in parts]
     assert [text for _, text in seen] == ["45000 45003", "45004 45007", "45008 45010"]
     assert [port for part, _ in seen for port in part] == list(range(45000, 45011))
@@ -318,11 +319,11 @@ def test_no_socket_is_closed_while_a_new_process_has_copies(lab4: Lab) -> None:
     many = ManySockets(lab4.network.kernel, 4)
     assert many.connect(lab4.peer(port=80).address, 80, 3).value == 3
     with sockets.no_copies:
-        closing = threading.Thread(target=many.close)
-        closing.start()
-        closing.join(0.1)
-        assert closing.is_alive()
-    closing.join()
+        closer = threading.Thread(target=many.close)
+        closer.start()
+        closer.join(0.1)
+        assert closer.is_alive()
+    closer.join()
 
 
 def with_timestamps(lab: Lab) -> Peer:

@@ -15,12 +15,11 @@ import pytest
 
 from lab.author.lab import Lab
 from lab.author.peer import Peer
-from lab.host import router
+from lab.host import router, rtnetlink
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
-from lab.host.readiness import Ending
 from lab.host.tracepoint import StateTracer
 from lab.record.events import FrameSeen
 from lab.record.results import Outcome
@@ -194,21 +193,20 @@ def test_the_old_namespace_is_gone_when_it_is_said_to_be(pool: AddressPool, monk
     with Lab(4, pool=pool, router=True) as lab:
         assert lab.network.router is not None
         held = os.dup(lab.network.router.namespace.fileno())
-        monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.3)
+        monkeypatch.setattr(rtnetlink, "DEADLINE_S", 0.3)
         with pytest.raises(MachineError, match=r"a namespace is still there after 0\.3 s"):
             lab.router.remove()
         os.close(held)
 
 
 def test_a_namespace_that_lives_on_is_not_taken_for_one_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.0)
+    monkeypatch.setattr(rtnetlink, "DEADLINE_S", 0.0)
     with (
         closing(Namespace()) as living,
-        living.entered(),
-        closing(Ending(0)) as ending,
         pytest.raises(MachineError, match="a namespace is still there after 0 s"),
+        rtnetlink.until_router_ends(living),
     ):
-        ending.wait()
+        pass
 
 
 def test_a_removed_router_leaves_no_namespace(pool: AddressPool) -> None:
