@@ -29,7 +29,7 @@ P = ParamSpec("P")
 _SHORTEST_PAUSE_NS, _LONGEST_PAUSE_NS = 2_000_000, 16_000_000
 _OF_CONNECTIONS = tuple(state for state in State if state is not State.LISTEN)
 _AGREEING = {state: (Row("state", state.value, state.value, True),) for state in State}
-_STATES: dict[State | str, State] = {**{state.value: state for state in State}, **{state: state for state in State}}
+_STATES: dict[str, State] = {state: state for state in State}
 
 
 class Kernel:

@@ -2,9 +2,11 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NOT_OURS = {".git", ".venv", ".vagrant", "out", "build", "dist", "__pycache__"}
 
-FENCED_CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LAB_COMMAND = re.compile(r"^\$ (?:sudo )?scripts/lab(?P<arguments>.*)$", re.MULTILINE)
+FENCED_CONSOLE = re.compile(r"^ *```console\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+LAB_COMMAND = re.compile(r"^ *\$ (?:sudo )?scripts/lab(?P<arguments>.*)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)(?P<target>[^)#\s]+)[^)]*\)")
 PATH = re.compile(r"(?<![\w./-])(?:lab|scenarios|scripts|tests)/[\w./-]*\w")
 IN_A_WHEEL = "lab/scenarios"  # an installed lab has them inside of it
@@ -46,6 +48,26 @@ def subcommands_in(markdown: str) -> set[str]:
     return {line[0] for line in words if line and not line[0].startswith("-")}
 
 
+def calls_in(markdown: str) -> list[list[str]]:
+    """The words behind `scripts/lab`, for each call in the console blocks."""
+    return [shlex.split(found["arguments"], comments=True) for found in LAB_COMMAND.finditer(console_text(markdown))]
+
+
+def unknown_options(call: list[str]) -> set[str]:
+    """The options of a call that the help of its subcommand does not list."""
+    options = {word.partition("=")[0] for word in call if re.match(r"--?[A-Za-z0-9]", word)}
+    subcommand = [word for word in call[:1] if not word.startswith("-")]
+    return options - set(re.findall(r"(?<![\w-])--?[A-Za-z0-9][\w-]*", help_of(*subcommand)))
+
+
+@cache
+def help_of(*subcommand: str) -> str:
+    call = [sys.executable, "-m", "lab", *subcommand, "--help"]
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    done = subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout
+
+
 def broken_links(document: Path) -> list[str]:
     targets = [found["target"] for found in LINK.finditer(document.read_text(encoding="utf-8"))]
     return [target for target in targets if not (document.parent / target).exists()]
@@ -72,6 +94,12 @@ def test_documented_subcommands_exist() -> None:
         if done.returncode:
             unknown[f"{named(document)}: scripts/lab {word}"] = done.stderr
     assert unknown == {}
+
+
+@pytest.mark.parametrize("document", documents(), ids=named)
+def test_documented_options_exist(document: Path) -> None:
+    calls = calls_in(document.read_text(encoding="utf-8"))
+    assert {word for call in calls for word in unknown_options(call)} == set()
 
 
 @pytest.mark.parametrize("document", documents(), ids=named)
@@ -103,3 +131,13 @@ def test_the_reader_of_documents_sees_commands_and_broken_links(tmp_path: Path) 
     assert missing_paths(
         "`lab/tcp/gone.py`, `lab/tcp`, lab/tcp/state.py. https://example.org/lab/gone lab/scenarios"
     ) == {"lab/tcp/gone.py"}
+
+
+def test_the_reader_of_documents_sees_misspelt_options() -> None:
+    [indented, other] = calls_in(
+        "1. So:\n\n   ```console\n   $ sudo scripts/lab run --ful 'a b'\n   ok\n   ```\n"
+        "```console\n$ scripts/lab --version  # of the lab\n$ uv pip\n```\n"
+    )
+    assert (indented, unknown_options(indented)) == (["run", "--ful", "a b"], {"--ful"})
+    assert (other, unknown_options(other)) == (["--version"], set())
+    assert unknown_options(["run", "--full", "-4", "--sysctl=a=b"]) == set()
