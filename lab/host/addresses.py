@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import socket
 import struct
 from collections import deque
+from contextlib import suppress
 from fcntl import F_OFD_SETLK, F_WRLCK, fcntl
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -18,7 +19,6 @@ from lab.host.errors import MachineError
 KERNEL_MAC = "02:00:00:00:00:01"
 PEER_MAC = "02:00:00:00:00:02"
 
-LEASES = Path("/dev/null")  # a file that everybody may write to
 _FIRST_LEASE = int.from_bytes(b"tcp-lab")  # the byte for slot 0: nobody else is likely to lock one there
 _FLOCK = struct.Struct("@hhqqi")  # struct flock: l_type, l_whence, l_start, l_len, l_pid
 SLOTS = 64
@@ -39,16 +39,6 @@ class Pair(NamedTuple):
     second_kernel: str
     second_peer: str
     prefix_length: int
-
-    @property
-    def of_kernel(self) -> tuple[str, str]:
-        """Both addresses of the kernel's end."""
-        return self.kernel, self.second_kernel
-
-    @property
-    def of_peer(self) -> tuple[str, str]:
-        """Both addresses of the peer's end."""
-        return self.peer, self.second_peer
 
 
 class Addresses(NamedTuple):
@@ -74,31 +64,25 @@ class Addresses(NamedTuple):
 class AddressPool:
     """One process's share of the address space, leased for as long as the pool is open.
 
-    The lease is a lock on a byte of /dev/null (F_OFD_SETLK, fcntl(2)): it exists nowhere on disk, ends with the
-    process, however that ends, and holds for runs in other network namespaces too, as the trace is the whole machine's.
+    The lease is a lock on a byte of /dev/null (F_OFD_SETLK, fcntl(2)), which everybody may write to: it exists nowhere
+    on disk, ends with the process, however that ends, and holds for runs in other network namespaces too, as the trace
+    is the whole machine's.
     """
 
-    def __init__(self, leases: Path = LEASES, slots: int = SLOTS) -> None:
+    def __init__(self, leases: Path | str = "/dev/null", slots: int = SLOTS) -> None:
         """MachineError when other runs hold all leases."""
         self._lease = os.open(leases, os.O_RDWR)
-        try:
-            self._slot = self._take(slots)
-        except BaseException:
-            self.close()
-            raise
+        self._slot = self._take(slots)
         self._free = deque(range(_LABS_PER_SLOT))
 
     def _take(self, slots: int) -> int:
         # A container has a /dev/null of its own: so runs begin to look where one elsewhere is not likely to.
         first = Path("/proc/thread-self/ns/net").stat().st_ino
         for slot in (each % slots for each in range(first, first + slots)):
-            try:
+            with suppress(BlockingIOError, PermissionError):
                 fcntl(self._lease, F_OFD_SETLK, _FLOCK.pack(F_WRLCK, os.SEEK_SET, _FIRST_LEASE + slot, 1, 0))
-            except OSError as taken:
-                if taken.errno not in {errno.EAGAIN, errno.EACCES}:
-                    raise
-            else:
                 return slot
+        self.close()
         raise MachineError(f"{slots} runs of the lab are going on here", "wait for one of them to end")
 
     def acquire(self) -> Addresses:
@@ -118,6 +102,11 @@ class AddressPool:
     def close(self) -> None:
         """End the lease."""
         os.close(self._lease)
+
+
+def kind_of(family: int) -> socket.AddressFamily:
+    """What the socket module calls family 4 or 6."""
+    return socket.AF_INET6 if family == 6 else socket.AF_INET
 
 
 def _pair(network: IPv4Network | IPv6Network) -> Pair:

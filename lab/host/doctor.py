@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import NamedTuple
 
 from lab.host.addresses import AddressPool, ipv6_is_available
@@ -30,8 +31,7 @@ class Finding(NamedTuple):
 
 def examine() -> Iterator[Finding]:
     """All findings; what rests on something missing is left out."""
-    as_root = may_make_namespaces()
-    who = "root" if as_root else "an ordinary user with a user namespace of its own"
+    who = "root" if may_make_namespaces() else "an ordinary user with a user namespace of its own"
     privileges = _try("privileges", who, ensure_privileges)
     yield privileges
     if not privileges.fine:
@@ -53,10 +53,11 @@ def _network() -> Iterator[Finding]:
         made: list[Network] = []
         veth = _try("veth", "a pair was made, its offloads are off", lambda: made.append(Network(pool.acquire())))
         yield veth
+        load = "load the kernel module: sudo modprobe tcp_diag"
         for network in made:
             undo.callback(network.close)
-            yield _try("AF_PACKET", "a packet socket was opened", _open_link, network)
-            yield _try("inet_diag", "the kernel tells a socket's state", _look_up, network)
+            yield _try("AF_PACKET", "a packet socket was opened", partial(_open_link, network))
+            yield _try("inet_diag", "the kernel tells a socket's state", partial(_look_up, network), load)
 
 
 def _open_link(network: Network) -> None:
@@ -67,17 +68,14 @@ def _open_link(network: Network) -> None:
 def _look_up(network: Network) -> None:
     pair = network.addresses.ipv4
     with closing(StateLookup(network.kernel)) as lookup:
-        try:
-            lookup.of(4, pair.kernel, 80, pair.peer, 80)
-        except OSError as refused:
-            raise MachineError(str(refused), "load the kernel module: sudo modprobe tcp_diag") from None
+        lookup.of(4, pair.kernel, 80, pair.peer, 80)
 
 
-def _try(name: str, success: str, action: Callable[..., object], *arguments: object) -> Finding:
+def _try(name: str, success: str, action: Callable[[], object], remedy: str = "use a kernel that offers it") -> Finding:
     try:
-        action(*arguments)
+        action()
     except MachineError as missing:
         return Finding(name, fine=False, detail=missing.why, remedy=missing.remedy)
     except OSError as refused:
-        return Finding(name, fine=False, detail=str(refused), remedy="use a kernel that offers it")
+        return Finding(name, fine=False, detail=str(refused), remedy=remedy)
     return Finding(name, fine=True, detail=success)

@@ -6,13 +6,14 @@ is closed already. TCP_INFO, which it brings along where there is a whole socket
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import struct
+from collections.abc import Iterator
 from functools import lru_cache
 
 from lab.host import netlink
+from lab.host.addresses import kind_of
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.record.kernel_state import BY_NUMBER, CLOSED, KernelState
@@ -23,7 +24,6 @@ DEADLINE_S = 10.0
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _REQUEST = struct.Struct("=BBBxI")  # the beginning of struct inet_diag_req_v2: family, protocol, extensions, states
-_PORTS = struct.Struct("!HH")  # of struct inet_diag_sockid, which goes on with two addresses of 16 bytes
 _ANY_INTERFACE_AND_COOKIE = bytes(4) + b"\xff" * 8
 _ALL_STATES = 0xFFFF_FFFF
 _ANSWER = struct.Struct("=xBBB48xIII4xI")  # struct inet_diag_msg; attributes follow
@@ -66,7 +66,7 @@ class StateLookup:
 
     def tcp_info(self, family: int, local: str, local_port: int, remote: str, remote_port: int) -> dict[str, int]:
         """TCP_INFO as `decode_tcp_info` names it; {} where there is no whole socket, so that it has none."""
-        answer = self._ask(question(family, local, local_port, remote, remote_port, with_tcp_info=True))
+        answer = self._ask(question(family, local, local_port, remote, remote_port, 1 << _TCP_INFO - 1))
         info = dict(netlink.attributes(answer[_ANSWER.size :])).get(_TCP_INFO)
         return decode_tcp_info(info) if info else {}
 
@@ -76,14 +76,12 @@ class StateLookup:
         What changes its state meanwhile may be left out or told twice.
         """
         bits = sum(1 << number for number, each in BY_NUMBER.items() if each in states)
-        fields = _REQUEST.pack(_kind(family), socket.IPPROTO_TCP, 0, bits)
+        fields = _REQUEST.pack(kind_of(family), socket.IPPROTO_TCP, 0, bits)
         any_ends = bytes(4 + 16 + 16) + _ANY_INTERFACE_AND_COOKIE
         self._socket.send(netlink.message(_SOCK_DIAG_BY_FAMILY, netlink.REQUEST | netlink.DUMP, fields, any_ends))
         found: list[KernelState] = []
         while True:
-            for kind, body in netlink.messages(self._received()):
-                if number := netlink.error_number(kind, body):
-                    raise _refused(number)
+            for kind, body in self._answers():
                 if kind == netlink.DONE:
                     return found
                 found.append(_kernel_state(body))
@@ -91,35 +89,35 @@ class StateLookup:
     def _ask(self, asked: bytes) -> bytes:
         """The answer about exactly one connection; b"" when there is none."""
         self._socket.send(asked)
-        ((kind, body),) = netlink.messages(self._received())
-        number = netlink.error_number(kind, body)
-        if number == errno.ENOENT:
+        try:
+            ((_, body),) = self._answers()
+        except FileNotFoundError:
             return b""
-        if number:
-            raise _refused(number)
         # For want of the connection the kernel answers about a listener on the local port.
         return body if body[_PORTS_ANSWERED] == asked[_PORTS_ASKED] else b""
 
-    def _received(self) -> bytes:
+    def _answers(self) -> Iterator[tuple[int, bytes]]:
+        """Type and body of each message that comes together."""
         try:
-            return self._socket.recv(netlink.ENOUGH)
+            data = self._socket.recv(netlink.ENOUGH)
         except TimeoutError:
             why = f"inet_diag has not answered for {DEADLINE_S:g} s"
             raise MachineError(why, "see what keeps the kernel busy") from None
+        for kind, body in netlink.messages(data):
+            if number := netlink.error_number(kind, body):
+                raise OSError(number, f"inet_diag: {os.strerror(number)}")
+            yield kind, body
 
 
 @lru_cache(maxsize=1024)
-def question(
-    family: int, local: str, local_port: int, remote: str, remote_port: int, *, with_tcp_info: bool = False
-) -> bytes:
-    """What to ask about one connection."""
-    extensions = 1 << _TCP_INFO - 1 if with_tcp_info else 0
+def question(family: int, local: str, local_port: int, remote: str, remote_port: int, extensions: int = 0) -> bytes:
+    """What to ask about one connection; `extensions` is a mask of attributes that may come along."""
     return netlink.message(
         _SOCK_DIAG_BY_FAMILY,
         netlink.REQUEST,
-        _REQUEST.pack(_kind(family), socket.IPPROTO_TCP, extensions, _ALL_STATES),
-        _PORTS.pack(local_port, remote_port),
-        *(socket.inet_pton(_kind(family), address).ljust(16, b"\0") for address in (local, remote)),
+        _REQUEST.pack(kind_of(family), socket.IPPROTO_TCP, extensions, _ALL_STATES),
+        struct.pack("!HH", local_port, remote_port),  # struct inet_diag_sockid: ports, addresses, interface, cookie
+        *(socket.inet_pton(kind_of(family), address).ljust(16, b"\0") for address in (local, remote)),
         _ANY_INTERFACE_AND_COOKIE,
     )
 
@@ -147,21 +145,5 @@ def decode_tcp_info(data: bytes) -> dict[str, int]:
 
 
 def _kernel_state(answer: bytes) -> KernelState:
-    state, timer, retransmits, expires, receive_queue, send_queue, inode = _ANSWER.unpack_from(answer)
-    return KernelState(
-        state=BY_NUMBER[state],
-        timer_number=timer,
-        expires_ms=expires,
-        retransmits=retransmits,
-        receive_queue=receive_queue,
-        send_queue=send_queue,
-        inode=inode,
-    )
-
-
-def _kind(family: int) -> socket.AddressFamily:
-    return socket.AF_INET6 if family == 6 else socket.AF_INET
-
-
-def _refused(number: int) -> OSError:
-    return OSError(number, f"inet_diag: {os.strerror(number)}")
+    state, timer, retransmits, expires_ms, receive_queue, send_queue, inode = _ANSWER.unpack_from(answer)
+    return KernelState(BY_NUMBER[state], timer, expires_ms, retransmits, receive_queue, send_queue, inode)

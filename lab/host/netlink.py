@@ -14,7 +14,6 @@ ENOUGH = 1 << 16
 """Bytes for whatever comes in one reading."""
 _ERROR = 2
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: size, type, flags, sequence number, port
-_CODE = struct.Struct("=i")
 _ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: size, type
 
 
@@ -38,20 +37,22 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Type and body of each message that was received together."""
-    while len(data) >= _HEADER.size:
-        size, kind, *_ = _HEADER.unpack_from(data)
-        yield kind, data[_HEADER.size : size]
-        data = data[-(-size // 4) * 4 :]
+    return _parts(_HEADER, data)
 
 
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Type and value of each attribute."""
-    while len(data) >= _ATTRIBUTE.size:
-        size, kind = _ATTRIBUTE.unpack_from(data)
-        yield kind, data[_ATTRIBUTE.size : size]
-        data = data[-(-size // 4) * 4 :]
+    return _parts(_ATTRIBUTE, data)
 
 
 def error_number(kind: int, body: bytes) -> int:
     """The errno in a message that refuses or breaks off; 0 when all is well."""
-    return -int(_CODE.unpack_from(body)[0]) if kind in (_ERROR, DONE) else 0
+    return -int(struct.unpack_from("=i", body)[0]) if kind in (_ERROR, DONE) else 0
+
+
+def _parts(header: struct.Struct, data: bytes) -> Iterator[tuple[int, bytes]]:
+    """What follows each header that begins with size and type; the next one begins at a multiple of four bytes."""
+    while len(data) >= header.size:
+        size, kind, *_ = header.unpack_from(data)
+        yield kind, data[header.size : size]
+        data = data[-(-size // 4) * 4 :]

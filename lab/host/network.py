@@ -48,15 +48,14 @@ class Network:
             if not joined:
                 sysctls.apply(self.kernel, sysctls.BASELINE, sysctls.OPTIONAL)
                 sysctls.apply(self.peer, sysctls.QUIET)
-                self._plug(undo, routed=routed)
-                self._join()
+                self._join(undo, routed=routed)
             self._undo = undo.pop_all()
 
     def close(self) -> None:
         """Let the namespaces go."""
         self._undo.close()
 
-    def _plug(self, undo: ExitStack, *, routed: bool) -> None:
+    def _join(self, undo: ExitStack, *, routed: bool) -> None:
         kernel = End(self.kernel, KERNEL_INTERFACE, KERNEL_MAC)
         peer = End(self.peer, PEER_INTERFACE, PEER_MAC)
         if routed:
@@ -64,10 +63,10 @@ class Network:
             undo.callback(self.router.close)
         else:
             plug(kernel, peer)
-
-    def _join(self) -> None:
         pairs = self.addresses.usable()
-        ipv6_addresses = [address for pair in pairs if pair.family == 6 for address in pair.of_kernel]
+        ipv6_addresses = [
+            address for pair in pairs if pair.family == 6 for address in (pair.kernel, pair.second_kernel)
+        ]
         with rtnetlink.until_ready(self.kernel, KERNEL_INTERFACE, ipv6_addresses):
             with self.kernel.entered():
                 rtnetlink.carry_out(*_addressed(pairs))
@@ -85,5 +84,5 @@ def _addressed(pairs: Iterable[Pair]) -> Iterator[bytes]:
         yield rtnetlink.new_address(index, pair.kernel, pair.prefix_length)
         yield rtnetlink.new_address(index, pair.second_kernel, pair.prefix_length, deprecated=True)
     yield rtnetlink.link_up(KERNEL_INTERFACE)
-    for address in (each for pair in pairs for each in pair.of_peer):
+    for address in (each for pair in pairs for each in (pair.peer, pair.second_peer)):
         yield rtnetlink.neighbour(index, address, PEER_MAC)

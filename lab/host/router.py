@@ -33,8 +33,7 @@ class Router:
 
     def __init__(self, addresses: Addresses, kernel: End, peer: End) -> None:
         """Plugs in the cables, whose far ends are these; they are still down."""
-        self._addresses = addresses
-        self._kernel, self._peer = kernel, peer
+        self._addresses, self._kernel = addresses, kernel
         self.namespace = Namespace()
         """The present one: `replace_by_bare` brings another."""
         try:
@@ -61,12 +60,14 @@ class Router:
         sysctls.apply(self.namespace, _FORWARDING)
 
     def _ways(self) -> Iterator[bytes]:
-        ends = (KERNEL_MAC, socket.if_nametoindex(TO_KERNEL)), (PEER_MAC, socket.if_nametoindex(TO_PEER))
+        to_kernel, to_peer = socket.if_nametoindex(TO_KERNEL), socket.if_nametoindex(TO_PEER)
         for pair in self._addresses.usable():
-            for (mac, index), addresses in zip(ends, (pair.of_kernel, pair.of_peer), strict=True):
-                for address in addresses:
-                    yield rtnetlink.route(index, address)
-                    yield rtnetlink.neighbour(index, address, mac)
+            for address in pair.kernel, pair.second_kernel:
+                yield rtnetlink.route(to_kernel, address)
+                yield rtnetlink.neighbour(to_kernel, address, KERNEL_MAC)
+            for address in pair.peer, pair.second_peer:
+                yield rtnetlink.route(to_peer, address)
+                yield rtnetlink.neighbour(to_peer, address, PEER_MAC)
 
     def replace_by_bare(self) -> None:
         """Plug both cables into a new machine that knows no way and forwards nothing; the old one is gone for good.

@@ -80,9 +80,8 @@ def link_up(interface: str) -> bytes:
 
 def link_moved(interface: str, namespace: int) -> bytes:
     """Move an interface to the namespace of this descriptor."""
-    return message(
-        _NEW_LINK, _CHANGE, _NO_FIELDS, _string(_IFLA_IFNAME, interface), _number(_IFLA_NET_NS_FD, namespace)
-    )
+    to = _number(_IFLA_NET_NS_FD, namespace)
+    return message(_NEW_LINK, _CHANGE, _NO_FIELDS, _string(_IFLA_IFNAME, interface), to)
 
 
 def new_address(index: int, address: str, prefix_length: int, *, deprecated: bool = False) -> bytes:

@@ -16,6 +16,7 @@ from subprocess import DEVNULL
 from typing import Generic, TypeVar
 
 from lab.host import sysctls
+from lab.host.addresses import kind_of
 from lab.host.inet_diag import decode_tcp_info
 from lab.host.namespace import Namespace
 
@@ -25,7 +26,6 @@ _NEVER_BLOCKING = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 _PORT_RANGE = "net.ipv4.ip_local_port_range"  # for IPv6 too
 _HOW = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "both": socket.SHUT_RDWR}
 _EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLRDHUP", "POLLERR", "POLLHUP")}
-
 no_copies = threading.Lock()
 """Taken while a new process is made: until its exec it has copies of all our descriptors, and a close(2) of ours in
 that moment would not be the last one."""
@@ -80,7 +80,7 @@ class KernelSocket:
     def open(cls, namespace: Namespace, family: int) -> KernelSocket:
         """A fresh socket of family 4 or 6 inside `namespace`."""
         with namespace.entered():
-            return cls(socket.socket(_kind(family), _NEVER_BLOCKING))
+            return cls(socket.socket(kind_of(family), _NEVER_BLOCKING))
 
     def fileno(self) -> int:
         """The descriptor, -1 once closed."""
@@ -189,7 +189,7 @@ class ManySockets:
 
     def __init__(self, namespace: Namespace, family: int) -> None:
         self._namespace = namespace
-        self._kind = _kind(family)
+        self._kind = kind_of(family)
         self._open: list[socket.socket] = []
 
     def connect(self, address: str, port: int, count: int) -> Result[int]:
@@ -239,10 +239,6 @@ def ports_in_parts(namespace: Namespace, size: int) -> Generator[range]:
             yield part
     finally:
         sysctls.apply(namespace, {_PORT_RANGE: before})
-
-
-def _kind(family: int) -> socket.AddressFamily:
-    return socket.AF_INET6 if family == 6 else socket.AF_INET
 
 
 def _repeat(count: int, call: Callable[[], None]) -> Result[int]:

@@ -7,7 +7,7 @@ All of them exist per namespace; nothing here touches the host.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -68,19 +68,17 @@ BASELINE: Mapping[str, str] = {
     "net.ipv6.conf.default.hop_limit": "64",
 }
 
-OPTIONAL = frozenset(
-    {
-        "net.ipv4.tcp_syn_linear_timeouts",  # Linux 6.5
-        "net.ipv4.tcp_rto_min_us",  # 6.11
-        "net.ipv4.tcp_tw_reuse_delay",  # 6.14
-        "net.ipv4.tcp_rto_max_ms",  # 6.15
-        "net.ipv4.tcp_min_snd_mss",
-    }
-)
+OPTIONAL = {
+    "net.ipv4.tcp_syn_linear_timeouts",  # Linux 6.5
+    "net.ipv4.tcp_rto_min_us",  # 6.11
+    "net.ipv4.tcp_tw_reuse_delay",  # 6.14
+    "net.ipv4.tcp_rto_max_ms",  # 6.15
+    "net.ipv4.tcp_min_snd_mss",
+}
 """Baseline entries that an older kernel may lack; what it then does is what it did before they existed."""
 
 
-def apply(namespace: Namespace, settings: Mapping[str, str], optional: frozenset[str] = frozenset()) -> None:
+def apply(namespace: Namespace, settings: Mapping[str, str], optional: Collection[str] = ()) -> None:
     """Write `settings` inside `namespace`; FileNotFoundError names one the kernel lacks unless it is optional."""
     with namespace.entered():
         for name, value in settings.items():

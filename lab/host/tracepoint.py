@@ -40,7 +40,6 @@ _FIELDS = (  # of the event in ascending order, and how each is packed
     *(("skaddr", "Q"), ("oldstate", "i"), ("newstate", "i"), ("sport", "H"), ("dport", "H")),
     *(("saddr_v6", "16s"), ("daddr_v6", "16s")),
 )
-_TIME = itemgetter(0)
 _NOT_OPEN_YET = {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
 
 
@@ -106,7 +105,7 @@ class StateTracer:
             heard = len(watch.changes)
             if any(each.socket not in watch.begun for each in watch.changes):
                 self._read()  # their beginning may be on a CPU that was read before they came
-            taken = sorted((each for each in watch.changes[:heard] if each.socket in watch.begun), key=_TIME)
+            taken = sorted((each for each in watch.changes[:heard] if each.socket in watch.begun), key=itemgetter(0))
             del watch.changes[:heard]
         return taken
 
@@ -127,13 +126,10 @@ class StateTracer:
         self._source.close()
 
     def _read(self) -> None:
-        for records in self._source.read():
-            self._sort_in(records)
-
-    def _sort_in(self, data: bytes) -> None:
-        """Each record begins with its kind, and tells its size."""
-        read, watched, at, end = self._source.layout.unpack_from, self._watched, 0, len(data)
-        while at < end:
+        """Sort in what is new. Each record begins with its kind, and tells its size."""
+        data = b"".join(self._source.read())
+        read, watched, at = self._source.layout.unpack_from, self._watched, 0
+        while at < len(data):
             if data[at] == _SAMPLE:
                 size, time_ns, place, old, new, local_port, remote_port, local, remote = read(data, at)
                 watch = watched.get(local)
@@ -157,42 +153,34 @@ class PerfRings:
 
     def __init__(self) -> None:
         """MachineError when tracefs or perf events are out of reach (they need root on the host itself)."""
+        self._rings: list[mmap.mmap] = []
         with ExitStack() as undo:
             try:
                 number, self.layout = _describe_event()
                 cpus = sorted(_online_cpus())
-                share = max(_LEAST_RING_PAGES, _RINGS_BYTES // mmap.PAGESIZE // len(cpus))
-                pages = 1 << share.bit_length() - 1  # a power of two, as perf wants it
-                self._rings = [_Ring(number, cpu, pages, undo) for cpu in cpus]
+                pages = max(_LEAST_RING_PAGES, _RINGS_BYTES // mmap.PAGESIZE // len(cpus))
+                self._size = mmap.PAGESIZE << pages.bit_length() - 1  # a power of two, as perf wants it
+                for cpu in cpus:
+                    descriptor = perf_event_open(_attributes(number, wake_up_at=self._size // 2), cpu)
+                    undo.callback(os.close, descriptor)
+                    self._rings.append(undo.enter_context(mmap.mmap(descriptor, mmap.PAGESIZE + self._size)))
+                    ioctl(descriptor, _ENABLE, 0)
             except OSError as refused:
-                raise MachineError(
-                    f"the tracepoint sock:inet_sock_set_state is out of reach ({refused.strerror or refused})",
-                    "run as root on the host itself, Linux 5.2 or later with tracefs and perf events",
-                ) from None
+                why = f"the tracepoint sock:inet_sock_set_state is out of reach ({refused.strerror or refused})"
+                remedy = "run as root on the host itself, Linux 5.2 or later with tracefs and perf events"
+                raise MachineError(why, remedy) from None
             self._undo = undo.pop_all()
 
     def read(self) -> Iterator[bytes]:
         """The records since the last time, one behind the other, for each CPU."""
-        return (ring.read() for ring in self._rings)
+        return map(self._read, self._rings)
 
     def close(self) -> None:
         """Unbind them."""
         self._undo.close()
 
-
-class _Ring:
-    """The perf buffer of one CPU: a page of head and tail, then records that may wrap around its end."""
-
-    def __init__(self, event: int, cpu: int, pages: int, undo: ExitStack) -> None:
-        self._size = pages * mmap.PAGESIZE
-        descriptor = perf_event_open(_attributes(event, wake_up_at=self._size // 2), cpu)
-        undo.callback(os.close, descriptor)
-        self._memory = undo.enter_context(mmap.mmap(descriptor, self._size + mmap.PAGESIZE))
-        ioctl(descriptor, _ENABLE, 0)
-
-    def read(self) -> bytes:
-        """The records since the last time."""
-        memory = self._memory
+    def _read(self, memory: mmap.mmap) -> bytes:
+        """The buffer of one CPU is a page with its head and tail, then records that may wrap around its end."""
         head, tail = struct.unpack_from("=QQ", memory, _HEAD)
         if head == tail:
             return b""

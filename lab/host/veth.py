@@ -94,7 +94,5 @@ def _switch_offloads_off(interface: str) -> None:
             try:
                 fcntl.ioctl(door, _SIOCETHTOOL, request.ljust(40, b"\0"))
             except OSError as refused:
-                raise MachineError(
-                    f"{interface}: {what} offload cannot be switched off ({refused.strerror})",
-                    "use a kernel whose veth answers ethtool, Linux 4.1 or later",
-                ) from None
+                why = f"{interface}: {what} offload cannot be switched off ({refused.strerror})"
+                raise MachineError(why, "use a kernel whose veth answers ethtool, Linux 4.1 or later") from None
