@@ -63,7 +63,7 @@ class Printer:
     def summary(self, run: Run) -> None:
         """The last lines."""
         from lab.report.screen import printable
-        from lab.report.summary import summary_lines
+        from lab.report.verdicts import summary_lines
 
         if run.results or run.broken:
             self.say(*map(printable, summary_lines(run)))
