@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lab.author.peer import Peer
     from lab.author.registry import Runnable
     from lab.author.runner import Runner
-    from lab.record.results import Result
     from lab.report.screen import Screen
 
 _RUNNER = pytest.StashKey["Runner"]()
@@ -91,7 +90,7 @@ class ScenarioItem(pytest.Item):
         from lab.report.verdicts import result_lines
 
         if isinstance(excinfo.value, _NotPassed):
-            return "\n".join(result_lines(excinfo.value.result, _screen(self.config), brief=True))
+            return "\n".join(result_lines(excinfo.value.args[0], _screen(self.config), brief=True))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -100,9 +99,7 @@ class ScenarioItem(pytest.Item):
 
 
 class _NotPassed(Exception):
-    def __init__(self, result: Result) -> None:
-        super().__init__(result.scenario.id)
-        self.result = result
+    """Raised with the result."""
 
 
 @pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])

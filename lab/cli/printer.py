@@ -44,12 +44,6 @@ class Printer:
         word, _, rest = head.partition(" ")
         self.say(f"{self._screen.paint(word, result.outcome.value)} {rest}", *lines, "")
 
-    def listing(self, run: Run) -> None:
-        """A saved run: when and where it was, and a line for each result."""
-        from lab.report.verdicts import listing_lines
-
-        self.say(*listing_lines(run, brief=self._quiet), "")
-
     def usage(self, found: Found | Run) -> None:
         """What the command line asked for and could not have."""
         from lab.report.screen import printable_lines

@@ -73,7 +73,7 @@ def show(
             for result in run.results:
                 printer.result(result)
         else:
-            printer.listing(run)
+            printer.say(*verdicts.listing_lines(run, brief=quiet), "")
             printer.summary(run)
     for pattern in unknown:
         print(f"this run has no scenario {pattern!r}; `lab show` lists them", file=sys.stderr)
@@ -235,8 +235,8 @@ def _draw(
     text = "\n".join(text for _, text in drawn)
     if output is not None:
         _write(Path(output), text)
-        return
-    print(text, end="")
+    else:
+        print(text, end="")
 
 
 def _drawing(recording: Recording, form: Format, language: str, plain: bool, everything: bool) -> str:

@@ -81,7 +81,8 @@ def wrapped(text: str, width: int) -> Iterator[str]:
         yield text.replace(_NO_BREAK, " ")
         return
     line, space = "", ""
-    for word, following in _WORD.findall(_CHARACTER.sub(_apart, _OPTIONS.sub(_held_together, text))):
+    text = _OPTIONS.sub(lambda options: options[0].replace(" ", _NO_BREAK).replace(",", f",{_MAY_BREAK}"), text)
+    for word, following in _WORD.findall(_CHARACTER.sub(_apart, text)):
         longer = line + space + word
         if line and cell_len(longer) > width:
             yield line.replace(_NO_BREAK, " ")
@@ -105,10 +106,6 @@ def labelled(label: str, text: str, width: int, indent: int = 0, label_width: in
     at = indent + max(label_width, cell_len(label) + 1)
     for number, line in enumerate(wrapped(printable(text), width - at)):
         yield set_cell_size("" if number else " " * indent + label, at) + line
-
-
-def _held_together(options: re.Match[str]) -> str:
-    return options[0].replace(" ", _NO_BREAK).replace(",", "," + _MAY_BREAK)
 
 
 def _apart(character: re.Match[str]) -> str:
