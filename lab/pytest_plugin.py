@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from lab.author.peer import Peer
     from lab.author.registry import Runnable
     from lab.author.runner import Runner
-    from lab.record.results import Result
     from lab.report.screen import Screen
 
-_PORT = 80
 _RUNNER = pytest.StashKey["Runner"]()
 _LAB = pytest.StashKey["Lab"]()
 _HOW = "run pytest as root, or in namespaces of your own: unshare --user --map-root-user --net pytest"
@@ -43,9 +41,8 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     asked = config.getoption("lab") or any(each == file_path or each in file_path.parents for each in folders)
     if not asked or file_path.suffix != ".py" or file_path.name == "conftest.py":
         return None
-    if any(fnmatch(file_path.name, pattern) for pattern in config.getini("python_files")):
-        return None
-    if b"@scenario" not in file_path.read_bytes():
+    is_test = any(fnmatch(file_path.name, pattern) for pattern in config.getini("python_files"))
+    if is_test or b"@scenario" not in file_path.read_bytes():
         return None
     return ScenarioFile.from_parent(parent, path=file_path)
 
@@ -93,7 +90,7 @@ class ScenarioItem(pytest.Item):
         from lab.report.verdicts import result_lines
 
         if isinstance(excinfo.value, _NotPassed):
-            return "\n".join(result_lines(excinfo.value.result, _screen(self.config), brief=True))
+            return "\n".join(result_lines(excinfo.value.args[0], _screen(self.config), brief=True))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -102,9 +99,7 @@ class ScenarioItem(pytest.Item):
 
 
 class _NotPassed(Exception):
-    def __init__(self, result: Result) -> None:
-        super().__init__(result.scenario.id)
-        self.result = result
+    """Raised with the result."""
 
 
 @pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])
@@ -133,7 +128,7 @@ def kernel(lab: Lab) -> Kernel:
 @pytest.fixture
 def peer(lab: Lab) -> Peer:
     """A user-space endpoint that speaks to a listener of the kernel on port 80."""
-    return lab.peer(to=lab.kernel.listen(port=_PORT))
+    return lab.peer(to=lab.kernel.listen(port=80))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import NoReturn
 
 import typer
@@ -18,13 +18,12 @@ DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 
 def leave(code: int, at_once: bool = False) -> NoReturn:
     """Exit. `at_once` does not wait for scenarios still running: all they hold are descriptors, which end with us."""
+    # Of a full disk: what could not be written was said, or is told by the code.
+    with suppress(OSError) if at_once else nullcontext():
+        sys.stdout.flush()
+        sys.stderr.flush()
     if at_once:
-        with suppress(OSError):  # a full disk: what could not be written was said, or is told by the code
-            sys.stdout.flush()
-            sys.stderr.flush()
         os._exit(code)
-    sys.stdout.flush()
-    sys.stderr.flush()
     raise typer.Exit(code)
 
 

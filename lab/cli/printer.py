@@ -44,12 +44,6 @@ class Printer:
         word, _, rest = head.partition(" ")
         self.say(f"{self._screen.paint(word, result.outcome.value)} {rest}", *lines, "")
 
-    def listing(self, run: Run) -> None:
-        """A saved run: when and where it was, and a line for each result."""
-        from lab.report.verdicts import listing_lines
-
-        self.say(*listing_lines(run, brief=self._quiet), "")
-
     def usage(self, found: Found | Run) -> None:
         """What the command line asked for and could not have."""
         from lab.report.screen import printable_lines
@@ -63,7 +57,7 @@ class Printer:
     def summary(self, run: Run) -> None:
         """The last lines."""
         from lab.report.screen import printable
-        from lab.report.summary import summary_lines
+        from lab.report.verdicts import summary_lines
 
         if run.results or run.broken:
             self.say(*map(printable, summary_lines(run)))

@@ -70,7 +70,7 @@ def run(
 
         printer.say(*error_lines(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
     if json_file:
-        from lab.report.summary import as_json
+        from lab.report.verdicts import as_json
 
         write_json(json_file, as_json(made))
     if junit_file:

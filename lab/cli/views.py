@@ -6,7 +6,7 @@ A view of a saved run needs neither root nor Linux.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,7 +59,7 @@ def show(
 ) -> None:
     """Show a saved run: the list of its results, or ladders and checks of the scenarios that are named."""
     from lab.cli.saved_runs import choose, reading
-    from lab.report import summary
+    from lab.report import verdicts
     from lab.report.screen import json_text
 
     printer = Printer(sys.stdout, quiet, verbose, plain, everything)
@@ -68,12 +68,12 @@ def show(
         if form is not None or output is not None:
             _draw(run.results, form or Format.TEXT, language.value, plain=plain, everything=everything, output=output)
         elif as_json:
-            print(json_text(summary.as_json(run)))
+            print(json_text(verdicts.as_json(run)))
         elif patterns:
             for result in run.results:
                 printer.result(result)
         else:
-            printer.listing(run)
+            printer.say(*verdicts.listing_lines(run, brief=quiet), "")
             printer.summary(run)
     for pattern in unknown:
         print(f"this run has no scenario {pattern!r}; `lab show` lists them", file=sys.stderr)
@@ -215,8 +215,11 @@ def _draw(
     from lab.report.captures import file_name
 
     screen_of(sys.stdout)  # what its encoding lacks is not refused
-    drawing = _drawing(form, language, plain, everything)
-    drawn = [(result, drawing(result.recording)) for result in results if result.recording is not None]
+    drawn = [
+        (result, _drawing(result.recording, form, language, plain, everything))
+        for result in results
+        if result.recording is not None
+    ]
     if not drawn:
         wrong_usage("nothing was recorded there")
     if output is not None and (Path(output).is_dir() or output.endswith("/")):
@@ -232,11 +235,11 @@ def _draw(
     text = "\n".join(text for _, text in drawn)
     if output is not None:
         _write(Path(output), text)
-        return
-    print(text, end="")
+    else:
+        print(text, end="")
 
 
-def _drawing(form: Format, language: str, plain: bool, everything: bool) -> Callable[[Recording], str]:
+def _drawing(recording: Recording, form: Format, language: str, plain: bool, everything: bool) -> str:
     from lab.report import mermaid, svg, text
     from lab.report import plain as sentences
     from lab.report.i18n import words
@@ -245,16 +248,13 @@ def _drawing(form: Format, language: str, plain: bool, everything: bool) -> Call
 
     say = words(language)
     if form is Format.SVG:
-        return lambda recording: svg.svg(ladder_of(recording, svg.MOST_RUNGS), say)
+        return svg.svg(ladder_of(recording, svg.MOST_RUNGS), say)
     if form is Format.MERMAID:
-        return lambda recording: mermaid.mermaid(ladder_of(recording, mermaid.MOST_RUNGS), say)
+        return mermaid.mermaid(ladder_of(recording, mermaid.MOST_RUNGS), say)
     screen = Screen(most=None) if everything else Screen()
-
-    def lines(recording: Recording) -> Iterator[str]:
-        ladder = ladder_of(recording, screen.most)
-        return sentences.sentences(ladder, say) if plain else text.ladder_lines(ladder, screen)
-
-    return lambda recording: "".join(f"{line}\n" for line in lines(recording))
+    ladder = ladder_of(recording, screen.most)
+    lines = sentences.sentences(ladder, say) if plain else text.ladder_lines(ladder, screen)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _write(file: Path, text: str) -> None:

@@ -157,9 +157,8 @@ def _measured(claim: Claim, shown: list[_Step]) -> list[str]:
     """
     firsts: dict[str, Result] = {}
     for step in shown:
-        first = firsts.setdefault(step.result.scenario.id, step.result)
-        if step.result.family < first.family:
-            firsts[step.result.scenario.id] = step.result
+        name, result = step.result.scenario.id, step.result
+        firsts[name] = min(firsts.get(name, result), result, key=lambda each: each.family)
     events = (event for first in firsts.values() if first.recording for event in first.recording.events)
     values = (event.value for event in events if isinstance(event, Measured) and event.claim == claim.id)
     return list(dict.fromkeys(values))

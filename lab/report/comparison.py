@@ -17,7 +17,7 @@ from lab.record.results import Result, Run
 from lab.report.evidence import direction
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Rung
-from lab.report.screen import Screen, printable, wrapped
+from lab.report.screen import Screen, labelled, printable
 from lab.tcp.flags import RST
 from lab.tcp.segment import Segment
 
@@ -242,10 +242,10 @@ def _scenario(change: ScenarioChange, screen: Screen) -> Iterator[str]:
     if not (change.first or change.second):
         return
     if change.step:
-        yield from _indented(f"in the step: {printable(change.step)}", screen, "  ")
+        yield from labelled(" ", f"in the step: {change.step}", screen.width)
     for sign, lines in zip(_SIGNS, (change.first, change.second), strict=True):
         for line in lines:
-            yield from _indented(printable(str(line)), screen, f"  {sign} ")
+            yield from labelled(f"  {sign}", str(line), screen.width)
         if not lines:
             yield f"  {sign} (nothing more)"
 
@@ -254,11 +254,5 @@ def _table(changes: list[Change], screen: Screen) -> Iterator[str]:
     wide = max((len(change.name) for change in changes), default=0)
     for change in changes:
         head = f"  {change.name:<{wide}}"
-        yield from _indented(printable(change.first), screen, f"{head} {_SIGNS[0]} ")
-        yield from _indented(printable(change.second), screen, f"{' ' * len(head)} {_SIGNS[1]} ")
-
-
-def _indented(text: str, screen: Screen, head: str) -> Iterator[str]:
-    for line in wrapped(text, screen.width - len(head)):
-        yield head + line
-        head = " " * len(head)
+        yield from labelled(f"{head} {_SIGNS[0]}", change.first, screen.width)
+        yield from labelled(f"{' ' * len(head)} {_SIGNS[1]}", change.second, screen.width)

@@ -78,21 +78,20 @@ class Coverage:
 
 def coverage(run: Run) -> Coverage:
     """What the recordings of a run show."""
-    states: dict[State, dict[str, Evidence]] = {state: {} for state in State}
-    kernel: dict[Edge, dict[str, Evidence]] = {edge: {} for edge in FIGURE_5}
-    peer: dict[Edge, dict[str, Evidence]] = {edge: {} for edge in FIGURE_5}
+    kernel: dict[State | Edge, dict[str, Evidence]] = {each: {} for each in (*State, *FIGURE_5)}
+    peer: dict[State | Edge, dict[str, Evidence]] = {edge: {} for edge in FIGURE_5}
     for result in run.results:
         name, recording = result.scenario.id, result.recording
         if recording is None:
             continue
         for state, where in _first_seen(result, recording):
-            states[state].setdefault(name, where)
+            kernel[state].setdefault(name, where)
         for who, walks in (kernel, kernel_edges(recording)), (peer, peer_edges(recording)):
             for walked in walks:
                 if name not in who[walked.edge]:
                     who[walked.edge][name] = _walked(result, recording, walked)
     return Coverage(
-        tuple(StateReport(state, tuple(found.values())) for state, found in states.items()),
+        tuple(StateReport(state, tuple(kernel[state].values())) for state in State),
         tuple(EdgeReport(edge, tuple(kernel[edge].values()), tuple(peer[edge].values())) for edge in FIGURE_5),
     )
 

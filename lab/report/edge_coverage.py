@@ -124,7 +124,11 @@ def peer_edges(recording: Recording) -> Iterator[WalkedEdge]:
                 yield WalkedEdge(_BY_ENDS[CLOSED, LISTEN], event.time_ns, event.connection, at)
         states[event.connection] = event.peer_state
         edge = _BY_ENDS.get((before, event.peer_state))
-        if edge is not None and _fits_peer(edge.event, event.segment, event.from_peer):
+        if edge is None:
+            continue
+        # The model has taken the edge; what is left to know is which of several between the same states it was.
+        by_itself = edge.event in (Event.ACTIVE_OPEN, Event.CLOSE)
+        if by_itself if event.from_peer else _fits_segment(edge.event, event.segment):
             yield WalkedEdge(edge, event.time_ns, event.connection, at)
 
 
@@ -186,12 +190,10 @@ class _KernelSide:
         return None
 
     def _nothing_happened(self, since_ns: int, observed: Observation) -> bool:
-        last_ns = since_ns
-        for each in self._arrived(since_ns, observed):
-            last_ns = each.time_ns
-            if each.segment.flags & (flags.RST | flags.SYN):
-                return False
-        return observed.time_ns - last_ns >= _SHORTEST_TIMER_NS
+        arrived = list(self._arrived(since_ns, observed))
+        last_ns = arrived[-1].time_ns if arrived else since_ns
+        resets = any(each.segment.flags & (flags.RST | flags.SYN) for each in arrived)
+        return not resets and observed.time_ns - last_ns >= _SHORTEST_TIMER_NS
 
     def _arrived(self, since_ns: int, observed: Observation) -> Iterator[_Arrival]:
         for each in self.arrivals[bisect_left(self.arrivals, since_ns, key=_TIME) :]:
@@ -208,31 +210,19 @@ class _KernelSide:
         return event is not Event.ACK_OF_FIN or arrival.segment.ack in self.fin_ends
 
 
-def _fits_peer(event: Event, segment: Segment, from_peer: bool) -> bool:
-    """The model has taken the edge; what is left to know is which of several between the same states it was."""
-    if from_peer:
-        return event in (Event.ACTIVE_OPEN, Event.CLOSE)
-    return _fits_segment(event, segment)
-
-
 def _fits_segment(event: Event, segment: Segment) -> bool:
     """Whether a segment that arrives can mean this event."""
-    bits = segment.flags
-    if event is Event.RST_AFTER_PASSIVE_OPEN:
-        return bool(bits & flags.RST)
-    if bits & flags.RST:
-        return False
-    syn, ack = bool(bits & flags.SYN), bool(bits & flags.ACK)
-    match event:
-        case Event.SYN:
-            return syn and not ack
-        case Event.SYN_AND_ACK_OF_SYN:
-            return syn and ack
-        case Event.ACK_OF_SYN | Event.ACK_OF_FIN:
-            return ack
-        case Event.FIN:
-            return bool(bits & flags.FIN)
-    return False
+    syn, ack, fin, rst = (bool(segment.flags & bit) for bit in (flags.SYN, flags.ACK, flags.FIN, flags.RST))
+    if event is Event.RST_AFTER_PASSIVE_OPEN or rst:
+        return event is Event.RST_AFTER_PASSIVE_OPEN and rst
+    meant = {
+        Event.SYN: syn and not ack,
+        Event.SYN_AND_ACK_OF_SYN: syn and ack,
+        Event.ACK_OF_SYN: ack,
+        Event.ACK_OF_FIN: ack,
+        Event.FIN: fin,
+    }
+    return meant.get(event, False)
 
 
 def observations(recording: Recording) -> dict[int | None, list[Observation]]:

@@ -127,7 +127,7 @@ class _Builder:
             rung.retransmission = seen.retransmission
         self._add(rung)
         if segment is not None and number is not None:
-            self._acknowledgements.add(len(self._rungs) - 1, segment)
+            self._acknowledgements.add(len(self._rungs) - 1, number, segment)
 
     def _call(self, index: int, call: CallMade, turn_ns: float) -> None:
         rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, connection=call.connection)
@@ -290,14 +290,12 @@ class _Acknowledgements:
         self._next: dict[tuple[int, bool], Seq] = {}
         """By connection and direction: the highest end so far."""
 
-    def add(self, at: int, segment: Segment) -> None:
+    def add(self, at: int, connection: int, segment: Segment) -> None:
         """Take the segment of the rung `at`."""
         rung = self._rungs[at]
-        if rung.connection is None:
-            return
         if segment.flags & ACK and not rung.lost:
-            self._acknowledge(at, (rung.connection, not rung.from_peer), segment.ack)
-        own = rung.connection, rung.from_peer
+            self._acknowledge(at, (connection, not rung.from_peer), segment.ack)
+        own = connection, rung.from_peer
         if segment.length:
             if segment.flags & SYN and self._next.get(own, segment.end) != segment.end:
                 self._sent.pop(own, None)  # a new connection between the same ends

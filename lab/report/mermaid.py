@@ -12,14 +12,6 @@ from lab.report.text import duration
 MOST_RUNGS = 300
 """A diagram of more than 50,000 characters is refused where it is drawn."""
 
-_ARROWS = {
-    # retransmission, lost
-    (False, False): "->>",
-    (False, True): "-x",
-    (True, False): "-->>",
-    (True, True): "--x",
-}
-
 
 def mermaid(ladder: Ladder, say: Words) -> str:
     """The diagram, without a fence around it."""
@@ -52,7 +44,7 @@ def _rung(rung: Rung, name: str, say: Words) -> Iterator[str]:
         case Kind.STATE:
             yield f"Note right of K: {_text(name + say('by_itself_note'))}"
         case _:
-            arrow = _ARROWS[rung.retransmission, rung.lost]
+            arrow = ("--" if rung.retransmission else "-") + ("x" if rung.lost else ">>")
             ends = f"P{arrow}K" if rung.from_peer else f"K{arrow}P"
             marks = [say(key) for key, holds in (("lost", rung.lost), ("here", rung.broke)) if holds]
             numbers, options, rest = rung.text.partition(" <")

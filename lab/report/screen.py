@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 from unicodedata import category
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 _STYLES = {
     "title": "1",
@@ -81,12 +81,13 @@ def wrapped(text: str, width: int) -> Iterator[str]:
         yield text.replace(_NO_BREAK, " ")
         return
     line, space = "", ""
-    for word, following in _WORD.findall(_CHARACTER.sub(_apart, _OPTIONS.sub(_held_together, text))):
+    text = _OPTIONS.sub(lambda options: options[0].replace(" ", _NO_BREAK).replace(",", f",{_MAY_BREAK}"), text)
+    for word, following in _WORD.findall(_CHARACTER.sub(_apart, text)):
         longer = line + space + word
         if line and cell_len(longer) > width:
             yield line.replace(_NO_BREAK, " ")
             longer = word
-        *full, line = _cut(longer, width)
+        *full, line = chop_cells(longer, max(1, width))
         yield from full
         space = following.replace(_MAY_BREAK, "")
     yield line.replace(_NO_BREAK, " ")
@@ -107,24 +108,9 @@ def labelled(label: str, text: str, width: int, indent: int = 0, label_width: in
         yield set_cell_size("" if number else " " * indent + label, at) + line
 
 
-def _held_together(options: re.Match[str]) -> str:
-    return options[0].replace(" ", _NO_BREAK).replace(",", "," + _MAY_BREAK)
-
-
 def _apart(character: re.Match[str]) -> str:
     before = "" if character[0][0] in _CLOSING else _MAY_BREAK
     return before + character[0] + _MAY_BREAK
-
-
-def _cut(word: str, width: int) -> list[str]:
-    pieces, piece, used = [], "", 0
-    for each in word:
-        wide = cell_len(each)
-        if used + wide > width:
-            pieces.append(piece)
-            piece, used = "", 0
-        piece, used = piece + each, used + wide
-    return [*pieces, piece]
 
 
 def _escaped(character: str) -> str:

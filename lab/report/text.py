@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import Screen, left_out, printable, wrapped
@@ -16,17 +15,8 @@ _LEAST_NUMBERS = 30
 _TITLES = " " * _TIME
 
 
-class _Signs(NamedTuple):
-    """What is drawn with."""
-
-    line: str
-    right: str
-    left: str
-    under_way: str
-    bar: str
-
-
-_LINES, _ASCII = _Signs("─", "►", "◄", "·", "┊"), _Signs("-", ">", "<", ".", ":")
+_LINES, _ASCII = ("─", "►", "◄", "·", "┊"), ("-", ">", "<", ".", ":")
+"""A line, its tips to the right and to the left, a segment under way, a wait."""
 
 
 def duration(nanoseconds: int) -> str:
@@ -44,7 +34,7 @@ class _Drawing:
     def __init__(self, ladder: Ladder, screen: Screen) -> None:
         self._ladder = ladder
         self._screen = screen
-        self._signs = _LINES if screen.unicode else _ASCII
+        self._line, self._right, self._left, self._under_way, self._bar = _LINES if screen.unicode else _ASCII
 
     def lines(self) -> Iterator[str]:
         head = f"{'ms':>9}  {'peer':<{_PEER + _ARROW}}{'kernel':<{_KERNEL}}"
@@ -64,19 +54,18 @@ class _Drawing:
                 case Kind.WAIT:
                     yield from self._wait(rung)
                 case Kind.ARRIVAL:
-                    arrow = self._signs.under_way * 5 + self._signs.right
+                    arrow = self._under_way * 5 + self._right
                     yield from self._row("", "", arrow, rung, ["what was on its way to the kernel arrives"])
                 case Kind.STATE:
                     yield from self._row(_milliseconds(rung), "", "", rung, ["without a segment"])
 
     def _frame(self, rung: Rung) -> Iterator[str]:
-        line, right, left, under_way, _ = self._signs
         if rung.arrives is not None:
-            arrow = f"{rung.letters:{under_way}<6}"
+            arrow = f"{rung.letters:{self._under_way}<6}"
         elif rung.from_peer:
-            arrow = f"{rung.letters:{line}<4}{line}{'x' if rung.lost else right}"
+            arrow = f"{rung.letters:{self._line}<4}{self._line}{'x' if rung.lost else self._right}"
         else:
-            arrow = f"{'x' if rung.lost else left}{line}{rung.letters:{line}>4}"
+            arrow = f"{'x' if rung.lost else self._left}{self._line}{rung.letters:{self._line}>4}"
         told = [printable(rung.text)]
         if rung.retransmission:
             told.append("retransmission")
@@ -108,7 +97,7 @@ class _Drawing:
 
     def _wait(self, rung: Rung) -> Iterator[str]:
         """A bar in each lane: a line for some tenths of a second, two for seconds, three for more."""
-        bars = f"{_TITLES}{self._signs.bar:<{_PEER + _ARROW}}{self._signs.bar}"
+        bars = f"{_TITLES}{self._bar:<{_PEER + _ARROW}}{self._bar}"
         timer = f", the kernel's {rung.timer} timer" if rung.timer else ""
         yield self._screen.paint(f"{bars}  {duration(rung.waited_ns)}{timer}", "faint")
         for least_ns in (1_000_000_000, 10_000_000_000):

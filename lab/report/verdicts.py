@@ -1,10 +1,11 @@
-"""Checks and differences in text: what was sent, what came back, which rule that breaks, and where to look."""
+"""Verdicts. Of a run: in a line, as a list, as JSON. Of a result: its checks, and what differs, with the exchange."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameSeen, Recording, Where
 from lab.record.expectation import Row
@@ -17,6 +18,7 @@ from lab.report.plain import sentences
 from lab.report.screen import Screen, left_out, printable_lines
 from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
+from lab.tcp.state import State
 
 _WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Outcome.SKIP: "skip"}
 
@@ -55,6 +57,67 @@ def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
             yield from printable_lines(f"      {_at(result.at)}{result.summary}")
 
 
+def as_json(run: Run) -> dict[str, Any]:
+    """The whole run."""
+    unchecked = {"family": None, "outcome": "error", "checks": 0, "failed": 0, "seconds": 0.0}
+    listed = [_scenario(result) for result in run.results]
+    listed += [
+        {"id": file.stem, **unchecked, "message": why, "where": f"{file}:{line}"} for file, line, why in run.broken
+    ]
+    counts = Counter(each["outcome"] for each in listed)
+    return {
+        "version": run.version,
+        "environment": run.environment,
+        "scenarios": listed,
+        "states": [state.value for state in states_of(run)],
+        "summary": {
+            **{outcome.value: counts[outcome.value] for outcome in Outcome},
+            "checks": sum(each["checks"] for each in listed),
+            "failed_checks": sum(each["failed"] for each in listed),
+            "unknown_patterns": run.unknown,
+            "seconds": round(run.seconds, 3),
+        },
+    }
+
+
+def summary_lines(run: Run) -> list[str]:
+    """What became of a run, in a line or two."""
+    outcomes = Counter(result.outcome for result in run.results)
+    outcomes[Outcome.ERROR] += len(run.broken)
+    words = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.ERROR: "errors", Outcome.SKIP: "skipped"}
+    told = ", ".join(
+        f"{outcomes[each]} {word}" for each, word in words.items() if outcomes[each] or each is Outcome.PASS
+    )
+    checks = sum(result.checks for result in run.results)
+    lines = [f"{told}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}"]
+    states = states_of(run)
+    if states:
+        lines.append(f"states seen ({len(states)} of {len(State)}): {', '.join(state.value for state in states)}")
+    return lines
+
+
+def states_of(run: Run) -> list[State]:
+    """The states that the kernel was seen in, in the order of the diagram."""
+    seen = set().union(*(result.states for result in run.results))
+    return [state for state in State if state in seen]
+
+
+def _scenario(result: Result) -> dict[str, Any]:
+    described = {
+        "id": result.scenario.id,
+        "family": f"IPv{result.family}",
+        "outcome": result.outcome.value,
+        "checks": result.checks,
+        "failed": result.failed,
+        "seconds": round(result.seconds, 4),
+    }
+    if result.summary:
+        described["message"] = result.summary
+    if result.at:
+        described["where"] = f"{result.at.file}:{result.at.line}"
+    return described
+
+
 def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -> Iterator[str]:
     """Every check with its verdict, a line each; the standing rules as one line, or a line for `each_rule`."""
     checks = recording.checks
@@ -65,8 +128,8 @@ def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -
             yield f"              {left_out(len(omitted))}"
         if at in omitted:
             continue
-        verdict = "ok  " if check.passed else "FAIL"
-        yield from printable_lines(f"  {verdict} {_line(check.where):>5}  {told(recording, check)}")
+        verdict, line = "ok  " if check.passed else "FAIL", f":{check.where.line}" if check.where else ""
+        yield from printable_lines(f"  {verdict} {line:>5}  {told(recording, check)}")
     kinds = Counter(check.kind for check in checks)
     waived = kinds[CheckKind.DEVIATION]
     if recording.segments_judged and not kinds[CheckKind.RULE]:
@@ -166,7 +229,3 @@ def found(subject: str, rows: Sequence[Row]) -> str:
 
 def _at(where: Where | None) -> str:
     return f"{place(where.file, where.line)}: " if where else ""
-
-
-def _line(where: Where | None) -> str:
-    return f":{where.line}" if where else ""

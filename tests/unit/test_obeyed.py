@@ -19,8 +19,7 @@ from lab.report.i18n import Words, words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Ladder
 from lab.report.screen import Screen, json_text, labelled, side_by_side
-from lab.report.summary import as_json
-from lab.report.verdicts import listing_lines, result_lines
+from lab.report.verdicts import as_json, listing_lines, result_lines
 from tests.unit.sample_run import run
 
 ORDERS = "\x1b]0;title\x07\x1b[2J\r\x08\x7f\x9b31m\u202eabc"

@@ -16,8 +16,7 @@ from lab.record.results import Run
 from lab.record.saved import document
 from lab.record.saved.document import Unreadable, lines_of, parse
 from lab.report.screen import Screen
-from lab.report.summary import as_json
-from lab.report.verdicts import result_lines
+from lab.report.verdicts import as_json, result_lines
 from tests.unit import sample_run
 
 SCREEN = Screen(width=100)

@@ -81,11 +81,9 @@ class Details:
 
     def _scenario(self, results: Sequence[Result]) -> Json:
         described = results[0].scenario
-        told = {"id": described.id, "title": printable(described.title), "section": described.section}
         runs, families = [], {}
         for result in results:
-            details, searchable = self._of(result)
-            families[result.family] = details
+            families[result.family], searchable = self._of(result)
             self.packets += len(searchable)
             runs.append(
                 {
@@ -98,7 +96,8 @@ class Details:
                 }
             )
         self.packed.append((described.id, packed(families)))
-        return {**told, "file": described.file.name, "runs": runs}
+        title, file = printable(described.title), described.file.name
+        return {"id": described.id, "title": title, "section": described.section, "file": file, "runs": runs}
 
     def _of(self, result: Result) -> tuple[Json, list[list[Any]]]:
         """One result: all there is to show, and of each packet what can be searched for."""
