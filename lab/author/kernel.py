@@ -307,13 +307,9 @@ class Kernel:
         set_to = self._look(of).expires_ms / 1000 + (now_ns - history.last_ns(number)) / 1e9
         return (min(max(set_to, least[0]), longest),) * len(least)
 
-    def look(self, at: Remote) -> State:
-        """The kernel's state of the connection to this peer, now."""
-        return self._look(at).state
-
-    def details(self, at: Remote) -> KernelState:
-        """Everything that inet_diag says of the connection to this peer: state, timer, queues."""
-        return self._look(at)
+    def inet_diag(self, of: Remote) -> KernelState:
+        """What inet_diag says of the connection to this peer, as ss(8) shows it: state, timer, queues."""
+        return self._look(of)
 
     def tcp_info(self, of: Remote) -> dict[str, int]:
         """TCP_INFO of the connection to this peer, also when no program has it open any more.

@@ -192,14 +192,14 @@ class Lab:
         *,
         to_kernel: Sequence[Fault] = (),
         from_kernel: Sequence[Fault] = (),
-        lies: Sequence[Fault] = (),
+        mutations: Sequence[Fault] = (),
     ) -> None:
         """From now on the wire has these faults, and no others.
 
-        What they do to the kernel's segments is not held against it. `lies` are faults of the kernel itself: what they
-        make of its segments is judged as if it had sent that.
+        What they do to the kernel's segments is not held against it. `mutations` alter what the kernel itself
+        sends: what they make of its segments is judged as if it had sent that.
         """
-        self.switchboard.disturb(seed, to_kernel, from_kernel, lies)
+        self.switchboard.disturb(seed, to_kernel, from_kernel, mutations)
 
     def settle(self) -> None:
         """Return once the kernel has dealt with everything that was sent so far: what it is in now is its answer."""

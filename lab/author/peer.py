@@ -89,7 +89,7 @@ class Peer:
         return self._sent_ns / 1e9
 
     @property
-    def heard_at(self) -> float:
+    def received_at(self) -> float:
         """When the segment arrived that it expected last, on the same clock; 0 before the first."""
         return self._heard_ns / 1e9
 
@@ -181,7 +181,7 @@ class Peer:
         self._switchboard.fence()
         self._switchboard.expect_nothing_left(self.conversation, "silence", CheckKind.SILENCE)
 
-    def expect_copies(self, letters: str, count: int | None = None) -> Retransmissions:
+    def expect_retransmissions(self, letters: str, count: int | None = None) -> Retransmissions:
         """The kernel sends its segment with these control bits again, unchanged and on time, since nobody answers it.
 
         All its copies must come and then the connection be gone, as the kernel's settings say; or the first `count`.
@@ -330,7 +330,7 @@ class Peer:
                 self._heard_ns = frame.time_ns
                 return segment
             if not (skipping or frame.retransmission):
-                recorder.segment_differs(letters, expected, conversation.number, at, self.kernel.look(self))
+                recorder.segment_differs(letters, expected, conversation.number, at, self.kernel.inet_diag(self).state)
 
     def _ensure_in_contact(self) -> None:
         """ScenarioError when the kernel knows nothing of this peer yet, so that nothing of it can come."""
@@ -350,7 +350,7 @@ class Peer:
             (Row("segment", letters, "none", False),),
             summary=f"the kernel sent no such segment within {within:g} s",
             connection=self.conversation.number if connected else None,
-            state=self.kernel.look(self) if connected else None,
+            state=self.kernel.inet_diag(self).state if connected else None,
             kind=CheckKind.SEGMENT,
         )
 

@@ -50,7 +50,7 @@ class Socket:
         """getsockopt(2) by its C name."""
         return self.call("getsockopt", self._socket.get_option(*_option(name)), name, error=error) or 0
 
-    def info(self) -> dict[str, int]:
+    def tcp_info(self) -> dict[str, int]:
         """TCP_INFO by the kernel's names, without `tcpi_`."""
         return self._recorder.readings.observed("info", self._socket.tcp_info())
 
@@ -159,7 +159,7 @@ class Connection(Socket):
             why="bytes arrive once, in order and unchanged   RFC 9293 3.4",
         )
 
-    def expect_end(self, within: float = DEADLINE_S) -> None:
+    def expect_eof(self, within: float = DEADLINE_S) -> None:
         """The application reads the end of the stream: the other side has closed."""
         self._recorder.check(
             "end of stream",
@@ -196,10 +196,10 @@ class Connection(Socket):
         self._recorder.call("dup", (), Result(), self._number)
         return copy
 
-    def hand_over(self) -> Process:
+    def move_to_process(self) -> Process:
         """Another process takes the connection: its descriptor is the only one from now on."""
         began_ns = time.monotonic_ns()
-        process = self._process = Process(self._socket.hand_over(), self._recorder, self._number)
+        process = self._process = Process(self._socket.move_to_process(), self._recorder, self._number)
         self._recorder.call("fork", (), Result(began_ns=began_ns), self._number)
         return process
 

@@ -129,7 +129,7 @@ class KernelSocket:
         with no_copies:
             return _call(self._socket.close)
 
-    def hand_over(self) -> Owner:
+    def move_to_process(self) -> Owner:
         """Give the socket to a process of its own, which has the only descriptor then."""
         owner = Owner(self._socket.fileno())
         self.close()

@@ -286,7 +286,7 @@ def no_hop(frame: bytes, _: random.Random) -> bytes:
 def test_a_router_that_changes_something_else_is_found_out(routed: Lab, lie: Lie, field: str, got: str) -> None:
     """What the wire does to a segment behind the point of capture is as if the router had done it."""
     peer = routed.peer(to=routed.kernel.listen(port=80))
-    routed.disturb(1, lies=[Fault(Action.ALTER, nth=1, alter=lie)])
+    routed.disturb(1, mutations=[Fault(Action.ALTER, nth=1, alter=lie)])
     routed.deviation("urgent-field", "not Linux, the router").__enter__()
     peer.send("S")
     peer.expect("SA")
@@ -299,7 +299,7 @@ def test_a_router_that_changes_something_else_is_found_out(routed: Lab, lie: Lie
 def test_a_router_that_loses_or_doubles_a_segment_is_found_out(routed4: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.author.router.DEADLINE_S", 0.1)
     peer = opened(routed4)
-    routed4.disturb(1, lies=[Fault(Action.DROP, nth=1), Fault(Action.DUPLICATE, nth=2)])
+    routed4.disturb(1, mutations=[Fault(Action.DROP, nth=1), Fault(Action.DUPLICATE, nth=2)])
     for _ in range(2):
         peer.send("PA", payload="x")
     with pytest.raises(KernelDiffers) as told:
@@ -307,7 +307,7 @@ def test_a_router_that_loses_or_doubles_a_segment_is_found_out(routed4: Lab, mon
     rows = {row.field: row for row in told.value.check.rows}
     first, second = (str(int(peer.conversation.bases.peer + ack)) for ack in (2, 3))
     assert rows["ack"] == ("ack", first, second, False), "one is missing, another is there twice"
-    routed4.disturb(1, lies=[Fault(Action.DROP, nth=1)])
+    routed4.disturb(1, mutations=[Fault(Action.DROP, nth=1)])
     peer.send("PA", payload="x")
     with pytest.raises(KernelDiffers) as told:
         routed4.router.expect_only_hop_limit_changed()

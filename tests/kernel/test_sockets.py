@@ -164,7 +164,7 @@ def test_poll_tells_what_there_is_and_what_has_ended(host: Host) -> None:
 
 def test_a_process_owns_the_socket_until_it_is_killed(host: Host) -> None:
     client, server = host.connected()
-    owner = client.hand_over()
+    owner = client.move_to_process()
     assert client.fileno() == -1
     assert server.recv(1, deadline=0.0).error == "EAGAIN"
     owner.kill()
@@ -197,7 +197,7 @@ def test_a_new_process_is_made_while_nobody_closes_a_socket(host: Host, monkeypa
         return make_process(*words, **named)
 
     monkeypatch.setattr(subprocess, "Popen", making)
-    client.hand_over().kill()
+    client.move_to_process().kill()
     assert taken == [True]
 
 
