@@ -20,8 +20,6 @@ class State(Enum):
     LAST_ACK = "LAST-ACK"
     TIME_WAIT = "TIME-WAIT"
 
-    __hash__ = object.__hash__  # Enum's own hashes the name in Python code, 1 us where a segment has 8
-
     @property
     def both_names(self) -> str:
         """The RFC's spelling, and the one of `ss` where that is another: "SYN-RECEIVED (ss: SYN-RECV)"."""
@@ -32,8 +30,4 @@ class State(Enum):
         return self.value
 
 
-_SS_NAMES = {
-    "CLOSED": "UNCONN",
-    "SYN-RECEIVED": "SYN-RECV",
-    "ESTABLISHED": "ESTAB",
-}
+_SS_NAMES = {"CLOSED": "UNCONN", "SYN-RECEIVED": "SYN-RECV", "ESTABLISHED": "ESTAB"}
