@@ -243,7 +243,9 @@ class Endpoint:
             self.obey(Event.TIME_WAIT_TIMEOUT, now)
         if self.retransmit_at is None or now < self.retransmit_at:
             return
-        if self.unacknowledged and self.rto.timeouts >= self._retries():
+        config = self.config
+        retries = {State.SYN_SENT: config.syn_retries, State.SYN_RECEIVED: config.synack_retries}
+        if self.unacknowledged and self.rto.timeouts >= retries.get(self.state, config.retries):
             self.error = "user timeout"
             self.obey(Event.USER_TIMEOUT, now)
             return
@@ -253,8 +255,3 @@ class Endpoint:
             self.retransmission_owed = True
         else:
             self.probe_owed = True
-
-    def _retries(self) -> int:
-        if self.state is State.SYN_SENT:
-            return self.config.syn_retries
-        return self.config.synack_retries if self.state is State.SYN_RECEIVED else self.config.retries

@@ -33,10 +33,6 @@ class Endpoints(NamedTuple):
         """From addresses as one writes them."""
         return cls(ip.packed(source), source_port, ip.packed(destination), destination_port)
 
-    def reversed(self) -> Endpoints:
-        """The other direction."""
-        return Endpoints(self.destination, self.destination_port, self.source, self.source_port)
-
     def __str__(self) -> str:
         source, destination = ip.written(self.source), ip.written(self.destination)
         return f"{source} port {self.source_port} to {destination} port {self.destination_port}"
