@@ -146,10 +146,6 @@ class MutantLink:
             self._waiting = list(self._observed("frame", [frame]))
         return self._waiting.pop(0)
 
-    def close(self) -> None:
-        """Close the link underneath."""
-        self._link.close()
-
 
 _ADDRESSES_AT = {b"\x86\xdd": 22, b"\x08\x00": 26}
 _WITH_ACK_OR_NOT = MUTATIONS["frame"]["without ACK, or with it"]

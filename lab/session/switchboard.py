@@ -21,9 +21,9 @@ from lab.tcp.flags import SYN
 from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
-from lab.wire.echo import Echo
 from lab.wire.faults import Fault, FaultyLink
 from lab.wire.frames import Encoder, Endpoints, decode
+from lab.wire.icmp import Echo
 from lab.wire.ip import packed, written
 from lab.wire.link import Frame, Link
 

@@ -188,13 +188,15 @@ class Endpoint:
         """Active OPEN (3.10.1), also from LISTEN; UserCallError when a connection exists."""
         if edge(self.state, Event.ACTIVE_OPEN) is None:
             raise UserCallError("connection already exists")
-        self._open(Event.ACTIVE_OPEN, now)
+        self.begin(self.next_iss, passive=False)
+        self.obey(Event.ACTIVE_OPEN, now)
 
     def send(self, data: bytes, now: float) -> None:
         """SEND (3.10.2): queue `data`, in LISTEN open actively first; UserCallError when closed or closing."""
         self._ensure_not_closing()
         if self.state is State.LISTEN:
-            self._open(Event.SEND, now)
+            self.begin(self.next_iss, passive=False)
+            self.obey(Event.SEND, now)
         self.outgoing += data
 
     def read(self) -> bytes:
@@ -220,10 +222,6 @@ class Endpoint:
         if self.state is State.CLOSED:
             raise UserCallError("connection does not exist")
         self.obey(Event.ABORT, now)
-
-    def _open(self, event: Event, now: float) -> None:
-        self.begin(self.next_iss, passive=False)
-        self.obey(event, now)
 
     def _ensure_not_closing(self) -> None:
         if self.state is State.CLOSED:

@@ -104,7 +104,7 @@ def _otherwise(endpoint: Endpoint, segment: Segment, now: float) -> None:
             seq, flags = seq + 1, flags & ~SYN
     if endpoint.ts_ok and not flags & RST and not _timestamp_passes(endpoint, segment, seq, now):
         return
-    if (seq != endpoint.rcv_nxt or not endpoint.rcv_wnd) and not _acceptable(endpoint, seq, payload, flags):  # 1
+    if not _acceptable(endpoint, seq, payload, flags):  # 1
         if seq != endpoint.rcv_nxt:
             _refuse(endpoint, segment, now)
             return

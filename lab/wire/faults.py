@@ -102,10 +102,6 @@ class FaultyLink:
             elif deadline_ns == 0:
                 return None
 
-    def close(self) -> None:
-        """Close the link underneath; frames still held back are lost."""
-        self._link.close()
-
     def _flush(self, now: int) -> int:
         sent_ns = now
         while (frame := self._sending.take(now)) is not None:
