@@ -31,8 +31,8 @@ from lab.session.tolerance import ATTEMPTS
 from lab.tcp.endpoint import Config
 from lab.tcp.sequence import Seq
 from lab.wire import crafting
-from lab.wire.echo import Echo
 from lab.wire.faults import Fault
+from lab.wire.icmp import Echo
 from lab.wire.link import PacketLink
 
 _FIRST_PORT = 40001

@@ -145,10 +145,6 @@ class MutantLink:
             self._waiting = list(self._mutant.observed("frame", [frame]))
         return self._waiting.pop(0)
 
-    def close(self) -> None:
-        """Close the link underneath."""
-        self._link.close()
-
 
 def _one_more(last: FrameSeen) -> bytes:
     """What the kernel might say once more: the peer's last segment back, or its own first one with ACK or without."""
