@@ -20,7 +20,7 @@ from lab.tcp.rules import RULES
 if TYPE_CHECKING:
     from lab.author.registry import Runnable
     from lab.author.runner import Runner
-    from lab.mutate.mutant import Mutation, Spot
+    from lab.mutate.mutant import Mutation, Position
     from lab.mutate.survey import Target
 
 _PER_CPU = 3
@@ -78,7 +78,7 @@ def _in_processes(
             reports.append(report)
             tell(report)
         reports.sort(key=lambda each: names.index(each["scenario"]))
-        firsts: dict[str, tuple[str, Spot]] = {}
+        firsts: dict[str, tuple[str, Position]] = {}
         for each in reports:
             for shape, frame in each.pop("shapes").items():
                 firsts.setdefault(shape, (each["scenario"], frame))
@@ -126,7 +126,7 @@ def _attack(name: str) -> dict[str, Any]:
     }
 
 
-def _attack_rules(job: tuple[str, Spot]) -> dict[str, str]:
+def _attack_rules(job: tuple[str, Position]) -> dict[str, str]:
     from lab.mutate import survey
 
     name, frame = job
