@@ -69,7 +69,7 @@ class FaultyLink:
         seed: int,
         sending: Iterable[Fault] = (),
         receiving: Iterable[Fault] = (),
-        record: Callable[[Frame], int] | None = None,
+        record: Callable[[Frame], int | None] | None = None,
     ) -> None:
         """`record` gets each frame as it comes off the wire, and returns the number that becomes its `seen_as`."""
         self._link = link
