@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from lab.author.sockets import Connection, Listener
     from lab.record.expectation import ANY
     from lab.session.errors import NotApplicable
+else:
+    # Loaded at the first use: `lab --help` needs none of them.
+    _MODULES = {
+        "ANY": "lab.record.expectation",
+        "Connection": "lab.author.sockets",
+        "Kernel": "lab.author.kernel",
+        "Lab": "lab.author.lab",
+        "Listener": "lab.author.sockets",
+        "NotApplicable": "lab.session.errors",
+        "Peer": "lab.author.peer",
+        "scenario": "lab.author.registry",
+    }
 
-_HOME = {
-    "ANY": "lab.record.expectation",
-    "Connection": "lab.author.sockets",
-    "Kernel": "lab.author.kernel",
-    "Lab": "lab.author.lab",
-    "Listener": "lab.author.sockets",
-    "NotApplicable": "lab.session.errors",
-    "Peer": "lab.author.peer",
-    "scenario": "lab.author.registry",
-}
+    # Hidden from type checkers: with it a misspelt name would be Any to them.
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
 
-
-def __getattr__(name: str) -> Any:
-    # Loaded at the first use: `lab --help` needs none of them, and they need pyroute2 and Scapy.
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOME[name]), name)
+        return getattr(import_module(_MODULES[name]), name)

@@ -53,7 +53,7 @@ def a_killed_process_closes(lab: Lab) -> None:
     connection = peer.open()
 
     lab.step("Another process owns the connection", claims="C78")
-    process = connection.hand_over()
+    process = connection.move_to_process()
     peer.expect_silence()
     lab.kernel.expect_state(peer, "ESTABLISHED")
 

@@ -16,7 +16,7 @@ def kernel_closes_second(lab: Lab) -> None:
     peer.send("FA")
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
     connection.expect_poll("POLLIN POLLOUT POLLRDHUP")
-    connection.expect_end()
+    connection.expect_eof()
 
     lab.step("Second segment: the kernel acknowledges", claims="C93 C94 C95")
     peer.expect("A", seq=1, ack=2)
@@ -223,7 +223,7 @@ def the_second_fin_waits_for_the_application(lab: Lab) -> None:
 
     lab.step("The peer has closed, the application has not: no timer runs, and nothing is sent", claims="C125")
     peer.close_wait()
-    lab.verify("the timer of the connection", "", lab.kernel.details(peer).timer)
+    lab.verify("the timer of the connection", "", lab.kernel.inet_diag(peer).timer)
     patience_s = 30.0 if lab.full else 0.5
     peer.expect_silence(during=patience_s)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
@@ -278,7 +278,7 @@ def the_peers_fin_carries_data(lab: Lab) -> None:
     peer.expect("A", seq=2, ack=7)
     lab.kernel.expect_state(peer, "TIME-WAIT")
     connection.expect_data("hello")
-    connection.expect_end()
+    connection.expect_eof()
 
 
 @scenario(section="RFC 9293 3.8.6.3 SHLD-31, 3.10.7.4 eighth")
@@ -299,4 +299,4 @@ def a_fin_overtakes_data(lab: Lab) -> None:
     peer.expect("A", seq=1, ack=7)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
     connection.expect_data("hello")
-    connection.expect_end()
+    connection.expect_eof()

@@ -51,7 +51,7 @@ def a_router_knows_no_connection(lab: Lab) -> None:
     lab.router.rebuild()
     peer.expect("PA", seq=1, ack=11, payload="an answer")
     lab.kernel.expect_state(peer, "ESTABLISHED")
-    lab.verify_between("timeouts", 1, connection.info()["retransmits"], 10)
+    lab.verify_between("timeouts", 1, connection.tcp_info()["retransmits"], 10)
 
     lab.step("Both ends go on where they were, and still the router knows nothing", claims="C2 C3 C4")
     peer.send("PA", payload="thank you")
@@ -73,27 +73,27 @@ def the_state_knows_what_has_arrived(lab: Lab) -> None:
     for seq, text in (1, "one"), (4, "two"), (7, "three!"):
         connection.send(text)
         peer.expect("PA", seq=seq, payload=text)
-    lab.verify("segments not acknowledged", 3, connection.info()["unacked"])
-    lab.verify("bytes not acknowledged", 12, lab.kernel.details(peer).send_queue)
+    lab.verify("segments not acknowledged", 3, connection.tcp_info()["unacked"])
+    lab.verify("bytes not acknowledged", 12, lab.kernel.inet_diag(peer).send_queue)
 
     lab.step("An acknowledgement of the first one: three bytes less to keep", claims="C5")
     peer.send("A", ack=4)
     peer.expect_silence()
-    lab.verify("segments not acknowledged", 2, connection.info()["unacked"])
-    lab.verify("bytes not acknowledged", 9, lab.kernel.details(peer).send_queue)
+    lab.verify("segments not acknowledged", 2, connection.tcp_info()["unacked"])
+    lab.verify("bytes not acknowledged", 9, lab.kernel.inet_diag(peer).send_queue)
 
     lab.step("The others are not acknowledged: a timer sends the oldest of them again, and is counted", claims="C5")
     peer.expect("PA", seq=4, payload="two")
-    lab.verify_between("timeouts", 1, connection.info()["retransmits"], 10)
-    lab.verify("the timer that runs", "retransmission", lab.kernel.details(peer).timer)
+    lab.verify_between("timeouts", 1, connection.tcp_info()["retransmits"], 10)
+    lab.verify("the timer that runs", "retransmission", lab.kernel.inet_diag(peer).timer)
 
     lab.step("Once all is acknowledged there is nothing to keep and no timer", claims="C5")
     peer.send("A", ack=13)
     peer.expect_silence()
-    lab.verify("segments not acknowledged", 0, connection.info()["unacked"])
-    lab.verify("bytes not acknowledged", 0, lab.kernel.details(peer).send_queue)
-    lab.verify("timeouts", 0, connection.info()["retransmits"])
-    lab.verify("the timer that runs", "", lab.kernel.details(peer).timer)
+    lab.verify("segments not acknowledged", 0, connection.tcp_info()["unacked"])
+    lab.verify("bytes not acknowledged", 0, lab.kernel.inet_diag(peer).send_queue)
+    lab.verify("timeouts", 0, connection.tcp_info()["retransmits"])
+    lab.verify("the timer that runs", "", lab.kernel.inet_diag(peer).timer)
 
 
 @scenario(section="RFC 9293 4 (connection, socket)")
@@ -182,7 +182,7 @@ def each_direction_has_its_own_buffer(lab: Lab) -> None:
 
     def expect_waiting(to_be_read: int, to_be_acknowledged: int) -> None:
         peer.expect_silence()
-        found = lab.kernel.details(peer)
+        found = lab.kernel.inet_diag(peer)
         lab.verify("bytes to be read", to_be_read, found.receive_queue)
         lab.verify("bytes to be acknowledged", to_be_acknowledged, found.send_queue)
 
@@ -210,7 +210,7 @@ def each_direction_has_its_own_buffer(lab: Lab) -> None:
     peer.expect("PA", seq=12, ack=9, payload="and goodbye")
     expect_waiting(to_be_read=8, to_be_acknowledged=11)
     connection.expect_data("1234567")
-    connection.expect_end()
+    connection.expect_eof()
     expect_waiting(to_be_read=0, to_be_acknowledged=11)
     peer.send("A", ack=23)
     expect_waiting(to_be_read=0, to_be_acknowledged=0)

@@ -61,7 +61,7 @@ def all_ports(lab: Lab) -> None:
 
     lab.step("The others, and every segment of the kernel is like the first one's", claims="C117")
     lab.crowd(like=first, count=ports - 1)
-    if lab.kernel.look(first) is not State.TIME_WAIT:
+    if lab.kernel.inet_diag(first).state is not State.TIME_WAIT:
         raise NotApplicable("on this machine that takes longer than the minute that TIME-WAIT lasts")
     lab.verify("connections in TIME-WAIT", ports, lab.kernel.count("TIME-WAIT"))
 

@@ -24,7 +24,7 @@ def a_syn_that_nobody_answers(lab: Lab) -> None:
     lab.kernel.expect_timer(peer, "retransmission", seconds=1)
 
     lab.step("Each copy is the same SYN, only its timestamp is newer", claims="C40 C41 C42")
-    copies = peer.expect_copies("S")
+    copies = peer.expect_retransmissions("S")
     lab.measured("C40", copies)
     lab.measured("C41", f"{copies.times[0]:.2f} s until the first copy")
 
@@ -41,7 +41,7 @@ def a_syn_as_the_textbooks_have_it(lab: Lab) -> None:
     peer.expect("S", seq=0)
 
     lab.step("One second, two, four, eight: the retransmission timeout doubles", claims="C40 C42")
-    lab.measured("C40", peer.expect_copies("S"))
+    lab.measured("C40", peer.expect_retransmissions("S"))
     client.expect_connected(error="ETIMEDOUT")
 
 
@@ -61,7 +61,7 @@ def a_syn_ack_that_nobody_acknowledges(lab: Lab) -> None:
     lab.kernel.expect_timer(peer, "retransmission", seconds=1)
 
     lab.step("The same SYN+ACK again, each time after twice as long; then the request is gone", claims="C21 C56")
-    lab.measured("C56", peer.expect_copies("SA"))
+    lab.measured("C56", peer.expect_retransmissions("SA"))
     peer.expect_silence()
     lab.kernel.expect_state(server, "LISTEN")
 
@@ -79,14 +79,14 @@ def a_crossed_syn_ack_that_nobody_acknowledges(lab: Lab) -> None:
         peer.send("S")
         client = lab.kernel.connect(to=peer, port=5000)
         peer.expect("S", seq=0)
-    syn_at = peer.heard_at
+    syn_at = peer.received_at
 
     lab.step("The timer of the SYN goes on, now for the SYN+ACK that stands in its place")
     peer.expect("SA", seq=0, ack=1)
-    if peer.heard_at - syn_at > _LATEST_S:
-        raise NotApplicable(f"this machine was held up for {peer.heard_at - syn_at:.1f} s, and the SYN came again")
+    if peer.received_at - syn_at > _LATEST_S:
+        raise NotApplicable(f"this machine was held up for {peer.received_at - syn_at:.1f} s, and the SYN came again")
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
-    peer.expect_copies("SA")
+    peer.expect_retransmissions("SA")
     client.expect_connected(error="ETIMEDOUT")
 
 
@@ -101,14 +101,14 @@ def a_fin_that_nobody_acknowledges(lab: Lab) -> None:
     connection = peer.open()
 
     lab.step("close(): the FIN is out, and the ordinary retransmission timer runs for it", claims="C86 C123")
-    rto = connection.info()["rto"] / 1e6
+    rto = connection.tcp_info()["rto"] / 1e6
     connection.close()
     peer.expect("FA", seq=1, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
     lab.kernel.expect_timer(peer, "retransmission", seconds=rto)
 
     lab.step("The same FIN again, after twice as long each time; in the end the kernel forgets it", claims="C87 C123")
-    copies = peer.expect_copies("FA")
+    copies = peer.expect_retransmissions("FA")
     lab.measured("C87", copies)
     lab.measured("C123", copies)
     lab.kernel.expect_state(peer, "CLOSED")
@@ -128,7 +128,7 @@ def a_fin_of_shutdown_has_an_owner(lab: Lab) -> None:
     peer.expect("FA", seq=1, ack=1)
 
     lab.step("tcp_orphan_retries would allow more copies than come", claims="C87")
-    lab.measured("C87", f"after shutdown() with {RETRIES} = 2: {peer.expect_copies('FA')}")
+    lab.measured("C87", f"after shutdown() with {RETRIES} = 2: {peer.expect_retransmissions('FA')}")
 
     lab.step("And there is somebody to tell", claims="C87")
     connection.recv(error="ETIMEDOUT")
@@ -148,7 +148,7 @@ def a_second_fin_that_nobody_acknowledges(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "LAST-ACK")
 
     lab.step("The same FIN again, after twice as long each time; in the end the kernel forgets it", claims="C104")
-    lab.measured("C104", peer.expect_copies("FA"))
+    lab.measured("C104", peer.expect_retransmissions("FA"))
     lab.kernel.expect_state(peer, "CLOSED")
     peer.expect_silence()
 
@@ -166,9 +166,9 @@ def data_that_nobody_acknowledges(lab: Lab) -> None:
     lab.step("The first timeout: the round trip that was measured, and at least tcp_rto_min_us on top of it")
     connection.send("hello?")
     peer.expect("PA", seq=1, ack=1, payload="hello?")
-    lab.kernel.expect_timer(peer, "retransmission", seconds=connection.info()["rto"] / 1e6)
+    lab.kernel.expect_timer(peer, "retransmission", seconds=connection.tcp_info()["rto"] / 1e6)
 
     lab.step("The same bytes again and again; then the kernel gives the whole connection up")
-    peer.expect_copies("PA")
+    peer.expect_retransmissions("PA")
     connection.recv(error="ETIMEDOUT")
     lab.kernel.expect_state(peer, "CLOSED")

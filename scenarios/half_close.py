@@ -25,7 +25,7 @@ def shutdown_keeps_reading(lab: Lab) -> None:
     lab.step("The peer has read to the end and acknowledges: no timer limits how long it may take", claims="C77 C101")
     peer.send("A")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
-    lab.verify("the timer of the half-closed connection", "", lab.kernel.details(peer).timer)
+    lab.verify("the timer of the half-closed connection", "", lab.kernel.inet_diag(peer).timer)
 
     lab.step("Its answer comes over the direction that is still open, after the client's FIN", claims="C77 C85 C89")
     peer.send("PA", payload="a long answer")
@@ -38,7 +38,7 @@ def shutdown_keeps_reading(lab: Lab) -> None:
     peer.send("FA")
     peer.expect("A", seq=9, ack=15)
     lab.kernel.expect_state(peer, "TIME-WAIT")
-    client.expect_end()
+    client.expect_eof()
 
 
 @scenario(section="RFC 9293 3.6, 3.6.1")
@@ -55,7 +55,7 @@ def answering_a_half_close(lab: Lab) -> None:
     peer.expect("A", seq=1, ack=9)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
     connection.expect_data("request")
-    connection.expect_end()
+    connection.expect_eof()
 
     lab.step("It answers in two pieces: the FIN only said that no more requests come", claims="C89 C98 C127")
     connection.send("first ")
@@ -125,7 +125,7 @@ def shutting_the_reading_side_says_nothing(lab: Lab) -> None:
     connection.shutdown("read")
     peer.expect_silence()
     lab.kernel.expect_state(peer, "ESTABLISHED")
-    connection.expect_end()
+    connection.expect_eof()
 
     lab.step("Data that arrives is acknowledged nevertheless", claims="C77 C91")
     peer.send("PA", payload="hello")

@@ -24,7 +24,7 @@ def half_closed_is_not_half_open(lab: Lab) -> None:
     writer = lost.open()
     lost.expect_silence()
     lab.kernel.expect_state(lost, "ESTABLISHED")
-    lab.verify("the timer of the half-open connection", "", lab.kernel.details(lost).timer)
+    lab.verify("the timer of the half-open connection", "", lab.kernel.inet_diag(lost).timer)
 
     lab.step("The kernel's application writes: who knows of no connection answers with a reset", claims="C108")
     writer.send("hello")

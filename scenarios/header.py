@@ -232,4 +232,4 @@ def numbers_wrap(lab: Lab) -> None:
     peer.send("FA")
     answer = peer.expect("A", seq=1)
     lab.verify("acknowledgment number as it stands on the wire", 0, int(answer.ack))
-    connection.expect_end()
+    connection.expect_eof()

@@ -206,7 +206,7 @@ def what_a_cookie_forgets(lab: Lab) -> None:
     lab.step("What is left of its MSS is the next lower entry of a table", claims="C60")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
-    info = server.accept().info()
+    info = server.accept().tcp_info()
     lab.verify("MSS to send with", kept, info["snd_mss"])
     lab.verify("window scale and SACK agreed on", (0, 0), (info["wscale"], info["sack"]))
 
@@ -216,7 +216,7 @@ def what_a_cookie_forgets(lab: Lab) -> None:
     another.expect("SA", seq=0, ack=1)
     another.send("A", ack=2)
     lab.kernel.expect_state(another, "ESTABLISHED")
-    lab.verify("MSS to send with", next_one, server.accept().info()["snd_mss"])
+    lab.verify("MSS to send with", next_one, server.accept().tcp_info()["snd_mss"])
 
 
 @scenario(section="RFC 4987 3.6, RFC 7323 3.2", sysctls={**COOKIES_ALWAYS, "net.ipv4.tcp_timestamps": 2})
@@ -251,7 +251,7 @@ def what_timestamps_keep_for_a_cookie(lab: Lab) -> None:
     lab.step("The third segment echoes them, and the connection has all its options", claims="C60")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
-    info = server.accept().info()
+    info = server.accept().tcp_info()
     lab.verify("the client's window scale", shift, info["snd_wscale"])
     lab.verify("window scale and SACK agreed on", (1, 1), (info["wscale"], info["sack"]))
 

@@ -18,7 +18,7 @@ def the_peer_resets(lab: Lab) -> None:
     lab.step("The application learns that this was no ordinary end: an error, once")
     connection.expect_poll("POLLIN POLLOUT POLLRDHUP POLLERR POLLHUP")
     connection.recv(error="ECONNRESET")
-    connection.expect_end()
+    connection.expect_eof()
     connection.send("anyone?", error="EPIPE")
 
 
@@ -60,5 +60,5 @@ def a_reset_after_the_peers_fin(lab: Lab) -> None:
     peer.send("R")
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
-    connection.expect_end()
+    connection.expect_eof()
     connection.send("anyone?", error="EPIPE")

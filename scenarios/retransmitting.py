@@ -12,7 +12,7 @@ def a_lost_syn(lab: Lab) -> None:
     client = lab.kernel.connect(to=peer)
 
     lab.step("Nobody has heard the first one, so nobody answers: the timer of the kernel runs out", claims="C41 C42")
-    copies = peer.expect_copies("S", 1)
+    copies = peer.expect_retransmissions("S", 1)
     lab.measured("C42", f"the same SYN again after {copies.times[0]:.2f} s")
     lab.kernel.expect_state(peer, "SYN-SENT")
 
@@ -32,7 +32,7 @@ def a_lost_syn_ack(lab: Lab) -> None:
 
     lab.step("The answer to the SYN is lost; a second later the kernel repeats it", claims="C56")
     peer.send("S")
-    copies = peer.expect_copies("SA", 1)
+    copies = peer.expect_retransmissions("SA", 1)
     lab.measured("C56", f"the same SYN+ACK again after {copies.times[0]:.2f} s")
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
@@ -55,7 +55,7 @@ def a_second_syn_restarts_the_timer(lab: Lab) -> None:
         peer.send("S", seq=0)
         peer.expect("SA", seq=0, ack=1)
         lab.kernel.expect_state(peer, "SYN-RECEIVED")
-        sent_by_timer = lab.kernel.details(peer).retransmits - 1
+        sent_by_timer = lab.kernel.inet_diag(peer).retransmits - 1
         attempt.late = sent_by_timer > 0
         for _ in range(sent_by_timer):
             peer.expect("SA")
@@ -63,7 +63,7 @@ def a_second_syn_restarts_the_timer(lab: Lab) -> None:
             peer.send("R", seq=1)
 
     lab.step("The timer of the kernel begins anew with it", claims="C57")
-    copies = peer.expect_copies("SA", 1)
+    copies = peer.expect_retransmissions("SA", 1)
     lab.measured("C57", f"answered at once, and again {copies.times[0]:.2f} s later")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
@@ -83,7 +83,7 @@ def a_lost_third_segment_of_the_peer(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
     lab.step("The SYN+ACK comes again, and is acknowledged again", claims="C56 C73")
-    peer.expect_copies("SA", 1)
+    peer.expect_retransmissions("SA", 1)
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
 
@@ -99,14 +99,14 @@ def lost_data(lab: Lab) -> None:
     connection = peer.open()
 
     lab.step("One round trip was measured, in the handshake: the timeout follows from it")
-    info = connection.info()
+    info = connection.tcp_info()
     least, most = lab.kernel.first_timeout(info["rtt"] / 1e6)
     lab.verify_between("the retransmission timeout in seconds", least, info["rto"] / 1e6, most)
 
     lab.step("The wire loses the bytes: they come again when that time is over, and again after twice as long")
     lab.disturb(1, from_kernel=[lost("PA")])
     connection.send("hello")
-    peer.expect_copies("PA", 2)
+    peer.expect_retransmissions("PA", 2)
 
     lab.step("They are acknowledged: the timer stops")
     peer.send("A")
@@ -124,7 +124,7 @@ def a_lost_first_fin(lab: Lab) -> None:
 
     lab.step("The FIN is lost: in FIN-WAIT-1 the ordinary retransmission timer runs, no other", claims="C86")
     connection.close()
-    copies = peer.expect_copies("FA", 2)
+    copies = peer.expect_retransmissions("FA", 2)
     lab.measured("C86", f"FIN-WAIT-1: the FIN again after {copies}")
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
 
@@ -144,7 +144,7 @@ def a_lost_second_fin(lab: Lab) -> None:
 
     lab.step("The FIN is lost; it comes again, ever more slowly", claims="C104")
     connection.close()
-    copies = peer.expect_copies("FA", 2)
+    copies = peer.expect_retransmissions("FA", 2)
     lab.measured("C104", f"LAST-ACK: the FIN again after {copies}")
     lab.kernel.expect_state(peer, "LAST-ACK")
 
@@ -193,10 +193,10 @@ def a_fin_that_comes_twice(lab: Lab) -> None:
     peer.expect("A", seq=1, ack=2)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
     lab.kernel.expect_timer(peer, "")
-    connection.expect_end()
+    connection.expect_eof()
 
     lab.step("The FIN comes again, and so does its ACK; nothing else changes", claims="C93")
     peer.send("FA", seq=1)
     peer.expect("A", seq=1, ack=2)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
-    connection.expect_end()
+    connection.expect_eof()

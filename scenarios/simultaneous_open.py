@@ -54,7 +54,7 @@ def four_segments_with_syn(lab: Lab) -> None:
     peer.send("SA", seq=0, ack=1)
     peer.expect("A", seq=1, ack=1)
     lab.settle()
-    opened = lab.kernel.look(peer) is State.ESTABLISHED
+    opened = lab.kernel.inet_diag(peer).state is State.ESTABLISHED
     lab.measured("C61", f"the peer's SYN+ACK {'opens the connection' if opened else 'is answered, and opens nothing'}")
     peer.send("A", seq=1, ack=1)
     lab.kernel.expect_state(peer, "ESTABLISHED")
@@ -88,7 +88,7 @@ def linux_scales_without_agreement(lab: Lab) -> None:
     client.expect_connected()
 
     lab.step("The kernel tells its application that there is no window scale, timestamps or SACK", claims="C61")
-    info = client.info()
+    info = client.tcp_info()
     names = "wscale", "rcv_wscale", "snd_wscale", "timestamps", "sack"
     lab.verify("agreed", [0, 0, 0, 0, 0], [info[name] for name in names])
 

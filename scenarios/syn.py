@@ -100,7 +100,7 @@ def a_scale_above_fourteen_counts_as_fourteen(lab: Lab) -> None:
         lab.step(f"The peer offers {shift}, and the kernel reckons with {used}", claims="C35")
         peer = lab.peer(to=server, window_scale=shift).syn_received()
         peer.send("A", window=3)
-        info = server.accept().info()
+        info = server.accept().tcp_info()
         lab.verify("window scale of the peer", used, info["snd_wscale"])
         if "snd_wnd" in info:  # since Linux 5.4
             lab.verify("window of the peer, in bytes", 3 << used, info["snd_wnd"])

@@ -105,7 +105,7 @@ def a_held_back_ack_leaves_alone(lab: Lab) -> None:
 
     lab.step("A timer sends the answer", claims="C70")
     peer.expect("A", seq=1, ack=1)
-    waited = peer.heard_at - peer.sent_at
+    waited = peer.received_at - peer.sent_at
     lab.verify("delayed ACKs", 1, lab.kernel.counter(DELAYED))
     lab.verify_between("seconds that it was held back", DELAY_S - TICK_S, waited, DEADLINE_S)
     lab.measured("C70", f"a bare ACK that is held back leaves after {waited:.2f} s")
@@ -178,20 +178,20 @@ def everything_is_settled(lab: Lab) -> None:
 
     lab.step("Everything was offered: timestamps cost twelve bytes of each segment", claims="C76")
     peer = lab.peer(to=server, mss=1000, window_scale=5, timestamps=True, sack_permitted=True)
-    info = peer.open().info()
+    info = peer.open().tcp_info()
     lab.verify("settled", [1, 1, 1, 5, lab.kernel.window_scale, 988], [info[name] for name in settled])
 
     lab.measured("C76", f"timestamps, SACK, window scales 5 and {lab.kernel.window_scale}, 988 bytes a segment")
 
     lab.step("Nothing but the MSS was", claims="C76")
     peer = lab.peer(to=server, mss=1000)
-    info = peer.open().info()
+    info = peer.open().tcp_info()
     lab.verify("settled", [0, 0, 0, 0, 0, 1000], [info[name] for name in settled])
 
     lab.step("The kernel as client knows the same", claims="C76")
     peer = lab.peer(port=80, mss=1000, window_scale=5, timestamps=True, sack_permitted=True)
     lab.kernel.connect(to=peer)
-    info = peer.open().info()
+    info = peer.open().tcp_info()
     lab.verify("settled", [1, 1, 1, 5, lab.kernel.window_scale, 988], [info[name] for name in settled])
 
 

@@ -31,7 +31,7 @@ def the_ack_of_a_fin_is_delayed(lab: Lab) -> None:
     lab.measured("C96", "CLOSE-WAIT before the ACK leaves")
 
     lab.step("A timer has sent it, not before 40 ms were over", claims="C93")
-    delay_s = peer.heard_at - peer.sent_at
+    delay_s = peer.received_at - peer.sent_at
     lab.verify("delayed ACKs since the FIN", 1, attempt.fired)
     lab.verify_between("seconds to the ACK of the FIN", _LEAST_DELAY_S, delay_s, 10.0)
     lab.measured("C93", f"after data: {delay_s * 1000:.0f} ms")
@@ -43,7 +43,7 @@ def the_ack_of_a_fin_is_delayed(lab: Lab) -> None:
     fresh.send("FA")
     fresh.expect("A", seq=1, ack=2)
     lab.verify("delayed ACKs since the FIN", 1, lab.kernel.counter(_DELAYED) - before)
-    lab.measured("C93", f"on a fresh connection: {(fresh.heard_at - fresh.sent_at) * 1000:.1f} ms")
+    lab.measured("C93", f"on a fresh connection: {(fresh.received_at - fresh.sent_at) * 1000:.1f} ms")
 
 
 @scenario(section="RFC 9293 3.6, 3.8.6.3")
@@ -59,7 +59,7 @@ def closing_at_once_saves_a_segment(lab: Lab) -> None:
         peer, connection = _request(lab, server)
         with attempt.before(_DELAYED):
             peer.send("FA")
-            connection.expect_end()
+            connection.expect_eof()
             connection.close()
         if attempt.late:
             peer.expect("A", seq=1, ack=9)
@@ -87,7 +87,7 @@ def quick_ack_makes_four(lab: Lab) -> None:
         with attempt.before(_DELAYED):
             connection.set_option("TCP_QUICKACK", 1)
             peer.send("FA")
-            connection.expect_end()
+            connection.expect_eof()
             connection.close()
         if attempt.late:
             peer.expect("A", seq=1, ack=9)
@@ -100,7 +100,7 @@ def quick_ack_makes_four(lab: Lab) -> None:
         peer, connection = _request(lab, server)
         with attempt.before(_DELAYED):
             peer.send("FA")
-            connection.expect_end()
+            connection.expect_eof()
             connection.set_option("TCP_QUICKACK", 1)
             peer.expect("A", seq=1, ack=9)
 
@@ -145,7 +145,7 @@ def data_makes_four(lab: Lab) -> None:
     peer.expect("A", seq=1, ack=9)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
     connection.expect_data("request")
-    connection.expect_end()
+    connection.expect_eof()
 
     lab.step("The answer: with a FIN in place of the ACK it would have been lost", claims="C98 C124 C127")
     connection.send("reply")

@@ -244,7 +244,7 @@ class _Old:
 def _time_wait(lab: Lab, server: Listener, *, timestamps: bool = False) -> _Old:
     peer = lab.peer(to=server, timestamps=timestamps)
     peer.open()
-    opened_at = peer.heard_at
+    opened_at = peer.received_at
     peer.fin_wait_2()
     peer.send("FA")
     last = peer.expect("A", seq=2, ack=2)
@@ -261,7 +261,7 @@ def _expect_numbers_above(lab: Lab, old: _Old, ack: int) -> int:
     beyond = answer.seq - old.last.seq
     least = most = float(_BEYOND_THE_OLD)
     if beyond != _BEYOND_THE_OLD:
-        ticks, inexact = (old.peer.heard_at - old.opened_at) / _CLOCK_S, 0.05 / _CLOCK_S
+        ticks, inexact = (old.peer.received_at - old.opened_at) / _CLOCK_S, 0.05 / _CLOCK_S
         least, most = max(1, ticks - inexact), ticks + inexact
     lab.verify_between("from the old numbers to the new ISS", least, beyond, most)
     return beyond

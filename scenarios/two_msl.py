@@ -26,7 +26,7 @@ def the_wait_lasts_a_minute(lab: Lab) -> None:
 
     lab.step("A small entry waits in the socket's place: who still has the socket sees it closed", claims="C110")
     lab.verify("TCP_INFO of the socket in TIME-WAIT", {}, lab.kernel.tcp_info(peer))
-    lab.verify("the state in TCP_INFO of the descriptor (7: CLOSED)", 7, connection.info()["state"])
+    lab.verify("the state in TCP_INFO of the descriptor (7: CLOSED)", 7, connection.tcp_info()["state"])
 
     if lab.full:
         lab.step("When it has run out there is no connection any more, and nothing was sent", claims="C110 C112")
@@ -77,11 +77,11 @@ def a_fin_begins_the_wait_anew(lab: Lab) -> None:
     lab.step("A second of the wait has gone by", claims="C114")
     peer.expect_silence(during=1)
     lab.kernel.expect_timer(peer, "time-wait", MINUTE)
-    before = lab.kernel.details(peer).expires_ms / 1000
+    before = lab.kernel.inet_diag(peer).expires_ms / 1000
 
     lab.step("The FIN again: the ACK again, and the timer starts over", claims="C114")
     peer.send("FA", seq=1)
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_timer(peer, "time-wait", MINUTE)  # since this FIN, not since the first
-    after = lab.kernel.details(peer).expires_ms / 1000
+    after = lab.kernel.inet_diag(peer).expires_ms / 1000
     lab.measured("C114", f"timer at {before:.1f} s, after the second FIN at {after:.1f} s")

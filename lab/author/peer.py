@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable
 from typing import Any, NoReturn, Self
@@ -89,7 +90,7 @@ class Peer:
         return self._sent_ns / 1e9
 
     @property
-    def heard_at(self) -> float:
+    def received_at(self) -> float:
         """When the segment arrived that it expected last, on the same clock; 0 before the first."""
         return self._heard_ns / 1e9
 
@@ -114,7 +115,7 @@ class Peer:
             self._send_packet(what)
             return
         conversation = self.conversation
-        data = payload.encode() if isinstance(payload, str) else payload
+        data = _octets(payload) or b""
         segment = next_segment(conversation.endpoint, flags.bits(what), data, time.monotonic())
         if any(field is not None for field in (seq, ack, window, options, urgent)):
             segment = Segment(
@@ -147,7 +148,8 @@ class Peer:
         Other fields are compared when given. A retransmission that the kernel is entitled to is passed over, unless it
         is what was expected. Waits up to `within` seconds. Returns the segment with its absolute numbers.
         """
-        expected = _expected(letters, seq, ack, window, options, payload, urgent)
+        listed = None if options is None else as_options(options)
+        expected = Expected(flags.bits(letters), seq, ack, window, listed, _octets(payload), urgent)
         return self._await(letters, within, expected, skipping=False)
 
     def skip_until(
@@ -163,7 +165,8 @@ class Peer:
         within: float = DEADLINE_S,
     ) -> Segment:
         """Pass over segments of the kernel until this one comes (the standing rules hold for those in between too)."""
-        expected = _expected(letters, seq, ack, window, options, payload, urgent)
+        listed = None if options is None else as_options(options)
+        expected = Expected(flags.bits(letters), seq, ack, window, listed, _octets(payload), urgent)
         return self._await(letters, within, expected, skipping=True)
 
     def expect_silence(self, during: float = 0.0) -> None:
@@ -179,14 +182,16 @@ class Peer:
         self._switchboard.fence()
         self._switchboard.expect_nothing_left(self.conversation, "silence", CheckKind.SILENCE)
 
-    def expect_copies(self, letters: str, count: int | None = None) -> Retransmissions:
-        """The kernel sends its segment with these control bits again, unchanged and on time, since nobody answers it.
+    def expect_retransmissions(self, letters: str, count: int | None = None) -> Retransmissions:
+        """The kernel retransmits its segment with these control bits, unchanged and each time when it is due.
 
-        All its copies must come and then the connection be gone, as the kernel's settings say; or the first `count`.
+        All retransmissions must come and then the connection be gone, as the kernel's settings say;
+        or the first `count`.
         The segment itself is one that was expected before, or one that the wire has lost. For a peer that permits SACK
-        the kernel's first copy is a tail loss probe, which has another schedule.
+        the kernel's first retransmission is a tail loss probe, which has another schedule.
         """
-        schedule = lambda: self.kernel.schedule(self)  # noqa: E731  # asked when the segment is known
+        # The schedule is asked for later: it depends on the segment.
+        schedule = functools.partial(self.kernel.schedule, self)
         return RetransmissionWatch(self._switchboard, self.conversation, letters, schedule).run(count)
 
     def send_icmp(self, error: str) -> None:
@@ -328,7 +333,7 @@ class Peer:
                 self._heard_ns = frame.time_ns
                 return segment
             if not (skipping or frame.retransmission):
-                recorder.segment_differs(letters, expected, conversation.number, at, self.kernel.look(self))
+                recorder.segment_differs(letters, expected, conversation.number, at, self.kernel.inet_diag(self).state)
 
     def _ensure_in_contact(self) -> None:
         """ScenarioError when the kernel knows nothing of this peer yet, so that nothing of it can come."""
@@ -348,7 +353,7 @@ class Peer:
             (Row("segment", letters, "none", False),),
             summary=f"the kernel sent no such segment within {within:g} s",
             connection=self.conversation.number if connected else None,
-            state=self.kernel.look(self) if connected else None,
+            state=self.kernel.inet_diag(self).state if connected else None,
             kind=CheckKind.SEGMENT,
         )
 
@@ -362,16 +367,5 @@ class Peer:
         self._sent_ns = self._switchboard.send(data, self.conversation, seen.segment if seen else None)
 
 
-def _expected(
-    letters: str,
-    seq: int | None,
-    ack: int | None,
-    window: int | None,
-    options: Iterable[Option] | None,
-    payload: bytes | str | None,
-    urgent: int | None,
-) -> Expected:
-    if isinstance(payload, str):
-        payload = payload.encode()
-    listed = None if options is None else as_options(options)
-    return Expected(flags.bits(letters), seq, ack, window, listed, payload, urgent)
+def _octets(payload: bytes | str | None) -> bytes | None:
+    return payload.encode() if isinstance(payload, str) else payload

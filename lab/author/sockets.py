@@ -24,7 +24,7 @@ class Remote(Protocol):
 
 
 class Socket:
-    """What listeners and connections have in common."""
+    """Base of listeners and connections."""
 
     def __init__(self, opened: KernelSocket, recorder: Recorder) -> None:
         self._socket = opened
@@ -50,12 +50,12 @@ class Socket:
         """getsockopt(2) by its C name."""
         return self.call("getsockopt", self._socket.get_option(*_option(name)), name, error=error) or 0
 
-    def info(self) -> dict[str, int]:
+    def tcp_info(self) -> dict[str, int]:
         """TCP_INFO by the kernel's names, without `tcpi_`."""
         return self._recorder.readings.observed("info", self._socket.tcp_info())
 
     def call(self, name: str, result: Result[Any], *arguments: object, error: str = "") -> Any:
-        """Record a system call; a check when the author named how it ends, or when it did not end well."""
+        """Record a system call; a check if it failed, or if the author named its errno."""
         result = self._recorder.readings.observed("call", result)
         made = self._recorder.call(name, arguments, result, self._number)
         if error or result.error:
@@ -109,7 +109,7 @@ class Listener(Socket):
         return connection
 
     def connect(self, to: Remote, error: str) -> None:
-        """connect(2) to a peer, which a listener is not made for."""
+        """connect(2) on a listening socket; `error` is the errno that it fails with."""
         talk = to.conversation
         self.call("connect", self._socket.connect(talk.address, talk.port), talk.port, error=error)
 
@@ -159,7 +159,7 @@ class Connection(Socket):
             why="bytes arrive once, in order and unchanged   RFC 9293 3.4",
         )
 
-    def expect_end(self, within: float = DEADLINE_S) -> None:
+    def expect_eof(self, within: float = DEADLINE_S) -> None:
         """The application reads the end of the stream: the other side has closed."""
         self._recorder.check(
             "end of stream",
@@ -196,10 +196,10 @@ class Connection(Socket):
         self._recorder.call("dup", (), Result(), self._number)
         return copy
 
-    def hand_over(self) -> Process:
+    def move_to_process(self) -> Process:
         """Another process takes the connection: its descriptor is the only one from now on."""
         began_ns = time.monotonic_ns()
-        process = self._process = Process(self._socket.hand_over(), self._recorder, self._number)
+        process = self._process = Process(self._socket.move_to_process(), self._recorder, self._number)
         self._recorder.call("fork", (), Result(began_ns=began_ns), self._number)
         return process
 

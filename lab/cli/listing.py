@@ -40,7 +40,7 @@ def doctor() -> None:
     """Say whether everything is here that the lab needs, and how to get what is missing."""
     from lab.host.doctor import examine
 
-    findings = examine()
+    findings = list(examine())
     for each in findings:
         verdict = "ok" if each.fine else "MISSING" if each.needed else "absent"
         print(f"{verdict:<8} {each.name:<12} {each.detail}")

@@ -15,9 +15,8 @@ from typing import NoReturn
 
 from lab.crowd.replicas import NO_REPLICA, Replicas
 from lab.crowd.script import Act, script_of
-from lab.host.many_sockets import ManySockets, ports_in_parts
 from lab.host.namespace import Namespace
-from lab.host.sockets import Result
+from lab.host.sockets import ManySockets, Result, ports_in_parts
 from lab.record.events import FrameSeen
 from lab.record.expectation import ANY, Expected, Row, compare
 from lab.session.conversation import Conversation
@@ -82,7 +81,7 @@ class Crowds:
 
     def _connections(self, crowd: Crowd, sockets: ManySockets, to: Conversation, count: int) -> Generator[int]:
         """How many connections the kernel has begun to open, group by group, until no port is left."""
-        with ports_in_parts(self._namespace, AT_ONCE) as parts:
+        with closing(ports_in_parts(self._namespace, AT_ONCE)) as parts:
             for _ in parts:
                 result = sockets.connect(to.address, to.port, min(count, AT_ONCE))
                 begun = result.value or 0
@@ -230,7 +229,7 @@ class Crowd:
             self._check_answers(answer + 1)
 
     def _receivers(self, act: Act, answer: int, wanted: int, *, until_fence: bool) -> list[int]:
-        switchboard, receiver = self._switchboard, self._all.receiver(act, answer)
+        switchboard = self._switchboard
         receivers: list[int] = []
         deadline_ns = time.monotonic_ns() + int(self._recorder.readings.patience(DEADLINE_S) * 1e9)
         if until_fence:
@@ -239,8 +238,8 @@ class Crowd:
             frame = switchboard.link.receive(deadline_ns)
             if frame is None:
                 break
-            replica = receiver(frame.data)
-            if replica < 0:
+            replica = self._all.receiver(act, answer, frame.data)
+            if replica is None:
                 switchboard.take(frame)
                 continue
             receivers.append(replica)

@@ -7,7 +7,7 @@ to be remembered of one than the kernel's initial sequence number, and how many 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from lab.crowd.script import Act
 from lab.record.expectation import Bases
@@ -70,37 +70,30 @@ class Replicas:
     def is_answer(self, act: Act, replica: int, data: bytes) -> bool:
         """Whether this is the kernel's segment in `act`, to that replica."""
         numbers = act.template.read(data)
+        return numbers is not None and numbers[2:] == self._numbers(act, replica)
+
+    def receiver(self, act: Act, answer: int, data: bytes) -> int | None:
+        """Which replica receives this frame as the kernel's segment in `act`, after `answer` others; None if none."""
+        numbers = act.template.read(data)
+        if numbers is None:
+            return None
+        replica, other, seq, _ = numbers
+        if not self._kernel_opens:
+            replica, other = other, replica
+        before = NO_REPLICA if self._kernel_opens and not answer else answer
+        if other != self._fixed or self.received[replica] != before:
+            return None
+        if not answer:
+            self.learn(replica, seq - act.seq & _MASK)
+        if numbers[2:] != self._numbers(act, replica):
+            return None
+        self.received[replica] = answer + 1
+        return replica
+
+    def _numbers(self, act: Act, replica: int) -> tuple[int, int]:
+        """Seq and ack of the kernel's segment in `act` to that replica."""
         ack = 0 if act.ack is None else self._own_iss(replica) + act.ack & _MASK
-        return numbers is not None and numbers[2:] == (self._kernel_iss[replica] + act.seq & _MASK, ack)
-
-    def receiver(self, act: Act, answer: int) -> Callable[[bytes], int]:
-        """Tells which replica has received this answer, the one after `answer` others, by its frame; -1 if none."""
-        read, received, isses = act.template.read, self.received, self._kernel_iss
-        opens, fixed = self._kernel_opens, self._fixed
-        seq, ack, own_iss = act.seq, act.ack, self._peer_iss
-        before = NO_REPLICA if opens and not answer else answer
-
-        def receiver(data: bytes) -> int:
-            numbers = read(data)
-            if numbers is None:
-                return -1
-            replica, other, got_seq, got_ack = numbers
-            if not opens:
-                replica, other = other, replica
-            if (
-                other != fixed
-                or received[replica] != before
-                or got_ack != (0 if ack is None else own_iss + replica * _STRIDE + ack & _MASK)
-            ):
-                return -1
-            if not answer:
-                isses[replica] = got_seq - seq & _MASK
-            elif got_seq != isses[replica] + seq & _MASK:
-                return -1
-            received[replica] = answer + 1
-            return replica
-
-        return receiver
+        return self._kernel_iss[replica] + act.seq & _MASK, ack
 
     def _own_iss(self, replica: int) -> int:
         return self._peer_iss + replica * _STRIDE & _MASK

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from functools import partial
 from typing import NamedTuple
 
 from lab.host.addresses import AddressPool, ipv6_is_available
@@ -27,40 +29,35 @@ class Finding(NamedTuple):
     """Without it there is no run at all; the others only tell less."""
 
 
-def examine() -> list[Finding]:
+def examine() -> Iterator[Finding]:
     """All findings; what rests on something missing is left out."""
-    findings = [_privileges()]
-    if not findings[0].fine:
-        return findings
-    with_namespace = _try("namespaces", "an anonymous network namespace was made", lambda: Namespace().close())
-    findings.append(with_namespace)
-    if with_namespace.fine:
-        findings += _network()
-    findings.append(_tracing())
+    who = "root" if may_make_namespaces() else "an ordinary user with a user namespace of its own"
+    privileges = _try("privileges", who, ensure_privileges)
+    yield privileges
+    if not privileges.fine:
+        return
+    namespaces = _try("namespaces", "an anonymous network namespace was made", lambda: Namespace().close())
+    yield namespaces
+    if namespaces.fine:
+        yield from _network()
+    traced = _try("tracepoint", "tracefs and perf events tell each change of state", lambda: StateTracer().close())
+    yield traced._replace(needed=False)
     ipv6 = ipv6_is_available()
     remedy = "boot without ipv6.disable=1; until then only IPv4 runs"
-    detail = "available" if ipv6 else "not in this kernel"
-    findings.append(Finding("IPv6", fine=ipv6, detail=detail, remedy=remedy, needed=False))
-    return findings
+    yield Finding("IPv6", ipv6, "available" if ipv6 else "not in this kernel", remedy, needed=False)
 
 
-def _privileges() -> Finding:
-    as_root = may_make_namespaces()
-    success = "root" if as_root else "an ordinary user with a user namespace of its own"
-    return _try("privileges", success, ensure_privileges)
-
-
-def _network() -> list[Finding]:
-    pool = AddressPool()
-    networks: list[Network] = []
-    findings = [_try("veth", "a pair was made, its offloads are off", lambda: networks.append(Network(pool.acquire())))]
-    if networks:
-        network = networks[0]
-        findings.append(_try("AF_PACKET", "a packet socket was opened", lambda: _open_link(network)))
-        findings.append(_try("inet_diag", "the kernel tells a socket's state", lambda: _look_up(network)))
-        network.close()
-    pool.close()
-    return findings
+def _network() -> Iterator[Finding]:
+    with ExitStack() as undo:
+        pool = undo.enter_context(closing(AddressPool()))
+        made: list[Network] = []
+        veth = _try("veth", "a pair was made, its offloads are off", lambda: made.append(Network(pool.acquire())))
+        yield veth
+        load = "load the kernel module: sudo modprobe tcp_diag"
+        for network in made:
+            undo.callback(network.close)
+            yield _try("AF_PACKET", "a packet socket was opened", partial(_open_link, network))
+            yield _try("inet_diag", "the kernel tells a socket's state", partial(_look_up, network), load)
 
 
 def _open_link(network: Network) -> None:
@@ -69,26 +66,16 @@ def _open_link(network: Network) -> None:
 
 
 def _look_up(network: Network) -> None:
-    lookup = StateLookup(network.kernel)
     pair = network.addresses.ipv4
-    try:
+    with closing(StateLookup(network.kernel)) as lookup:
         lookup.of(4, pair.kernel, 80, pair.peer, 80)
-    except OSError as refused:
-        raise MachineError(str(refused), "load the kernel module: sudo modprobe tcp_diag") from None
-    finally:
-        lookup.close()
 
 
-def _tracing() -> Finding:
-    found = _try("tracepoint", "tracefs and perf events tell each change of state", lambda: StateTracer().close())
-    return found._replace(needed=False)
-
-
-def _try(name: str, success: str, action: Callable[[], object]) -> Finding:
+def _try(name: str, success: str, action: Callable[[], object], remedy: str = "use a kernel that offers it") -> Finding:
     try:
         action()
     except MachineError as missing:
         return Finding(name, fine=False, detail=missing.why, remedy=missing.remedy)
     except OSError as refused:
-        return Finding(name, fine=False, detail=str(refused), remedy="use a kernel that offers it")
+        return Finding(name, fine=False, detail=str(refused), remedy=remedy)
     return Finding(name, fine=True, detail=success)

@@ -6,12 +6,14 @@ is closed already. TCP_INFO, which it brings along where there is a whole socket
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import struct
+from collections.abc import Iterator
 from functools import lru_cache
 
+from lab.host import netlink
+from lab.host.addresses import kind_of
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.record.kernel_state import BY_NUMBER, CLOSED, KernelState
@@ -21,40 +23,24 @@ DEADLINE_S = 10.0
 """For an answer: the kernel gives it before it returns from the request."""
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
-_NLM_F_REQUEST, _NLM_F_DUMP = 1, 0x300
-_NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_ANY_COOKIE = b"\xff" * 8
-_HEADER = struct.Struct("=IHHII")
-_REQUEST = struct.Struct("=BBBBI")
-_MESSAGE = struct.Struct("=xBBB48xIII4xI")
-_ERROR = struct.Struct("=i")
-_ATTRIBUTE = struct.Struct("=HH")
-_TIMEVAL = struct.Struct("@ll")  # seconds, microseconds
-_PORTS = struct.Struct("!HH")
-_MESSAGE_SIZE = 72  # struct inet_diag_msg of linux/inet_diag.h; attributes follow
+_REQUEST = struct.Struct("=BBBxI")  # the beginning of struct inet_diag_req_v2: family, protocol, extensions, states
+_ANY_INTERFACE_AND_COOKIE = bytes(4) + b"\xff" * 8
+_ALL_STATES = 0xFFFF_FFFF
+_ANSWER = struct.Struct("=xBBB48xIII4xI")  # struct inet_diag_msg; attributes follow
+_PORTS_ASKED, _PORTS_ANSWERED = slice(24, 28), slice(4, 8)
 _TCP_INFO = 2  # INET_DIAG_INFO
-_EXTENSIONS_AT, _WANT_TCP_INFO = 18, 1 << _TCP_INFO - 1
-_TCP_INFO_FIELDS = (
-    # (struct format, names): an older kernel returns a shorter structure, then the last ones are left out.
-    ("BBBBBB", ("state", "ca_state", "retransmits", "probes", "backoff", "options")),
-    ("BB", ("_scales", "_limited")),
-    ("IIII", ("rto", "ato", "snd_mss", "rcv_mss")),
-    ("IIIII", ("unacked", "sacked", "lost", "retrans", "fackets")),
-    ("IIII", ("last_data_sent", "last_ack_sent", "last_data_recv", "last_ack_recv")),
-    ("IIIIIIII", ("pmtu", "rcv_ssthresh", "rtt", "rttvar", "snd_ssthresh", "snd_cwnd", "advmss", "reordering")),
-    ("III", ("rcv_rtt", "rcv_space", "total_retrans")),
-    ("QQQQ", ("pacing_rate", "max_pacing_rate", "bytes_acked", "bytes_received")),
-    ("II", ("segs_out", "segs_in")),
-    ("IIII", ("notsent_bytes", "min_rtt", "data_segs_in", "data_segs_out")),
-    ("QQQQ", ("delivery_rate", "busy_time", "rwnd_limited", "sndbuf_limited")),
-    ("II", ("delivered", "delivered_ce")),
-    ("QQ", ("bytes_sent", "bytes_retrans")),
-    ("IIII", ("dsack_dups", "reord_seen", "rcv_ooopack", "snd_wnd")),
-    ("II", ("rcv_wnd", "rehash")),
+_TCP_INFO_FIELDS = (  # of struct tcp_info in their order; an older kernel leaves out the last ones
+    ("B", "state ca_state retransmits probes backoff options _scales _limited"),
+    ("I", "rto ato snd_mss rcv_mss unacked sacked lost retrans fackets"),
+    ("I", "last_data_sent last_ack_sent last_data_recv last_ack_recv"),
+    ("I", "pmtu rcv_ssthresh rtt rttvar snd_ssthresh snd_cwnd advmss reordering rcv_rtt rcv_space total_retrans"),
+    ("Q", "pacing_rate max_pacing_rate bytes_acked bytes_received"),
+    ("I", "segs_out segs_in notsent_bytes min_rtt data_segs_in data_segs_out"),
+    ("Q", "delivery_rate busy_time rwnd_limited sndbuf_limited"),
+    ("I", "delivered delivered_ce"),
+    ("Q", "bytes_sent bytes_retrans"),
+    ("I", "dsack_dups reord_seen rcv_ooopack snd_wnd rcv_wnd rehash"),
 )
-TCP_INFO_SIZE = struct.calcsize("=" + "".join(layout for layout, _ in _TCP_INFO_FIELDS))
-"""Bytes of all the fields named here; the kernel cuts its answer to what was asked for."""
-
 _OPTION_BITS = {1: "timestamps", 2: "sack", 4: "wscale", 8: "ecn", 16: "ecn_seen", 32: "syn_data"}
 
 
@@ -63,11 +49,8 @@ class StateLookup:
 
     def __init__(self, namespace: Namespace) -> None:
         with namespace.entered():
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
-            self._socket.connect((0, 0))
-        seconds, rest = divmod(DEADLINE_S, 1)
-        # settimeout() would make a look-up take twice as long.
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(int(seconds), int(rest * 1e6)))
+            self._socket = netlink.opened(_NETLINK_SOCK_DIAG)
+        self._socket.settimeout(DEADLINE_S)
 
     def close(self) -> None:
         """Close the netlink socket."""
@@ -78,32 +61,14 @@ class StateLookup:
 
         For a listener pass remote port 0 and the remote address "0.0.0.0" or "::".
         """
-        return self.ask(question(family, local, local_port, remote, remote_port))
+        answer = self._ask(question(family, local, local_port, remote, remote_port))
+        return _kernel_state(answer) if answer else CLOSED
 
-    def ask(self, request: bytes) -> KernelState:
-        """The answer to a `question` put together before."""
-        self._socket.send(request)
-        reply = self._received(1024)
-        if reply[4] == _NLMSG_ERROR:
-            number = -_ERROR.unpack_from(reply, 16)[0]
-            if number == errno.ENOENT:
-                return CLOSED
-            raise OSError(number, f"inet_diag: {os.strerror(number)}")
-        if reply[22:24] == b"\0\0" != request[26:28]:
-            return CLOSED  # the kernel fell back to the listener: the connection itself does not exist
-        return _kernel_state(reply, 0)
-
-    def tcp_info(self, request: bytes) -> dict[str, int]:
+    def tcp_info(self, family: int, local: str, local_port: int, remote: str, remote_port: int) -> dict[str, int]:
         """TCP_INFO as `decode_tcp_info` names it; {} where there is no whole socket, so that it has none."""
-        self._socket.send(request[:_EXTENSIONS_AT] + bytes([_WANT_TCP_INFO]) + request[_EXTENSIONS_AT + 1 :])
-        reply = self._received(4096)
-        at = _HEADER.size + _MESSAGE_SIZE
-        while reply[4] != _NLMSG_ERROR and at < len(reply):
-            size, kind = _ATTRIBUTE.unpack_from(reply, at)
-            if kind == _TCP_INFO:
-                return decode_tcp_info(reply[at + _ATTRIBUTE.size : at + size])
-            at += size + 3 & ~3
-        return {}
+        answer = self._ask(question(family, local, local_port, remote, remote_port, 1 << _TCP_INFO - 1))
+        info = dict(netlink.attributes(answer[_ANSWER.size :])).get(_TCP_INFO)
+        return decode_tcp_info(info) if info else {}
 
     def all_in(self, family: int, *states: State) -> list[KernelState]:
         """Everything in one of these states, in no particular order, some microseconds each.
@@ -111,43 +76,50 @@ class StateLookup:
         What changes its state meanwhile may be left out or told twice.
         """
         bits = sum(1 << number for number, each in BY_NUMBER.items() if each in states)
-        self._socket.send(_message(family, _NLM_F_DUMP, bits, bytes(40)))
+        fields = _REQUEST.pack(kind_of(family), socket.IPPROTO_TCP, 0, bits)
+        any_ends = bytes(4 + 16 + 16) + _ANY_INTERFACE_AND_COOKIE
+        self._socket.send(netlink.message(_SOCK_DIAG_BY_FAMILY, netlink.REQUEST | netlink.DUMP, fields, any_ends))
         found: list[KernelState] = []
         while True:
-            replies, at = self._received(65536), 0
-            while at < len(replies):
-                size, kind, _, _, _ = _HEADER.unpack_from(replies, at)
-                if kind == _NLMSG_DONE:
+            for kind, body in self._answers():
+                if kind == netlink.DONE:
                     return found
-                if kind == _NLMSG_ERROR:
-                    number = -_ERROR.unpack_from(replies, at + 16)[0]
-                    raise OSError(number, f"inet_diag: {os.strerror(number)}")
-                found.append(_kernel_state(replies, at))
-                at += size + 3 & ~3
+                found.append(_kernel_state(body))
 
-    def _received(self, size: int) -> bytes:
+    def _ask(self, asked: bytes) -> bytes:
+        """The answer about exactly one connection; b"" when there is none."""
+        self._socket.send(asked)
         try:
-            return self._socket.recv(size)
-        except BlockingIOError:
-            raise MachineError(
-                f"inet_diag has not answered for {DEADLINE_S:g} s", "see what keeps the kernel busy"
-            ) from None
+            ((_, body),) = self._answers()
+        except FileNotFoundError:
+            return b""
+        # For want of the connection the kernel answers about a listener on the local port.
+        return body if body[_PORTS_ANSWERED] == asked[_PORTS_ASKED] else b""
 
-
-def question(family: int, local: str, local_port: int, remote: str, remote_port: int) -> bytes:
-    """What to ask about one connection, as `StateLookup.of` takes it; `ask` may be asked the same again."""
-    before, behind = _question_around(family, local, remote)
-    return before + _PORTS.pack(local_port, remote_port) + behind
+    def _answers(self) -> Iterator[tuple[int, bytes]]:
+        """Type and body of each message that comes together."""
+        try:
+            data = self._socket.recv(netlink.ENOUGH)
+        except TimeoutError:
+            why = f"inet_diag has not answered for {DEADLINE_S:g} s"
+            raise MachineError(why, "see what keeps the kernel busy") from None
+        for kind, body in netlink.messages(data):
+            if number := netlink.error_number(kind, body):
+                raise OSError(number, f"inet_diag: {os.strerror(number)}")
+            yield kind, body
 
 
 @lru_cache(maxsize=1024)
-def _question_around(family: int, local: str, remote: str) -> tuple[bytes, bytes]:
-    """What stands before and behind the ports."""
-    kind = socket.AF_INET6 if family == 6 else socket.AF_INET
-    addresses = (socket.inet_pton(kind, each).ljust(16, b"\0") for each in (local, remote))
-    message = _message(family, 0, 0xFFFF_FFFF, bytes(_PORTS.size) + b"".join(addresses) + bytes(4))
-    at = _HEADER.size + _REQUEST.size
-    return message[:at], message[at + _PORTS.size :]
+def question(family: int, local: str, local_port: int, remote: str, remote_port: int, extensions: int = 0) -> bytes:
+    """What to ask about one connection; `extensions` is a mask of attributes that may come along."""
+    return netlink.message(
+        _SOCK_DIAG_BY_FAMILY,
+        netlink.REQUEST,
+        _REQUEST.pack(kind_of(family), socket.IPPROTO_TCP, extensions, _ALL_STATES),
+        struct.pack("!HH", local_port, remote_port),  # struct inet_diag_sockid: ports, addresses, interface, cookie
+        *(socket.inet_pton(kind_of(family), address).ljust(16, b"\0") for address in (local, remote)),
+        _ANY_INTERFACE_AND_COOKIE,
+    )
 
 
 def decode_tcp_info(data: bytes) -> dict[str, int]:
@@ -157,12 +129,12 @@ def decode_tcp_info(data: bytes) -> dict[str, int]:
     """
     values: dict[str, int] = {}
     at = 0
-    for layout, names in _TCP_INFO_FIELDS:
-        size = struct.calcsize("=" + layout)
-        if at + size > len(data):
-            break
-        values.update(zip(names, struct.unpack_from("=" + layout, data, at), strict=True))
-        at += size
+    for kind, names in _TCP_INFO_FIELDS:
+        size = struct.calcsize(kind)
+        for name in names.split():
+            if at + size <= len(data):
+                (values[name],) = struct.unpack_from(kind, data, at)
+            at += size
     scales = values.pop("_scales", 0)
     limited = values.pop("_limited", 0)
     values["snd_wscale"], values["rcv_wscale"] = scales & 15, scales >> 4
@@ -172,20 +144,6 @@ def decode_tcp_info(data: bytes) -> dict[str, int]:
     return values
 
 
-def _kernel_state(reply: bytes, at: int) -> KernelState:
-    state, timer, retransmits, expires, receive_queue, send_queue, inode = _MESSAGE.unpack_from(reply, at + 16)
-    return KernelState(
-        state=BY_NUMBER[state],
-        timer_number=timer,
-        expires_ms=expires,
-        retransmits=retransmits,
-        receive_queue=receive_queue,
-        send_queue=send_queue,
-        inode=inode,
-    )
-
-
-def _message(family: int, flags: int, states: int, ends: bytes) -> bytes:
-    kind = socket.AF_INET6 if family == 6 else socket.AF_INET
-    body = _REQUEST.pack(kind, socket.IPPROTO_TCP, 0, 0, states) + ends + _ANY_COOKIE
-    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST | flags, 1, 0) + body
+def _kernel_state(answer: bytes) -> KernelState:
+    state, timer, retransmits, expires_ms, receive_queue, send_queue, inode = _ANSWER.unpack_from(answer)
+    return KernelState(BY_NUMBER[state], timer, expires_ms, retransmits, receive_queue, send_queue, inode)

@@ -11,17 +11,14 @@ from lab.host.errors import MachineError
 from lab.host.syscalls import CLONE_NEWNET, setns, unshare
 
 _OWN = "/proc/thread-self/ns/net"
-_COUNTERS = ("netstat", "snmp")
 
 
 class Namespace:
     """A network namespace. Sockets made inside `entered()` stay in it wherever they are used."""
 
-    __slots__ = ("_descriptor",)
-
     def __init__(self, path: Path | None = None) -> None:
         """A new one without a name, or the one that `ip netns` shows under `path` (OSError when there is none)."""
-        self._descriptor = _make() if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = _make() if path is None else os.open(path, os.O_RDONLY)
 
     def fileno(self) -> int:
         """The descriptor that keeps the namespace alive."""
@@ -30,21 +27,15 @@ class Namespace:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """The calling thread is inside for the length of the block, and back home whatever happens in it."""
-        home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        with _home_afterwards():
             setns(self._descriptor, CLONE_NEWNET)
-            try:
-                yield
-            finally:
-                setns(home, CLONE_NEWNET)
-        finally:
-            os.close(home)
+            yield
 
     def counters(self) -> dict[str, int]:
         """TCP and IP counters since the namespace was made, by nstat(8)'s names: `TcpExtSyncookiesSent`."""
         values = {}
         with self.entered():
-            for name in _COUNTERS:
+            for name in ("netstat", "snmp"):
                 lines = Path("/proc/thread-self/net", name).read_text().splitlines()
                 for names, numbers in zip(lines[::2], lines[1::2], strict=True):
                     group, *listed = names.split()
@@ -58,26 +49,28 @@ class Namespace:
 
 
 def _make() -> int:
-    """The descriptor of a new namespace; the calling thread is back home afterwards, also when that fails."""
-    home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _unshare()
-        with ExitStack() as on_failure:
-            try:
-                made = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+    """The descriptor of a new namespace."""
+    with ExitStack() as on_failure:
+        try:
+            with _home_afterwards():
+                unshare(CLONE_NEWNET)
+                made = os.open(_OWN, os.O_RDONLY)
                 on_failure.callback(os.close, made)
-            finally:
-                setns(home, CLONE_NEWNET)
-            on_failure.pop_all()
-    finally:
-        os.close(home)
+        except PermissionError:
+            why = "making a network namespace is not permitted"
+            raise MachineError(why, "run the lab as root: sudo scripts/lab") from None
+        on_failure.pop_all()
     return made
 
 
-def _unshare() -> None:
+@contextmanager
+def _home_afterwards() -> Iterator[None]:
+    """In the block the calling thread may go to other namespaces; it comes back whatever happens."""
+    home = os.open(_OWN, os.O_RDONLY)
     try:
-        unshare(CLONE_NEWNET)
-    except PermissionError:
-        raise MachineError(
-            "making a network namespace is not permitted", "run the lab as root: sudo scripts/lab"
-        ) from None
+        yield
+    finally:
+        try:
+            setns(home, CLONE_NEWNET)
+        finally:
+            os.close(home)

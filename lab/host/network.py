@@ -8,13 +8,12 @@ entry lets the kernel reach them without asking.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 
 from lab.host import rtnetlink, sysctls
-from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, Pair, ipv6_is_available
+from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, Pair
 from lab.host.namespace import Namespace
-from lab.host.readiness import Readiness
 from lab.host.router import Router
 from lab.host.veth import End, plug
 
@@ -49,15 +48,14 @@ class Network:
             if not joined:
                 sysctls.apply(self.kernel, sysctls.BASELINE, sysctls.OPTIONAL)
                 sysctls.apply(self.peer, sysctls.QUIET)
-                self._plug(undo, routed=routed)
-                self._join()
+                self._join(undo, routed=routed)
             self._undo = undo.pop_all()
 
     def close(self) -> None:
         """Let the namespaces go."""
         self._undo.close()
 
-    def _plug(self, undo: ExitStack, *, routed: bool) -> None:
+    def _join(self, undo: ExitStack, *, routed: bool) -> None:
         kernel = End(self.kernel, KERNEL_INTERFACE, KERNEL_MAC)
         peer = End(self.peer, PEER_INTERFACE, PEER_MAC)
         if routed:
@@ -65,28 +63,26 @@ class Network:
             undo.callback(self.router.close)
         else:
             plug(kernel, peer)
-
-    def _join(self) -> None:
-        ipv6 = ipv6_is_available()
-        pairs = [self.addresses.ipv4, *([self.addresses.ipv6] if ipv6 else [])]
-        with ExitStack() as undo:
+        pairs = self.addresses.usable()
+        ipv6_addresses = [
+            address for pair in pairs if pair.family == 6 for address in (pair.kernel, pair.second_kernel)
+        ]
+        with rtnetlink.until_ready(self.kernel, KERNEL_INTERFACE, ipv6_addresses):
             with self.kernel.entered():
-                readiness = undo.enter_context(closing(Readiness()))
-                rtnetlink.carry_out(*self._addressed(pairs))
+                rtnetlink.carry_out(*_addressed(pairs))
             with self.peer.entered():
                 rtnetlink.carry_out(rtnetlink.link_up(PEER_INTERFACE))
             if self.router is not None:
                 self.router.bring_up()
                 self.router.forward()
-            addresses = self.addresses.ipv6
-            readiness.wait([KERNEL_INTERFACE], [addresses.kernel, addresses.second_kernel] if ipv6 else [])
 
-    def _addressed(self, pairs: list[Pair]) -> Iterator[bytes]:
-        """What gives the kernel its addresses, and neighbours at those of the peer."""
-        index = socket.if_nametoindex(KERNEL_INTERFACE)
-        for pair in pairs:
-            yield rtnetlink.new_address(index, pair.kernel, pair.prefix_length)
-            yield rtnetlink.new_address(index, pair.second_kernel, pair.prefix_length, deprecated=True)
-        yield rtnetlink.link_up(KERNEL_INTERFACE)
-        for address in (each for pair in pairs for each in (pair.peer, pair.second_peer)):
-            yield rtnetlink.neighbour(index, address, PEER_MAC)
+
+def _addressed(pairs: Iterable[Pair]) -> Iterator[bytes]:
+    """What gives the kernel its addresses, and neighbours at those of the peer."""
+    index = socket.if_nametoindex(KERNEL_INTERFACE)
+    for pair in pairs:
+        yield rtnetlink.new_address(index, pair.kernel, pair.prefix_length)
+        yield rtnetlink.new_address(index, pair.second_kernel, pair.prefix_length, deprecated=True)
+    yield rtnetlink.link_up(KERNEL_INTERFACE)
+    for address in (each for pair in pairs for each in (pair.peer, pair.second_peer)):
+        yield rtnetlink.neighbour(index, address, PEER_MAC)

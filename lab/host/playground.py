@@ -8,33 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from lab.host import rtnetlink
-from lab.host.addresses import Addresses, Pair
+from lab.host.addresses import Addresses
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
 from lab.host.syscalls import unmount
 
-ADDRESSES = Addresses(  # set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes
-    ipv4=Pair(
-        family=4,
-        kernel="192.0.2.1",
-        peer="192.0.2.2",
-        second_kernel="192.0.2.3",
-        second_peer="192.0.2.4",
-        prefix_length=24,
-    ),
-    ipv6=Pair(
-        family=6,
-        kernel="2001:db8:ffff::1",
-        peer="2001:db8:ffff::2",
-        second_kernel="2001:db8:ffff::3",
-        second_peer="2001:db8:ffff::4",
-        prefix_length=64,
-    ),
-)
+# Set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes.
+ADDRESSES = Addresses.in_networks(IPv4Network("192.0.2.0/24"), IPv6Network("2001:db8:ffff::/64"))
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _INTERFACES = {KERNEL: KERNEL_INTERFACE, PEER: PEER_INTERFACE}
 _TAG = "tcp-packet-lab playground"
@@ -45,19 +29,25 @@ _FOLDER = Path("/run/netns")
 
 def up() -> None:
     """Make both namespaces, wired and with the pinned settings; MachineError when they, or others so named, exist."""
-    taken = [name for name in _INTERFACES if _is_there(name)]
-    if taken:
-        raise MachineError(f"there is a namespace {' and one '.join(taken)} already", _how_to_remove(taken))
+    from pyroute2 import IPRoute, netns
+
+    if taken := [name for name in _INTERFACES if _is_there(name)]:
+        remedy = f"it is not the lab's: sudo ip netns delete {taken[0]}, if nobody needs it"
+        if all(map(_tag_of, taken)):
+            remedy = "it is the lab's own: use it, or type: sudo scripts/lab down"
+        raise MachineError(f"there is a namespace {' and one '.join(taken)} already", remedy)
+    if os.geteuid() != 0 or not os.access(_FOLDER.parent, os.W_OK):
+        raise MachineError("a namespace with a name needs root", "type: sudo scripts/lab up")
     made: list[str] = []
     tag = _TAG if _FOLDER.exists() else _TAG_WITH_FOLDER
     try:
         for name in _INTERFACES:
-            _create(name)
+            netns.create(name)
             made.append(name)
         Network(ADDRESSES, _both()).close()
         for name, interface in _INTERFACES.items():
-            with _inside(name):
-                rtnetlink.carry_out(rtnetlink.link_alias(interface, tag))
+            with _inside(name), IPRoute() as route:
+                route.link("set", ifname=interface, ifalias=tag)
     except BaseException:
         _remove(made, with_folder=tag == _TAG_WITH_FOLDER)
         raise
@@ -81,21 +71,17 @@ def down() -> tuple[list[str], list[str]]:
     return ours, [name for name in tags if name not in ours]
 
 
-def _how_to_remove(names: list[str]) -> str:
-    if all(_tag_of(name) for name in names):
-        return "it is the lab's own: use it, or type: sudo scripts/lab down"
-    return f"it is not the lab's: sudo ip netns delete {names[0]}, if nobody needs it"
-
-
 def _is_there(name: str) -> bool:
     return (_FOLDER / name).exists()
 
 
 def _tag_of(name: str) -> str:
     """The lab's tag in a namespace; "" where there is none."""
+    from pyroute2 import IPRoute
+
     try:
-        with _inside(name):
-            aliases = {link.name: link.alias for link in rtnetlink.links()}
+        with _inside(name), IPRoute() as route:
+            aliases = {link.get("ifname"): link.get("ifalias") for link in route.get_links()}
     except OSError:  # something of that name that is no namespace
         return ""
     alias = aliases.get(_INTERFACES[name])
@@ -110,14 +96,6 @@ def _both() -> tuple[Namespace, Namespace]:
 def _inside(name: str) -> Iterator[None]:
     with closing(Namespace(_FOLDER / name)) as namespace, namespace.entered():
         yield
-
-
-def _create(name: str) -> None:
-    from pyroute2 import netns
-
-    if os.geteuid() != 0 or not os.access(_FOLDER.parent, os.W_OK):
-        raise MachineError("a namespace with a name needs root", "type: sudo scripts/lab up")
-    netns.create(name)
 
 
 def _remove(names: list[str], *, with_folder: bool) -> None:

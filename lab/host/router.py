@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 from lab.host import rtnetlink, sysctls
-from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, ipv6_is_available
+from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses
 from lab.host.namespace import Namespace
-from lab.host.readiness import Ending, Readiness
 from lab.host.veth import End, plug
 
 TO_KERNEL = "to-kernel"
@@ -34,11 +33,11 @@ class Router:
 
     def __init__(self, addresses: Addresses, kernel: End, peer: End) -> None:
         """Plugs in the cables, whose far ends are these; they are still down."""
-        self._addresses = addresses
-        self._kernel, self._peer = kernel, peer
-        self.namespace = _bare_namespace()
+        self._addresses, self._kernel = addresses, kernel
+        self.namespace = Namespace()
         """The present one: `replace_by_bare` brings another."""
         try:
+            sysctls.apply(self.namespace, _BARE)
             plug(End(self.namespace, TO_KERNEL, PEER_MAC), kernel)
             plug(End(self.namespace, TO_PEER, KERNEL_MAC), peer)
         except BaseException:
@@ -61,18 +60,14 @@ class Router:
         sysctls.apply(self.namespace, _FORWARDING)
 
     def _ways(self) -> Iterator[bytes]:
-        pairs = [self._addresses.ipv4, *([self._addresses.ipv6] if ipv6_is_available() else [])]
         to_kernel, to_peer = socket.if_nametoindex(TO_KERNEL), socket.if_nametoindex(TO_PEER)
-        for pair in pairs:
-            ways = (
-                (pair.kernel, to_kernel, KERNEL_MAC),
-                (pair.second_kernel, to_kernel, KERNEL_MAC),
-                (pair.peer, to_peer, PEER_MAC),
-                (pair.second_peer, to_peer, PEER_MAC),
-            )
-            for address, index, mac in ways:
-                yield rtnetlink.new_route(index, address)
-                yield rtnetlink.neighbour(index, address, mac)
+        for pair in self._addresses.usable():
+            for address in pair.kernel, pair.second_kernel:
+                yield rtnetlink.route(to_kernel, address)
+                yield rtnetlink.neighbour(to_kernel, address, KERNEL_MAC)
+            for address in pair.peer, pair.second_peer:
+                yield rtnetlink.route(to_peer, address)
+                yield rtnetlink.neighbour(to_peer, address, PEER_MAC)
 
     def replace_by_bare(self) -> None:
         """Plug both cables into a new machine that knows no way and forwards nothing; the old one is gone for good.
@@ -80,40 +75,17 @@ class Router:
         Returns once the old namespace is dismantled and the cables carry frames again, to nowhere. Whoever has a socket
         in the old namespace must close it first. MachineError when it takes too long.
         """
-        with ExitStack() as undo:
-            with self._kernel.namespace.entered():
-                ending = undo.enter_context(closing(Ending(_number_at_the_other_end(self._kernel.interface))))
-            old, self.namespace = self.namespace, _bare_namespace()
+        kernel = self._kernel
+        with rtnetlink.until_router_ends(kernel.namespace):
+            old, self.namespace = self.namespace, Namespace()
             with closing(old):
+                sysctls.apply(self.namespace, _BARE)
                 move_cables(old, self.namespace)
-            with self._kernel.namespace.entered():
-                readiness = undo.enter_context(closing(Readiness()))
-            self.bring_up()
-            # If the kernel has not yet noticed that the cable was out it is still up, and there will be no news soon.
-            readiness.ask_for_links()
-            readiness.wait([self._kernel.interface])
-            ending.wait()
-
-
-def _number_at_the_other_end(interface: str) -> int:
-    """By which number the calling thread's namespace knows the one that the cable in `interface` leads to."""
-    (number,) = (link.namespace_at_the_other_end for link in rtnetlink.links() if link.name == interface)
-    if number is None:
-        raise ValueError(f"{interface} does not lead out of its namespace")
-    return number
+            with rtnetlink.until_ready(kernel.namespace, kernel.interface):
+                self.bring_up()
 
 
 def move_cables(old: Namespace, new: Namespace) -> None:
     """A namespace that ends takes the cables in it along, so they leave it first."""
     with old.entered():
         rtnetlink.carry_out(*(rtnetlink.link_moved(interface, new.fileno()) for interface in (TO_KERNEL, TO_PEER)))
-
-
-def _bare_namespace() -> Namespace:
-    made = Namespace()
-    try:
-        sysctls.apply(made, _BARE)
-    except BaseException:
-        made.close()
-        raise
-    return made

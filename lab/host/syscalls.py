@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-from typing import NoReturn
 
 CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWNET = 0x4000_0000
@@ -21,14 +20,12 @@ _CLOEXEC = 1
 
 def unshare(flags: int) -> None:
     """Give the calling thread new namespaces (unshare(2)); OSError when the kernel refuses."""
-    if _libc.unshare(flags) != 0:
-        _fail("unshare")
+    _checked(_libc.unshare(flags), "unshare")
 
 
 def setns(descriptor: int, kind: int) -> None:
     """Move the calling thread into the namespace behind `descriptor` (setns(2))."""
-    if _libc.setns(descriptor, kind) != 0:
-        _fail("setns")
+    _checked(_libc.setns(descriptor, kind), "setns")
 
 
 def mount_detached(filesystem: str) -> int:
@@ -43,8 +40,7 @@ def mount_detached(filesystem: str) -> int:
 
 def unmount(path: str) -> None:
     """Take away what is mounted on `path` (umount(2))."""
-    if _libc.umount(path.encode()) != 0:
-        _fail(f"umount {path}")
+    _checked(_libc.umount(path.encode()), f"umount {path}")
 
 
 def perf_event_open(attributes: bytes, cpu: int) -> int:
@@ -57,12 +53,11 @@ def perf_event_open(attributes: bytes, cpu: int) -> int:
 
 
 def _syscall(number: int, *arguments: object) -> int:
-    result = int(_libc.syscall(ctypes.c_long(number), *arguments))
+    return _checked(_libc.syscall(ctypes.c_long(number), *arguments), f"system call {number}")
+
+
+def _checked(result: int, what: str) -> int:
     if result < 0:
-        _fail(f"system call {number}")
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
     return result
-
-
-def _fail(what: str) -> NoReturn:
-    number = ctypes.get_errno()
-    raise OSError(number, f"{what}: {os.strerror(number)}")

@@ -7,8 +7,9 @@ All of them exist per namespace; nothing here touches the host.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from lab.host.addresses import ipv6_is_available
@@ -67,19 +68,17 @@ BASELINE: Mapping[str, str] = {
     "net.ipv6.conf.default.hop_limit": "64",
 }
 
-OPTIONAL = frozenset(
-    {
-        "net.ipv4.tcp_syn_linear_timeouts",  # Linux 6.5
-        "net.ipv4.tcp_rto_min_us",  # 6.11
-        "net.ipv4.tcp_tw_reuse_delay",  # 6.14
-        "net.ipv4.tcp_rto_max_ms",  # 6.15
-        "net.ipv4.tcp_min_snd_mss",
-    }
-)
+OPTIONAL = {
+    "net.ipv4.tcp_syn_linear_timeouts",  # Linux 6.5
+    "net.ipv4.tcp_rto_min_us",  # 6.11
+    "net.ipv4.tcp_tw_reuse_delay",  # 6.14
+    "net.ipv4.tcp_rto_max_ms",  # 6.15
+    "net.ipv4.tcp_min_snd_mss",
+}
 """Baseline entries that an older kernel may lack; what it then does is what it did before they existed."""
 
 
-def apply(namespace: Namespace, settings: Mapping[str, str], optional: frozenset[str] = frozenset()) -> None:
+def apply(namespace: Namespace, settings: Mapping[str, str], optional: Collection[str] = ()) -> None:
     """Write `settings` inside `namespace`; FileNotFoundError names one the kernel lacks unless it is optional."""
     with namespace.entered():
         for name, value in settings.items():
@@ -101,10 +100,8 @@ def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
     values = {}
     with namespace.entered():
         for name in names:
-            try:
+            with suppress(FileNotFoundError):
                 values[name] = " ".join(_path(name).read_text().split())
-            except FileNotFoundError:
-                continue
     return values
 
 
@@ -118,7 +115,7 @@ def name_of(path: str) -> str:
     return path.removeprefix("/proc/sys/").replace("/", ".")
 
 
-@lru_cache(maxsize=1024)
+@cache
 def _path(name: str) -> Path:
     """`net.ipv4.tcp_sack` -> /proc/sys/net/ipv4/tcp_sack. Resolved against the calling thread's namespace."""
     return Path("/proc/sys", *name.split("."))

@@ -17,37 +17,30 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fcntl import ioctl
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from lab.host.errors import MachineError
 from lab.host.syscalls import mount_detached, perf_event_open
 from lab.record.kernel_state import BY_NUMBER
 from lab.tcp.state import State
 
-_EVENT = "events/sock/inet_sock_set_state"
 _RINGS_BYTES = 8 << 20  # for all CPUs together: some 75,000 state changes of the whole machine between two readings
 _LEAST_RING_PAGES = 64
 _ENABLE = 0x2400  # PERF_EVENT_IOC_ENABLE
 _SAMPLE, _LOST = 9, 2
 _HEAD, _TAIL = 1024, 1032  # data_head and data_tail in perf_event_mmap_page
-_FIELDS = (
-    ("skaddr", "Q", 8),
-    ("oldstate", "i", 4),
-    ("newstate", "i", 4),
-    ("sport", "H", 2),
-    ("dport", "H", 2),
-    ("saddr_v6", "16s", 16),
-    ("daddr_v6", "16s", 16),
+_FIELDS = (  # of the event in ascending order, and how each is packed
+    *(("skaddr", "Q"), ("oldstate", "i"), ("newstate", "i"), ("sport", "H"), ("dport", "H")),
+    *(("saddr_v6", "16s"), ("daddr_v6", "16s")),
 )
-_TIME = itemgetter(0)
 _NOT_OPEN_YET = {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
-_MAPPED_IPV4 = bytes(10) + b"\xff\xff"
 
 
 class Transition(NamedTuple):
@@ -77,31 +70,12 @@ class _Watch:
     away: bool = False
     """No changes are kept for the time being."""
 
-    @property
-    def has_strangers(self) -> bool:
-        """Whether there is a change of a socket that was not seen to begin."""
-        return any(each.socket not in self.begun for each in self.changes)
-
-
-class Records(Protocol):
-    """Where a `StateTracer` has the records of the tracepoint from."""
-
-    @property
-    def layout(self) -> struct.Struct:
-        """Of one record: size, time, socket, states, ports, addresses."""
-
-    def read(self) -> Iterator[bytes]:
-        """The records since the last time, one behind the other, for each CPU."""
-
-    def close(self) -> None:
-        """Let go."""
-
 
 class StateTracer:
     """Hands every state change on an address to whoever watches that address. One for a process; thread-safe."""
 
-    def __init__(self, source: Records | None = None) -> None:
-        """Reads `source`, by default this machine's `PerfRings` (MachineError when they are out of reach)."""
+    def __init__(self, source: PerfRings | None = None) -> None:
+        """Reads this machine's rings unless others are given; MachineError when they are out of reach."""
         self._lock = threading.Lock()
         self._watched: dict[bytes, _Watch] = {}
         self.lost = 0
@@ -129,9 +103,9 @@ class StateTracer:
             if watch is None:
                 return []
             heard = len(watch.changes)
-            if watch.has_strangers:
+            if any(each.socket not in watch.begun for each in watch.changes):
                 self._read()  # their beginning may be on a CPU that was read before they came
-            taken = sorted((each for each in watch.changes[:heard] if each.socket in watch.begun), key=_TIME)
+            taken = sorted((each for each in watch.changes[:heard] if each.socket in watch.begun), key=itemgetter(0))
             del watch.changes[:heard]
         return taken
 
@@ -152,32 +126,21 @@ class StateTracer:
         self._source.close()
 
     def _read(self) -> None:
-        for records in self._source.read():
-            self._sort_in(records)
-
-    def _sort_in(self, data: bytes) -> None:
-        """Each record begins with its kind, and tells its size."""
-        read, watched, at, end = self._source.layout.unpack_from, self._watched, 0, len(data)
-        while at < end:
+        """Sort in what is new. Each record begins with its kind, and tells its size."""
+        data = b"".join(self._source.read())
+        read, watched, at = self._source.layout.unpack_from, self._watched, 0
+        while at < len(data):
             if data[at] == _SAMPLE:
                 size, time_ns, place, old, new, local_port, remote_port, local, remote = read(data, at)
                 watch = watched.get(local)
                 if watch is not None:
-                    before = BY_NUMBER[old]
-                    if before in _NOT_OPEN_YET:
+                    old, new = BY_NUMBER[old], BY_NUMBER[new]
+                    if old in _NOT_OPEN_YET:
                         watch.begun.add(place)
                     if not watch.away:
-                        change = Transition(
-                            time_ns=time_ns,
-                            local=local,
-                            local_port=local_port,
-                            remote=remote,
-                            remote_port=remote_port,
-                            old=before,
-                            new=BY_NUMBER[new],
-                            socket=place,
+                        watch.changes.append(
+                            Transition(time_ns, local, local_port, remote, remote_port, old, new, place)
                         )
-                        watch.changes.append(change)
             else:
                 size = int.from_bytes(data[at + 6 : at + 8], "little")
                 if data[at] == _LOST:
@@ -190,77 +153,59 @@ class PerfRings:
 
     def __init__(self) -> None:
         """MachineError when tracefs or perf events are out of reach (they need root on the host itself)."""
+        self._rings: list[mmap.mmap] = []
         with ExitStack() as undo:
             try:
                 number, self.layout = _describe_event()
                 cpus = sorted(_online_cpus())
-                pages = _ring_pages(len(cpus))
-                self._rings = [_Ring(number, cpu, pages, undo) for cpu in cpus]
+                pages = max(_LEAST_RING_PAGES, _RINGS_BYTES // mmap.PAGESIZE // len(cpus))
+                self._size = mmap.PAGESIZE << pages.bit_length() - 1  # a power of two, as perf wants it
+                for cpu in cpus:
+                    descriptor = perf_event_open(_attributes(number, wake_up_at=self._size // 2), cpu)
+                    undo.callback(os.close, descriptor)
+                    self._rings.append(undo.enter_context(mmap.mmap(descriptor, mmap.PAGESIZE + self._size)))
+                    ioctl(descriptor, _ENABLE, 0)
             except OSError as refused:
-                raise MachineError(
-                    f"the tracepoint sock:inet_sock_set_state is out of reach ({refused.strerror or refused})",
-                    "run as root on the host itself, Linux 5.2 or later with tracefs and perf events",
-                ) from None
+                why = f"the tracepoint sock:inet_sock_set_state is out of reach ({refused.strerror or refused})"
+                remedy = "run as root on the host itself, Linux 5.2 or later with tracefs and perf events"
+                raise MachineError(why, remedy) from None
             self._undo = undo.pop_all()
 
     def read(self) -> Iterator[bytes]:
-        """See `Records`."""
-        return (ring.read() for ring in self._rings)
+        """The records since the last time, one behind the other, for each CPU."""
+        return map(self._read, self._rings)
 
     def close(self) -> None:
         """Unbind them."""
         self._undo.close()
 
-
-class _Ring:
-    """The perf buffer of one CPU: a page of head and tail, then records that may wrap around its end."""
-
-    __slots__ = ("_memory", "_size", "descriptor")
-
-    def __init__(self, event: int, cpu: int, pages: int, undo: ExitStack) -> None:
-        self._size = pages * mmap.PAGESIZE
-        self.descriptor = perf_event_open(_attributes(event, wake_up_at=self._size // 2), cpu)
-        undo.callback(os.close, self.descriptor)
-        self._memory = undo.enter_context(mmap.mmap(self.descriptor, self._size + mmap.PAGESIZE))
-        ioctl(self.descriptor, _ENABLE, 0)
-
-    def read(self) -> bytes:
-        """The records since the last time, one behind the other."""
-        memory = self._memory
+    def _read(self, memory: mmap.mmap) -> bytes:
+        """The buffer of one CPU is a page with its head and tail, then records that may wrap around its end."""
         head, tail = struct.unpack_from("=QQ", memory, _HEAD)
         if head == tail:
             return b""
-        data = self._copy(tail, head - tail)
+        begin, count = tail % self._size, head - tail
+        unbroken = min(count, self._size - begin)
+        base = mmap.PAGESIZE
+        data = memory[base + begin : base + begin + unbroken] + memory[base : base + count - unbroken]
         struct.pack_into("=Q", memory, _TAIL, head)
         return data
-
-    def _copy(self, position: int, count: int) -> bytes:
-        start = position % self._size
-        first = min(count, self._size - start)
-        base = mmap.PAGESIZE
-        return self._memory[base + start : base + start + first] + self._memory[base : base + count - first]
 
 
 def _describe_event() -> tuple[int, struct.Struct]:
     """The event's number, and how this kernel lays out a record: size, time, socket, states, ports, addresses."""
     root = mount_detached("tracefs")
     try:
-        number = int(_read(root, f"{_EVENT}/id"))
-        layout = _read(root, f"{_EVENT}/format")
+        event = Path(f"/proc/self/fd/{root}/events/sock/inet_sock_set_state")
+        number, layout = int((event / "id").read_text()), (event / "format").read_text()
     finally:
         os.close(root)
     offsets = {name: int(offset) for name, offset in re.findall(r"(\w+)(?:\[\d+\])?;\s*offset:(\d+);", layout)}
     pattern, at = "=6xHQ4x", 0  # a header and the time stand before the fields, and their size
-    for name, code, size in _FIELDS:
+    for name, code in _FIELDS:
         pattern += f"{offsets[name] - at}x{code}"
-        at = offsets[name] + size
+        at = offsets[name] + struct.calcsize(code)
     return number, struct.Struct(pattern)
-
-
-def _read(root: int, path: str) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=root)
-    with os.fdopen(descriptor) as file:
-        return file.read()
 
 
 def _online_cpus() -> set[int]:
@@ -268,26 +213,16 @@ def _online_cpus() -> set[int]:
     return {cpu for bounds in ranges for cpu in range(int(bounds[0]), int(bounds[-1]) + 1)}
 
 
-def _ring_pages(cpus: int) -> int:
-    """How many pages of data each CPU gets: a power of two, as perf wants it."""
-    share = max(_LEAST_RING_PAGES, _RINGS_BYTES // mmap.PAGESIZE // cpus)
-    return 1 << share.bit_length() - 1
-
-
 def _attributes(event: int, wake_up_at: int) -> bytes:
     """A perf_event_attr: sample every occurrence with time and raw data, stamped by CLOCK_MONOTONIC."""
-    attributes = bytearray(128)
-    tracepoint, raw, time = 2, 1 << 10, 1 << 2
+    tracepoint, raw, with_time = 2, 1 << 10, 1 << 2
     disabled, watermark, use_clock = 1, 1 << 14, 1 << 25
     flags = disabled | watermark | use_clock
     # Nobody sleeps on these descriptors; but without a watermark each event would cost an interrupt to wake a sleeper.
-    struct.pack_into("=IIQQQQQI", attributes, 0, tracepoint, 128, event, 1, raw | time, 0, flags, wake_up_at)
-    struct.pack_into("=i", attributes, 92, 1)  # CLOCK_MONOTONIC
-    return bytes(attributes)
+    clock = time.CLOCK_MONOTONIC
+    return struct.pack("=IIQQQQQI40xi32x", tracepoint, 128, event, 1, raw | with_time, 0, flags, wake_up_at, clock)
 
 
 def mapped(address: str) -> bytes:
     """The address as an IPv6 one: IPv4 in its IPv4-mapped form (RFC 4291 2.5.5.2)."""
-    if ":" in address:
-        return socket.inet_pton(socket.AF_INET6, address)
-    return _MAPPED_IPV4 + socket.inet_aton(address)
+    return socket.inet_pton(socket.AF_INET6, address if ":" in address else f"::ffff:{address}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,11 +46,8 @@ def ensure_privileges() -> None:
 def may_make_namespaces() -> bool:
     """Whether this process has CAP_NET_ADMIN and CAP_SYS_ADMIN in its user namespace (capabilities(7))."""
     needed = _CAP_NET_ADMIN | _CAP_SYS_ADMIN
-    for line in Path("/proc/self/status").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "CapEff":
-            return int(value, 16) & needed == needed
-    return False
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["CapEff"], 16) & needed == needed
 
 
 def become_root_of_own_user_namespace() -> None:
@@ -70,7 +68,11 @@ def become_root_of_own_user_namespace() -> None:
 
 def forbidding(settings: Path = SETTINGS) -> Policy | None:
     """The first setting that forbids user namespaces; None when none does, or none can be read."""
-    return next((each for each in POLICIES if _value(settings, each.sysctl) == each.forbids), None)
+    for each in POLICIES:
+        with suppress(OSError):
+            if settings.joinpath(*each.sysctl.split(".")).read_text().strip() == each.forbids:
+                return each
+    return None
 
 
 def _not_allowed(how: str) -> MachineError:
@@ -81,10 +83,3 @@ def _not_allowed(how: str) -> MachineError:
         f"this user is not root and may not make a user namespace ({why})",
         f"run the lab as root: sudo scripts/lab{mend}",
     )
-
-
-def _value(settings: Path, name: str) -> str:
-    try:
-        return settings.joinpath(*name.split(".")).read_text().strip()
-    except OSError:
-        return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import errno
 import fcntl
-import os
 import socket
 import struct
 from typing import NamedTuple
@@ -66,10 +65,9 @@ def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics:
     OSError for a metric that there is not.
     """
     with namespace.entered():
+        route = rtnetlink.route(socket.if_nametoindex(interface), pair.peer, metrics)
         try:
-            rtnetlink.carry_out(rtnetlink.route_metrics(socket.if_nametoindex(interface), pair.peer, metrics))
-        except ValueError as unknown:
-            raise OSError(errno.EINVAL, str(unknown)) from None
+            rtnetlink.carry_out(route)
         except OSError as refused:
             raise OSError(refused.errno, f"a route with {metrics}: {refused.strerror}") from None
 
@@ -80,8 +78,7 @@ def _mtu_ioctl(namespace: Namespace, command: int, interface: str, value: int) -
         try:
             answer = fcntl.ioctl(door, command, request)
         except OSError as refused:
-            code = refused.errno or errno.EIO
-            raise OSError(code, f"MTU {value} of {interface}: {os.strerror(code)}") from None
+            raise OSError(refused.errno, f"MTU {value} of {interface}: {refused.strerror}") from None
     return int(_MTU_REQUEST.unpack(answer)[1])
 
 
@@ -97,7 +94,5 @@ def _switch_offloads_off(interface: str) -> None:
             try:
                 fcntl.ioctl(door, _SIOCETHTOOL, request.ljust(40, b"\0"))
             except OSError as refused:
-                raise MachineError(
-                    f"{interface}: {what} offload cannot be switched off ({refused.strerror})",
-                    "use a kernel whose veth answers ethtool, Linux 4.1 or later",
-                ) from None
+                why = f"{interface}: {what} offload cannot be switched off ({refused.strerror})"
+                raise MachineError(why, "use a kernel whose veth answers ethtool, Linux 4.1 or later") from None

@@ -8,14 +8,16 @@ the same place. That a check turns red then is what shows that it looks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
+from lab.host.addresses import KERNEL_MAC, PEER_MAC
 from lab.mutate.mutations import LASTING, MUTATIONS
-from lab.record.events import CheckMade, Event
+from lab.record.events import CheckMade, Event, FrameSeen
 from lab.session.readings import Readings
 from lab.session.tolerance import DEADLINE_S
-from lab.wire.faults import carries_tcp
+from lab.tcp.flags import ACK
+from lab.wire.frames import Encoder, decode
+from lab.wire.ip import carries_tcp
 from lab.wire.link import Frame, Link
 
 T = TypeVar("T")
@@ -97,6 +99,16 @@ class Mutant(Readings):
             value = MUTATIONS[kind][mutation.name](value)
         return value
 
+    def last_frames(self) -> list[FrameSeen]:
+        """By connection, the one used last at the end: the last frame of the peer, else the first of the kernel."""
+        last: dict[int, FrameSeen] = {}
+        for event in self._events:
+            if isinstance(event, FrameSeen) and event.connection is not None and event.segment is not None:
+                if event.from_peer:
+                    last.pop(event.connection, None)
+                last.setdefault(event.connection, event)
+        return list(last.values())
+
     def _next_spot(self, kind: str) -> Spot:
         checks = sum(isinstance(event, CheckMade) for event in self._events[self._counted :])
         self._counted = len(self._events)
@@ -112,38 +124,25 @@ class MutantLink:
 
     def __init__(self, link: Link, mutant: Mutant) -> None:
         self._link = link
-        self._observed: Callable[[str, Any], Any] = mutant.observed
+        self._mutant = mutant
         self._waiting: list[Frame] = []
-        self._last: dict[bytes, tuple[bytes, bool]] = {}
-        """By connection, the one used last at the end: the last frame sent on it and True.
-
-        Where none was sent yet, the first one received and False.
-        """
 
     def send(self, data: bytes) -> int:
         """Send a frame as it is. One that is not TCP is a fence: a mutant may say something before the answer."""
-        if carries_tcp(data):
-            self._last.pop(_ends(data), None)
-            self._last[_ends(data)] = data, True
-            return self._link.send(data)
-        back = self._observed("fence", 0)
+        back = 0 if carries_tcp(data) else self._mutant.observed("fence", 0)
         time_ns = self._link.send(data)
-        if 0 < back <= len(self._last):
-            frame, was_sent = list(self._last.values())[-back]
-            more = _answer_to(frame) if was_sent else _WITH_ACK_OR_NOT([Frame(time_ns, frame)])[0].data
-            self._waiting.append(Frame(time_ns, more))
+        connections = self._mutant.last_frames() if back else []
+        if 0 < back <= len(connections):
+            self._waiting.append(Frame(time_ns, _one_more(connections[-back])))
         return time_ns
 
     def receive(self, deadline_ns: int) -> Frame | None:
         """The next frame of the kernel, altered or not."""
         while not self._waiting:
             frame = self._link.receive(deadline_ns)
-            if frame is None:
-                return None
-            if not carries_tcp(frame.data):
+            if frame is None or not carries_tcp(frame.data):
                 return frame
-            self._last.setdefault(_ends(_answer_to(frame.data)), (frame.data, False))
-            self._waiting = list(self._observed("frame", [frame]))
+            self._waiting = list(self._mutant.observed("frame", [frame]))
         return self._waiting.pop(0)
 
     def close(self) -> None:
@@ -151,24 +150,14 @@ class MutantLink:
         self._link.close()
 
 
-_ADDRESSES_AT = {b"\x86\xdd": 22, b"\x08\x00": 26}
-_WITH_ACK_OR_NOT = MUTATIONS["frame"]["without ACK, or with it"]
-
-
-def _ends(frame: bytes) -> bytes:
-    return frame[_ADDRESSES_AT[frame[12:14]] : _ports_at(frame) + 4]
-
-
-def _ports_at(frame: bytes) -> int:
-    return 54 if frame[12:14] == b"\x86\xdd" else 14 + (frame[14] & 15) * 4
-
-
-def _answer_to(frame: bytes) -> bytes:
-    """The same frame back: addresses and ports change places, which leaves every checksum right."""
-    at, ports = _ADDRESSES_AT[frame[12:14]], _ports_at(frame)
-    size = 16 if frame[12:14] == b"\x86\xdd" else 4
-    return (
-        frame[6:12] + frame[:6] + frame[12:at]
-        + frame[at + size : at + 2 * size] + frame[at : at + size] + frame[at + 2 * size : ports]
-        + frame[ports + 2 : ports + 4] + frame[ports : ports + 2] + frame[ports + 4 :]
-    )  # fmt: skip
+def _one_more(last: FrameSeen) -> bytes:
+    """What the kernel might say once more: the peer's last segment back, or its own first one with ACK or without."""
+    received = decode(last.data)
+    assert received is not None  # the frame carries a segment
+    ends, segment = received
+    if last.from_peer:
+        ends = ends.reversed()
+    else:
+        segment = segment._replace(flags=segment.flags ^ ACK)
+    encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
+    return encoder.encode(ends.source_port, ends.destination_port, segment._replace(faults=()))

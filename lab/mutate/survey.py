@@ -25,7 +25,7 @@ from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints, decode
 
 _AT_ONCE = 24
-_MOST_MUTATIONS, _MOST_RECENT = 100, 60
+_MOST_MUTATIONS, _MOST_RECENT = 120, 80
 """The most that are tried on a check, and of those the most that alter what was read shortly before it."""
 _HEARD_BEFORE = 4
 """How many readings of before the last check are tried, too."""
@@ -258,8 +258,9 @@ def _backwards(readings: list[Reading], end: int) -> Iterator[Reading]:
 
 
 def _mutations_of(reading: Reading, names: Iterable[str] | None = None) -> Iterator[Mutation]:
-    """The mutations of one reading, all that there are unless they are named."""
-    return (Mutation(reading.kind, reading.spot, name) for name in names or MUTATIONS[reading.kind])
+    """The mutations of one reading: those named, else all; of a fence only the nearest connection."""
+    known = islice(MUTATIONS[reading.kind], 1 if reading.kind == "fence" else None)
+    return (Mutation(reading.kind, reading.spot, name) for name in names or known)
 
 
 def _names_for(expected: Expected, turn: int) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from lab.record.events import CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Outcome, Result, Run
 from lab.wire import pcapng
-from lab.wire.echo import is_reply
+from lab.wire.echo import reply_in
 from lab.wire.frames import why_no_segment
 
 _KERNEL, _PEER = 0, 1
@@ -85,7 +85,7 @@ def _notes(seen: FrameSeen) -> list[str]:
     if seen.segment is None:
         if seen.from_peer and seen.connection is None:
             return [_REQUEST]
-        return [_REPLY if is_reply(seen.data) else f"it carries no segment: {why_no_segment(seen.data)}"]
+        return [_REPLY if reply_in(seen.data) else f"it carries no segment: {why_no_segment(seen.data)}"]
     notes = ["a retransmission"] * seen.retransmission
     if seen.lost or (seen.connection is not None and seen.peer_state is None):
         notes.append("the wire lost it")

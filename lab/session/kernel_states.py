@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from lab.host.inet_diag import StateLookup, question
+from lab.host.inet_diag import StateLookup
 from lab.host.tracepoint import StateTracer, Transition, mapped
 from lab.record.events import Recording, StateSeen
 from lab.record.kernel_state import KernelState
@@ -35,7 +35,6 @@ class KernelStates:
         """Which connection has these ends (the kernel's, the peer's), addresses as the tracepoint tells them."""
         self._opening: dict[tuple[bytes, int, bytes, int], int | None] = {}
         """The same without the kernel's port; None where that leaves more than one connection."""
-        self._questions: dict[int, bytes] = {}
         self.traced = tracer is not None
         """Whether there is a tracepoint to tell of states that nobody looked up."""
 
@@ -66,7 +65,7 @@ class KernelStates:
 
     def tcp_info(self, number: int) -> dict[str, int]:
         """TCP_INFO of a connection, whoever has it open; {} when it has none."""
-        return self._observed("info", self._lookup.tcp_info(self._question(number)))
+        return self._observed("info", self._lookup.tcp_info(*self._ends(number)))
 
     def catch_up(self) -> None:
         """Take over what the tracepoint has seen since the last time.
@@ -96,15 +95,11 @@ class KernelStates:
             yield
 
     def _look(self, number: int) -> KernelState:
-        return self._observed("look", self._lookup.ask(self._question(number)))
+        return self._observed("look", self._lookup.of(*self._ends(number)))
 
-    def _question(self, number: int) -> bytes:
-        asked = self._questions.get(number)
-        if asked is None:
-            of = self._recording.connections[number]
-            asked = question(of.family, of.kernel_address, of.kernel_port, of.peer_address, of.peer_port)
-            self._questions[number] = asked
-        return asked
+    def _ends(self, number: int) -> tuple[int, str, int, str, int]:
+        of = self._recording.connections[number]
+        return of.family, of.kernel_address, of.kernel_port, of.peer_address, of.peer_port
 
     def _add(
         self, time_ns: int, number: int | None, state: State, witness: str, detail: KernelState | None = None

@@ -22,7 +22,8 @@ from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire.echo import Echo
 from lab.wire.faults import Fault, FaultyLink, TappedLink
-from lab.wire.frames import Encoder, Endpoints, decode, packed, written
+from lab.wire.frames import Encoder, Endpoints, decode
+from lab.wire.ip import packed, written
 from lab.wire.link import Frame, Link
 
 _FENCE_DEADLINE_NS = 30_000_000_000
@@ -339,10 +340,10 @@ class Switchboard:
     # The wire.
 
     def disturb(
-        self, seed: int, to_kernel: Sequence[Fault], from_kernel: Sequence[Fault], lies: Sequence[Fault]
+        self, seed: int, to_kernel: Sequence[Fault], from_kernel: Sequence[Fault], mutations: Sequence[Fault]
     ) -> None:
         """From now on the wire has these faults and no others; what the kernel sends is judged before they strike."""
-        self._lossy = FaultyLink(self._wire, seed, to_kernel, lies) if to_kernel or lies else None
+        self._lossy = FaultyLink(self._wire, seed, to_kernel, mutations) if to_kernel or mutations else None
         self._loses_answers = bool(from_kernel)
         wire = self._lossy or self._wire
         tapped = TappedLink(wire, lambda frame: self.take(frame, delivered=False))

@@ -15,6 +15,7 @@ from enum import Enum
 
 from lab.tcp.flags import bits
 from lab.wire.frames import decode
+from lab.wire.ip import carries_tcp
 from lab.wire.link import Frame, Link
 
 
@@ -27,12 +28,6 @@ class Action(Enum):
     REORDER = "reorder"
     """Held back until the next frame of the same direction has passed."""
     ALTER = "alter"
-
-
-def carries_tcp(frame: bytes) -> bool:
-    """Whether it is TCP over IPv4 or IPv6, whatever else may be wrong with it."""
-    kind = frame[12:14]
-    return frame[23:24] == b"\x06" if kind == b"\x08\x00" else kind == b"\x86\xdd" and frame[20:21] == b"\x06"
 
 
 def carries(letters: str) -> Callable[[bytes], bool]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lab.wire import crafting
-from lab.wire.frames import ETHERNET
+from lab.wire import crafting, ip
 
 _ERRORS = {
     # name                   ICMP      ICMPv6     (type, code): RFC 792 and 1122 3.2.2, RFC 4443 3
@@ -15,9 +14,6 @@ _ERRORS = {
 }
 NAMES = tuple(_ERRORS)
 """The errors that there are."""
-_ICMPV6 = 58
-_PROTOCOL_AT = {b"\x08\x00": (23, 1, 20), b"\x86\xdd": (20, _ICMPV6, 40)}
-"""By EtherType: where the protocol stands, its number for ICMP, and how long the IP header is."""
 _QUOTED_TCP = 8
 """The ports and the sequence number: all that RFC 792 promises to quote of a segment."""
 
@@ -29,16 +25,14 @@ def build_error(name: str, about: bytes) -> bytes:
     """
     if name not in _ERRORS:
         raise ValueError(f"{name!r} is no ICMP error, use one of {', '.join(NAMES)}")
-    _, protocol, header = _PROTOCOL_AT[about[12:14]]
-    quoted = about[ETHERNET : ETHERNET + header + _QUOTED_TCP]
-    return crafting.build_icmp(about, _ERRORS[name][protocol == _ICMPV6], quoted)
+    packet = ip.packet_in(about)
+    assert not isinstance(packet, str)  # nobody complains of a frame that carries none
+    quoted = about[ip.ETHERNET : packet.start + _QUOTED_TCP]
+    return crafting.build_icmp(about, _ERRORS[name][packet.family == 6], quoted)
 
 
 def error_in(frame: bytes) -> str | None:
     """The name of the error that a frame carries, None when it carries none."""
-    at, protocol, header = _PROTOCOL_AT.get(frame[12:14], (0, -1, 0))
-    start = ETHERNET + header
-    if len(frame) < start + 8 or frame[at] != protocol:
-        return None
-    told = frame[start], frame[start + 1]
-    return next((name for name, kinds in _ERRORS.items() if told == kinds[protocol == _ICMPV6]), None)
+    family, message = ip.icmp_message_in(frame)
+    told = tuple(message[:2])
+    return next((name for name, kinds in _ERRORS.items() if told == kinds[family == 6]), None)

@@ -37,6 +37,7 @@ DOORS = {
     "rich": {"report", "cli"},
     "jinja2": {"report"},
     "markupsafe": {"report"},
+    "pytest": {"pytest_plugin"},
 }
 NOT_IN_THE_MODEL = {
     *("socket", "select", "selectors", "ssl", "asyncio", "threading", "subprocess", "os"),  # the machine
@@ -44,6 +45,8 @@ NOT_IN_THE_MODEL = {
     *("random", "secrets", "uuid"),  # chance
 }
 MAY_PRINT_AND_EXIT = {"cli", "__main__"}
+COMPUTED = "a name that is computed"
+"""Instead of the module that is imported, where the source does not tell it."""
 
 
 def may_import(room: str) -> set[str]:
@@ -51,89 +54,130 @@ def may_import(room: str) -> set[str]:
     return {*ARROWS[room], *(each for nearest in ARROWS[room] for each in may_import(nearest))}
 
 
-def layer_of(path: Path, package: Path) -> str:
-    return path.relative_to(package).with_suffix("").parts[0]
+class Sources:
+    """The modules of a package, and what each of them imports: at the top, for types, and inside of functions."""
+
+    def __init__(self, package: Path) -> None:
+        self.paths: dict[str, Path] = {}
+        self.trees: dict[str, ast.Module] = {}
+        for path in sorted(package.rglob("*.py")):
+            parts = path.relative_to(package.parent).with_suffix("").parts
+            module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            self.paths[module] = path.relative_to(package.parent)
+            self.trees[module] = ast.parse(path.read_text(encoding="utf-8"))
+        # lab/__init__.py loads what it hands on at the first use: whoever asks for it imports where it comes from.
+        self._handed_on = {
+            f"lab.{name.name}": f"{node.module}.{name.name}"
+            for node in ast.walk(self.trees.get("lab", ast.Module([], [])))
+            if isinstance(node, ast.ImportFrom)
+            for name in node.names
+        }
+
+    def room_of(self, module: str) -> str:
+        return self.paths[module].with_suffix("").parts[1]
+
+    def imported_by(self, module: str) -> Iterator[tuple[int, str]]:
+        """Yield line and dotted name of everything that a module imports; `from a import b` counts as `a.b`."""
+        for line, name in self._named_in(module):
+            if name == "lab.*":
+                yield from ((line, each) for each in self._handed_on.values())
+            else:
+                yield line, self._handed_on.get(name, name)
+
+    def modules_imported_by(self, module: str) -> set[str]:
+        """The modules of the package among them: `from a import b` is one of a package a, or has it from a module a."""
+        names = [name for _, name in self.imported_by(module)]
+        found = {name if name in self.paths else name.rpartition(".")[0] for name in names}
+        return found & set(self.paths)
+
+    def _named_in(self, module: str) -> Iterator[tuple[int, str]]:
+        tree, parents = self.trees[module], self.paths[module].parent.parts
+        for node in ast.walk(tree):
+            match node:
+                case ast.Import(names=names):
+                    for each in names:
+                        # Of `import lab` each `lab.something` is seen on its own.
+                        yield node.lineno, "lab.*" if each.name == "lab" and each.asname else each.name
+                case ast.Attribute(value=ast.Name(id="lab"), attr=name) if self._binds_lab(tree):
+                    yield node.lineno, f"lab.{name}"
+                case ast.ImportFrom(module="importlib", names=[ast.alias(name="import_module", asname=str())]):
+                    yield node.lineno, COMPUTED
+                case ast.ImportFrom(module=source, names=names, level=level):
+                    base = [*parents[: len(parents) - level + 1]] if level else []
+                    base += [source] if source else []
+                    yield from ((node.lineno, ".".join([*base, each.name])) for each in names)
+                case ast.Call(
+                    func=ast.Name(id="__import__" | "import_module") | ast.Attribute(attr="import_module"),
+                    args=[first, *_],
+                ):
+                    name = str(first.value) if isinstance(first, ast.Constant) else "."
+                    yield node.lineno, COMPUTED if name.startswith(".") else name
+                case ast.Constant(value=str(name)) if name in self.paths and name != "lab":
+                    yield node.lineno, name  # whatever loads it, the name has to stand somewhere
+
+    @staticmethod
+    def _binds_lab(tree: ast.Module) -> bool:
+        imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import))
+        return any(name.name.partition(".")[0] == "lab" and not name.asname for each in imports for name in each.names)
 
 
-def modules_named_in(tree: ast.AST, parents: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    """Yield line and dotted name of everything that a module imports; `from a import b` counts as `a.b`."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                yield from ((node.lineno, name.name) for name in names)
-            case ast.ImportFrom(module=module, names=names, level=level):
-                base = [*parents[: len(parents) - level + 1]] if level else []
-                base += [module] if module else []
-                yield from ((node.lineno, ".".join([*base, name.name])) for name in names)
-            case ast.Call(
-                func=ast.Name(id="__import__" | "import_module") | ast.Attribute(attr="import_module"),
-                args=[ast.Constant(value=str(name)), *_],
-            ):
-                yield node.lineno, name
-
-
-def fault_of_import(layer: str, name: str, layers: set[str]) -> str | None:
-    """Say what is wrong with a module of this layer importing this name, or None."""
+def fault_of_import(room: str, name: str, rooms: set[str]) -> str | None:
+    """Say what is wrong with a module of this room importing this name, or None."""
     top, _, rest = name.partition(".")
+    if name == COMPUTED:
+        return None if room == "__init__" else f"{room} must not import {name}"
     if top == "lab":
         target = rest.partition(".")[0]
-        if target not in layers:
-            target = layer if target == "__version__" else "author"  # lab/__init__.py hands on the author's names
-        allowed = target == layer or target in may_import(layer)
-        return None if allowed else f"{layer} must not import {target}"
-    if top in DOORS and layer not in DOORS[top]:
-        return f"{layer} must not import {top}: its place is {' and '.join(sorted(DOORS[top]))}"
-    if layer == "tcp" and top not in sys.stdlib_module_names:
+        allowed = target not in rooms or target == room or target in may_import(room)  # not in rooms: the version
+        return None if allowed else f"{room} must not import {target}"
+    if room == "tcp" and top not in sys.stdlib_module_names:
         return f"tcp imports {top}: the model needs the standard library only"
-    if layer == "tcp" and top in NOT_IN_THE_MODEL:
+    if room == "tcp" and top in NOT_IN_THE_MODEL:
         return f"tcp imports {top}: no machine, no clock, no chance in the model"
-    return None
+    if top in sys.stdlib_module_names or room in DOORS.get(top, ()):
+        return None
+    return f"{room} must not import {top}: its place is {' and '.join(sorted(DOORS.get(top, ['nowhere'])))}"
 
 
 def prints_and_exits(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield line and name of every print, and of every end of the process."""
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Name(id="print" | "exit" | "quit" as name)):
-                yield node.lineno, name
-            case ast.Attribute(value=ast.Name(id="sys"), attr="exit" | "stdout" | "stderr" as name):
-                yield node.lineno, f"sys.{name}"
+            case ast.Name(id="print") | ast.Call(func=ast.Name(id="exit" | "quit")):
+                yield node.lineno, "print" if isinstance(node, ast.Name) else ast.unparse(node.func)
+            case ast.Attribute(value=ast.Name(id="sys"), attr="exit" | "stdout" | "stderr"):
+                yield node.lineno, ast.unparse(node)
+            case ast.Attribute(value=ast.Name(id="os"), attr="_exit" | "abort"):
+                yield node.lineno, ast.unparse(node)
+            case ast.ImportFrom(module="sys" | "os" as module, names=names):
+                words = {"exit", "stdout", "stderr", "_exit", "abort"}
+                yield from ((node.lineno, f"{module}.{each.name}") for each in names if each.name in words)
             case ast.Raise(exc=ast.Name(id="SystemExit") | ast.Call(func=ast.Name(id="SystemExit"))):
                 yield node.lineno, "SystemExit"
 
 
 def faults(package: Path) -> list[str]:
     """List every import and every print in a package that breaks the rules above."""
+    sources = Sources(package)
     found = []
-    layers = {layer_of(path, package) for path in package.rglob("*.py")}
-    for path in sorted(package.rglob("*.py")):
-        layer = layer_of(path, package)
-        if layer not in ARROWS:
-            found.append(f"{path.relative_to(package.parent)}: {layer} has no place in ARROWS yet")
+    rooms = {sources.room_of(module) for module in sources.paths}
+    for module, path in sources.paths.items():
+        room = sources.room_of(module)
+        if room not in ARROWS:
+            found.append(f"{path}: {room} has no place in ARROWS yet")
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        parents = path.relative_to(package.parent).parent.parts
-        wrong = [(line, fault_of_import(layer, name, layers)) for line, name in modules_named_in(tree, parents)]
-        if layer not in MAY_PRINT_AND_EXIT:
-            wrong += [(line, f"{name} belongs into lab/cli") for line, name in prints_and_exits(tree)]
-        found += [f"{path.relative_to(package.parent)}:{line}: {fault}" for line, fault in wrong if fault]
+        wrong = [(line, fault_of_import(room, name, rooms)) for line, name in sources.imported_by(module)]
+        if room not in MAY_PRINT_AND_EXIT:
+            wrong += [(line, f"{name} belongs into lab/cli") for line, name in prints_and_exits(sources.trees[module])]
+        found += [f"{path}:{line}: {fault}" for line, fault in sorted({each for each in wrong if each[1]})]
     return found
 
 
 def circles(package: Path) -> list[str]:
-    """A circle of files that import each other, imports for types and inside of functions included; [] without one."""
-    files = {}
-    for path in package.rglob("*.py"):
-        parts = path.relative_to(package.parent).with_suffix("").parts
-        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    graph: dict[str, set[str]] = {}
-    for module, path in files.items():
-        parents = path.relative_to(package.parent).parent.parts
-        named = [name for _, name in modules_named_in(ast.parse(path.read_text(encoding="utf-8")), parents)]
-        # `from a import b` names a module b of a package a, or something that the module a has.
-        found = (name if name in files else name.rpartition(".")[0] for name in named)
-        graph[module] = {name for name in found if name in files and name != module}
-    graph[package.name] = set()  # lab/__init__.py hands on what others have made, when somebody asks for it
+    """A circle of files that import each other; [] without one."""
+    sources = Sources(package)
+    graph = {module: sources.modules_imported_by(module) for module in sources.paths}
+    graph[package.name] = set()  # see `_handed_on`
     try:
         list(TopologicalSorter(graph).static_order())
     except CycleError as error:
@@ -152,16 +196,59 @@ def test_the_lab_keeps_to_its_layers() -> None:
 
 
 def test_every_layer_is_looked_at() -> None:
-    seen = {layer_of(path, ROOT / "lab") for path in (ROOT / "lab").rglob("*.py")}
-    assert set(ARROWS) <= seen
+    sources = Sources(ROOT / "lab")
+    assert {sources.room_of(module) for module in sources.paths} == set(ARROWS)
 
 
 def test_rooms_have_no_circle() -> None:
     list(TopologicalSorter(ARROWS).static_order())  # CycleError names one
 
 
+@pytest.mark.parametrize(
+    ("room", "rests_on"),
+    [
+        ("tcp", set()),
+        ("wire", {"tcp"}),
+        ("record", {"tcp", "wire"}),
+        ("host", {"tcp", "wire", "record"}),
+        ("claims", {"tcp", "wire", "record"}),
+        ("session", {"tcp", "wire", "record", "host", "claims"}),
+        ("crowd", {"tcp", "wire", "record", "host", "claims", "session"}),
+        ("author", {"tcp", "wire", "record", "host", "claims", "session", "crowd"}),
+        ("mutate", {"tcp", "wire", "record", "host", "claims", "session", "crowd", "author"}),
+        ("report", {"tcp", "wire", "record", "claims"}),
+    ],
+)
+def test_a_room_rests_on_no_more_than_the_design_says(room: str, rests_on: set[str]) -> None:
+    assert may_import(room) == rests_on
+
+
 def test_files_have_no_circle() -> None:
     assert circles(ROOT / "lab") == []
+
+
+def test_the_lab_hands_on_what_it_says() -> None:
+    tree = Sources(ROOT / "lab").trees["lab"]
+    for_types = {
+        name.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lab.")
+        for name in node.names
+    }
+    [loaded] = [ast.literal_eval(node) for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+    assert loaded == for_types
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package with all rooms of the lab, and nothing in them."""
+    package = tmp_path / "lab"
+    for room in ARROWS:
+        (package / room).mkdir(parents=True)
+        (package / room / "__init__.py").touch()
+    (package / "__init__.py").write_text("if TYPE_CHECKING:\n    from lab.author.lab import Lab\n__version__ = '1'\n")
+    (package / "author" / "lab.py").touch()
+    return package
 
 
 @pytest.mark.parametrize(
@@ -170,15 +257,36 @@ def test_files_have_no_circle() -> None:
         ("wire/link.py", "from lab.host import netns", "1: wire must not import host"),
         ("wire/link.py", "from lab import host", "1: wire must not import host"),
         ("wire/deep/link.py", "from ...host import netns", "1: wire must not import host"),
+        ("wire/__init__.py", "from ..host import netns", "1: wire must not import host"),
         ("wire/link.py", "from .. import host", "1: wire must not import host"),
         ("wire/link.py", "from ..cli import app", "1: wire must not import cli"),
         ("wire/link.py", "if TYPE_CHECKING:\n    from lab.record import events", "2: wire must not import record"),
         ("record/events.py", "def f():\n    import lab.host.link", "2: record must not import host"),
+        ("record/events.py", "import lab.host.link as link", "1: record must not import host"),
+        ("record/events.py", "from lab.author.registry import Scenario", "1: record must not import author"),
+        ("claims/index.py", "from lab.author.registry import Scenario", "1: claims must not import author"),
+        ("claims/index.py", "from lab.record.results import Scenario", None),
         ("host/netns.py", "import lab.wire.link, lab.tcp.flags", None),
         ("tcp/state.py", "import importlib\nimportlib.import_module('lab.wire')", "2: tcp must not import wire"),
+        ("tcp/state.py", "__import__('lab.wire')", "1: tcp must not import wire"),
+        ("cli/run.py", "__import__(name)", f"1: cli must not import {COMPUTED}"),
+        ("tcp/state.py", "f('lab.wire')", "1: tcp must not import wire"),
+        (
+            "cli/run.py",
+            "from importlib import import_module\nimport_module('.wire', 'lab')",
+            f"2: cli must not import {COMPUTED}",
+        ),
+        ("cli/run.py", "import importlib\nimportlib.import_module(name)", f"2: cli must not import {COMPUTED}"),
+        ("cli/run.py", "from importlib import import_module as load", f"1: cli must not import {COMPUTED}"),
         ("report/html.py", "from lab import Lab", "1: report must not import author"),
+        ("report/html.py", "from lab import *", "1: report must not import author"),
+        ("report/html.py", "import lab\n\nlab.Lab()", "3: report must not import author"),
+        ("report/html.py", "import lab as ours", "1: report must not import author"),
+        ("report/html.py", "import lab\n\nprinted = lab.__version__", None),
         ("mutate/mutant.py", "from lab import Lab", None),
+        ("session/recorder.py", "from lab.mutate.mutant import Liar", "1: session must not import mutate"),
         ("report/html.py", "from lab.host import netns", "1: report must not import host"),
+        ("report/html.py", "from lab.session import timers", "1: report must not import session"),
         ("author/run.py", "from lab.report import html", "1: author must not import report"),
         ("tcp/state.py", "from lab import Lab", "1: tcp must not import author"),
         ("tcp/state.py", "from lab import __version__", None),
@@ -192,18 +300,26 @@ def test_files_have_no_circle() -> None:
         ),
         ("wire/link.py", "from scapy.layers.inet import TCP\nfrom lab.tcp import flags", None),
         ("host/netns.py", "import pyroute2.netns", None),
+        ("host/netns.py", "import numpy", "1: host must not import numpy: its place is nowhere"),
+        (
+            "author/run.py",
+            "from scripts.benchmarks import labs",
+            "1: author must not import scripts: its place is nowhere",
+        ),
         ("author/run.py", "print('hello')", "1: print belongs into lab/cli"),
+        ("author/run.py", "say = print", "1: print belongs into lab/cli"),
+        ("author/run.py", "exit(1)", "1: exit belongs into lab/cli"),
         ("author/run.py", "import sys\nsys.exit(1)", "2: sys.exit belongs into lab/cli"),
+        ("author/run.py", "import sys\nf(file=sys.stderr)", "2: sys.stderr belongs into lab/cli"),
+        ("author/run.py", "from sys import stdout", "1: sys.stdout belongs into lab/cli"),
+        ("author/run.py", "import os\nos._exit(1)", "2: os._exit belongs into lab/cli"),
         ("author/run.py", "raise SystemExit(1)", "1: SystemExit belongs into lab/cli"),
+        ("author/run.py", "raise SystemExit", "1: SystemExit belongs into lab/cli"),
         ("cli/run.py", "import sys\nprint('hello')\nsys.exit(1)", None),
         ("helpers.py", "", "helpers has no place in ARROWS yet"),
     ],
 )
-def test_the_checker_sees_a_violation(tmp_path: Path, file: str, source: str, fault: str | None) -> None:
-    package = tmp_path / "lab"
-    for layer in ARROWS:
-        (package / layer).mkdir(parents=True)
-        (package / layer / "__init__.py").touch()
+def test_the_checker_sees_a_violation(package: Path, file: str, source: str, fault: str | None) -> None:
     (package / file).parent.mkdir(exist_ok=True)
     (package / file).write_text(source)
 
@@ -213,15 +329,37 @@ def test_the_checker_sees_a_violation(tmp_path: Path, file: str, source: str, fa
 
 @pytest.mark.parametrize(
     "back",
-    ["from lab.tcp.a import A", "if TYPE_CHECKING:\n    import lab.tcp.a", "def f():\n    from lab.tcp import a"],
-    ids=["at the top", "for types", "in a function"],
+    [
+        "from lab.tcp.a import A",
+        "from lab.tcp import a",
+        "from .a import A",
+        "from . import a",
+        "if TYPE_CHECKING:\n    import lab.tcp.a",
+        "def f():\n    from lab.tcp import a",
+        "from importlib import import_module\nimport_module('lab.tcp.a')",
+    ],
+    ids=["absolute", "of the room", "relative", "of its own room", "for types", "in a function", "by its name"],
 )
-def test_the_checker_sees_a_circle(tmp_path: Path, back: str) -> None:
-    room = tmp_path / "lab" / "tcp"
-    room.mkdir(parents=True)
-    for name, source in (("__init__", ""), ("a", "from lab.tcp import b"), ("b", "import lab.tcp.c"), ("c", "")):
-        (room / f"{name}.py").write_text(source)
-    assert circles(tmp_path / "lab") == []
+def test_the_checker_sees_a_circle(package: Path, back: str) -> None:
+    for name, source in (("a", "from lab.tcp import b"), ("b", "import lab.tcp.c"), ("c", "")):
+        (package / "tcp" / f"{name}.py").write_text(source)
+    assert circles(package) == []
 
-    (room / "c.py").write_text(back)
-    assert circles(tmp_path / "lab") == ["lab.tcp.a -> lab.tcp.b -> lab.tcp.c -> lab.tcp.a"]
+    (package / "tcp" / "c.py").write_text(back)
+    assert circles(package) == ["lab.tcp.a -> lab.tcp.b -> lab.tcp.c -> lab.tcp.a"]
+
+
+@pytest.mark.parametrize("back", ["from lab import Lab", "from lab import *", "import lab\n\nlab.Lab()"])
+def test_the_checker_sees_a_circle_through_what_the_lab_hands_on(package: Path, back: str) -> None:
+    (package / "author" / "lab.py").write_text("from lab.author import peer")
+    (package / "author" / "peer.py").write_text("from lab import __version__")
+    assert circles(package) == []
+
+    (package / "author" / "peer.py").write_text(back)
+    assert circles(package) == ["lab.author.lab -> lab.author.peer -> lab.author.lab"]
+
+
+def test_the_checker_sees_a_circle_through_a_package(package: Path) -> None:
+    (package / "cli" / "__init__.py").write_text("from lab.cli.run import run")
+    (package / "cli" / "run.py").write_text("from lab.cli import app")
+    assert circles(package) == ["lab.cli -> lab.cli.run -> lab.cli"]

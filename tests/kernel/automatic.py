@@ -20,7 +20,8 @@ from lab.tcp.rules import Breach, judge
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire.faults import Fault, FaultyLink
-from lab.wire.frames import Encoder, decode, packed
+from lab.wire.frames import Encoder, decode
+from lab.wire.ip import packed
 from lab.wire.link import Frame, Link, PacketLink
 
 KERNEL_PORT, PEER_PORT = 80, 40001

@@ -8,6 +8,7 @@ import re
 import resource
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -17,14 +18,14 @@ from lab.author.peer import Peer
 from lab.crowd import crowd
 from lab.host import sockets, sysctls
 from lab.host.addresses import AddressPool
-from lab.host.many_sockets import ManySockets, ports_in_parts
+from lab.host.sockets import ManySockets, ports_in_parts
 from lab.host.tracepoint import StateTracer
 from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
 from lab.session.errors import KernelDiffers, ScenarioError
 from lab.tcp.state import State
-from lab.wire.crafting import layers, packet_of
+from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.faults import Action, Fault
 
 RANGE = "net.ipv4.ip_local_port_range"
@@ -67,7 +68,7 @@ def told(lab: Lab, raised: KernelDiffers) -> str:
 def test_all_do_what_one_has_done(lab: Lab, example: Callable[[Lab], Peer], count: int) -> None:
     lab.kernel.sysctl("net.core.somaxconn", 1000)
     peer = example(lab) if example is not half_open else half_open(lab, backlog=1000)
-    state = lab.kernel.look(peer)
+    state = lab.kernel.inet_diag(peer).state
     lab.crowd(like=peer, count=count)
     assert lab.kernel.count(state) == count + 1
     lab.finish()
@@ -110,7 +111,7 @@ def test_a_recording_does_not_grow_with_the_crowd(lab: Lab) -> None:
 def altered(field: str, value: Callable[[Any], Any]) -> Any:
     def alter(frame: bytes, _: object) -> bytes:
         packet = packet_of(frame)
-        tcp = packet[layers().TCP]
+        tcp = packet[load_scapy().TCP]
         setattr(tcp, field, value(tcp))
         if field != "chksum":
             del tcp.chksum
@@ -144,7 +145,7 @@ def test_a_kernel_that_lies_to_one_member_is_found_out(lab: Lab, lie: str, nth: 
     """Five members, and each hears SA, then the A of its FIN."""
     field, change, row = LIES[lie]
     example = closed_by_peer(lab)
-    lab.disturb(1, lies=[Fault(Action.ALTER, nth=nth, alter=altered(field, change))])
+    lab.disturb(1, mutations=[Fault(Action.ALTER, nth=nth, alter=altered(field, change))])
     with pytest.raises(KernelDiffers, match=DIFFERS) as raised:
         lab.crowd(like=example, count=5)
     differing = [each.field for each in lab.recording.rows(raised.value.check) if not each.agrees]
@@ -171,7 +172,7 @@ def test_a_wrong_syn_is_found_out(lab: Lab, lie: str) -> None:
     """Of a member that nobody knows yet."""
     field, change, row = LIES[lie]
     example = opened(lab)
-    lab.disturb(1, lies=[Fault(Action.ALTER, nth=3, alter=altered(field, change))])
+    lab.disturb(1, mutations=[Fault(Action.ALTER, nth=3, alter=altered(field, change))])
     with pytest.raises(KernelDiffers, match=DIFFERS) as raised:
         lab.crowd(like=example, count=5)
     differing = [each.field for each in lab.recording.rows(raised.value.check) if not each.agrees]
@@ -181,7 +182,7 @@ def test_a_wrong_syn_is_found_out(lab: Lab, lie: str) -> None:
 def test_what_is_told_of_a_member_that_differs(lab4: Lab) -> None:
     example = half_open(lab4)
     wrong = Fault(Action.ALTER, nth=2, alter=altered("ack", lambda tcp: (tcp.ack + 7) % 2**32))
-    lab4.disturb(1, lies=[wrong])
+    lab4.disturb(1, mutations=[wrong])
     with pytest.raises(KernelDiffers) as raised:
         lab4.crowd(like=example, count=3)
     text = told(lab4, raised.value)
@@ -193,7 +194,7 @@ def test_what_is_told_of_a_member_that_differs(lab4: Lab) -> None:
 def test_an_answer_that_does_not_come_is_missed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowd, "DEADLINE_S", 0.2)
     example = half_open(lab)
-    lab.disturb(1, lies=[Fault(Action.DROP, nth=3)])
+    lab.disturb(1, mutations=[Fault(Action.DROP, nth=3)])
     with pytest.raises(KernelDiffers, match=DIFFERS) as raised:
         lab.crowd(like=example, count=5)
     (row,) = lab.recording.rows(raised.value.check)
@@ -203,7 +204,7 @@ def test_an_answer_that_does_not_come_is_missed(lab: Lab, monkeypatch: pytest.Mo
 def test_what_was_as_it_should_be_is_told_before_what_was_not(lab4: Lab) -> None:
     example = opened(lab4)
     before = len(lab4.recording.checks)
-    lab4.disturb(1, lies=[Fault(Action.ALTER, nth=12, alter=altered("ack", lambda tcp: tcp.ack ^ 1))])
+    lab4.disturb(1, mutations=[Fault(Action.ALTER, nth=12, alter=altered("ack", lambda tcp: tcp.ack ^ 1))])
     with pytest.raises(KernelDiffers):
         lab4.crowd(like=example, count=5)
     told = [(check.passed, check.subject, check.rows[0].got) for check in lab4.recording.checks[before:]]
@@ -214,7 +215,7 @@ def test_what_was_as_it_should_be_is_told_before_what_was_not(lab4: Lab) -> None
 def test_a_segment_too_much_is_none_of_a_retransmission(lab: Lab) -> None:
     """An acknowledgment is never sent again; a SYN+ACK may be, and a second one is passed over."""
     example = closed_by_peer(lab)
-    lab.disturb(1, lies=[Fault(Action.DUPLICATE, nth=1), Fault(Action.DUPLICATE, nth=8)])
+    lab.disturb(1, mutations=[Fault(Action.DUPLICATE, nth=1), Fault(Action.DUPLICATE, nth=8)])
 
     def all_of_it() -> None:
         lab.crowd(like=example, count=5)
@@ -271,7 +272,7 @@ def test_the_range_of_ports_is_whole_again_however_it_ends(lab: Lab) -> None:
     example = opened(lab)
     lab.crowd(like=example, count=250)
     assert lab.kernel.sysctl(RANGE) == before
-    lab.disturb(1, lies=[Fault(Action.ALTER, nth=250, alter=altered("urgptr", lambda _: 1))])
+    lab.disturb(1, mutations=[Fault(Action.ALTER, nth=250, alter=altered("urgptr", lambda _: 1))])
     with pytest.raises(KernelDiffers):
         lab.crowd(like=example, count=250)
     assert lab.kernel.sysctl(RANGE) == before
@@ -279,7 +280,7 @@ def test_the_range_of_ports_is_whole_again_however_it_ends(lab: Lab) -> None:
 
 def test_a_range_in_parts(lab: Lab) -> None:
     lab.kernel.sysctl(RANGE, "45000 45010")
-    with ports_in_parts(lab.network.kernel, 4) as parts:
+    with closing(ports_in_parts(lab.network.kernel, 4)) as parts:
         seen = [(part, sysctls.read(lab.network.kernel, [RANGE])[RANGE]) for part in parts]
     assert [text for _, text in seen] == ["45000 45003", "45004 45007", "45008 45010"]
     assert [port for part, _ in seen for port in part] == list(range(45000, 45011))
@@ -318,11 +319,11 @@ def test_no_socket_is_closed_while_a_new_process_has_copies(lab4: Lab) -> None:
     many = ManySockets(lab4.network.kernel, 4)
     assert many.connect(lab4.peer(port=80).address, 80, 3).value == 3
     with sockets.no_copies:
-        closing = threading.Thread(target=many.close)
-        closing.start()
-        closing.join(0.1)
-        assert closing.is_alive()
-    closing.join()
+        closer = threading.Thread(target=many.close)
+        closer.start()
+        closer.join(0.1)
+        assert closer.is_alive()
+    closer.join()
 
 
 def with_timestamps(lab: Lab) -> Peer:

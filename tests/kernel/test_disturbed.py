@@ -13,7 +13,7 @@ from lab.author.peer import Peer
 from lab.record.events import CrossingOver, FrameSeen
 from lab.session.errors import KernelDiffers
 from lab.tcp.rules import RULES
-from lab.wire.crafting import layers, packet_of
+from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.faults import Action, Fault
 
 Alter = Callable[[Any], None]
@@ -34,7 +34,7 @@ def test_a_lost_syn_ack_comes_again(lab: Lab) -> None:
     lab.disturb(1, from_kernel=[Fault(Action.DROP, nth=1)])
     peer.send("S")
     peer.expect("SA", seq=0, ack=1)
-    assert lab.kernel.details(peer).retransmits == 1
+    assert lab.kernel.inet_diag(peer).retransmits == 1
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
     lab.finish()
@@ -87,7 +87,7 @@ def test_a_retransmission_breaks_no_silence(lab: Lab) -> None:
 
 def test_a_segment_of_the_kernel_that_comes_twice_is_a_difference(lab: Lab) -> None:
     peer = listening(lab)
-    lab.disturb(1, lies=[Fault(Action.DUPLICATE, nth=1)])
+    lab.disturb(1, mutations=[Fault(Action.DUPLICATE, nth=1)])
     peer.send("S")
     peer.expect("SA")
     with pytest.raises(KernelDiffers) as told:
@@ -132,7 +132,7 @@ def lying(change: Alter) -> Callable[[bytes, object], bytes]:
 
     def alter(frame: bytes, _: object) -> bytes:
         packet = packet_of(frame)
-        tcp = packet[layers().TCP]
+        tcp = packet[load_scapy().TCP]
         del tcp.chksum, tcp.dataofs
         change(tcp)
         below = tcp.underlayer
@@ -209,7 +209,7 @@ def broken_rules(told: pytest.ExceptionInfo[KernelDiffers]) -> set[str]:
 @pytest.mark.parametrize(("rule", "lie"), SYN_ACK_LIES, ids=[rule for rule, _ in SYN_ACK_LIES])
 def test_a_lie_in_the_syn_ack_breaks_its_rule(lab4: Lab, rule: str, lie: Alter) -> None:
     peer = listening(lab4)
-    lab4.disturb(1, lies=[Fault(Action.ALTER, nth=1, alter=lying(lie))])
+    lab4.disturb(1, mutations=[Fault(Action.ALTER, nth=1, alter=lying(lie))])
     peer.send("S")
     with pytest.raises(KernelDiffers, match="the kernel broke a rule that holds for every segment") as told:
         peer.expect("SA")
@@ -220,7 +220,7 @@ def test_a_lie_in_the_syn_ack_breaks_its_rule(lab4: Lab, rule: str, lie: Alter) 
 def test_a_lie_in_an_ack_breaks_its_rule(lab4: Lab, rule: str, lie: Alter) -> None:
     peer = listening(lab4, timestamps=True)
     peer.open()
-    lab4.disturb(1, lies=[Fault(Action.ALTER, nth=1, alter=lying(lie))])
+    lab4.disturb(1, mutations=[Fault(Action.ALTER, nth=1, alter=lying(lie))])
     peer.send("PA", payload="hello")
     with pytest.raises(KernelDiffers, match="the kernel broke a rule that holds for every segment") as told:
         peer.expect("A")
@@ -233,7 +233,7 @@ def test_the_lies_name_rules_that_there_are() -> None:
 
 def test_an_alteration_that_changes_nothing_breaks_nothing(lab: Lab) -> None:
     peer = listening(lab, timestamps=True, window_scale=3, sack_permitted=True)
-    lab.disturb(1, lies=[Fault(Action.ALTER, alter=lying(plus("seq", 0)))])
+    lab.disturb(1, mutations=[Fault(Action.ALTER, alter=lying(plus("seq", 0)))])
     peer.open()
     peer.close()
     lab.finish()

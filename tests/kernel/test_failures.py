@@ -43,7 +43,7 @@ OPEN = f"""{SYN_ACK}
 T  ESTABLISHED  A────►   ESTABLISHED   1:1(0) ack 1 win 65535
 T                        accept() = a connection"""
 
-ACK_LIE = "lab.disturb(1, lies=[Fault(Action.ALTER, alter=lie('ack', lambda tcp: (tcp.ack + 7) % 2**32))])"
+ACK_LIE = "lab.disturb(1, mutations=[Fault(Action.ALTER, alter=lie('ack', lambda tcp: (tcp.ack + 7) % 2**32))])"
 CASES = {
     "wrong ack and options": (
         LISTENING + "peer.send('S', options=[('MSS', 1460)])",

@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 
 from lab.author.lab import Lab
-from lab.host import sysctls
+from lab.host import rtnetlink, sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool, Pair
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
-from lab.host.readiness import Readiness
 from lab.record.events import FrameSeen
 from lab.wire.frames import decode
 from lab.wire.link import PacketLink
@@ -78,14 +77,13 @@ def kind_of(pair: Pair) -> socket.AddressFamily:
 
 
 def test_readiness_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.0)
+    monkeypatch.setattr(rtnetlink, "DEADLINE_S", 0.0)
     with (
         closing(Namespace()) as empty,
-        empty.entered(),
-        closing(Readiness()) as readiness,
-        pytest.raises(MachineError, match=re.escape("the veth is not ready (2001:db8::1) after 0 s")),
+        pytest.raises(MachineError, match=re.escape("the veth is not ready (2001:db8::1, kernel0) after 0 s")),
+        rtnetlink.until_ready(empty, KERNEL_INTERFACE, ["2001:db8::1"]),
     ):
-        readiness.wait(["2001:db8::1"])
+        pass
 
 
 def test_the_baseline_is_set_and_nothing_else_is_needed(network: Network) -> None:

@@ -15,12 +15,11 @@ import pytest
 
 from lab.author.lab import Lab
 from lab.author.peer import Peer
-from lab.host import router
+from lab.host import router, rtnetlink
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
-from lab.host.readiness import Ending
 from lab.host.tracepoint import StateTracer
 from lab.record.events import FrameSeen
 from lab.record.results import Outcome
@@ -29,11 +28,11 @@ from lab.tcp.flags import SYN
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.wire import icmp
-from lab.wire.crafting import layers, packet_of
+from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.echo import Echo
 from lab.wire.faults import Action, Fault
-from lab.wire.forwarding import hop_limit
-from lab.wire.frames import Encoder, decode, packed
+from lab.wire.frames import Encoder, decode
+from lab.wire.ip import hop_limit, packed
 from lab.wire.link import PacketLink
 from tests.kernel.helpers import result_of
 
@@ -194,21 +193,20 @@ def test_the_old_namespace_is_gone_when_it_is_said_to_be(pool: AddressPool, monk
     with Lab(4, pool=pool, router=True) as lab:
         assert lab.network.router is not None
         held = os.dup(lab.network.router.namespace.fileno())
-        monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.3)
+        monkeypatch.setattr(rtnetlink, "DEADLINE_S", 0.3)
         with pytest.raises(MachineError, match=r"a namespace is still there after 0\.3 s"):
             lab.router.remove()
         os.close(held)
 
 
 def test_a_namespace_that_lives_on_is_not_taken_for_one_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.host.readiness.DEADLINE_S", 0.0)
+    monkeypatch.setattr(rtnetlink, "DEADLINE_S", 0.0)
     with (
         closing(Namespace()) as living,
-        living.entered(),
-        closing(Ending(0)) as ending,
         pytest.raises(MachineError, match="a namespace is still there after 0 s"),
+        rtnetlink.until_router_ends(living),
     ):
-        ending.wait()
+        pass
 
 
 def test_a_removed_router_leaves_no_namespace(pool: AddressPool) -> None:
@@ -254,7 +252,7 @@ def lying(**fields: object) -> Lie:
 
     def alter(frame: bytes, _: random.Random) -> bytes:
         packet = packet_of(frame)
-        tcp = packet[layers().TCP]
+        tcp = packet[load_scapy().TCP]
         for name, value in fields.items():
             setattr(tcp, name, value)
         del tcp.chksum, tcp.dataofs
@@ -288,7 +286,7 @@ def no_hop(frame: bytes, _: random.Random) -> bytes:
 def test_a_router_that_changes_something_else_is_found_out(routed: Lab, lie: Lie, field: str, got: str) -> None:
     """What the wire does to a segment behind the point of capture is as if the router had done it."""
     peer = routed.peer(to=routed.kernel.listen(port=80))
-    routed.disturb(1, lies=[Fault(Action.ALTER, nth=1, alter=lie)])
+    routed.disturb(1, mutations=[Fault(Action.ALTER, nth=1, alter=lie)])
     routed.deviation("urgent-field", "not Linux, the router").__enter__()
     peer.send("S")
     peer.expect("SA")
@@ -301,7 +299,7 @@ def test_a_router_that_changes_something_else_is_found_out(routed: Lab, lie: Lie
 def test_a_router_that_loses_or_doubles_a_segment_is_found_out(routed4: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.author.router.DEADLINE_S", 0.1)
     peer = opened(routed4)
-    routed4.disturb(1, lies=[Fault(Action.DROP, nth=1), Fault(Action.DUPLICATE, nth=2)])
+    routed4.disturb(1, mutations=[Fault(Action.DROP, nth=1), Fault(Action.DUPLICATE, nth=2)])
     for _ in range(2):
         peer.send("PA", payload="x")
     with pytest.raises(KernelDiffers) as told:
@@ -309,7 +307,7 @@ def test_a_router_that_loses_or_doubles_a_segment_is_found_out(routed4: Lab, mon
     rows = {row.field: row for row in told.value.check.rows}
     first, second = (str(int(peer.conversation.bases.peer + ack)) for ack in (2, 3))
     assert rows["ack"] == ("ack", first, second, False), "one is missing, another is there twice"
-    routed4.disturb(1, lies=[Fault(Action.DROP, nth=1)])
+    routed4.disturb(1, mutations=[Fault(Action.DROP, nth=1)])
     peer.send("PA", payload="x")
     with pytest.raises(KernelDiffers) as told:
         routed4.router.expect_only_hop_limit_changed()

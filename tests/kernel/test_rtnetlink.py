@@ -7,7 +7,6 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Self
 
 import pytest
 from pyroute2 import IPBatch, IPRoute
@@ -16,13 +15,13 @@ from lab.host import rtnetlink
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
+from lab.host.netlink import attributes
 from lab.host.network import Network
-from lab.host.rtnetlink import Link, attributes, carry_out, links
+from lab.host.rtnetlink import carry_out
 
 MAC, FAR_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 LONGEST_NAME = "a" * 15
 FLAGS_AT, NLM_F_ACK = 6, 0x4
-ERROR, DONE = 2, 3
 PERMANENT, LINK_SCOPE = 0x80, 253
 FOR_EVER = 0xFFFF_FFFF
 
@@ -37,7 +36,6 @@ ASKED: dict[str, tuple[bytes, Callable[[IPBatch], None], int]] = {
     ),
     "up": (rtnetlink.link_up("near"), lambda route: route.link("set", ifname="near", state="up"), 16),
     "moved": (rtnetlink.link_moved("near", 7), lambda route: route.link("set", ifname="near", net_ns_fd=7), 16),
-    "alias": (rtnetlink.link_alias("near", "it"), lambda route: route.link("set", ifname="near", ifalias="it"), 16),
     "IPv4 address": (
         rtnetlink.new_address(5, "192.0.2.1", 24),
         lambda route: route.addr("add", index=5, address="192.0.2.1", prefixlen=24),
@@ -66,16 +64,18 @@ ASKED: dict[str, tuple[bytes, Callable[[IPBatch], None], int]] = {
         12,
     ),
     "IPv4 route": (
-        rtnetlink.new_route(5, "192.0.2.1"),
-        lambda route: route.route("add", oif=5, dst="192.0.2.1/32", scope=LINK_SCOPE),
+        rtnetlink.route(5, "192.0.2.1"),
+        lambda route: route.route("replace", oif=5, dst="192.0.2.1/32", scope=LINK_SCOPE),
         12,
     ),
     "IPv6 route": (
-        rtnetlink.new_route(5, "2001:db8::1"), lambda route: route.route("add", oif=5, dst="2001:db8::1/128"), 12,
+        rtnetlink.route(5, "2001:db8::1"), lambda route: route.route("replace", oif=5, dst="2001:db8::1/128"), 12,
     ),
     "metrics": (
-        rtnetlink.route_metrics(5, "192.0.2.1", {"advmss": 1111}),
-        lambda route: route.route("replace", oif=5, dst="192.0.2.1/32", metrics={"advmss": 1111}),
+        rtnetlink.route(5, "192.0.2.1", {"advmss": 1111}),
+        lambda route: route.route(
+            "replace", oif=5, dst="192.0.2.1/32", scope=LINK_SCOPE, metrics={"advmss": 1111}
+        ),
         12,
     ),
 }  # fmt: skip
@@ -107,8 +107,8 @@ def test_it_is_asked_for_as_pyroute2_asks(what: str) -> None:
 
 
 def test_a_metric_that_there_is_not_is_an_error() -> None:
-    with pytest.raises(ValueError, match="a route has no metric 'advmms'"):
-        rtnetlink.route_metrics(5, "192.0.2.1", {"advmms": 1111})
+    with pytest.raises(OSError, match="a route has no metric 'advmms'"):
+        rtnetlink.route(5, "192.0.2.1", {"advmms": 1111})
 
 
 @pytest.mark.usefixtures("inside")
@@ -142,49 +142,6 @@ def test_an_answer_that_does_not_come_is_an_error() -> None:
     request[FLAGS_AT] &= ~NLM_F_ACK
     with pytest.raises(BlockingIOError):
         carry_out(bytes(request))
-
-
-@pytest.mark.usefixtures("inside")
-def test_links_are_listed_as_pyroute2_lists_them() -> None:
-    """So many that they come in more than one message."""
-    name = "\N{CJK UNIFIED IDEOGRAPH-540D}"
-    with closing(Namespace()) as other:
-        veths = [rtnetlink.new_veth(f"near{at}", MAC, f"far{at}", FAR_MAC, other.fileno()) for at in range(60)]
-        carry_out(*veths, rtnetlink.link_alias("near7", name))
-        with IPRoute() as route:
-            listed = [
-                Link(link.get("ifname"), link.get("ifalias") or "", link.get("link_netnsid"))
-                for link in route.get_links()
-            ]
-        assert links() == listed
-    assert Link("near7", name, 0) in listed
-    assert Link("near8", "", 0) in listed
-
-
-class Answering:
-    """Stands for a socket on which such a message is received."""
-
-    def __init__(self, kind: int, code: int) -> None:
-        self._message = struct.pack("=IHHIIi", 20, kind, 0, 0, 0, code)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def send(self, _: bytes) -> None:
-        """Nobody takes it."""
-
-    def recv(self, _size: int, _flags: int) -> bytes:
-        return self._message
-
-
-@pytest.mark.parametrize("kind", [ERROR, DONE])
-def test_a_list_that_is_refused_or_breaks_off_is_an_error(monkeypatch: pytest.MonkeyPatch, kind: int) -> None:
-    monkeypatch.setattr(rtnetlink, "opened", lambda: Answering(kind, -errno.EPERM))
-    with pytest.raises(PermissionError):
-        links()
 
 
 @pytest.mark.parametrize(("code", "becomes"), [(errno.EOPNOTSUPP, MachineError), (errno.EMFILE, OSError)])

@@ -36,7 +36,7 @@ def test_connections_with_the_same_ports_are_told_apart(lab: Lab) -> None:
         connection.send(f"to {number}")
         peer.expect("PA", payload=f"to {number}")
     peers[2].send("R")
-    assert [lab.kernel.look(peer) for peer in peers] == [
+    assert [lab.kernel.inet_diag(peer).state for peer in peers] == [
         State.ESTABLISHED, State.ESTABLISHED, State.CLOSED, State.ESTABLISHED,
     ]  # fmt: skip
     lab.catch_up()

@@ -85,7 +85,7 @@ def test_settled_means_answered(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     peer.send("S")
     lab.settle()
-    assert lab.kernel.look(peer) is State.SYN_RECEIVED
+    assert lab.kernel.inet_diag(peer).state is State.SYN_RECEIVED
     peer.expect("SA", within=0.0)
 
 

@@ -65,7 +65,7 @@ TRACED_REQUEST = [State.SYN_RECEIVED] if RELEASE >= (6, 15) else []
 @pytest.mark.parametrize("movement", MOVEMENTS)
 def test_each_movement_brings_the_kernel_into_the_state_it_names(lab: Lab, movement: str) -> None:
     peer = brought_to(lab, movement)
-    assert lab.kernel.look(peer) is MOVEMENTS[movement]
+    assert lab.kernel.inet_diag(peer).state is MOVEMENTS[movement]
     assert proc_net_tcp(lab)[80, peer.port] is MOVEMENTS[movement]
     lab.finish()
 
@@ -74,7 +74,7 @@ def test_open_and_close_leave_both_sides_at_rest(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     peer.open()
     peer.close()
-    assert (lab.kernel.look(peer), peer.state) == (State.CLOSED, State.TIME_WAIT), "who closes first waits"
+    assert (lab.kernel.inet_diag(peer).state, peer.state) == (State.CLOSED, State.TIME_WAIT), "who closes first waits"
     assert proc_net_tcp(lab) == {(80, 0): State.LISTEN}
 
 
@@ -127,14 +127,14 @@ def test_close_follows_the_kernel_that_closed_first(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     peer.open()
     peer.fin_wait_2().close()
-    assert (lab.kernel.look(peer), peer.state) == (State.TIME_WAIT, State.CLOSED)
+    assert (lab.kernel.inet_diag(peer).state, peer.state) == (State.TIME_WAIT, State.CLOSED)
 
 
 def test_a_peer_opens_from_the_kernels_side_too(lab: Lab) -> None:
     peer = lab.peer(port=80)
     client = lab.kernel.connect(to=peer)
     assert peer.open() is client
-    assert lab.kernel.look(peer) is State.ESTABLISHED
+    assert lab.kernel.inet_diag(peer).state is State.ESTABLISHED
     peer.close()
     lab.finish()
 
@@ -155,18 +155,18 @@ def test_the_lookup_is_exact(lab: Lab) -> None:
 def test_details_tell_queues_timers_and_descriptors(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     connection = peer.open()
-    quiet = lab.kernel.details(peer)
+    quiet = lab.kernel.inet_diag(peer)
     assert (quiet.timer, quiet.receive_queue, quiet.send_queue) == ("", 0, 0)
     assert quiet.inode > 0
     connection.send("hello")
     peer.expect("PA", payload="hello")
-    assert (lab.kernel.details(peer).timer, lab.kernel.details(peer).send_queue) == ("retransmission", 5)
+    assert (lab.kernel.inet_diag(peer).timer, lab.kernel.inet_diag(peer).send_queue) == ("retransmission", 5)
     peer.send("PA", payload="abc")
     peer.expect("A", ack=4)
-    assert (lab.kernel.details(peer).timer, lab.kernel.details(peer).receive_queue) == ("", 3)
+    assert (lab.kernel.inet_diag(peer).timer, lab.kernel.inet_diag(peer).receive_queue) == ("", 3)
     connection.expect_data("abc")
     peer.time_wait()
-    waiting = lab.kernel.details(peer)
+    waiting = lab.kernel.inet_diag(peer)
     assert (waiting.timer, waiting.inode) == ("time-wait", 0)
     assert 59_000 < waiting.expires_ms <= 60_000 + 1_000
 
@@ -257,7 +257,7 @@ def test_tcp_info_scales_are_those_on_the_wire(lab: Lab, ours: int) -> None:
     peer.send("S")
     answer = peer.expect("SA")
     peer.send("A")
-    info = server.accept().info()
+    info = server.accept().tcp_info()
     theirs = dict(answer.options)["WScale"]
     assert theirs == lab.kernel.window_scale == 7  # 6291456 >> 7 is the first that fits 16 bits
     assert (info["snd_wscale"], info["rcv_wscale"]) == (ours, theirs)

@@ -152,7 +152,7 @@ def test_a_lab_says_what_it_waits_for_while_it_does(lab4: Lab) -> None:
     began_ns = time.monotonic_ns()
     connection.shutdown("write")
     peer.expect("FA")
-    peer.expect_copies("FA", 1)
+    peer.expect_retransmissions("FA", 1)
     lab4.kernel.expect_state(peer, "FIN-WAIT-1")
     assert lab4.waiting is None
     (waiting,) = {each for each in heard if each is not None}

@@ -15,7 +15,7 @@ from lab.author.lab import Lab
 from lab.author.peer import Peer
 from lab.host.addresses import AddressPool
 from lab.session.errors import KernelDiffers, ScenarioError
-from lab.wire.crafting import layers
+from lab.wire.crafting import load_scapy
 
 Words = Callable[[Lab, Peer], object]
 
@@ -86,13 +86,13 @@ WRONG: dict[str, tuple[Words, str]] = {
     "skip before a connection": (lambda lab, peer: lab.peer(port=81).skip_until("S"), NO_CONNECTION),
     "silence before a connection": (lambda lab, peer: lab.peer(port=81).expect_silence(), NO_CONNECTION),
     "send before a connection": (lambda lab, peer: lab.peer(port=81).send("S"), NO_CONNECTION),
-    "a packet before a connection": (lambda lab, peer: lab.peer(port=81).send(layers().TCP()), NO_CONNECTION),
+    "a packet before a connection": (lambda lab, peer: lab.peer(port=81).send(load_scapy().TCP()), NO_CONNECTION),
     "a state before a connection": (
         lambda lab, peer: lab.kernel.expect_state(lab.peer(port=81), "CLOSED"),
         "the peer on port 81 has no connection yet, so the kernel has no state for it",
     ),
     "details before a connection": (
-        lambda lab, peer: lab.kernel.details(lab.peer(port=81)),
+        lambda lab, peer: lab.kernel.inet_diag(lab.peer(port=81)),
         "the peer on port 81 has no connection yet, so the kernel has no state for it",
     ),
     "two peers on a port": (
@@ -200,7 +200,7 @@ def test_poll_and_what_it_should_have_said(lab4: Lab) -> None:
 
 def test_a_process_that_was_handed_a_connection_ends_with_the_lab(pool: AddressPool) -> None:
     with Lab(4, pool=pool) as ended:
-        process = ended.peer(to=ended.kernel.listen(port=80)).open().hand_over()
+        process = ended.peer(to=ended.kernel.listen(port=80)).open().move_to_process()
         pid = process.pid
         assert Path(f"/proc/{pid}").exists()
     assert not Path(f"/proc/{pid}").exists()
@@ -208,15 +208,15 @@ def test_a_process_that_was_handed_a_connection_ends_with_the_lab(pool: AddressP
 
 def test_a_peer_knows_when_it_spoke_and_when_it_heard(lab4: Lab) -> None:
     peer = lab4.peer(to=lab4.kernel.listen(port=80))
-    assert (peer.sent_at, peer.heard_at) == (0, 0)
+    assert (peer.sent_at, peer.received_at) == (0, 0)
     before = time.monotonic()
     peer.send("S")
     answered = time.monotonic()
     peer.expect("SA")
     assert before <= peer.sent_at <= answered
     inexact = 0.01  # frames are stamped by another clock
-    assert before - inexact < peer.heard_at < answered + inexact, "the kernel answers while the peer still sends"
-    peer.send(layers().IP(dst="198.18.0.1") / layers().TCP(dport=80))
+    assert before - inexact < peer.received_at < answered + inexact, "the kernel answers while the peer still sends"
+    peer.send(load_scapy().IP(dst="198.18.0.1") / load_scapy().TCP(dport=80))
     assert answered < peer.sent_at <= time.monotonic()
 
 

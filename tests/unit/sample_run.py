@@ -46,8 +46,8 @@ ODD = Segment(
 
 
 def executing() -> Where:
-    """The line of the caller, as the journal notes it."""
-    frame = sys._getframe(1)
+    """The line of the caller, as the recorder notes it."""
+    frame = sys._getframe(1)  # noqa: SLF001  # the interpreter has no other name for it
     return Executed(frame.f_code, frame.f_lasti)
 
 

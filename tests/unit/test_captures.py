@@ -14,7 +14,7 @@ from lab.record.events import FrameSeen, Recording
 from lab.record.results import Run
 from lab.report.captures import capture, captures
 from lab.wire import pcapng
-from lab.wire.echo import Echo, is_reply
+from lab.wire.echo import Echo, reply_in
 from tests.unit import sample_run
 
 
@@ -118,9 +118,9 @@ def test_the_lab_knows_the_reply_to_its_own_echo_request(family: int) -> None:
     request = Echo(family, *addresses, ("02:00:00:00:00:02", "02:00:00:00:00:01")).request()
     at = 34 if family == 4 else 54
     reply = request[:at] + bytes([0 if family == 4 else 129]) + request[at + 1 :]
-    assert is_reply(reply)
+    assert reply_in(reply)
     others = [request, reply[:at], reply[: at + 4] + b"\xff\xff" + reply[at + 6 :], sample_run.SYN, b""]
-    assert not any(map(is_reply, others))
+    assert not any(map(reply_in, others))
 
 
 def test_a_name_of_a_recording_without_events_is_no_capture() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lab.record.events import CallMade, CheckMade, Event, Recording
 from lab.record.results import Run
-from lab.record.saved import versions
+from lab.record.saved import document
 from lab.record.saved.document import Unreadable, lines_of, parse
 from lab.report.screen import Screen
 from lab.report.verdicts import as_json, result_lines
@@ -216,10 +216,10 @@ def test_an_older_version_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPat
             recording["sysctls"][key] = value
             return recording
 
-        return versions.Upgrade(change, keep)
+        return document.Upgrade(change, keep)
 
-    monkeypatch.setattr(versions, "CURRENT", 3)
-    monkeypatch.setattr(versions, "UPGRADES", {1: of_head("net.one", "a"), 2: of_head("net.two", "b")})
+    monkeypatch.setattr(document, "CURRENT", 3)
+    monkeypatch.setattr(document, "UPGRADES", {1: of_head("net.one", "a"), 2: of_head("net.two", "b")})
     run = parse(SAVED, FILE)
     assert run.environment["kernel"] == "6.18.0ab"
     recording = run.results[0].recording
@@ -230,7 +230,7 @@ def test_an_older_version_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPat
 
 
 def test_there_is_a_way_from_every_version() -> None:
-    assert set(versions.UPGRADES) == set(range(1, versions.CURRENT))
+    assert set(document.UPGRADES) == set(range(1, document.CURRENT))
 
 
 def test_what_a_later_version_adds_is_passed_over() -> None:
@@ -257,7 +257,7 @@ def keys_in(told: Any) -> set[str]:
 
 
 def test_every_name_is_documented() -> None:
-    text = (Path(versions.__file__).with_name("FORMAT.md")).read_text(encoding="utf-8")
+    text = (Path(document.__file__).with_name("FORMAT.md")).read_text(encoding="utf-8")
     told = json.loads(SAVED)
     events = {event["event"] for recording in told["recordings"] for event in recording["events"]}
     assert {name for name in keys_in(told) if f"`{name}`" not in text and f'"{name}":' not in text} == set()

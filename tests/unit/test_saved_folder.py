@@ -33,7 +33,7 @@ def everything_in(folder: Path) -> list[str]:
 
 
 def test_each_run_has_a_fresh_folder_named_by_the_time(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.record.saved.folder._BY_TIME", "2026-11-22T22-19-33")
+    monkeypatch.setattr("lab.record.saved.folder.NAME_BY_TIME", "2026-11-22T22-19-33")
     paths = [saved() for _ in range(3)]
     assert [str(path) for path in paths] == [f"out/2026-11-22T22-19-33{count}" for count in ("", "-2", "-3")]
     assert [(here / path / "run.json").read_bytes() for path in paths] == [b"whole file"] * 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from lab.host.tracepoint import StateTracer, mapped
+from lab.host.tracepoint import PerfRings, StateTracer, mapped
 from lab.record.kernel_state import BY_NUMBER
 from lab.tcp.state import State
 
@@ -26,7 +26,7 @@ GOES_ON = change(20, OURS, State.ESTABLISHED, State.CLOSE_WAIT)
 STRANGE = change(15, FOREIGN, State.FIN_WAIT_1, State.CLOSED)
 
 
-class Rings:
+class Rings(PerfRings):
     """The buffers of some CPUs: what is read from each, one time after the other."""
 
     layout = struct.Struct("=6xHQ4xQiiHH16s16s")

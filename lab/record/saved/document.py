@@ -8,26 +8,39 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.record.events import CheckMade, Place, Recording
 from lab.record.results import Outcome, Result, Run, Scenario
-from lab.record.saved.events import recording_from_json, recording_to_json
-from lab.record.saved.fields import Damaged, Json, Places, fields_of
-from lab.record.saved.versions import CURRENT, FORMAT, Upgrade, upgrades_from
+from lab.record.saved.codec import PLACE, Damaged, Fields, Json, recording_from_json, recording_to_json
 from lab.tcp.state import State
 
+FORMAT = "tcp-packet-lab run"
+CURRENT = 1
+"""The version of the format that is written. A change that an older reader would stumble over, or that changes what
+something means, raises it and adds the way from the version before to `UPGRADES`; a new field with a default does not.
+"""
 _FIRST_LINE = re.compile(rb'\{"format": "([^"\n]*)", "version": (\d{1,9}),\n')
 _RECORDINGS = b'\n"recordings": [\n'
 _END = b"]}\n"
-_NOWHERE = Places()
-_RUN = fields_of(Run, leaving_out=("results",))
-_SCENARIO = fields_of(Scenario)
-_PLACE = fields_of(Place)
+_RUN = Fields(Run, leaving_out=("results",))
+_SCENARIO = Fields(Scenario)
 _OF_WRONG_JSON = (Damaged, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 """What is raised where JSON that is damaged is taken for a part of a run."""
+
+
+class Upgrade(NamedTuple):
+    """From one version to the next. Both functions may change what they are given, and return it."""
+
+    head: Callable[[dict[str, Any]], dict[str, Any]]
+    """The document without its recordings."""
+    recording: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+UPGRADES: dict[int, Upgrade] = {}
+"""By the version that they start from."""
 
 
 class Unreadable(Exception):
@@ -43,7 +56,7 @@ class SavedResult(Result):
     __slots__ = ("_checks", "_differing", "_failed", "_file", "_line", "_states", "_upgrades")
 
     def __init__(
-        self, told: Json, scenarios: list[Scenario], file: Path, lines: list[bytes], upgrades: tuple[Upgrade, ...]
+        self, told: Json, scenarios: list[Scenario], file: Path, lines: list[bytes], upgrades: list[Upgrade]
     ) -> None:
         """`lines` are the recordings of that file."""
         self._file, self._upgrades = file, upgrades
@@ -54,7 +67,7 @@ class SavedResult(Result):
         self.outcome = Outcome(told["outcome"])
         self.seconds = float(told["seconds"])
         self.message = str(told.get("message", ""))
-        self.where = Place(*_PLACE.from_object(told["where"], _NOWHERE)) if "where" in told else None
+        self.where = Place(**PLACE.from_object(told["where"])) if "where" in told else None
         self._differing: int | None = told.get("difference")
         if self._differing is None:
             self.difference = None
@@ -102,8 +115,8 @@ def lines_of(run: Run) -> Iterator[str]:
         results.append(_result_to_json(result, numbers[result.scenario.id], len(recordings)))
         recordings += [result.recording] if result.recording is not None else []
     yield f'{{"format": "{FORMAT}", "version": {CURRENT},\n'
-    yield f'"run": {json.dumps(_RUN.to_object(run, _NOWHERE))},\n"scenarios": [\n'
-    yield from _listed(json.dumps(_SCENARIO.to_object(each, _NOWHERE)) for each in scenarios)
+    yield f'"run": {json.dumps(_RUN.to_object(run))},\n"scenarios": [\n'
+    yield from _listed(json.dumps(_SCENARIO.to_object(each)) for each in scenarios)
     yield '],\n"results": [\n'
     yield from _listed(json.dumps(each) for each in results)
     yield f"],{_RECORDINGS.decode()}"
@@ -125,9 +138,10 @@ def parse(data: bytes, file: Path) -> Run:
     first = _FIRST_LINE.match(data)
     if first is None or first[1].decode(errors="replace") != FORMAT:
         raise Unreadable(file, "it is empty" if not data else "it is not a run that the lab has saved")
-    upgrades = upgrades_from(int(first[2]))
-    if upgrades is None:
-        raise Unreadable(file, f"its format has version {int(first[2])}, and this lab knows none but 1 to {CURRENT}")
+    version = int(first[2])
+    if not 1 <= version <= CURRENT:
+        raise Unreadable(file, f"its format has version {version}, and this lab knows none but 1 to {CURRENT}")
+    upgrades = [UPGRADES[each] for each in range(version, CURRENT)]
     at = data.find(_RECORDINGS)
     if not data.endswith(_END) or at < 0:
         raise Unreadable(file, "its end is missing")
@@ -141,15 +155,14 @@ def parse(data: bytes, file: Path) -> Run:
         raise Unreadable(file, f"it is damaged ({_said(why)})") from None
 
 
-def _run(head: Json, file: Path, lines: list[bytes], upgrades: tuple[Upgrade, ...]) -> Run:
-    values = _RUN.from_object(head["run"], _NOWHERE)
-    run = Run(**dict(zip((field.name for field in _RUN.listed), values, strict=True)))
-    scenarios = [Scenario(*_SCENARIO.from_object(each, _NOWHERE)) for each in head["scenarios"]]
+def _run(head: Json, file: Path, lines: list[bytes], upgrades: list[Upgrade]) -> Run:
+    run = Run(**_RUN.from_object(head["run"]))
+    scenarios = [Scenario(**_SCENARIO.from_object(each)) for each in head["scenarios"]]
     run.results = [SavedResult(each, scenarios, file, lines, upgrades) for each in head["results"]]
     return run
 
 
-def _recording(line: bytes, upgrades: tuple[Upgrade, ...]) -> Recording:
+def _recording(line: bytes, upgrades: list[Upgrade]) -> Recording:
     told = json.loads(line)
     for upgrade in upgrades:
         told = upgrade.recording(told)

@@ -14,6 +14,8 @@ from typing import Self
 
 RUN_FILE = "run.json"
 DEFAULT_PARENT = Path("out")
+NAME_BY_TIME = "%Y-%m-%dT%H-%M-%S"
+"""What a run's folder is called unless somebody names it."""
 
 
 class NotWritable(Exception):
@@ -38,7 +40,7 @@ class RunFolder:
         self._wanted = path
         self._made: list[Path] = []
         self._written: list[Path] = []
-        self.path = path if path is not None else DEFAULT_PARENT / datetime.now().astimezone().strftime(_BY_TIME)
+        self.path = path if path is not None else DEFAULT_PARENT / datetime.now().astimezone().strftime(NAME_BY_TIME)
         if path is not None and (path.is_symlink() or path.exists()) and not _is_empty_folder(path):
             raise NotWritable(path, "it is there already, and a saved run is never overwritten")
         there = next(each for each in (self.path, *self.path.absolute().parents) if each.is_dir())
@@ -121,9 +123,6 @@ def put(path: Path, pieces: Iterable[bytes]) -> None:
             raise
     except OSError as refused:
         raise NotWritable(path, refused.strerror or str(refused)) from None
-
-
-_BY_TIME = "%Y-%m-%dT%H-%M-%S"
 
 
 def find(named: Path | None = None) -> Path:

@@ -32,7 +32,7 @@ class Tracer:
 class Lookup:
     """Nothing is left of any connection."""
 
-    def ask(self, _: bytes) -> KernelState:
+    def of(self, *_: object) -> KernelState:
         return CLOSED
 
 

@@ -34,17 +34,17 @@ def opened(lab: Lab, *, timestamps: bool = False) -> tuple[Peer, Connection]:
     for _ in range(100):
         peer = lab.peer(to=server, timestamps=timestamps)
         connection = peer.open()
-        if connection.info()["rto"] <= LONGEST_RTO_US:
+        if connection.tcp_info()["rto"] <= LONGEST_RTO_US:
             return peer, connection
     raise AssertionError("every round trip took 10 ms and more")
 
 
-def closed(lab: Lab, *, timestamps: bool = False, lies: tuple[Fault, ...] = ()) -> Peer:
+def closed(lab: Lab, *, timestamps: bool = False, mutations: tuple[Fault, ...] = ()) -> Peer:
     """The kernel has sent a FIN that nobody will acknowledge, and no program has the socket."""
     peer, connection = opened(lab, timestamps=timestamps)
     connection.close()
     peer.expect("FA")
-    lab.disturb(1, lies=lies)
+    lab.disturb(1, mutations=mutations)
     return peer
 
 
@@ -98,9 +98,9 @@ def punctual(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_kernel_that_lies_about_its_copies(lab4: Lab, name: str) -> None:
     lie, expected = LIES[name]
     lab4.kernel.sysctl(ORPHAN_RETRIES, 1)
-    peer = closed(lab4, timestamps=True, lies=(lie,))
+    peer = closed(lab4, timestamps=True, mutations=(lie,))
     with pytest.raises(KernelDiffers) as told:
-        peer.expect_copies("FA")
+        peer.expect_retransmissions("FA")
     rows = {row.field: row for row in difference(told)}
     assert set(rows) == {*expected, "schedule"}
     for field, got in expected.items():
@@ -109,9 +109,9 @@ def test_a_kernel_that_lies_about_its_copies(lab4: Lab, name: str) -> None:
 
 @pytest.mark.usefixtures("punctual")
 def test_the_message_shows_the_schedule_beside_the_times(lab4: Lab) -> None:
-    peer = closed(lab4, lies=(Fault(Action.DROP, nth=1),))
+    peer = closed(lab4, mutations=(Fault(Action.DROP, nth=1),))
     with pytest.raises(KernelDiffers) as told:
-        peer.expect_copies("FA", 1)
+        peer.expect_retransmissions("FA", 1)
     text = "\n".join(difference_lines(lab4.recording, told.value.check, Screen(width=300)))
     assert re.search(r"the kernel sends copies at other times than its settings say\n\n", text)
     assert re.search(r"\n    time      0\.[12]\d to 0\.\d\d s +0\.[67]\d s\n", text)
@@ -124,7 +124,7 @@ def test_more_copies_than_the_settings_say(lab4: Lab) -> None:
     lab4.kernel.sysctl(ORPHAN_RETRIES, 1)
     set_behind_our_back(lab4, ORPHAN_RETRIES, 4)
     with pytest.raises(KernelDiffers) as told:
-        closed(lab4).expect_copies("FA")
+        closed(lab4).expect_retransmissions("FA")
     assert [row.field for row in difference(told)] == ["time", "schedule"]
     (schedule,) = [row for row in difference(told) if row.field == "schedule"]
     assert schedule.expected.count(",") == 2, "two copies, and when it is given up"
@@ -135,14 +135,14 @@ def test_fewer_copies_than_the_settings_say(lab4: Lab) -> None:
     lab4.kernel.sysctl(ORPHAN_RETRIES, 3)
     set_behind_our_back(lab4, ORPHAN_RETRIES, 1)
     with pytest.raises(KernelDiffers) as told:
-        closed(lab4).expect_copies("FA")
+        closed(lab4).expect_retransmissions("FA")
     assert [row.field for row in difference(told)] == ["copy 3", "schedule"]
 
 
 def test_too_few_copies_are_said_to_be_missing_while_the_connection_lives(lab4: Lab) -> None:
-    peer = closed(lab4, lies=(Fault(Action.DROP),))
+    peer = closed(lab4, mutations=(Fault(Action.DROP),))
     with pytest.raises(KernelDiffers) as told:
-        peer.expect_copies("FA", 1)
+        peer.expect_retransmissions("FA", 1)
     assert difference(told)[0][2:] == ("none", False)
 
 
@@ -150,7 +150,7 @@ def test_copies_that_the_wire_loses_are_seen_for_their_time_but_are_not_taken(la
     peer, connection = opened(lab)
     lab.disturb(1, from_kernel=[Fault(Action.DROP, nth=1)])
     connection.close()
-    copies = peer.expect_copies("FA", 1)
+    copies = peer.expect_retransmissions("FA", 1)
     assert len(copies.times) == 1
     assert copies.gave_up is None
     (original, copy) = [
@@ -162,7 +162,7 @@ def test_copies_that_the_wire_loses_are_seen_for_their_time_but_are_not_taken(la
 
 def test_every_copy_is_a_check_with_its_packet_and_its_time(lab: Lab) -> None:
     lab.kernel.sysctl(ORPHAN_RETRIES, 1)
-    copies = closed(lab).expect_copies("FA")
+    copies = closed(lab).expect_retransmissions("FA")
     assert len(copies.times) == 2
     assert copies.gave_up is not None
     checks = [each for each in lab.recording.checks if each.subject == "FA"][1:]
@@ -180,7 +180,7 @@ def test_without_the_segment_there_are_no_copies_to_expect(lab4: Lab) -> None:
     peer = lab4.peer(to=lab4.kernel.listen(port=80))
     peer.open()
     with pytest.raises(ScenarioError, match="the kernel has not sent FA yet"):
-        peer.expect_copies("FA")
+        peer.expect_retransmissions("FA")
 
 
 def test_what_is_acknowledged_has_no_schedule(lab4: Lab) -> None:
@@ -188,7 +188,7 @@ def test_what_is_acknowledged_has_no_schedule(lab4: Lab) -> None:
     peer.send("A")
     lab4.kernel.expect_state(peer, "FIN-WAIT-2")
     with pytest.raises(ScenarioError, match="the kernel is in FIN-WAIT-2 and has nothing that it would send again"):
-        peer.expect_copies("FA")
+        peer.expect_retransmissions("FA")
 
 
 def test_timers_are_held_against_what_the_kernel_says(lab: Lab) -> None:
@@ -244,7 +244,7 @@ def test_a_connection_that_does_not_end_in_silence(lab4: Lab) -> None:
 def test_tcp_info_of_a_socket_that_no_program_has(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     connection = peer.open()
-    own: dict[str, Any] = connection.info()
+    own: dict[str, Any] = connection.tcp_info()
     assert lab.kernel.tcp_info(peer).keys() == own.keys()
     assert lab.kernel.tcp_info(peer)["rto"] == own["rto"]
     connection.close()
@@ -260,7 +260,10 @@ def test_who_looks_when_the_kernel_has_given_up_cannot_say_anything(lab4: Lab) -
     peer = closed(lab4)
     peer.expect_silence(during=1)
     lab4.kernel.expect_state(peer, "CLOSED", within=DEADLINE_S)
-    for look in lambda: lab4.kernel.expect_timer(peer, "retransmission", 0.2), lambda: peer.expect_copies("FA"):
+    for look in (
+        lambda: lab4.kernel.expect_timer(peer, "retransmission", 0.2),
+        lambda: peer.expect_retransmissions("FA"),
+    ):
         with pytest.raises(NotApplicable, match="this machine was held up for"):
             look()
 
@@ -277,7 +280,7 @@ def test_copies_of_an_older_segment_are_none_of_this_one(lab4: Lab) -> None:
     connection = server.accept()
     lab4.disturb(1, from_kernel=[lost("PA")])
     connection.send("hello")
-    assert peer.expect_copies("PA", 1).gave_up is None
+    assert peer.expect_retransmissions("PA", 1).gave_up is None
     assert [each.retransmission for each in kernels_frames(lab4, "SA")] == [False, False, True]
 
 

@@ -8,7 +8,7 @@ from scapy.layers.inet import IP, TCP, IPOption_NOP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
-from lab.wire.forwarding import forwarded, hop_limit
+from lab.wire.ip import forwarded, hop_limit
 
 ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 SEGMENT = TCP(sport=80, dport=40001, flags="PA", seq=1, ack=2) / b"text"

@@ -1,0 +1,153 @@
+"""Ethernet, IPv4 and IPv6 headers: where they have what, and what a router changes (RFC 791 3.1, RFC 8200 3)."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import NamedTuple
+
+ETHERNET = 14
+TCP = 6
+_IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
+_IPV4_HEADER = struct.Struct("!BxHxxHxBxx4s4s")
+_IPV6_HEADER = struct.Struct("!4xHBx16s16s")
+_ICMP, _ICMP_HEADER = {4: 1, 6: 58}, 8
+_PROTOCOL_AT = {_IPV4: 23, _IPV6: 20}
+_EXTENSIONS = frozenset({0, 43, 44, 50, 51, 60, 135, 139, 140})  # RFC 7045 and IANA's list
+_ETHER_TYPES = {0x0806: "ARP", 0x8100: "a VLAN tag", 0x88A8: "a VLAN tag"}
+
+
+class Packet(NamedTuple):
+    """An IP packet in a frame, which carries `frame[start:end]`; addresses as they stand in the header."""
+
+    source: bytes
+    destination: bytes
+    protocol: int
+    start: int
+    end: int
+    faults: tuple[str, ...] = ()
+    """What is wrong with the header."""
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return family_of(self.source)
+
+
+def packet_in(frame: bytes) -> Packet | str:
+    """The IP packet in a frame, or why there is none: "ARP", "an IPv4 fragment", "IPv4 says 60 bytes, 52 came".
+
+    Never raises. VLAN tags and IPv6 extension headers are none of a veth's TCP, so there is no packet behind them.
+    """
+    kind = frame[12:ETHERNET]
+    if kind == _IPV4:
+        return _ipv4_packet_in(frame)
+    if kind == _IPV6:
+        return _ipv6_packet_in(frame)
+    if len(frame) < ETHERNET:
+        return f"{len(frame)} bytes are no Ethernet header"
+    number = int.from_bytes(kind, "big")
+    return _ETHER_TYPES.get(number, f"EtherType {number:#06x}")
+
+
+def _ipv4_packet_in(frame: bytes) -> Packet | str:
+    came = len(frame) - ETHERNET
+    if came < _IPV4_HEADER.size:
+        return f"{came} bytes are no IPv4 header"
+    first, total, fragment, protocol, source, destination = _IPV4_HEADER.unpack_from(frame, ETHERNET)
+    version, words = first >> 4, first & 15
+    if version != 4 or words < 5:
+        return f"an IPv4 header of version {version} with {words} words"
+    if total > came:
+        return f"IPv4 says {total} bytes, {came} came"
+    if fragment & 0x3FFF:
+        return "an IPv4 fragment"
+    start = ETHERNET + 4 * words
+    faults = ("the IPv4 header checksum is wrong",) if checksum(frame[ETHERNET:start]) else ()
+    return Packet(source, destination, protocol, start, ETHERNET + total, faults)
+
+
+def _ipv6_packet_in(frame: bytes) -> Packet | str:
+    start = ETHERNET + _IPV6_HEADER.size
+    if len(frame) < start:
+        return f"{len(frame) - ETHERNET} bytes are no IPv6 header"
+    length, protocol, source, destination = _IPV6_HEADER.unpack_from(frame, ETHERNET)
+    if start + length > len(frame):
+        return f"IPv6 says {length} bytes, {len(frame) - start} came"
+    if protocol in _EXTENSIONS:
+        return f"IPv6 extension header {protocol}"
+    return Packet(source, destination, protocol, start, start + length)
+
+
+def icmp_message_in(frame: bytes) -> tuple[int, bytes]:
+    """Family and bytes of the ICMP or ICMPv6 message in a frame; (0, b"") when it carries none."""
+    packet = packet_in(frame)
+    if isinstance(packet, str) or packet.protocol != _ICMP[packet.family] or packet.end - packet.start < _ICMP_HEADER:
+        return 0, b""
+    return packet.family, frame[packet.start : packet.end]
+
+
+def carries_tcp(frame: bytes) -> bool:
+    """Whether it is TCP over IPv4 or IPv6, whatever else may be wrong with it."""
+    at = _PROTOCOL_AT.get(frame[12:ETHERNET])
+    return at is not None and frame[at : at + 1] == bytes([TCP])
+
+
+def checksum(data: bytes, more: int = 0) -> int:
+    """RFC 1071's checksum over `data` and a number; 0 over data that have their right checksum in them."""
+    # 2**16 is 1 modulo 0xffff, so one modulo of the whole as a big-endian number adds all its 16-bit words.
+    return -(int.from_bytes(data + bytes(len(data) & 1), "big") + more) % 0xFFFF
+
+
+def family_of(address: bytes) -> int:
+    """4 or 6."""
+    return 6 if len(address) == 16 else 4
+
+
+def packed(address: str) -> bytes:
+    """An address as it stands in a header."""
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def written(address: bytes) -> str:
+    """An address as one writes it."""
+    return socket.inet_ntop(socket.AF_INET6 if len(address) == 16 else socket.AF_INET, address)
+
+
+def link_header(source_mac: str, destination_mac: str) -> bytes:
+    """The addresses of an Ethernet header."""
+    return bytes.fromhex((destination_mac + source_mac).replace(":", ""))
+
+
+def with_addresses(frame: bytes, link: bytes, source: bytes, destination: bytes) -> bytes:
+    """The headers up to the end of IP of a frame without IP options, with other addresses."""
+    if family_of(source) == 6:
+        return link + frame[12:22] + source + destination
+    return link + frame[12:ETHERNET] + _with_checksum(frame[ETHERNET:26] + source + destination)
+
+
+def hop_limit(frame: bytes) -> int:
+    """IPv4's time to live, or IPv6's hop limit."""
+    return frame[_hop_limit_at(frame)]
+
+
+def forwarded(frame: bytes) -> bytes:
+    """The frame of an IPv4 or IPv6 packet as it leaves a router: the hop limit one less, the checksum to match.
+
+    Link addresses stay as they are: those are the next link's.
+    """
+    at = _hop_limit_at(frame)
+    changed = frame[:at] + bytes([frame[at] - 1]) + frame[at + 1 :]
+    if frame[12:ETHERNET] != _IPV4:
+        return changed
+    end = ETHERNET + (frame[ETHERNET] & 15) * 4
+    return frame[:ETHERNET] + _with_checksum(changed[ETHERNET:end]) + frame[end:]
+
+
+def _hop_limit_at(frame: bytes) -> int:
+    return ETHERNET + (8 if frame[12:ETHERNET] == _IPV4 else 7)
+
+
+def _with_checksum(header: bytes) -> bytes:
+    """The IPv4 header with the checksum that belongs to the rest of it."""
+    return header[:10] + checksum(header[:10] + header[12:]).to_bytes(2, "big") + header[12:]
