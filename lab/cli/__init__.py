@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import lab
-from lab.cli.exits import ending_at_once
+from lab.cli.exits import immediate_exit
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, shell, up
@@ -36,7 +36,7 @@ def main() -> None:
         if getattr(sys, name) is None:  # it was closed, as by 2>&-
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for as long as we are
     gc.disable()  # nothing that is imported becomes garbage; `run` switches the collector on when all of it is there
-    with ending_at_once():
+    with immediate_exit():
         app(prog_name="lab")
 
 

@@ -28,7 +28,7 @@ def leave(code: int, at_once: bool = False) -> NoReturn:
 
 
 @contextmanager
-def ending_at_once() -> Iterator[None]:
+def immediate_exit() -> Iterator[None]:
     """For a whole command: it ends without waiting for scenarios still running, or taking apart what it has loaded."""
     code, stdout = 0, sys.stdout
     try:

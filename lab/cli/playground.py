@@ -74,24 +74,24 @@ def shell(*, ipv6: IPv6 = False) -> None:
 
     try:
         ensure_privileges()
-        here = playground.is_up()
-        network = playground.attach() if here else None
+        is_up = playground.is_up()
+        network = playground.attach() if is_up else None
         with Lab(6 if ipv6 else 4, network=network) as opened:
-            where = "In the namespaces of `lab up`:" if here else "In two new namespaces:"
-            _converse(opened, where)
+            where = "In the namespaces of `lab up`:" if is_up else "In two new namespaces:"
+            _interact(opened, where)
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
     leave(0)
 
 
-def _converse(lab: Lab, where: str) -> None:
+def _interact(lab: Lab, where: str) -> None:
     from lab.record.expectation import ANY
 
     server = lab.kernel.listen(port=_PORT, options={"SO_REUSEADDR": 1})
     names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY}
     console = _Console(lab, names)
     print(_WELCOME.format(where=where, port=_PORT))
-    with _while_waiting(console.catch_up):
+    with _input_hook(console.catch_up):
         console.interact(banner="", exitmsg="")
 
 
@@ -121,10 +121,10 @@ class _Console(code.InteractiveConsole):
         except KernelDiffers:
             self.showtraceback()
         ladder = ladder_of(self._lab.recording)
-        fresh, said_before = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown > 0
+        fresh, had_heading = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown > 0
         self._shown = len(ladder.rungs)
         if fresh.rungs:
-            print("\n".join(list(ladder_lines(fresh, screen_of(sys.stdout)))[said_before:]))
+            print("\n".join(list(ladder_lines(fresh, screen_of(sys.stdout)))[had_heading:]))
         return bool(fresh.rungs)
 
     def showtraceback(self) -> None:
@@ -144,7 +144,7 @@ class _Console(code.InteractiveConsole):
 
 
 @contextmanager
-def _while_waiting(idle: Callable[[], bool]) -> Iterator[None]:
+def _input_hook(idle: Callable[[], bool]) -> Iterator[None]:
     """Call a function ten times a second while the interpreter waits for a line to be typed (PyOS_InputHook)."""
     import readline  # noqa: F401  # it is what calls the hook, and gives the prompt a history
 

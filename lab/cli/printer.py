@@ -28,10 +28,10 @@ _SOON_S = 2.0
 """Shorter waits are not shown."""
 _LONG_S = 30.0
 """Without a terminal nothing is printed before; an ordinary run is over by then."""
-_MOST_ROWS = 12
+_MAX_ROWS = 12
 _OTHER_LINES = 4
 _OTHER_COLUMNS = 26
-_LEAST_NAME = 20
+_MIN_NAME = 20
 
 
 class Printer:
@@ -55,7 +55,7 @@ class Printer:
             return
         head, *lines = result_lines(result, self._screen, brief=self._quiet, verbose=self._verbose)
         word, _, rest = head.partition(" ")
-        self.say(f"{self._screen.paint(word, result.outcome.value)} {rest}", *lines, "")
+        self.print_lines(f"{self._screen.paint(word, result.outcome.value)} {rest}", *lines, "")
 
     def usage(self, found: Found | Run) -> None:
         """What the command line asked for and could not have."""
@@ -63,9 +63,9 @@ class Printer:
         from lab.report.verdicts import place
 
         for broken in found.broken:
-            self.say(*printable_lines(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"))
+            self.print_lines(*printable_lines(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"))
         for pattern in found.unknown:
-            self.say(f"no scenario matches {pattern!r}; `lab list` shows them all")
+            self.print_lines(f"no scenario matches {pattern!r}; `lab list` shows them all")
 
     def summary(self, run: Run) -> None:
         """The last lines."""
@@ -73,9 +73,9 @@ class Printer:
         from lab.report.verdicts import summary_lines
 
         if run.results or run.broken:
-            self.say(*map(printable, summary_lines(run)))
+            self.print_lines(*map(printable, summary_lines(run)))
 
-    def say(self, *lines: str) -> None:
+    def print_lines(self, *lines: str) -> None:
         """These lines, in place of those about waiting."""
         self.progress.hide()
         try:
@@ -87,8 +87,8 @@ class Printer:
             cannot_run(f"its output cannot be written ({refused.strerror})", "write it to where there is room")
 
 
-_LEAST_WIDTH, _USUAL_WIDTH = 80, 100
-_DRAWN = "─►┊·"
+_MIN_WIDTH, _DEFAULT_WIDTH = 80, 100
+_LINE_CHARACTERS = "─►┊·"
 
 
 def screen_of(stream: TextIO, plain: bool = False, everything: bool = False) -> Screen:
@@ -100,13 +100,13 @@ def screen_of(stream: TextIO, plain: bool = False, everything: bool = False) -> 
 
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
-    width = max(_LEAST_WIDTH, shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns)
+    width = max(_MIN_WIDTH, shutil.get_terminal_size((_DEFAULT_WIDTH, 24)).columns)
     colours = stream.isatty() and not os.environ.get("NO_COLOR")
     most = None if everything else Screen().most
-    return Screen(width, _shows_lines(stream), colours, plain, most)
+    return Screen(width, _shows_unicode(stream), colours, plain, most)
 
 
-def _shows_lines(stream: TextIO) -> bool:
+def _shows_unicode(stream: TextIO) -> bool:
     """Whether it shows more than ASCII.
 
     Where somebody chose the locale C, Python writes UTF-8 all the same; the terminal was not asked for that.
@@ -115,7 +115,7 @@ def _shows_lines(stream: TextIO) -> bool:
     if sys.flags.utf8_mode and chosen in {"C", "POSIX"} and os.environ.get("PYTHONUTF8") != "1":
         return False
     try:
-        _DRAWN.encode(stream.encoding or "ascii")
+        _LINE_CHARACTERS.encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
         return False
     return True
@@ -131,32 +131,32 @@ class Progress:
         self._stream = stream
         self._draws = stream.isatty() and not plain and os.environ.get("TERM") not in {None, "dumb", "unknown"}
         self._live: Live | None = None
-        self._quiet_since = time.monotonic()
-        self._said = False
+        self._idle_since = time.monotonic()
+        self._printed = False
 
     def show(self, patient: list[Patient]) -> None:
         """Show which scenarios wait now, in place of the lines before."""
         now_ns = time.monotonic_ns()
-        lasting = [each for each in patient if now_ns - each.waiting.since_ns >= _SOON_S * 1e9]
-        lasting.sort(key=lambda each: (-each.waiting.until_ns, each.scenario, each.family))
-        if self._draws and lasting:
-            with _undisturbed():
-                self._draw(lasting, now_ns)
+        long_waits = [each for each in patient if now_ns - each.waiting.since_ns >= _SOON_S * 1e9]
+        long_waits.sort(key=lambda each: (-each.waiting.until_ns, each.scenario, each.family))
+        if self._draws and long_waits:
+            with _deferred_interrupt():
+                self._draw(long_waits, now_ns)
         elif self._draws:
             self.hide()
-        elif lasting and not self._said and time.monotonic() - self._quiet_since >= _LONG_S:
-            self._said, first = True, lasting[0]
-            print(f"{_counted(lasting, now_ns)}: {first.scenario} IPv{first.family}", file=self._stream, flush=True)
+        elif long_waits and not self._printed and time.monotonic() - self._idle_since >= _LONG_S:
+            self._printed, first = True, long_waits[0]
+            print(f"{_counted(long_waits, now_ns)}: {first.scenario} IPv{first.family}", file=self._stream, flush=True)
 
     def hide(self) -> None:
         """Remove the lines: something else is going to be printed, or nothing more."""
-        self._quiet_since = time.monotonic()
+        self._idle_since = time.monotonic()
         if self._live is not None:
-            with _undisturbed():
+            with _deferred_interrupt():
                 self._live.stop()
                 self._live = None
 
-    def _draw(self, lasting: list[Patient], now_ns: int) -> None:
+    def _draw(self, long_waits: list[Patient], now_ns: int) -> None:
         from rich.console import Console
         from rich.live import Live
         from rich.text import Text
@@ -169,32 +169,32 @@ class Progress:
             )
             self._live.start()
         width, height = self._live.console.size
-        lines = _lines(lasting, width, max(1, min(_MOST_ROWS, height - _OTHER_LINES)), now_ns)
+        lines = _lines(long_waits, width, max(1, min(_MAX_ROWS, height - _OTHER_LINES)), now_ns)
         self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _deferred_interrupt() -> Iterator[None]:
     """Ctrl-C takes effect after the block: an interrupted drawing could be neither finished nor removed."""
-    struck: list[int] = []
-    usual = signal.signal(signal.SIGINT, lambda number, _: struck.append(number))
+    caught: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
-    if struck:
+        signal.signal(signal.SIGINT, previous)
+    if caught:
         signal.raise_signal(signal.SIGINT)
 
 
-def _lines(lasting: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
+def _lines(long_waits: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
     """A line for each scenario, its families together; names are cut where the screen is narrow."""
     rows: dict[str, list[Patient]] = {}
-    for each in lasting:
+    for each in long_waits:
         rows.setdefault(each.scenario, []).append(each)
     shown = list(rows.items())[:most]
     what = max(len(waits[0].waiting.what) for _, waits in shown)
-    room = max(_LEAST_NAME, min(max(len(name) for name, _ in shown), width - what - _OTHER_COLUMNS))
-    lines = [_counted(lasting, now_ns)]
+    room = max(_MIN_NAME, min(max(len(name) for name, _ in shown), width - what - _OTHER_COLUMNS))
+    lines = [_counted(long_waits, now_ns)]
     for name, waits in shown:
         text, since_ns, until_ns = waits[0].waiting
         families = "+".join(str(family) for family in sorted({each.family for each in waits}))
@@ -205,7 +205,7 @@ def _lines(lasting: list[Patient], width: int, most: int, now_ns: int) -> list[s
     return lines
 
 
-def _counted(lasting: list[Patient], now_ns: int) -> str:
-    many = f"{len(lasting)} scenarios wait" if len(lasting) > 1 else "1 scenario waits"
-    left_s = max(0, lasting[0].waiting.until_ns - now_ns) / 1e9
+def _counted(long_waits: list[Patient], now_ns: int) -> str:
+    many = f"{len(long_waits)} scenarios wait" if len(long_waits) > 1 else "1 scenario waits"
+    left_s = max(0, long_waits[0].waiting.until_ns - now_ns) / 1e9
     return f"{many} for timers of the kernel, {left_s:.0f} s more at most"

@@ -44,29 +44,29 @@ def run(
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saved_runs import save, wanted_folder, write, write_json
+    from lab.cli.saved_runs import new_folder, save, write, write_json
     from lab.record.results import Outcome
 
     began = time.monotonic()
     found = registry.find(patterns or [])
     printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
     settings = _settings(sysctl or [])
-    folder = None if no_out else wanted_folder(out)
+    folder = None if no_out else new_folder(out)
 
-    def is_enough(result: Result) -> bool:
+    def is_last(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
 
     wanted = families(ipv4, ipv6)
-    results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, stop=is_enough)
-    made = _carried_out(found, results, printer, full=full, began=began)
+    results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, stop=is_last)
+    made = _collect(found, results, printer, full=full, began=began)
     if made.interrupted:
-        printer.say(f"\ninterrupted; {len(made.results)} finished before that")
+        printer.print_lines(f"\ninterrupted; {len(made.results)} finished before that")
     printer.usage(made)
     printer.summary(made)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from lab.report.ci import error_lines
 
-        printer.say(*error_lines(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
+        printer.print_lines(*error_lines(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
     if json_file:
         from lab.report.verdicts import as_json
 
@@ -75,9 +75,9 @@ def run(
         from lab.report.ci import junit
 
         write(junit_file, junit(made))
-    is_kept = folder is None or save(made, folder, printer)
-    code = INTERRUPTED if made.interrupted else exit_code(made) or (0 if is_kept else CANNOT_RUN)
-    leave(code, at_once=made.interrupted or any(is_enough(each) for each in made.results))
+    is_saved = folder is None or save(made, folder, printer)
+    code = INTERRUPTED if made.interrupted else exit_code(made) or (0 if is_saved else CANNOT_RUN)
+    leave(code, at_once=made.interrupted or any(is_last(each) for each in made.results))
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
@@ -125,7 +125,7 @@ def _results(
         printer.progress.hide()
 
 
-def _carried_out(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
+def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
     """The run that these results make up, each printed as it comes; Ctrl-C ends it early. `began` is monotonic time."""
     from lab.author.environment import environment_of, new_run
 
@@ -152,7 +152,7 @@ def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *,
     began = time.monotonic()
     printer = Printer(sys.stderr, quiet=True)
     printer.usage(found)
-    made = _carried_out(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
+    made = _collect(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
     if made.interrupted:
         leave(INTERRUPTED, at_once=True)
     return made

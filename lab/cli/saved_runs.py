@@ -61,7 +61,7 @@ def narrow(run: Run, patterns: list[str]) -> list[str]:
     return [each for each in patterns if not any(matches(each, name) for name in known)]
 
 
-def wanted_folder(path: Path | None) -> RunFolder:
+def new_folder(path: Path | None) -> RunFolder:
     """The folder for a run; ends the command before anything has run where the folder cannot be made."""
     from lab.record.saved.folder import NotWritable, RunFolder
 
@@ -92,7 +92,7 @@ def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
     except KeyboardInterrupt:
         print("interrupted; the run is not saved", file=sys.stderr)
         leave(INTERRUPTED, at_once=True)
-    printer.say(f"saved in {printable(str(folder.path))}; `lab show` shows it again")
+    printer.print_lines(f"saved in {printable(str(folder.path))}; `lab show` shows it again")
     return True
 
 

@@ -71,7 +71,7 @@ def show(
             for result in run.results:
                 printer.result(result)
         else:
-            printer.say(*verdicts.listing_lines(run, brief=quiet), "")
+            printer.print_lines(*verdicts.listing_lines(run, brief=quiet), "")
             printer.summary(run)
     for pattern in unknown:
         print(f"this run has no scenario {pattern!r}; `lab show` lists them", file=sys.stderr)
@@ -240,18 +240,18 @@ def _draw(
 def _drawing(recording: Recording, form: Format, language: str, plain: bool, everything: bool) -> str:
     from lab.report import plain as sentences
     from lab.report import svg, text
-    from lab.report.i18n import words
+    from lab.report.i18n import translator
     from lab.report.ladder import ladder_of
     from lab.report.screen import Screen
 
-    say = words(language)
+    translate = translator(language)
     if form is Format.SVG:
-        return svg.svg(ladder_of(recording, svg.MOST_RUNGS), say)
+        return svg.svg(ladder_of(recording, svg.MOST_RUNGS), translate)
     if form is Format.MERMAID:
-        return text.mermaid(ladder_of(recording, text.MOST_IN_MERMAID), say)
+        return text.mermaid(ladder_of(recording, text.MOST_IN_MERMAID), translate)
     screen = Screen(most=None) if everything else Screen()
     ladder = ladder_of(recording, screen.most)
-    lines = sentences.sentences(ladder, say) if plain else text.ladder_lines(ladder, screen)
+    lines = sentences.sentences(ladder, translate) if plain else text.ladder_lines(ladder, screen)
     return "".join(f"{line}\n" for line in lines)
 
 

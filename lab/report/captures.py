@@ -100,7 +100,7 @@ def _verdict(recording: Recording, check: CheckMade) -> str:
     named = [row for row in rows if not (row.agrees and row.expected == "none")]
     parts = [row.expected if row.field == "flags" else f"{row.field} {row.expected}" for row in named]
     is_named = any(check.subject in {row.field, row.expected} for row in named)
-    told = f"expected {': '.join([check.subject] * (not is_named) + [', '.join(parts)] * bool(parts))}"
+    expectation = f"expected {': '.join([check.subject] * (not is_named) + [', '.join(parts)] * bool(parts))}"
     at = f"   {Path(check.where.file).name}:{check.where.line}" if check.where else ""
     got = ", ".join(f"{row.field} {row.got}" for row in rows if not row.agrees)
-    return f"ok: {told}{at}" if check.passed else f"FAIL: {told}; got {got}{at}"
+    return f"ok: {expectation}{at}" if check.passed else f"FAIL: {expectation}; got {got}{at}"

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from lab.record.results import Outcome, Result, Run
 from lab.report.screen import Screen
-from lab.report.verdicts import result_lines, told
+from lab.report.verdicts import check_text, result_lines
 
 _ELEMENTS = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIP: "skipped"}
 _TYPES = {"failure": "the kernel differs", "error": "the scenario is broken", "skipped": "not applicable"}
@@ -51,8 +51,8 @@ def _case_of(result: Result) -> ET.Element:
 
 def _case(file: Path, line: int, name: str, seconds: float, kind: str, message: str, text: str) -> ET.Element:
     """A case; `kind` is the element that says what went wrong in it, "" for none."""
-    told = {"classname": file.stem, "name": name, "file": str(file), "line": str(line), "time": f"{seconds:.3f}"}
-    case = ET.Element("testcase", {key: _clean(value) for key, value in told.items()})
+    attributes = {"classname": file.stem, "name": name, "file": str(file), "line": str(line), "time": f"{seconds:.3f}"}
+    case = ET.Element("testcase", {key: _clean(value) for key, value in attributes.items()})
     if kind:
         inside = ET.SubElement(case, kind, {"message": _clean(message), "type": _TYPES[kind]})
         inside.text = _clean(text) or None
@@ -72,8 +72,8 @@ def _clean(text: str) -> str:
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-_IN_A_MESSAGE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
-_IN_A_PROPERTY = _IN_A_MESSAGE | str.maketrans({":": "%3A", ",": "%2C"})
+_MESSAGE_ESCAPES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY_ESCAPES = _MESSAGE_ESCAPES | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def error_lines(run: Run, root: Path) -> Iterator[str]:
@@ -90,7 +90,7 @@ def error_lines(run: Run, root: Path) -> Iterator[str]:
 def _message(result: Result) -> str:
     lines, check = [result.summary], result.difference
     if check is not None and result.recording is not None:
-        lines += [told(result.recording, check), check.difference.why if check.difference else ""]
+        lines += [check_text(result.recording, check), check.difference.why if check.difference else ""]
     return "\n".join(filter(None, lines))
 
 
@@ -98,5 +98,5 @@ def _error(root: Path, file: str, line: int, title: str, message: str) -> str:
     relative = os.path.relpath(file, root)
     named = file if relative.startswith(os.pardir) else relative
     properties = {"file": named, "line": str(line), "title": title}
-    told_as = ",".join(f"{name}={value.translate(_IN_A_PROPERTY)}" for name, value in properties.items())
-    return f"::error {told_as}::{message.translate(_IN_A_MESSAGE)}"
+    listed = ",".join(f"{name}={value.translate(_PROPERTY_ESCAPES)}" for name, value in properties.items())
+    return f"::error {listed}::{message.translate(_MESSAGE_ESCAPES)}"

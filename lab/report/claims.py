@@ -17,9 +17,9 @@ from lab.record.events import CheckKind, CheckMade, FrameSeen, Measured, Recordi
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import Evidence, packet_text, segment_with_flags
-from lab.report.i18n import Words, words
+from lab.report.i18n import Translator, translator
 from lab.report.screen import labelled, side_by_side
-from lab.report.verdicts import told
+from lab.report.verdicts import check_text
 
 _MOST_VALUES, _MOST_SEGMENTS = 3, 2
 """So many of a step's checks are named as what was measured, where the author names no value."""
@@ -97,12 +97,12 @@ class _Step:
     def evidence(self) -> Evidence:
         """The check that shows it best, with its packet."""
         # The last checks of a step are what it is about.
-        check = next(iter(self.failed), None) or min(reversed(self.checks), key=_least_telling)
+        check = next(iter(self.failed), None) or min(reversed(self.checks), key=_evidence_rank)
         at = check.frame if check.frame is not None or not check.passed else self.last_frame
         seen = self.recording.events[at] if at is not None else None
         packet = self.recording.packet(at) if at is not None else None
         if not check.passed:
-            text = told(self.recording, check)
+            text = check_text(self.recording, check)
         else:
             text = packet_text(seen) if isinstance(seen, FrameSeen) else _value(self.recording, check)
         return Evidence(self.result.scenario.id, self.result.family, self.begun.title, packet, text)
@@ -110,10 +110,10 @@ class _Step:
     def values(self) -> list[str]:
         """The results of its checks: the last segments first, then values, states and silence."""
         if self.failed:
-            return [told(self.recording, check) for check in self.failed]
-        telling = [check for check in self.checks if check.where is not None]  # what ends each scenario tells nothing
-        segments = [check for check in telling if check.frame is not None][-_MOST_SEGMENTS:]
-        others = sorted((check for check in reversed(telling) if check.frame is None), key=_least_telling)
+            return [check_text(self.recording, check) for check in self.failed]
+        ordered = [check for check in self.checks if check.where is not None]  # what ends each scenario tells nothing
+        segments = [check for check in ordered if check.frame is not None][-_MOST_SEGMENTS:]
+        others = sorted((check for check in reversed(ordered) if check.frame is None), key=_evidence_rank)
         return list(dict.fromkeys(_value(self.recording, check) for check in segments + others))[:_MOST_VALUES]
 
 
@@ -137,9 +137,9 @@ def _steps(result: Result) -> Iterator[_Step]:
 
 
 def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
-    telling = sorted(steps, key=lambda step: (len(step.begun.claims), min(map(_least_telling, step.checks), default=0)))
-    failed = [step for step in telling if step.failed]
-    shown = [step for step in telling if step.ended and step.checks and not step.failed]
+    ordered = sorted(steps, key=lambda step: (len(step.begun.claims), min(map(_evidence_rank, step.checks), default=0)))
+    failed = [step for step in ordered if step.failed]
+    shown = [step for step in ordered if step.ended and step.checks and not step.failed]
     if not (failed or shown):
         return ClaimReport(claim, Verdict.NOT_RUN)
     evidence = tuple(step.evidence() for step in failed or shown)
@@ -163,7 +163,7 @@ def _measured(claim: Claim, shown: list[_Step]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def _least_telling(check: CheckMade) -> int:
+def _evidence_rank(check: CheckMade) -> int:
     """How little a check says by itself: a segment is worth more than a value, a state, or silence."""
     if check.frame is not None:
         return 0
@@ -182,7 +182,7 @@ def _value(recording: Recording, check: CheckMade) -> str:
         case (Row(got=value),):
             shown = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}..."
             return f"{check.subject}: {shown or 'none'}"
-    return told(recording, check)
+    return check_text(recording, check)
 
 
 def claim_lines(
@@ -198,7 +198,7 @@ def claim_lines(
         yield from _claim(report, width, language)
         yield ""
     if len(reports) == len(catalogue.claims):
-        yield words(language)("claims_errata")
+        yield translator(language)("claims_errata")
         yield ""
         for each in catalogue.errata:
             yield from side_by_side([each.printed, each.meant, each.text.of(language)], width, indent=2)
@@ -207,34 +207,36 @@ def claim_lines(
 
 def total_line(reports: Sequence[ClaimReport], kernel: str, language: str = "en") -> str:
     """How many there are of each verdict."""
-    say = words(language)
+    translate = translator(language)
     counts = Counter(report.verdict for report in reports)
-    told = [f"{counts[verdict]} {say(f'verdict_{verdict.name}')}" for verdict in Verdict if counts[verdict]]
-    return say("claims_total", count=len(reports), verdicts=say("comma").join(told), kernel=kernel)
+    counted = [f"{counts[verdict]} {translate(f'verdict_{verdict.name}')}" for verdict in Verdict if counts[verdict]]
+    return translate("claims_total", count=len(reports), verdicts=translate("comma").join(counted), kernel=kernel)
 
 
 def _claim(report: ClaimReport, width: int, language: str) -> Iterator[str]:
-    say, claim = words(language), report.claim
-    yield f"{claim.id}  {say(f'verdict_{report.verdict.name}')}  {say(f'kind_{claim.kind.name}')}"
+    translate, claim = translator(language), report.claim
+    yield f"{claim.id}  {translate(f'verdict_{report.verdict.name}')}  {translate(f'kind_{claim.kind.name}')}"
     yield f"  {claim.section}"
     kernel = "claims_kernel" if report.verdict is Verdict.SHOWN else "claims_linux"
-    yield from side_by_side([say("claims_article"), say("claims_document"), say(kernel)], width, indent=2)
-    linux = claim.linux.of(language) if claim.linux else say("claims_as_documented")
+    yield from side_by_side(
+        [translate("claims_article"), translate("claims_document"), translate(kernel)], width, indent=2
+    )
+    linux = claim.linux.of(language) if claim.linux else translate("claims_as_documented")
     yield from side_by_side([claim.article.of(language), claim.document.of(language), linux], width, indent=2)
-    for label, text in _rows(report, say, language):
+    for label, text in _rows(report, translate, language):
         if text:
             yield from labelled(label, text, width, indent=2, label_width=_LABEL)
 
 
-def _rows(report: ClaimReport, say: Words, language: str) -> Iterator[tuple[str, str]]:
+def _rows(report: ClaimReport, translate: Translator, language: str) -> Iterator[tuple[str, str]]:
     """What stands below the three texts: a label and a text each, which may be empty."""
     claim = report.claim
-    yield say("claims_measured"), report.measured
+    yield translate("claims_measured"), report.measured
     for first in report.evidence[:1]:
         kind = "claims_step" if first.packet is None else "claims_packet"
-        yield say(kind), say(f"{kind}_text", **first._asdict())
+        yield translate(kind), translate(f"{kind}_text", **first._asdict())
         others = dict.fromkeys(each.scenario for each in report.evidence if each.scenario != first.scenario)
-        yield say("claims_others"), ", ".join(others)
-    yield say("claims_depends"), ", ".join(claim.depends)
+        yield translate("claims_others"), ", ".join(others)
+    yield translate("claims_depends"), ", ".join(claim.depends)
     for since in claim.since:
-        yield say("claims_since", kernel=since.kernel), since.text.of(language)
+        yield translate("claims_since", kernel=since.kernel), since.text.of(language)

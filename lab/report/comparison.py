@@ -21,15 +21,15 @@ from lab.report.screen import Screen, labelled, printable
 from lab.tcp.flags import RST
 from lab.tcp.segment import Segment
 
-NOT_THERE = "-"
+MISSING = "-"
 _SHOWN_LINES = 3
 _COMPARED = {Kind.SEGMENT, Kind.FRAME, Kind.CALL, Kind.ARRIVAL}
-_BY_CHANCE = re.compile(r"(?<=TS) val \d+ ecr \d+|(?<=tfo) [0-9a-f]{8,}")
+_RANDOM = re.compile(r"(?<=TS) val \d+ ecr \d+|(?<=tfo) [0-9a-f]{8,}")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?: ?([mu]?s\b|%))?")
 """A number with its unit."""
 _RATIOS = {"s": 1.3, "": 1.3, "ms": 2.0, "us": 2.0, "%": 2.0}
 """By unit: so many times as large may one measured number be as the other."""
-_SHORT_MS = 10
+_NOISE_MS = 10
 """How long anything takes below that is the machine's doing."""
 _SIGNS = ("<", ">")
 """What marks the first and the second run in text, as diff(1) has it."""
@@ -112,29 +112,29 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 def _compare(before: Result, after: Result, run_wide: list[Change]) -> ScenarioChange:
     change = ScenarioChange(before.scenario.id, [f"IPv{before.family}"])
-    change.changes += _changes(_ending(before), _ending(after))
+    change.changes += _changes(_outcome(before), _outcome(after))
     if before.recording is not None and after.recording is not None:
         own = _changes(before.recording.sysctls, after.recording.sysctls)
         change.changes += [each for each in own if each not in run_wide]
         change.changes += _measured(before.recording, after.recording)
-        _part(change, before.recording, after.recording)
+        _compare_exchanges(change, before.recording, after.recording)
     return change
 
 
-def _ending(result: Result) -> dict[str, str]:
+def _outcome(result: Result) -> dict[str, str]:
     because = f"{result.difference.subject}: {result.summary}" if result.difference is not None else result.message
     return {"outcome": result.outcome.value, "because": because}
 
 
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Change]:
     for name in dict.fromkeys([*first, *second]):
-        one, other = (_text(each.get(name, NOT_THERE)) for each in (first, second))
+        one, other = (_text(each.get(name, MISSING)) for each in (first, second))
         if one != other:
             yield Change(name, one, other)
 
 
 def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) or NOT_THERE
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) or MISSING
 
 
 def _names(keys: Iterable[tuple[str, int]]) -> list[str]:
@@ -146,27 +146,27 @@ def _measured(before: Recording, after: Recording) -> Iterator[Change]:
     found = [[event for event in each.events if isinstance(event, Measured)] for each in (before, after)]
     for claim in dict.fromkeys(event.claim for event in found[0] + found[1]):
         one, other = ([event.value for event in each if event.claim == claim] for each in found)
-        if len(one) != len(other) or not all(map(_is_alike, one, other)):
-            yield Change(claim, "; ".join(one) or NOT_THERE, "; ".join(other) or NOT_THERE)
+        if len(one) != len(other) or not all(map(_texts_agree, one, other)):
+            yield Change(claim, "; ".join(one) or MISSING, "; ".join(other) or MISSING)
 
 
-def _is_alike(one: str, other: str) -> bool:
+def _texts_agree(one: str, other: str) -> bool:
     """Whether two texts say the same. What has a unit or a fraction was measured, and is never quite the same twice."""
     pairs = zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
-    return _NUMBER.sub("0", one) == _NUMBER.sub("0", other) and all(_is_like(*pair) for pair in pairs)
+    return _NUMBER.sub("0", one) == _NUMBER.sub("0", other) and all(_numbers_agree(*pair) for pair in pairs)
 
 
-def _is_like(one: tuple[str, str], other: tuple[str, str]) -> bool:
+def _numbers_agree(one: tuple[str, str], other: tuple[str, str]) -> bool:
     (first, unit), (second, others_unit) = one, other
     if one == other:
         return True
     if unit != others_unit or not (unit or "." in first + second):
         return False
     least, most = sorted(map(float, (first, second)))
-    return most <= least * _RATIOS[unit] or (unit in {"ms", "us"} and most < _SHORT_MS)
+    return most <= least * _RATIOS[unit] or (unit in {"ms", "us"} and most < _NOISE_MS)
 
 
-def _part(change: ScenarioChange, before: Recording, after: Recording) -> None:
+def _compare_exchanges(change: ScenarioChange, before: Recording, after: Recording) -> None:
     """Note where the two exchanges part."""
     with_states = before.witnesses == after.witnesses and not before.transitions_lost and not after.transitions_lost
     one, other = _exchange(before, with_states), _exchange(after, with_states)
@@ -197,7 +197,7 @@ def _exchange(recording: Recording, with_states: bool) -> list[tuple[str, Line]]
 def _line(rung: Rung, seen: tuple[FrameSeen, Segment] | None) -> str:
     if rung.kind is Kind.ARRIVAL:
         return "what was on its way to the kernel arrives"
-    text = _BY_CHANCE.sub("", rung.text)
+    text = _RANDOM.sub("", rung.text)
     if rung.kind is Kind.CALL:
         return text
     if seen is not None and seen[1].flags & RST and seen[1].seq == 0:  # which is no number of the connection
@@ -210,8 +210,8 @@ def comparison_lines(
 ) -> Iterator[str]:
     """What differs; `names` is what the two runs are called."""
     for sign, run, name in zip(_SIGNS, runs, names, strict=True):
-        told = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
-        yield f"{sign} {printable(name)}   {printable(told)}"
+        described = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
+        yield f"{sign} {printable(name)}   {printable(described)}"
     if not comparison:
         yield "nothing differs but what always does: times, timestamps, ports"
         return

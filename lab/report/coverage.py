@@ -119,8 +119,8 @@ def as_json(found: Coverage) -> dict[str, Any]:
 def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, Evidence]]:
     """Each state that the kernel was seen in, with the last segment before, if it is the state of a connection."""
     first: dict[State, tuple[Observation, int | None]] = {}
-    for number, told in observations(recording).items():
-        for observed in told:
+    for number, series in observations(recording).items():
+        for observed in series:
             if observed.state not in first or observed.time_ns < first[observed.state][0].time_ns:
                 first[observed.state] = observed, number
     for state, (observed, number) in first.items():
@@ -189,8 +189,8 @@ def _edge(report: EdgeReport, width: int) -> Iterator[str]:
     arrow, event = f"{edge.source} > {edge.target}", f"{edge.event}" + (f", sends {edge.sends}" if edge.sends else "")
     kernel, peer = (str(len(walked) or "-") for walked in (report.kernel, report.peer))
     yield f"  {arrow:<{_ARROW}}{event:<{_EVENT}}{kernel:>{_COUNT}}{peer:>{_COUNT}}"
-    told = ("" if report.offered else "not offered: ") + report.reason
-    for who, text in ("kernel", _where(report.kernel) or told), ("peer", _where(report.peer)):
+    explanation = ("" if report.offered else "not offered: ") + report.reason
+    for who, text in ("kernel", _where(report.kernel) or explanation), ("peer", _where(report.peer)):
         if text:
             yield from labelled(who, text, width, 4, _WHO)
 

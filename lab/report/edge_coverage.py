@@ -86,9 +86,9 @@ class Observation(NamedTuple):
 
 def kernel_edges(recording: Recording) -> Iterator[WalkedEdge]:
     """The arrows that the kernel walked: listeners first, then connection by connection."""
-    strangers: list[_Call] = []
-    sides: dict[int | None, _KernelSide] = {None: _KernelSide(None, None, strangers, strangers)}
-    sides |= {at: _KernelSide(at, each.peer_port, [], strangers) for at, each in enumerate(recording.connections)}
+    unassigned: list[_Call] = []
+    sides: dict[int | None, _KernelSide] = {None: _KernelSide(None, None, unassigned, unassigned)}
+    sides |= {at: _KernelSide(at, each.peer_port, [], unassigned) for at, each in enumerate(recording.connections)}
     events = recording.events
     crossed = {at: event.time_ns for event in events if isinstance(event, CrossingOver) for at in event.frames}
     for at, event in enumerate(events):
@@ -127,8 +127,8 @@ def peer_edges(recording: Recording) -> Iterator[WalkedEdge]:
         if edge is None:
             continue
         # The model has taken the edge; what is left to know is which of several between the same states it was.
-        by_itself = edge.event in (Event.ACTIVE_OPEN, Event.CLOSE)
-        if by_itself if event.from_peer else _fits_segment(edge.event, event.segment):
+        own_action = edge.event in (Event.ACTIVE_OPEN, Event.CLOSE)
+        if own_action if event.from_peer else _fits_segment(edge.event, event.segment):
             yield WalkedEdge(edge, event.time_ns, event.connection, at)
 
 
@@ -139,7 +139,7 @@ class _KernelSide:
     number: int | None
     peer_port: int | None
     calls: list[_Call]
-    strangers: list[_Call]
+    unassigned: list[_Call]
     """Calls on a listener, or on a socket of which the lab did not know whose it was."""
     arrivals: list[_Arrival] = field(default_factory=list)
     fin_ends: set[Seq] = field(default_factory=set)
@@ -163,7 +163,7 @@ class _KernelSide:
             if edge is None:
                 continue
             if edge.event is Event.TIME_WAIT_TIMEOUT:
-                if self._nothing_happened(since_ns, observed):
+                if self._was_idle(since_ns, observed):
                     yield WalkedEdge(edge, observed.time_ns, self.number, None)
                 continue
             cause = self._cause(edge.event, since_ns, observed)
@@ -174,7 +174,7 @@ class _KernelSide:
     def _cause(self, event: Event, since_ns: int, observed: Observation) -> _Arrival | _Call | None:
         """The last thing that fits before the change; the first segment where only a look-up afterwards tells of it."""
         if event in _CALLS:
-            calls = (self._last_call(event, each, since_ns, observed) for each in (self.calls, self.strangers))
+            calls = (self._last_call(event, each, since_ns, observed) for each in (self.calls, self.unassigned))
             return max((call for call in calls if call is not None), key=_TIME, default=None)
         fitting = [each for each in self._arrived(since_ns, observed) if self._fits(event, each)]
         return next(reversed(fitting) if observed.exact else iter(fitting), None)
@@ -189,7 +189,7 @@ class _KernelSide:
                 return made
         return None
 
-    def _nothing_happened(self, since_ns: int, observed: Observation) -> bool:
+    def _was_idle(self, since_ns: int, observed: Observation) -> bool:
         arrived = list(self._arrived(since_ns, observed))
         last_ns = arrived[-1].time_ns if arrived else since_ns
         resets = any(each.segment.flags & (flags.RST | flags.SYN) for each in arrived)
@@ -235,12 +235,12 @@ def observations(recording: Recording) -> dict[int | None, list[Observation]]:
     for at, event in enumerate(recording.events):
         if isinstance(event, StateSeen):
             found.setdefault(event.connection, []).append(Observation(event.time_ns, at, event.state, event.witness))
-    return {number: _without_hand_over(sorted(told, key=_TIME)) for number, told in found.items()}
+    return {number: _without_mini_socket_artifacts(sorted(series, key=_TIME)) for number, series in found.items()}
 
 
-def _without_hand_over(told: list[Observation]) -> list[Observation]:
+def _without_mini_socket_artifacts(series: list[Observation]) -> list[Observation]:
     kept: list[Observation] = []
-    for observed, following in zip_longest(told, told[1:]):
+    for observed, following in zip_longest(series, series[1:]):
         if observed.state is CLOSED and following is not None and following.state in _MINI_SOCKETS:
             continue
         if observed.state is CLOSED and observed.exact and kept and kept[-1].state is TIME_WAIT:

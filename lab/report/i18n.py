@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "zh")
-Words = Callable[..., str]
+Translator = Callable[..., str]
 """Takes the key of a text, and by name what is to be filled in."""
 
 
@@ -18,14 +18,14 @@ def table() -> Mapping[str, Mapping[str, str]]:
     return {**_read("words.toml"), **_read("html/words.toml")}
 
 
-def words(language: str) -> Words:
+def translator(language: str) -> Translator:
     """The texts in one language; KeyError for one that there is not."""
     texts = {key: each[language] for key, each in table().items()}
 
-    def say(key: str, /, **values: object) -> str:
+    def translate(key: str, /, **values: object) -> str:
         return texts[key].format_map(values) if values else texts[key]
 
-    return say
+    return translate
 
 
 @cache

@@ -42,7 +42,7 @@ class Sides(NamedTuple):
     kernel: State | None = None
 
 
-NOBODY = Sides()
+NO_STATES = Sides()
 
 
 @dataclass(slots=True)
@@ -59,8 +59,8 @@ class Rung:
     packet: int | None = None
     """Of a frame: its number in the recording and in the capture file, counted from 1."""
     connection: int | None = None
-    before: Sides = NOBODY
-    after: Sides = NOBODY
+    before: Sides = NO_STATES
+    after: Sides = NO_STATES
     letters: str = ""
     """A segment's control bits, "-" for none; "ICMP", or "?" for what is neither."""
     from_peer: bool = False
@@ -72,7 +72,7 @@ class Rung:
     waited_ns: int = 0
     timer: str = ""
     """Which of the kernel's timers ran meanwhile, by inet_diag's words; "" where that is not known."""
-    arrives: int | None = None
+    arrival: int | None = None
     """For a segment that crosses others: the rung where it arrives."""
     acknowledges: tuple[int, ...] = ()
     """The rungs of the segments that this one is the first to acknowledge."""
@@ -131,7 +131,7 @@ class Ladder:
         return (event, event.segment) if isinstance(event, FrameSeen) and event.segment is not None else None
 
 
-def middle(count: int, most: int | None) -> range:
+def omitted_range(count: int, most: int | None) -> range:
     """Which of so many lines to leave out where there may be `most`: neither the first half of those nor the last."""
     if most is None or count <= most:
         return range(0)

@@ -22,7 +22,7 @@ _STYLES = {
     "skip": "1;33",
 }
 _NO_BREAK, _MAY_BREAK = "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH SPACE}"
-_OBEYED = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What JSON leaves as it is, and a terminal obeys: control characters beyond ASCII's, changes of the direction."""
 _WORD = re.compile(f"([^ {_MAY_BREAK}]+)([ {_MAY_BREAK}]*)")
 _OPTIONS = re.compile(r"<[^<>]*>")
@@ -68,7 +68,7 @@ def printable_lines(text: str) -> Iterator[str]:
 
 def json_text(value: Any, indent: int = 2) -> str:
     """A value as JSON that is fit for a terminal as well."""
-    return _OBEYED.sub(lambda each: f"\\u{ord(each[0]):04x}", json.dumps(value, indent=indent, ensure_ascii=False))
+    return _CONTROLS.sub(lambda each: f"\\u{ord(each[0]):04x}", json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def wrapped(text: str, width: int) -> Iterator[str]:

@@ -11,9 +11,9 @@ from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameS
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import direction
-from lab.report.i18n import words
+from lab.report.i18n import translator
 from lab.report.ladder import ladder_of
-from lab.report.ladder_model import middle
+from lab.report.ladder_model import omitted_range
 from lab.report.plain import sentences
 from lab.report.screen import Screen, left_out, printable_lines
 from lab.report.text import ladder_lines
@@ -85,11 +85,11 @@ def summary_lines(run: Run) -> list[str]:
     outcomes = Counter(result.outcome for result in run.results)
     outcomes[Outcome.ERROR] += len(run.broken)
     words = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.ERROR: "errors", Outcome.SKIP: "skipped"}
-    told = ", ".join(
+    counted = ", ".join(
         f"{outcomes[each]} {word}" for each, word in words.items() if outcomes[each] or each is Outcome.PASS
     )
     checks = sum(result.checks for result in run.results)
-    lines = [f"{told}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}"]
+    lines = [f"{counted}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}"]
     states = states_of(run)
     if states:
         lines.append(f"states seen ({len(states)} of {len(State)}): {', '.join(state.value for state in states)}")
@@ -121,7 +121,7 @@ def _scenario(result: Result) -> dict[str, Any]:
 def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -> Iterator[str]:
     """Every check with its verdict, a line each; the standing rules as one line, or a line for `each_rule`."""
     checks = recording.checks
-    omitted = {at for at in middle(len(checks), screen.most) if checks[at].passed}
+    omitted = {at for at in omitted_range(len(checks), screen.most) if checks[at].passed}
     gap = min(omitted, default=None)
     for at, check in enumerate(checks):
         if at == gap:
@@ -129,7 +129,7 @@ def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -
         if at in omitted:
             continue
         verdict, line = "ok  " if check.passed else "FAIL", f":{check.where.line}" if check.where else ""
-        yield from printable_lines(f"  {verdict} {line:>5}  {told(recording, check)}")
+        yield from printable_lines(f"  {verdict} {line:>5}  {check_text(recording, check)}")
     kinds = Counter(check.kind for check in checks)
     waived = kinds[CheckKind.DEVIATION]
     if recording.segments_judged and not kinds[CheckKind.RULE]:
@@ -150,7 +150,7 @@ def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
     """The bytes of every frame, numbered as they came, from 1 as in Wireshark."""
     dropped = dict(recording.dropped)
     frames = [(at, event) for at, event in enumerate(recording.events) if isinstance(event, FrameSeen)]
-    omitted = middle(len(frames), screen.most)
+    omitted = omitted_range(len(frames), screen.most)
     for number, (at, seen) in enumerate(frames, start=1):
         if number - 1 in omitted:
             if number - 1 == omitted.start:
@@ -201,7 +201,7 @@ def _difference(recording: Recording, check: CheckMade) -> Iterator[str]:
 def exchange_lines(recording: Recording, screen: Screen) -> Iterator[str]:
     """The ladder, or in sentences where that is what the screen is for."""
     drawn = ladder_of(recording, screen.most)
-    return sentences(drawn, words("en")) if screen.plain else ladder_lines(drawn, screen)
+    return sentences(drawn, translator("en")) if screen.plain else ladder_lines(drawn, screen)
 
 
 def place(file: str, line: int) -> str:
@@ -210,16 +210,16 @@ def place(file: str, line: int) -> str:
     return f"{file if relative.startswith(os.pardir) else relative}:{line}"
 
 
-def told(recording: Recording, check: CheckMade) -> str:
+def check_text(recording: Recording, check: CheckMade) -> str:
     """The verdict of a check in a line: "SA  seq 0, ack 1", "SA: ack 2 instead of 1"."""
     rows = recording.rows(check)
     if check.passed:
-        return found(check.subject, rows)
+        return result_text(check.subject, rows)
     differing = ", ".join(f"{row.field} {row.got} instead of {row.expected}" for row in rows if not row.agrees)
     return f"{check.subject}: {differing}"
 
 
-def found(subject: str, rows: Sequence[Row]) -> str:
+def result_text(subject: str, rows: Sequence[Row]) -> str:
     """What a check has found, whether that is as expected or not: "SA  seq 0, ack 1"."""
     # What was expected to be absent, and the control bits that are the subject, need no second mention.
     named = [row for row in rows if row.field != "flags" and row.got != "none"]

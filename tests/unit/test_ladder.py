@@ -105,7 +105,7 @@ def test_a_crossing_segment_knows_where_it_arrives() -> None:
     story.state(S.SYN_RECEIVED)
     rungs = ladder_of(story.recording).rungs
     assert [rung.kind for rung in rungs] == [Kind.SEGMENT, Kind.SEGMENT, Kind.ARRIVAL]
-    assert [rung.arrives for rung in rungs] == [2, None, None]
+    assert [rung.arrival for rung in rungs] == [2, None, None]
     assert (rungs[2].before.kernel, rungs[2].after.kernel) == (S.SYN_SENT, S.SYN_RECEIVED)
 
 
@@ -189,7 +189,7 @@ def test_connections_are_told_apart_by_what_differs() -> None:
 
 def told_of(rungs: list[Rung]) -> list[dict[str, object]]:
     """All but the numbers of other rungs."""
-    names = [field.name for field in fields(Rung) if field.name not in {"acknowledges", "acknowledged", "arrives"}]
+    names = [field.name for field in fields(Rung) if field.name not in {"acknowledges", "acknowledged", "arrival"}]
     return [{name: getattr(rung, name) for name in names} for rung in rungs]
 
 

@@ -15,7 +15,7 @@ from lab.record.expectation import Row
 from lab.record.results import Broken, Run
 from lab.report import svg
 from lab.report.captures import captures, file_name
-from lab.report.i18n import Words, words
+from lab.report.i18n import Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Ladder
 from lab.report.screen import Screen, json_text, labelled, side_by_side
@@ -92,11 +92,11 @@ def test_what_is_printed_of_a_run(hostile: Run, plain: bool) -> None:
 
 
 @pytest.mark.parametrize("draw", [svg.svg, mermaid])
-def test_drawings(hostile: Run, draw: Callable[[Ladder, Words], str]) -> None:
+def test_drawings(hostile: Run, draw: Callable[[Ladder, Translator], str]) -> None:
     for result in hostile.results:
         assert result.recording is not None or result.message
         if result.recording is not None:
-            assert obeyed(draw(ladder_of(result.recording), words("en"))) == set()
+            assert obeyed(draw(ladder_of(result.recording), translator("en"))) == set()
 
 
 def test_colours_are_ours_alone(hostile: Run) -> None:

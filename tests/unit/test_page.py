@@ -20,8 +20,8 @@ from lab.report.coverage import EdgeReport
 from lab.report.edge_coverage import FIGURE_5
 from lab.report.evidence import Evidence
 from lab.report.html.data import Details, packed
-from lab.report.html.diagram import WAYS, diagram, label, status
-from lab.report.i18n import LANGUAGES, sentence_and_section, table, translations, words
+from lab.report.html.diagram import ROUTES, diagram, label, status
+from lab.report.i18n import LANGUAGES, sentence_and_section, table, translations, translator
 from lab.report.ladder_model import Kind
 from lab.tcp.diagram import EDGES
 from lab.tcp.rules import RULES
@@ -116,11 +116,11 @@ def test_what_is_packed_can_be_anything() -> None:
 
 
 def test_every_arrow_of_the_figure_is_drawn_and_named() -> None:
-    assert set(WAYS) == {(edge.source, edge.event) for edge in FIGURE_5}
+    assert set(ROUTES) == {(edge.source, edge.event) for edge in FIGURE_5}
     assert all(label(edge)[0] for edge in FIGURE_5)
     shown = Evidence("made.up", 4, "", 1, "S 0:0(0)")
     reports = [EdgeReport(edge, (), (shown,) if edge is FIGURE_5[0] else ()) for edge in FIGURE_5]
-    drawn = diagram(reports, set(), words("en"), lambda evidence: f"#/{evidence.scenario}")
+    drawn = diagram(reports, set(), translator("en"), lambda evidence: f"#/{evidence.scenario}")
     assert drawn.count('class="line"') == len(FIGURE_5)
     assert drawn.count("<a ") == 1
     assert drawn.count('href="#/made.up"') == 1
@@ -151,7 +151,7 @@ def used_words() -> set[str]:
     """The keys that template, scripts and drawings ask for by name."""
     source = "\n".join(text for name, text in SOURCES.items() if name.endswith((".js", ".jinja", ".py")))
     source += (FOLDER.parent / "svg.py").read_text(encoding="utf-8")
-    found = set(re.findall(r"""\b(?:t|say|named|filled|text|button)\(\s*["'](\w+)["']""", source))
+    found = set(re.findall(r"""\b(?:t|say|translate|named|filled|text|button)\(\s*["'](\w+)["']""", source))
     found |= set(re.findall(r"""data-(?:label|w|placeholder)="(\w+)\"""", source)) | set(
         re.findall(r"""key="(\w+)\"""", source)
     )

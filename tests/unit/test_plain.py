@@ -7,7 +7,7 @@ from string import Formatter
 
 import pytest
 
-from lab.report.i18n import LANGUAGES, table, words
+from lab.report.i18n import LANGUAGES, table, translator
 from lab.report.ladder import ladder_of
 from lab.report.plain import sentences
 from lab.tcp.state import State
@@ -19,7 +19,7 @@ OFFER = "window 64240, maximum segment size 1460"
 
 
 def told(story: Story, language: str = "en") -> list[str]:
-    return list(sentences(ladder_of(story.recording), words(language)))
+    return list(sentences(ladder_of(story.recording), translator(language)))
 
 
 def test_a_handshake_in_english() -> None:

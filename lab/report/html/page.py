@@ -21,7 +21,7 @@ from lab.report.coverage import Coverage, coverage
 from lab.report.evidence import Evidence
 from lab.report.html.data import SIGNS, Details, link, packed
 from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
-from lab.report.i18n import LANGUAGES, table, words
+from lab.report.i18n import LANGUAGES, table, translator
 from lab.report.screen import printable
 from lab.report.verdicts import place
 
@@ -52,7 +52,7 @@ def page(run: Run, catalogue: Catalogue) -> str:
         **_claims(run, catalogue),
         run=run,
         packets=details.packets,
-        words={language: words(language) for language in LANGUAGES},
+        words={language: translator(language) for language in LANGUAGES},
         languages=LANGUAGES,
         style=Markup(style),  # our own files
         script=Markup(script),
@@ -98,7 +98,7 @@ def _figure(found: Coverage) -> dict[str, Any]:
         "edge_signs": EDGE_SIGNS,
         "edge_counts": {how: counts[how] for how in EDGE_SIGNS if counts[how]},
         "diagrams": {
-            language: Markup(diagram(found.edges, seen, words(language), _link_to))  # it escapes
+            language: Markup(diagram(found.edges, seen, translator(language), _link_to))  # it escapes
             for language in LANGUAGES
         },
         "edges": found.edges,
