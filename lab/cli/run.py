@@ -1,4 +1,4 @@
-"""`lab run`: scenarios against this machine's kernel; and runs for commands that look at all of one together."""
+"""`lab run`: scenarios against this machine's kernel; and whole runs for `lab claims` and `lab coverage`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def run(
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
-    """What was asked for; ends the command where that is no setting of a network namespace of this kernel."""
+    """The requested settings; exits with 2 if one is no sysctl of a network namespace of this kernel."""
     from lab.host.sysctls import is_known
 
     settings = {}
@@ -104,7 +104,7 @@ def _results(
     sysctls: Mapping[str, str] | None = None,
     stop: Callable[[Result], bool] = lambda _: False,
 ) -> Iterator[Result]:
-    """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
+    """Run scenarios and yield their results in order, with progress lines. Exits with 3 if the lab cannot run."""
     from lab.author.runner import Runner, settle_garbage_collector
     from lab.host.errors import MachineError
     from lab.host.user_namespace import ensure_privileges
@@ -126,7 +126,7 @@ def _results(
 
 
 def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
-    """The run that these results make up, each printed as it comes; Ctrl-C ends it early. `began` is monotonic time."""
+    """Collect results into a run, printing each; Ctrl-C ends it early. `began` is monotonic time in seconds."""
     from lab.author.environment import environment_of, new_run
 
     made = new_run(full=full)
@@ -143,9 +143,9 @@ def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full:
 
 
 def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *, full: bool) -> Run:
-    """For a command that looks at all of a run together: what could not do its part is said on standard error.
+    """A run for a command that needs all results together. Failures and errors go to standard error.
 
-    Ctrl-C ends the command.
+    Ctrl-C exits with 130.
     """
     from lab.cli.printer import Printer
 
@@ -159,14 +159,14 @@ def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *,
 
 
 def is_whole(made: Run) -> bool:
-    """Whether every scenario could do its part: otherwise something may be missing from what the run shows."""
+    """Whether every scenario file was loaded and no scenario had an error."""
     from lab.record.results import Outcome
 
     return not made.broken and all(result.outcome is not Outcome.ERROR for result in made.results)
 
 
 def exit_code(made: Run) -> int:
-    """What the verdicts of a run come to."""
+    """The exit code of a run."""
     from lab.record.results import Outcome
 
     if any(result.outcome is Outcome.FAIL for result in made.results):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Format(Enum):
-    """What a ladder is drawn as."""
+    """Format of a drawn ladder."""
 
     TEXT = "text"
     SVG = "svg"
@@ -41,21 +41,26 @@ def show(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what differs.")] = False,
     verbose: Verbose = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every line of text: otherwise of more than 2,000 the beginning and the end.")
+        bool,
+        typer.Option("--all", help="Print every line; by default only the beginning and the end of more than 2,000."),
     ] = False,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     plain: Plain = False,
     form: Annotated[
-        Format | None, typer.Option("--format", help="Only the ladder: text, a drawing, or a diagram for Markdown.")
+        Format | None,
+        typer.Option("--format", help="Only the ladder: as text, as a drawing, or as a diagram for Markdown."),
     ] = None,
     language: Lang = Language.EN,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the ladder there; each in DIR/.")
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write the ladder to this file, or each ladder into a folder: DIR/."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a saved run: the list of its results, or ladders and checks of the scenarios that are named."""
+    """Show a saved run: the list of its results, or the ladders and checks of the named scenarios."""
     from lab.cli.saved_runs import choose, reading
     from lab.report import verdicts
     from lab.report.screen import json_text
@@ -86,7 +91,7 @@ def diff(
     ipv6: IPv6 = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hold two saved runs side by side, of two kernels or two settings: only what differs. Exit code 1 if any does."""
+    """Compare two saved runs, of two kernels or two settings: only what differs. Exit code 1 if anything does."""
     from lab.cli.saved_runs import load_run, reading
     from lab.report import comparison
     from lab.report.screen import json_text
@@ -106,14 +111,17 @@ def diff(
 def report(
     named: Annotated[
         Path | None,
-        typer.Argument(metavar="[RUN]", help="A saved run, by folder or file; else the newest below out/."),
+        typer.Argument(metavar="[RUN]", help="A saved run, by folder or file (default: the newest below out/)."),
     ] = None,
     *,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of report.html in the run's folder.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write to this file instead of report.html in the run's folder."
+        ),
     ] = None,
 ) -> None:
-    """Write a page about a saved run: verdicts, claims, the state diagram, each packet. It needs nothing else."""
+    """Write one HTML page about a saved run: verdicts, claims, the state diagram, each packet."""
     from lab.claims.catalogue import catalogue
     from lab.cli.saved_runs import reading
     from lab.record.saved.document import load
@@ -128,7 +136,9 @@ def report(
 
 
 def claims(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="C50 and so on; without one, all.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Claim ids, such as C50; default: all.")
+    ] = None,
     *,
     language: Lang = Language.EN,
     ipv4: IPv4 = False,
@@ -137,7 +147,7 @@ def claims(
     saved: From = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold what the article says beside the RFC and this kernel, with the packet that shows it."""
+    """Compare the claims of the article with the RFC and with this kernel, with a packet as evidence."""
     from lab.author import registry
     from lab.claims.catalogue import catalogue
     from lab.claims.index import showing
@@ -173,7 +183,7 @@ def coverage(
     saved: From = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which states and arrows of RFC 9293's diagram the scenarios walk, with the packet for each."""
+    """Show which states and arrows of RFC 9293's state diagram the scenarios reach, with a packet for each."""
     from lab.author import registry
     from lab.cli.run import exit_code, whole_run
     from lab.cli.saved_runs import load_run, narrow, reading
@@ -197,22 +207,24 @@ def coverage(
 
 
 def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
-    """The ids as the catalogue has them, in its order; ends the command at one that is not there."""
+    """The ids in the order of the catalogue; exits with 2 for an unknown one."""
     asked = {each.upper() for each in ids}
     for each in sorted(asked - set(known.claims)):
         near = ", ".join(known.near(each))
         last = list(known.claims)[-1]
-        wrong_usage(f"there is no claim {each!r}; " + (f"near it: {near}" if near else f"they are C1 to {last}"))
+        wrong_usage(
+            f"there is no claim {each!r}; " + (f"did you mean {near}?" if near else f"the claims are C1 to {last}")
+        )
     return [each for each in known.claims if not asked or each in asked]
 
 
 def _draw(
     results: Sequence[Result], form: Format, language: str, *, plain: bool, everything: bool, output: str | None
 ) -> None:
-    """Draw the ladders to standard output, to a file, or each to a file of its own in a folder."""
+    """Draw the ladders to standard output, to one file, or into a folder with one file each."""
     from lab.report.captures import file_name
 
-    screen_of(sys.stdout)  # what its encoding lacks is not refused
+    screen_of(sys.stdout)  # sets the error handler of its encoding
     drawn = [
         (result, _drawing(result.recording, form, language, plain, everything))
         for result in results
@@ -227,8 +239,8 @@ def _draw(
         return
     if form is Format.SVG and len(drawn) > 1:
         wrong_usage(
-            f"{len(drawn)} ladders were named and an SVG file holds one: add -4 or -6, more of the scenario's id, or a"
-            " folder for all of them: -o DIR/"
+            f"an SVG file holds one ladder and {len(drawn)} match: add -4 or -6, more of the scenario's id, or a folder"
+            " for all: -o DIR/"
         )
     text = "\n".join(text for _, text in drawn)
     if output is not None:
@@ -256,7 +268,7 @@ def _drawing(recording: Recording, form: Format, language: str, plain: bool, eve
 
 
 def _write(file: Path, text: str) -> None:
-    """Write a file and say where it is; ends the command when it cannot be."""
+    """Write a file and print its path; exits with 3 if it cannot be written."""
     from lab.cli.saved_runs import write
 
     write(file, text.encode("utf-8", "backslashreplace"), CANNOT_RUN)

@@ -1,4 +1,4 @@
-"""A run for CI systems: JUnit XML, and annotations of GitHub Actions."""
+"""Reports for CI systems: JUnit XML, and annotations for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def junit(run: Run) -> bytes:
-    """The whole run as JUnit XML: a suite for each scenario file, a case for each scenario and family."""
+    """The run as JUnit XML: a suite for each scenario file, a case for each scenario and address family."""
     suites: dict[Path, list[ET.Element]] = {}
     for result in run.results:
         suites.setdefault(result.scenario.file, []).append(_case_of(result))
@@ -50,7 +50,7 @@ def _case_of(result: Result) -> ET.Element:
 
 
 def _case(file: Path, line: int, name: str, seconds: float, kind: str, message: str, text: str) -> ET.Element:
-    """A case; `kind` is the element that says what went wrong in it, "" for none."""
+    """A `testcase` element; `kind` is the element inside it for a failure, an error or a skip, "" for none."""
     attributes = {"classname": file.stem, "name": name, "file": str(file), "line": str(line), "time": f"{seconds:.3f}"}
     case = ET.Element("testcase", {key: _clean(value) for key, value in attributes.items()})
     if kind:
@@ -68,7 +68,7 @@ def _count(element: ET.Element) -> None:
 
 
 def _clean(text: str) -> str:
-    """Without the characters that XML has no way to write."""
+    """The text with a replacement character for each character that XML does not allow."""
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -77,7 +77,7 @@ _PROPERTY_ESCAPES = _MESSAGE_ESCAPES | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def error_lines(run: Run, root: Path) -> Iterator[str]:
-    """An annotation of GitHub Actions for each failed result and each broken file; paths are relative to `root`."""
+    """Yield a GitHub Actions annotation for each failed result and broken file. Paths are relative to `root`."""
     for result in run.results:
         if result.outcome in (Outcome.FAIL, Outcome.ERROR):
             at = result.at or result.scenario

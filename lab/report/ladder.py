@@ -1,4 +1,4 @@
-"""The ladder of a recording: what happened, in order, with both sides' states before and after it."""
+"""Builds the ladder of a recording: its events in order, with the states of both sides before and after each."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from lab.wire import icmp
 from lab.wire.frames import why_no_segment
 
 _NOTICEABLE_NS = 100_000_000
-"""A gap of at least this length is a wait: far above what a busy machine takes for an answer, below any timer."""
+"""A gap of at least this length is a wait: longer than a busy machine needs to answer, shorter than any timer."""
 _TIME = attrgetter("time_ns")
 _UNTIMED = (CheckMade, StepBegun)
-"""What has a place among the rungs, or in one, but is nothing that happened on the wire."""
+"""Events with a rung, or a place in one, that are no events of the wire or the kernel."""
 
 
 def ladder_of(recording: Recording, most: int | None = None) -> Ladder:
-    """The ladder of a recording; the time that takes grows with its length only.
+    """The ladder of a recording, in linear time.
 
-    What has more than `most` rungs shows its beginning and its end, half of `most` each; not counted are waits, and
-    states that change by themselves.
+    Of more than `most` rungs it has the first and the last `most / 2`. Waits, and states that change without an event,
+    are not counted.
     """
     return _Builder(recording, most).build()
 
@@ -43,19 +43,19 @@ class _Builder:
         self._rungs: list[Rung] = []
         self._ladder = Ladder(self._rungs, recording)
         self._has_rung = [_is_shown(event) for event in events]
-        """By event: whether it has a rung with its own time."""
+        """By index of an event: whether it has a rung with its own time."""
         self._left_out = _omitted_events(events, self._has_rung, most)
-        """The events in the middle that get no rungs."""
+        """Indices of the events in the middle that get no rungs."""
         self._omits = False
-        """Whether the current event is one of them; its effect on states counts all the same."""
+        """Whether the current event is one of them; it still changes the states."""
         self._sides: dict[int, Sides] = {}
         self._begun: set[int] = set()
-        """The connections that have had a segment."""
+        """Connections that had a segment already."""
         self._rung_of: dict[int, int] = {}
-        """By index of an event."""
+        """Index of its rung, by index of an event."""
         self._packets = 0
         self._shown: int | None = None
-        """The last rung that is more than a title."""
+        """Index of the last rung that is no title."""
         times_ns = [event.time_ns for event, has_rung in zip(events, self._has_rung, strict=True) if has_rung]
         self._start_ns = self._last_ns = times_ns[0] if times_ns else recording.started_ns
         self._lanes = _lanes_of(events, sorted(times_ns))
@@ -65,7 +65,7 @@ class _Builder:
 
     def build(self) -> Ladder:
         events, shown = self._recording.events, self._has_rung
-        # A change of state that no event explains gets a rung of its own.
+        # A change of state without an event gets its own rung.
         spontaneous = deque(sorted((at, number) for number, lane in self._lanes.items() for at in lane.spontaneous_ns))
         next_actions = _next_actions(events, shown)
         add: dict[type, Callable[[int, Any, float], None]] = {
@@ -90,7 +90,7 @@ class _Builder:
         return self._ladder
 
     def _close_gap(self) -> None:
-        """The gap ends: events have rungs again, and refer to none before it."""
+        """End the gap: later events have rungs again, which refer to none before the gap."""
         self._ladder.gap = len(self._rungs)
         self._acknowledgements = _Acknowledgements(self._rungs)
         self._shown = None
@@ -99,7 +99,7 @@ class _Builder:
         self._add(Rung(Kind.STEP, step.time_ns, step.title, index, claims=step.claims))
 
     def _omit(self, time_ns: int) -> None:
-        """Count an event without a rung; a wait can only begin after it."""
+        """Count an event without a rung; the next wait begins after it at the earliest."""
         self._ladder.omitted += 1
         self._last_ns = max(self._last_ns, time_ns)
 
@@ -150,7 +150,7 @@ class _Builder:
         self._after_lab(Rung(Kind.STATE, time_ns, "", connection=number), time_ns + 1)
 
     def _after_lab(self, rung: Rung, next_action_ns: float) -> None:
-        """Add a rung that may change the kernel's state, but not the peer's."""
+        """Add a rung that may change the kernel's state but not the peer's."""
         number = rung.connection
         if number is not None:
             rung.before = self._sides.get(number, NO_STATES)
@@ -199,7 +199,7 @@ class _Builder:
         return last.detail.timer if last is not None and last.detail is not None else ""
 
     def _at_first(self, number: int, peer_begins: bool) -> Sides:
-        """What the two sides were before their first segment."""
+        """States of both sides before the first segment."""
         listens = self._recording.connections[number].kernel_port in self._listening
         if peer_begins:
             return Sides(State.CLOSED, State.LISTEN if listens else State.CLOSED)
@@ -211,12 +211,12 @@ def _is_shown(event: Event) -> bool:
     if isinstance(event, FrameSeen):
         if event.segment is not None or (event.from_peer and event.connection is not None):
             return True
-        return icmp.error_in(event.data) is not None  # echo requests, and what the interface says of itself, are not
+        return icmp.error_in(event.data) is not None  # no echo requests, no neighbour discovery
     return isinstance(event, CallMade | CrossingOver)
 
 
 def _omitted_events(events: Sequence[Event], shown: Sequence[bool], most: int | None) -> range:
-    """The events to leave out, none where no more than `most` have a rung of their own."""
+    """Range of the events to leave out; empty if at most `most` have their own rung."""
     own = [at for at, event in enumerate(events) if shown[at] or event.__class__ is StepBegun]
     omitted = omitted_range(len(own), most)
     return range(own[omitted.start], own[omitted.stop]) if omitted else omitted
@@ -224,15 +224,15 @@ def _omitted_events(events: Sequence[Event], shown: Sequence[bool], most: int | 
 
 @dataclass(slots=True)
 class _Lane:
-    """One connection's states as the witnesses saw them."""
+    """Kernel states of one connection, as observed by the witnesses."""
 
     seen: list[StateSeen] = field(default_factory=list)
     """In order of time."""
     spontaneous_ns: list[int] = field(default_factory=list)
-    """When the connection ended by itself: nothing else had happened for a while."""
+    """Times of changes to CLOSED without an event shortly before."""
 
     def until(self, time_ns: int, next_action_ns: float) -> State | None:
-        """The last state seen before `next_action_ns`, but for one that came by itself after `time_ns`."""
+        """The last state seen before `next_action_ns`, except a change without an event after `time_ns`."""
         if self.spontaneous_ns:
             later = bisect_right(self.spontaneous_ns, time_ns)
             if later < len(self.spontaneous_ns):
@@ -241,13 +241,13 @@ class _Lane:
         return last.state if last is not None else None
 
     def last_before(self, time_ns: float) -> StateSeen | None:
-        """What was seen last before that moment."""
+        """The last observation before that time."""
         following = bisect_left(self.seen, time_ns, key=_TIME)
         return self.seen[following - 1] if following else None
 
 
 def _lanes_of(events: Sequence[Event], shown_ns: Sequence[int]) -> defaultdict[int, _Lane]:
-    """The states by number of connection. `shown_ns`: times of all that may change a state, in order."""
+    """Kernel states by connection. `shown_ns` are the sorted times of all events that may change a state."""
     lanes: defaultdict[int, _Lane] = defaultdict(_Lane)
     for event in events:
         if isinstance(event, StateSeen) and event.connection is not None:
@@ -263,7 +263,7 @@ def _lanes_of(events: Sequence[Event], shown_ns: Sequence[int]) -> defaultdict[i
 
 
 def _next_actions(events: Sequence[Event], shown: Sequence[bool]) -> list[float]:
-    """For each event when the lab acts next (infinity: not again). The kernel's state until then is its answer."""
+    """For each event, when the lab acts next (infinity: never). State changes until then are caused by the event."""
     next_actions: list[float] = []
     following = float("inf")
     for event, is_shown in zip(reversed(events), reversed(shown), strict=True):
@@ -275,17 +275,17 @@ def _next_actions(events: Sequence[Event], shown: Sequence[bool]) -> list[float]
 
 
 class _Acknowledgements:
-    """Which segment acknowledges which: takes all segments in order, and notes the pairs in their rungs."""
+    """Matches segments with the segments that acknowledge them, and stores the pairs in their rungs."""
 
     def __init__(self, rungs: list[Rung]) -> None:
         self._rungs = rungs
         self._sent: dict[tuple[int, bool], deque[tuple[Seq, int]]] = {}
-        """By connection and direction: the ends of segments that nothing acknowledged yet, with their rungs."""
+        """By connection and direction: ends of unacknowledged segments, with their rungs."""
         self._next: dict[tuple[int, bool], Seq] = {}
-        """By connection and direction: the highest end so far."""
+        """By connection and direction: highest end so far."""
 
     def add(self, at: int, connection: int, segment: Segment) -> None:
-        """Take the segment of the rung `at`."""
+        """Add the segment of the rung `at`; segments must be added in order."""
         rung = self._rungs[at]
         if segment.flags & ACK and not rung.lost:
             self._acknowledge(at, (connection, not rung.from_peer), segment.ack)

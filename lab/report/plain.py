@@ -1,4 +1,4 @@
-"""The ladder in sentences, one for each rung: for screen readers, and as text alternative of drawings."""
+"""Ladder as sentences, one for each rung: for screen readers, and as the text alternative of drawings."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lab.tcp.options import Option, value_text
 from lab.tcp.segment import Segment
 
 FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
-"""The control bits, the lowest first."""
+"""Names of the control bits, the lowest bit first."""
 
 
 def sentences(ladder: Ladder, translate: Translator) -> Iterator[str]:
-    """A line for each rung."""
+    """Yield a sentence for each rung."""
     for at, rung in enumerate(ladder.rungs):
         if at == ladder.gap:
             yield translate("left_out", count=ladder.omitted)
@@ -27,7 +27,7 @@ def sentences(ladder: Ladder, translate: Translator) -> Iterator[str]:
 
 
 def sentence(ladder: Ladder, rung: Rung, translate: Translator) -> str:
-    """What happened there, and what state that leads to."""
+    """The event of a rung, and the new states after it."""
     parts = [_event(ladder, rung, translate), *_marks(rung, translate)]
     if rung.kind is not Kind.WAIT:
         parts += _states(rung, translate)
@@ -68,7 +68,7 @@ def _event(ladder: Ladder, rung: Rung, translate: Translator) -> str:
 
 
 def flag_names(segment: Segment, translate: Translator) -> str:
-    """The control bits by name: "SYN+ACK"."""
+    """Names of the control bits: "SYN+ACK"."""
     order = [name for bit, name in enumerate(FLAG_NAMES) if segment.flags >> bit & 1 and name != "ACK"]
     return "+".join([*order, *(["ACK"] if segment.flags & flags.ACK else [])]) or translate("no_flags")
 
@@ -108,7 +108,7 @@ def _marks(rung: Rung, translate: Translator) -> list[str]:
 
 
 def _states(rung: Rung, translate: Translator) -> list[str]:
-    """The states that are new."""
+    """A sentence about the states that changed."""
     peer, kernel = (state.value if state is not None else None for state in rung.new)
     key = "both_now" if peer and kernel else "peer_now" if peer else "kernel_now"
     return [translate(key, peer=peer, kernel=kernel)] if peer or kernel else []

@@ -1,4 +1,4 @@
-"""The ladder as SVG: two lanes with their states, an arrow for each segment, everything else beside them."""
+"""Ladder as SVG: two lanes with states, an arrow for each segment, other events beside them."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from lab.report.text import duration
 from lab.tcp.state import State
 
 MOST_RUNGS = 2000
-"""More than that no reader scrolls through, and a browser draws no more."""
+"""Limit for readers and browsers."""
 
 _SLOPE = 8
-"""How much lower a segment arrives than it leaves."""
+"""Vertical distance between the ends of an arrow, in pixels."""
 _SMALL, _SANS, _STATE = 6.4, 8.2, 7.3
-"""How wide a character is at most, in each of the sizes."""
+"""Largest width of a character in each font size, in pixels."""
 
 
 class Sheet(NamedTuple):
-    """Where things stand, in pixels from the left."""
+    """Layout of a drawing, in pixels from the left."""
 
     width: int
     peer: int
-    """The peer's lane."""
+    """Position of the peer's lane."""
     kernel: int
     outside: bool
-    """States, times and calls stand beside the lanes; without room for that, between them."""
+    """States, times and calls stand beside the lanes, not between them."""
 
 
 WIDE, NARROW = Sheet(860, 212, 600, outside=True), Sheet(360, 12, 348, outside=False)
 
 
 def svg(ladder: Ladder, translate: Translator, sheet: Sheet = WIDE) -> str:
-    """A complete SVG file: with its style, a title, and a description in sentences for screen readers."""
+    """A complete SVG file with its style, a title, and a description in sentences for screen readers."""
     height, body = figure(ladder, translate, sheet)
     description = escape("\n".join(sentences(ladder, translate)))
     size = f'width="{sheet.width}" height="{height}" viewBox="0 0 {sheet.width} {height}"'
@@ -50,7 +50,7 @@ def svg(ladder: Ladder, translate: Translator, sheet: Sheet = WIDE) -> str:
 
 
 def figure(ladder: Ladder, translate: Translator, sheet: Sheet) -> tuple[int, str]:
-    """For a page that has the style: how high it is, and what stands inside of the svg element."""
+    """Height in pixels and content of the svg element, for a page that has the style."""
     drawn = _Drawing(ladder, translate, sheet)
     body = drawn.body()
     return drawn.y, body
@@ -62,18 +62,18 @@ class _Drawing:
         self._translate = translate
         self._sheet = sheet
         self._lanes = {True: sheet.peer, False: sheet.kernel}
-        """By whether it is the peer's lane: where it is."""
+        """Position of each lane; True: the peer's."""
         self._middle = (sheet.peer + sheet.kernel) // 2
         self._below: list[str] = []
-        """Drawn below everything else."""
+        """Elements below all others."""
         self._since = {True: (0, ""), False: (0, "")}
-        """By whether it is the peer's lane: from where it is in which phase."""
+        """Start and name of the current phase of each lane; True: the peer's."""
         self._leaving: dict[int, list[tuple[int, Rung]]] = {}
-        """By the rung where they arrive: from where crossing segments left."""
+        """Start and rung of each delayed segment, by the rung where it arrives."""
         self.y = 0
 
     def body(self) -> str:
-        """All elements; afterwards `y` is the height."""
+        """Draw all elements; afterwards `y` is the height."""
         parts = [self._heads()]
         for at, rung in enumerate(self._ladder.rungs):
             if at == self._ladder.gap:
@@ -87,12 +87,12 @@ class _Drawing:
         return "\n".join(self._below + parts)
 
     def _heads(self) -> str:
-        """Who stands where, and the states that both begin in, where one connection is all there is."""
+        """Draw the names of the lanes, and the first states if there is one connection."""
         sheet, self.y = self._sheet, 34
         known = [rung.before for rung in self._ladder.rungs if rung.before is not NO_STATES]
         if len(self._ladder.names) != 1:
             known = []
-        peer = next((sides.peer for sides in known if sides.peer), None)  # a call of the kernel's alone has none
+        peer = next((sides.peer for sides in known if sides.peer), None)  # None before the first segment
         markup = ""
         for from_peer, key, state in (
             (True, "peer_head", peer),
@@ -153,7 +153,7 @@ class _Drawing:
         return markup
 
     def _states(self, rung: Rung, y: int, below: int) -> str:
-        """The pills of the states that are new, and the lanes up to there."""
+        """Draw the pills of new states, and the lanes up to there."""
         markup, inside = "", False
         for from_peer, old, new in zip((True, False), rung.before, rung.after, strict=True):
             if new is None or (new is old and self._since[from_peer][1]):
@@ -187,7 +187,7 @@ class _Drawing:
         return band + markup
 
     def _wait(self, rung: Rung) -> str:
-        """The longer it took the higher it is: a step for each tenfold."""
+        """Draw a wait; its height grows with its length."""
         steps = sum(rung.waited_ns >= least for least in (10**9, 10**10, 6 * 10**10))
         top, self.y = self.y + 4, self.y + 34 + 14 * steps
         markup = "".join(f'<path class="gap" d="M{x} {top}V{self.y - 2}"/>' for x in self._lanes.values())
@@ -230,12 +230,12 @@ class _Drawing:
         return markup + self._time(rung, y) + self._states(rung, y, y + 2)
 
     def _text(self, x: int, y: int, classes: str, text: str = "", *, key: str = "", anchor: str = "") -> str:
-        """A text, or the one with this key, which a page can say in another language."""
+        """A text, or the text with this key, which a page can translate."""
         more = (f' text-anchor="{anchor}"' if anchor else "") + (f' data-w="{key}"' if key else "")
         return f'<text class="{classes}" x="{x}" y="{y}"{more}>{escape(self._translate(key) if key else text)}</text>'
 
     def _numbers(self, rung: Rung, name: str, y: int) -> str:
-        """The letters and the numbers of a segment, after the name of its connection."""
+        """Connection name, control bits and numbers of a segment."""
         seq, *rest = rung.text.partition(" <")[0].split(" ")
         has_ack = rest[:1] == ["ack"]
         ack, rest = (rest[:2], rest[2:]) if has_ack else ([], rest)
@@ -248,7 +248,7 @@ class _Drawing:
         return f'<text class="numbers" x="{x}" y="{y}" text-anchor="{anchor}">{" ".join(filter(None, parts))}</text>'
 
     def _time(self, rung: Rung, y: int) -> str:
-        """When it was, and its packet's number."""
+        """Time and packet number of a rung."""
         text = f"{rung.time_ns / 1e6:.3f}" if rung.time_ns < 1e10 else f"{rung.time_ns / 1e6:.1f}"
         number = str(rung.packet or "")
         if self._sheet.outside:
@@ -260,7 +260,7 @@ class _Drawing:
         return self._text(x, y - 9, "time", f"{text} ms", anchor=anchor)
 
     def _pill(self, state: State, y: int, from_peer: bool) -> str:
-        """A state beside its lane."""
+        """The pill of a state beside its lane."""
         wide = int(len(state.value) * _STATE) + 16
         lane = self._lanes[from_peer]
         left = lane - 12 - wide if from_peer == self._sheet.outside else lane + 12
@@ -268,7 +268,7 @@ class _Drawing:
         return box + self._text(left + wide // 2, y + 4, "state", state.value, anchor="middle")
 
     def _arrow(self, x1: int, y1: int, x2: int, y2: int, lost: bool = False) -> str:
-        """From lane to lane; where the segment was lost, with a cross on the way."""
+        """An arrow between the lanes; of a lost segment it ends in a cross."""
         way = 1 if x2 > x1 else -1
         x1, x2 = x1 + 6 * way, x2 - 6 * way
         if lost:

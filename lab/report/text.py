@@ -1,6 +1,6 @@
-"""The ladder in text: a line a segment, with both sides' states once they have dealt with it.
+"""Ladder as text, with a line and the new states of both sides for each segment; and as a mermaid sequence diagram.
 
-And as a mermaid sequence diagram, which GitHub and others draw where it stands in a document.
+GitHub and other sites draw mermaid in Markdown documents.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import Screen, left_out, printable, wrapped
 
 _TIME, _PEER, _ARROW, _KERNEL = 11, 13, 9, 14
-"""How wide the columns are."""
+"""Widths of the columns."""
 _KERNEL_AT = _TIME + _PEER + _ARROW
 _NUMBERS_AT = _KERNEL_AT + _KERNEL
 _LEAST_NUMBERS = 30
 _TITLES = " " * _TIME
 MOST_IN_MERMAID = 300
-"""A diagram of more than 50,000 characters is refused where it is drawn."""
+"""Limit on rungs: mermaid refuses diagrams of more than 50,000 characters."""
 _LINES, _ASCII = ("─", "►", "◄", "·", "┊"), ("-", ">", "<", ".", ":")
-"""A line, its tips to the right and to the left, a segment under way, a wait."""
+"""A line, its tips to the right and to the left, a delayed segment, a wait."""
 
 
 def duration(nanoseconds: int) -> str:
-    """In seconds, with three digits: "0.204 s", "1.02 s", "134 s"."""
+    """A time in seconds with three digits: "0.204 s", "1.02 s", "134 s"."""
     seconds = nanoseconds / 1e9
     return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
 
 
 def ladder_lines(ladder: Ladder, screen: Screen) -> Iterator[str]:
-    """The lines, the first of them with the names of the columns."""
+    """Yield the lines; the first has the names of the columns."""
     return _Drawing(ladder, screen).lines()
 
 
@@ -99,7 +99,7 @@ class _Drawing:
             head = " " * (_KERNEL_AT + 2)
 
     def _wait(self, rung: Rung) -> Iterator[str]:
-        """A bar in each lane: a line for some tenths of a second, two for seconds, three for more."""
+        """Yield a bar in each lane: one line below 1 s, two below 10 s, three above."""
         bars = f"{_TITLES}{self._bar:<{_PEER + _ARROW}}{self._bar}"
         timer = f", the kernel's {rung.timer} timer" if rung.timer else ""
         yield self._screen.paint(f"{bars}  {duration(rung.waited_ns)}{timer}", "faint")
@@ -160,6 +160,6 @@ def _statements(rung: Rung, name: str, translate: Translator) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """As it has to be written: what mermaid or HTML would read as something else is a character's number."""
+    """The text with character numbers for characters that mean something in mermaid or HTML."""
     escaped = "".join(f"#{ord(each)};" if each in "#;<>&%\"'\\`" else each for each in printable(text))
-    return escaped.replace("wrap:", "wrap#58;")  # a word of its own at the beginning of a text
+    return escaped.replace("wrap:", "wrap#58;")  # a keyword of mermaid at the start of a text

@@ -49,8 +49,8 @@ def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
     assert (done.returncode, done.stderr.splitlines()) == (
         3,
         [
-            "the lab cannot run here: there is no room for what it writes",
-            "make room, or write it to where there is some",
+            "the lab cannot run here: no space is left on the device",
+            "free some space, or write to another device",
         ],
     )
     reader, writer = os.pipe()

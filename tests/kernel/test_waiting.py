@@ -82,7 +82,7 @@ def files(tmp_path: Path) -> list[Path]:
 def test_the_terminal_shows_who_waits_and_what_is_printed_stands_there_unharmed(files: list[Path]) -> None:
     code, written, _ = on_terminals("-4", *files, stdout=True)
     assert code == 0
-    assert re.search(rf"{SAYS}, [0-4] s more at most\r\n  waits\.waits +IPv4 +silence +\d of 4 s", written)
+    assert re.search(rf"{SAYS}, at most [0-4] s more\r\n  waits\.waits +IPv4 +silence +\d of 4 s", written)
     screen = Screen()
     screen.write(written)
     assert screen.cursor_is_shown

@@ -79,7 +79,7 @@ def test_one_svg_goes_to_standard_output(saved: Path) -> None:
 def test_several_svgs_need_a_folder(saved: Path, tmp_path: Path) -> None:
     done = show(saved, "--format", "svg")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("2 ladders were named and an SVG file holds one: ")
+    assert done.stderr.startswith("an SVG file holds one ladder and 2 match: ")
     done = show(saved, "--format", "svg", "-o", f"{tmp_path}/new/")
     written = [tmp_path / f"new/made.up-IPv{family}.svg" for family in (4, 6)]
     assert (done.returncode, done.stdout.split()) == (0, [str(file) for file in written])

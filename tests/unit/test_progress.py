@@ -64,7 +64,7 @@ def test_a_terminal_shows_who_waits_for_what_and_how_long(clock: Clock) -> None:
     clock.seconds += 12
     shown.show([patient(), patient(family=6), patient("time_wait.the_minute", 6, "its end", 60)])
     assert on_screen(stream).text.splitlines() == [
-        "3 scenarios wait for timers of the kernel, 128 s more at most",
+        "3 scenarios wait for timers of the kernel, at most 128 s more",
         "  giving_up.a_syn       IPv4+6  copy 2 of 10 of S   12 of 140 s",
         "  time_wait.the_minute  IPv6    its end             12 of 60 s",
     ]
@@ -101,7 +101,7 @@ def test_many_are_counted_and_long_names_give_way(clock: Clock) -> None:
     clock.seconds += 3
     Progress(stream).show([patient(f"file.scenario_{number:02}_{'x' * 60}") for number in range(20)])
     lines = on_screen(stream).text.splitlines()
-    assert lines[0] == "20 scenarios wait for timers of the kernel, 137 s more at most"
+    assert lines[0] == "20 scenarios wait for timers of the kernel, at most 137 s more"
     assert lines[-1] == "  and 8 more"
     assert len(lines) == 14
     assert {len(line) for line in lines[1:-1]} <= set(range(70, 81))
@@ -137,7 +137,7 @@ def test_elsewhere_one_line_is_said_after_half_a_minute_of_silence(
     for _ in range(3):
         clock.seconds += 31
         shown.show([patient(), patient("time_wait.the_minute", 6, "its end", 60)])
-    said = "2 scenarios wait for timers of the kernel, 60 s more at most: giving_up.a_syn IPv4\n"
+    said = "2 scenarios wait for timers of the kernel, at most 60 s more: giving_up.a_syn IPv4\n"
     assert stream.getvalue() == said
 
 

@@ -1,7 +1,7 @@
-"""What the page's script works with: a small index of the run, and the details of each scenario, packed one by one.
+"""Data for the page's script: a small index of the run, and the details of each scenario.
 
-Both are JSON, deflated and in base64. So nothing that somebody put into a payload, a title or a file name is ever part
-of the page's markup, and two hundred runs take a megabyte.
+Both are JSON, compressed with deflate and encoded in base64. So payloads, titles and file names never become markup,
+and two hundred scenario runs take a megabyte.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from lab.tcp.state import State
 Json = dict[str, Any]
 
 SIGNS = {"pass": "✓", "fail": "✗", "error": "!", "skip": "⊘"}
-"""What says without colours how a scenario ended."""
+"""Signs of the outcomes, for readers who see no colours."""
 _CONTROL_BITS = {name: flags.letters(1 << bit) for bit, name in enumerate(FLAG_NAMES) if name != "NS"}
-"""The letters of those that can be searched for by name: the name NS would be two letters."""
+"""Letters of the control bits by name, for the search. NS is left out: it would be two letters."""
 _RULE_NUMBERS = {rule.id: number for number, rule in enumerate(RULES)}
 _EDGES: dict[tuple[State, State], list[str]] = {}
 for _edge in EDGES:
@@ -45,26 +45,26 @@ for _edge in EDGES:
 
 
 def packed(value: Any) -> str:
-    """A value as JSON, deflated, in base64; `DecompressionStream("deflate")` takes it apart in a browser."""
+    """A value as JSON, compressed, in base64; a browser unpacks it with `DecompressionStream("deflate")`."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 9)).decode("ascii")
 
 
 def link(scenario: str, family: int, packet: int | None = None) -> str:
-    """The address of a scenario on the page, or of a packet of it."""
+    """URL fragment of a scenario on the page, or of one of its packets."""
     return f"#/{quote(scenario, safe='')}/{family}" + (f"/p{packet}" if packet is not None else "")
 
 
 class Details:
-    """A run as the page's script takes it: the index, and the details of each scenario."""
+    """Data of a run for the page's script: the index, and the details of each scenario."""
 
     def __init__(self, run: Run) -> None:
         self.packets = 0
-        """How many there are in the whole run."""
+        """Number of packets in the whole run."""
         self.packed: list[tuple[str, str]] = []
-        """By scenario, all its families together: they are much alike."""
+        """Scenario id and packed details, both address families together: they compress well."""
         self._sentences = {"": 0}
-        """The sentences of the documents behind checks and rules with their numbers; number 0 is no sentence."""
+        """Numbers of the sentences that explain checks and rules; 0 is no sentence."""
         self._translate = {language: translator(language) for language in LANGUAGES}
         listed = [self._scenario(list(each)) for _, each in groupby(run.results, lambda each: each.scenario.id)]
         rules = [[rule.id, self._number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
@@ -100,7 +100,7 @@ class Details:
         return {"id": described.id, "title": title, "section": described.section, "file": file, "runs": runs}
 
     def _of(self, result: Result) -> tuple[Json, list[list[Any]]]:
-        """One result: all there is to show, and of each packet what can be searched for."""
+        """All details of one result, and the searchable parts of each packet."""
         recording = result.recording
         if recording is None:
             return {}, []
@@ -172,7 +172,7 @@ class Details:
         return details
 
     def _why(self, check: CheckMade, field: str, rung: Rung) -> int:
-        """The number of the sentence that explains a compared field; 0 for none."""
+        """Number of the sentence that explains a compared field; 0 for none."""
         if check.expected is not None:
             return self._number(explanation(field, check.expected.flags))
         before, after = rung.before.kernel, rung.after.kernel

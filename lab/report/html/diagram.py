@@ -1,4 +1,4 @@
-"""Figure 5 of RFC 9293 as SVG, drawn from the table of edges, with the arrows that a run has walked."""
+"""Figure 5 of RFC 9293 as SVG, drawn from the table of edges; arrows that a run walked are marked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOX_WIDTH, _BOX_HEIGHT = 124, 34
 
 S, E = State, Event
 _PLACES = {
-    # Each state's middle, as in the figure: the kernel's life goes downwards. CLOSED stands at its end once more.
+    # Centre of each state, arranged as in the figure. CLOSED is drawn a second time at the end (_END).
     S.CLOSED: (380, 36),
     S.LISTEN: (380, 140),
     S.SYN_RECEIVED: (120, 250),
@@ -32,11 +32,11 @@ _PLACES = {
 }
 _END = (640, 650)
 EDGE_SIGNS = {"kernel": "✓", "peer": "○", "absent": "⊘", "open": "·"}
-"""What says without colours how an arrow stands."""
+"""Signs of the statuses of arrows, for readers who see no colours."""
 
 
 class _Route(NamedTuple):
-    """How an arrow runs: through these points, and where its label stands."""
+    """Points of an arrow, and position of its label, in pixels."""
 
     points: tuple[tuple[int, int], ...]
     label: tuple[int, int]
@@ -65,13 +65,13 @@ ROUTES = {
     (S.LAST_ACK, E.ACK_OF_FIN): _Route(((640, 567), (640, 633)), (632, 598), "end"),
     (S.TIME_WAIT, E.TIME_WAIT_TIMEOUT): _Route(((442, 656), (578, 656)), (510, 675)),
 }
-"""One for each arrow of the figure; a test holds the two tables together."""
+"""One route for each arrow of the figure; a test compares the two tables."""
 
 
 def diagram(
     reports: Iterable[EdgeReport], seen: set[State], translate: Translator, link: Callable[[Evidence], str]
 ) -> str:
-    """The figure. `link` gives the address of the evidence for an arrow."""
+    """The figure as SVG. `link` returns the address of an arrow's evidence."""
     reports = list(reports)
     walked = sum(bool(each.kernel) for each in reports)
     name = translate("figure_name", walked=walked, count=len(reports))
@@ -82,7 +82,7 @@ def diagram(
 
 
 def status(report: EdgeReport) -> str:
-    """How an arrow stands: "kernel", "peer" (only a user-space endpoint walked it), "absent" or "open"."""
+    """Status of an arrow: "kernel" or "peer" walked it, "absent" (not offered by Linux), or "open" (not walked)."""
     if report.kernel:
         return "kernel"
     if not report.offered:
@@ -91,7 +91,7 @@ def status(report: EdgeReport) -> str:
 
 
 def label(edge: Edge) -> tuple[str, str]:
-    """What makes the arrow, and what is sent, in the words of the figure."""
+    """Event of the arrow and the segment that it sends, as in the figure."""
     events = {
         E.PASSIVE_OPEN: "passive OPEN",
         E.ACTIVE_OPEN: "active OPEN",
