@@ -213,7 +213,7 @@ def comparison_lines(
         described = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
         yield f"{sign} {printable(name)}   {printable(described)}"
     if not comparison:
-        yield "no difference, except in what always differs: times, timestamps, ports"
+        yield "nothing differs but what always does: times, timestamps, ports"
         return
     for title, changes in ("environment", comparison.environment), ("sysctls", comparison.sysctls):
         if changes:
