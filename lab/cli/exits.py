@@ -49,7 +49,7 @@ def immediate_exit() -> Iterator[None]:
             os._exit(CANNOT_RUN)
     except Exception as mistake:  # noqa: BLE001  # a mistake in the lab, no verdict on the kernel
         if isinstance(mistake, OSError) and mistake.errno == errno.ENOSPC:
-            cannot_run("no space is left on the device", "free some space, or write to another device")
+            cannot_run("no space is left on the device", "free some space, or write elsewhere")
         with suppress(OSError):
             traceback.print_exc()
         leave(CANNOT_RUN, at_once=True)

@@ -23,9 +23,7 @@ Patterns = Annotated[
 IPv4 = Annotated[bool, typer.Option("-4", help="IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", help="IPv6 only.")]
 Full = Annotated[bool, typer.Option("--full", help="Let every timer run its full length: about three minutes.")]
-Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", help="Also print each standing rule and the bytes of each frame.")
-]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also each standing rule and the bytes of each frame.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Sentences instead of drawings, for a screen reader.")]
 Saved = Annotated[
     list[str] | None,

@@ -84,9 +84,7 @@ class Printer:
         except BrokenPipeError:  # the reader closed the pipe: do not wait for running scenarios
             os._exit(READER_GONE)
         except OSError as refused:
-            cannot_run(
-                f"its output cannot be written ({refused.strerror})", "free some space, or write to another place"
-            )
+            cannot_run(f"its output cannot be written ({refused.strerror})", "free some space, or write elsewhere")
 
 
 _MIN_WIDTH, _DEFAULT_WIDTH = 80, 100

@@ -41,22 +41,17 @@ def show(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what differs.")] = False,
     verbose: Verbose = False,
     everything: Annotated[
-        bool,
-        typer.Option("--all", help="Print every line; by default only the beginning and the end of more than 2,000."),
+        bool, typer.Option("--all", help="Print all lines; by default the middle of more than 2,000 is left out.")
     ] = False,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     plain: Plain = False,
     form: Annotated[
-        Format | None,
-        typer.Option("--format", help="Only the ladder: as text, as a drawing, or as a diagram for Markdown."),
+        Format | None, typer.Option("--format", help="Only the ladder: text, a drawing, or a diagram for Markdown.")
     ] = None,
     language: Lang = Language.EN,
     output: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Write the ladder to this file, or each ladder into a folder: DIR/."
-        ),
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file, or one file each to DIR/.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -115,10 +110,7 @@ def report(
     ] = None,
     *,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Write to this file instead of report.html in the run's folder."
-        ),
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: report.html in the run's folder.")
     ] = None,
 ) -> None:
     """Write one HTML page about a saved run: verdicts, claims, the state diagram, each packet."""
@@ -136,9 +128,7 @@ def report(
 
 
 def claims(
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Claim ids, such as C50; default: all.")
-    ] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Such as C50; default: all.")] = None,
     *,
     language: Lang = Language.EN,
     ipv4: IPv4 = False,
@@ -212,9 +202,7 @@ def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
     for each in sorted(asked - set(known.claims)):
         near = ", ".join(known.near(each))
         last = list(known.claims)[-1]
-        wrong_usage(
-            f"there is no claim {each!r}; " + (f"did you mean {near}?" if near else f"the claims are C1 to {last}")
-        )
+        wrong_usage(f"there is no claim {each!r}; " + (f"did you mean {near}?" if near else f"they are C1 to {last}"))
     return [each for each in known.claims if not asked or each in asked]
 
 

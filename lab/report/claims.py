@@ -218,9 +218,8 @@ def _claim(report: ClaimReport, width: int, language: str) -> Iterator[str]:
     yield f"{claim.id}  {translate(f'verdict_{report.verdict.name}')}  {translate(f'kind_{claim.kind.name}')}"
     yield f"  {claim.section}"
     kernel = "claims_kernel" if report.verdict is Verdict.SHOWN else "claims_linux"
-    yield from side_by_side(
-        [translate("claims_article"), translate("claims_document"), translate(kernel)], width, indent=2
-    )
+    headings = [translate(key) for key in ("claims_article", "claims_document", kernel)]
+    yield from side_by_side(headings, width, indent=2)
     linux = claim.linux.of(language) if claim.linux else translate("claims_as_documented")
     yield from side_by_side([claim.article.of(language), claim.document.of(language), linux], width, indent=2)
     for label, text in _rows(report, translate, language):

@@ -44,11 +44,7 @@ def _event(ladder: Ladder, rung: Rung, translate: Translator) -> str:
         case Kind.WAIT:
             duration = translate("seconds", count=f"{rung.waited_ns / 1e9:.3g}")
             timer = translate(rung.timer_key) if rung.timer else ""
-            return (
-                translate("waits_for", duration=duration, timer=timer)
-                if timer
-                else translate("waits", duration=duration)
-            )
+            return translate("waits_for" if timer else "waits", duration=duration, timer=timer)
         case Kind.ARRIVAL:
             return translate("arrives", time=time)
         case Kind.STATE:
@@ -62,9 +58,8 @@ def _event(ladder: Ladder, rung: Rung, translate: Translator) -> str:
     if seen is None:
         return translate("sends_frame", time=time, side=side, what=printable(rung.text))
     frame, segment = seen
-    return translate(
-        "sends", time=time, side=side, flags=flag_names(segment, translate), numbers=_numbers(frame, segment, translate)
-    )
+    names, numbers = flag_names(segment, translate), _numbers(frame, segment, translate)
+    return translate("sends", time=time, side=side, flags=names, numbers=numbers)
 
 
 def flag_names(segment: Segment, translate: Translator) -> str:

@@ -50,7 +50,7 @@ def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
         3,
         [
             "the lab cannot run here: no space is left on the device",
-            "free some space, or write to another device",
+            "free some space, or write elsewhere",
         ],
     )
     reader, writer = os.pipe()

@@ -237,9 +237,7 @@ def test_the_text_has_the_signs_of_diff() -> None:
 
 def test_nothing_is_said_of_what_does_not_differ() -> None:
     runs = run(result(None)), run(result(None))
-    assert text(compare_runs(*runs), runs)[2:] == [
-        "nothing differs but what always does: times, timestamps, ports"
-    ]
+    assert text(compare_runs(*runs), runs)[2:] == ["nothing differs but what always does: times, timestamps, ports"]
 
 
 def test_scenarios_missing_in_one_are_named_in_the_text() -> None:
