@@ -1,4 +1,4 @@
-"""`lab claims` as a process, and what a run of everything shows of the catalogue."""
+"""`lab claims` as a process, and the verdicts of a whole run on the catalogue."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_scenario_that_breaks_off_is_exit_3_and_shows_what_came_before(tmp_pat
 
 
 def without_packets(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of two runs: each has housekeeping frames of its own between the segments."""
+    """Evidence of two runs without packet numbers: each run has other housekeeping frames between the segments."""
     for each in told:
         each["evidence"] = [{**seen, "packet": None} for seen in each["evidence"]]
     return told

@@ -1,4 +1,4 @@
-"""`lab up`, `lab shell` and `lab down`: what they make, what they leave alone, and that nothing stays."""
+"""`lab up`, `lab shell` and `lab down`: they make namespaces, keep those of others, and leave nothing."""
 
 from __future__ import annotations
 

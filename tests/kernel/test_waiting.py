@@ -1,4 +1,4 @@
-"""`lab run` says who waits for what: on a terminal, without a trace in what is printed, and nowhere else."""
+"""Progress lines of `lab run`: on a terminal only, and removed from the output."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def on_terminals(
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """One that waits, and after it in the order of results one that does not."""
+    """A scenario that waits, and after it in the order of results one that does not."""
     return [
         scenario_file(tmp_path, QUIET.format(seconds=4), "waits"),
         scenario_file(tmp_path, QUIET.format(seconds=0), "works"),

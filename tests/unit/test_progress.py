@@ -1,4 +1,4 @@
-"""Progress lines: none where they would be in the way, and none left behind."""
+"""Progress lines: shown only where they do not disturb, and always removed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def on_screen(stream: Stream, before: str = "") -> Screen:
     return screen
 
 
-def test_a_terminal_shows_who_waits_for_what_and_how_long(clock: Clock) -> None:
+def test_a_terminal_shows_waiting_scenarios_with_cause_and_time(clock: Clock) -> None:
     stream = Stream(terminal=True)
     shown = Progress(stream)
     clock.seconds += 12
@@ -70,7 +70,7 @@ def test_a_terminal_shows_who_waits_for_what_and_how_long(clock: Clock) -> None:
     ]
 
 
-def test_nothing_is_left_when_something_else_is_printed(clock: Clock) -> None:
+def test_progress_lines_are_removed_before_other_output(clock: Clock) -> None:
     stream = Stream(terminal=True)
     shown = Progress(stream)
     for _ in range(3):
@@ -89,14 +89,14 @@ def test_nothing_is_left_when_something_else_is_printed(clock: Clock) -> None:
     assert on_screen(stream, before="$ lab run\n").text == "$ lab run\npass closing.first  IPv4"
 
 
-def test_what_has_not_lasted_is_not_shown(clock: Clock) -> None:
+def test_short_waits_are_not_shown(clock: Clock) -> None:
     stream = Stream(terminal=True)
     clock.seconds += 1
     Progress(stream).show([patient()])
     assert not stream.getvalue()
 
 
-def test_many_are_counted_and_long_names_give_way(clock: Clock) -> None:
+def test_many_waits_are_counted_and_long_names_are_cut(clock: Clock) -> None:
     stream = Stream(terminal=True)
     clock.seconds += 3
     Progress(stream).show([patient(f"file.scenario_{number:02}_{'x' * 60}") for number in range(20)])
@@ -122,7 +122,7 @@ def test_a_low_and_narrow_terminal(clock: Clock, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("terminal", "plain", "term"), [(False, False, "xterm"), (True, True, "xterm"), (True, False, "dumb")]
 )
-def test_elsewhere_one_line_is_said_after_half_a_minute_of_silence(
+def test_without_a_terminal_one_line_is_printed_after_half_a_minute(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, terminal: bool, plain: bool, term: str
 ) -> None:
     monkeypatch.setenv("TERM", term)
@@ -141,7 +141,7 @@ def test_elsewhere_one_line_is_said_after_half_a_minute_of_silence(
     assert stream.getvalue() == said
 
 
-def test_nobody_waits(clock: Clock) -> None:
+def test_no_scenario_waits(clock: Clock) -> None:
     for terminal in True, False:
         stream = Stream(terminal=terminal)
         shown = Progress(stream)

@@ -1,4 +1,4 @@
-"""The ladder as SVG and as mermaid: well-formed whatever it shows, in each language, and nothing left out."""
+"""Ladder as SVG and as mermaid: well-formed for any text, complete, in each language."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_handshake_shows_numbers_and_states() -> None:
 
 
 @SHEETS
-def test_nothing_stands_outside(sheet: Sheet) -> None:
+def test_all_elements_are_inside_the_drawing(sheet: Sheet) -> None:
     root = drawn(eventful(), sheet)
     height = float(root.attrib["height"])
     for each in root.iter(f"{SVG}text"):
@@ -106,7 +106,7 @@ def test_hostile_text_stays_text(text: str, sheet: Sheet) -> None:
     }
 
 
-def test_who_cannot_see_it_gets_sentences() -> None:
+def test_screen_readers_get_sentences() -> None:
     root = drawn(eventful(), language="zh")
     assert (root.attrib["role"], root.attrib["aria-labelledby"]) == ("img", "t d")
     described = root.find(f"{SVG}desc")
@@ -115,7 +115,7 @@ def test_who_cannot_see_it_gets_sentences() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_a_page_says_in_another_language_is_marked(language: str) -> None:
+def test_translatable_texts_are_marked(language: str) -> None:
     marked = [each for each in drawn(eventful(), language=language).iter() if "data-w" in each.attrib]
     assert {each.attrib["data-w"] for each in marked} >= {"peer_head", "lost", "retransmission", "here"}
     assert all("".join(each.itertext()) == table()[each.attrib["data-w"]][language] for each in marked)
@@ -144,7 +144,7 @@ def test_a_long_ladder_says_what_it_leaves_out() -> None:
     assert height < 10_000
 
 
-def test_mermaid_has_a_line_for_everything() -> None:
+def test_mermaid_has_a_line_for_each_rung() -> None:
     story = eventful()
     story.recording.connections.append(Connection(4, 80, 40002))
     lines = mermaid(ladder_of(story.recording), translator("en")).splitlines()
