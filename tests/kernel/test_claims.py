@@ -1,4 +1,4 @@
-"""`lab claims` as a process, and what a run of everything shows of the catalogue."""
+"""`lab claims` as a process, and the verdicts of a whole run on the catalogue."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_text_in_chinese_fits_eighty_columns() -> None:
     assert done.stdout.splitlines()[-1].startswith("共 1 条：1 已验证（Linux ")
 
 
-@pytest.mark.parametrize(("asked", "near"), [("C129", "near it: C"), ("handshake", "they are C1 to C128")])
+@pytest.mark.parametrize(("asked", "near"), [("C129", "did you mean C"), ("handshake", "they are C1 to C128")])
 def test_an_unknown_claim_is_wrong_usage(asked: str, near: str) -> None:
     done = run_lab("claims", "C1", asked)
     assert done.returncode == 2
@@ -104,7 +104,7 @@ def test_a_scenario_that_breaks_off_is_exit_3_and_shows_what_came_before(tmp_pat
 
 
 def without_packets(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of two runs: each has housekeeping frames of its own between the segments."""
+    """Evidence of two runs without packet numbers: each run has other housekeeping frames between the segments."""
     for each in told:
         each["evidence"] = [{**seen, "packet": None} for seen in each["evidence"]]
     return told

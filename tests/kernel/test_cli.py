@@ -1,4 +1,4 @@
-"""`lab run`, `lab list`, `lab doctor` as processes: what they print, where, and how they exit."""
+"""`lab run`, `lab list` and `lab doctor` as processes: output, streams and exit codes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILING = PASSING + "peer.expect('A', within=0.0)\n"
 
 @pytest.fixture
 def three(tmp_path: Path) -> Path:
-    """Passing, failing, passing: in this order."""
+    """A file with a passing, a failing and a passing scenario, in this order."""
     for name, body in ("a", PASSING), ("b", FAILING), ("c", PASSING):
         scenario_file(tmp_path, body, name)
     return tmp_path

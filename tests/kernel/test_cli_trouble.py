@@ -1,4 +1,4 @@
-"""Wrong usage, broken scenario files and scenarios that raise: what is said, and that everything else still runs."""
+"""Wrong usage, broken scenario files and scenarios that raise: the messages, and that all others still run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_wrong_usage_is_exit_2_and_says_what_is_wrong(arguments: list[str], why:
 @pytest.mark.parametrize("command", [["list"], ["list", "--json"], ["claims", "--help"], ["doctor"]], ids=" ".join)
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["in one piece", "line by line"])
 def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
-    """A full disk is told; a reader that has seen enough wants to hear no more. Neither looks like a verdict."""
+    """A full disk is reported, a closed pipe is not. The exit code of neither is a verdict."""
     run = partial(subprocess.run, [*COMMAND, *command], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     buffering = {**environment(), "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
@@ -49,8 +49,8 @@ def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
     assert (done.returncode, done.stderr.splitlines()) == (
         3,
         [
-            "the lab cannot run here: there is no room for what it writes",
-            "make room, or write it to where there is some",
+            "the lab cannot run here: no space is left on the device",
+            "free some space, or write elsewhere",
         ],
     )
     reader, writer = os.pipe()
@@ -78,7 +78,7 @@ def test_an_unknown_pattern_does_not_stop_the_known_ones() -> None:
 
 @pytest.fixture
 def trouble(tmp_path: Path) -> Path:
-    """A folder of files each of which is wrong in its own way, and of one that is not."""
+    """A folder of files, each broken in a different way, and one correct file."""
     scenario_file(tmp_path, PASSING, "fine")
     scenario_file(tmp_path, "peer = lab.peer(to=81)\nraise RuntimeError('no idea')", "raises")
     scenario_file(tmp_path, "lab.peer(port=80).send('S')", "outside")
@@ -131,7 +131,7 @@ def test_a_file_that_does_what_it_likes_is_an_error_of_that_file(tmp_path: Path)
 
 
 def test_a_scenario_that_takes_all_memory_ends_the_run_and_is_named(tmp_path: Path) -> None:
-    """Whoever waits for what it has left undone would wait for ever."""
+    """An exit that waited for running threads would never end."""
     scenario_file(tmp_path, "import threading\nthreading.Event().wait()", "first")
     file = scenario_file(tmp_path, "bytes(2**62)", "takes_all")
     done = run_lab("run", "-4", tmp_path / "first.py", file)

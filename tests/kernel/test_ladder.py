@@ -1,4 +1,4 @@
-"""What the ladder shows beyond a line for each segment."""
+"""Ladders of the real kernel: lines that are no segments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lab up`, `lab shell` and `lab down`: what they make, what they leave alone, and that nothing stays."""
+"""`lab up`, `lab shell` and `lab down`: they make namespaces, keep those of others, and leave nothing."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_down_removes_only_what_carries_the_tag() -> None:
         assert "it is not the lab's" in done.stderr
         done = run_lab("down")
         assert done.returncode == 3
-        assert "lab-peer was not made by the lab, and stays" in done.stdout
+        assert "lab-peer was not made by the lab and is kept" in done.stdout
         assert (FOLDER / playground.PEER).exists()
     finally:
         netns.remove(playground.PEER)

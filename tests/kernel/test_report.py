@@ -1,4 +1,4 @@
-"""`lab report` as a process, on what a kernel really did."""
+"""`lab report` as a process, on a run with the real kernel."""
 
 from __future__ import annotations
 

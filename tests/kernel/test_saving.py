@@ -1,4 +1,4 @@
-"""`lab run --out` and `lab show` as processes: where a run is saved, and what is said where it cannot be."""
+"""`lab run --out` and `lab show` as processes: where a run is saved, and the messages if it cannot be."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def listed(folder: Path) -> list[str]:
 
 
 def run_saved(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """`lab run` as a user types it."""
+    """`lab run` as a shell command."""
     call = [*COMMAND, "run", *arguments]
     return subprocess.run(call, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=60, check=False)
 

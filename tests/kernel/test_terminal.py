@@ -1,4 +1,4 @@
-"""`lab run` on a terminal: its width, its colours, and one that knows only ASCII."""
+"""`lab run` on terminals: width, colours, and ASCII only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ peer.skip_until("S")
 
 
 def on_a_terminal(*arguments: str | Path, columns: int = 80, variables: Mapping[str, str] = {}) -> list[str]:
-    """What `lab` writes on a terminal of that width, line by line."""
+    """Lines that `lab` writes on a terminal of that width."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     settings = {key: value for key, value in environment().items() if key not in {"COLUMNS", "NO_COLOR", "LC_ALL"}}

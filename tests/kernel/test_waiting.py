@@ -1,4 +1,4 @@
-"""`lab run` says who waits for what: on a terminal, without a trace in what is printed, and nowhere else."""
+"""Progress lines of `lab run`: on a terminal only, and removed from the output."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def on_terminals(
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """One that waits, and after it in the order of results one that does not."""
+    """A scenario that waits, and after it in the order of results one that does not."""
     return [
         scenario_file(tmp_path, QUIET.format(seconds=4), "waits"),
         scenario_file(tmp_path, QUIET.format(seconds=0), "works"),
@@ -82,7 +82,7 @@ def files(tmp_path: Path) -> list[Path]:
 def test_the_terminal_shows_who_waits_and_what_is_printed_stands_there_unharmed(files: list[Path]) -> None:
     code, written, _ = on_terminals("-4", *files, stdout=True)
     assert code == 0
-    assert re.search(rf"{SAYS}, [0-4] s more at most\r\n  waits\.waits +IPv4 +silence +\d of 4 s", written)
+    assert re.search(rf"{SAYS}, at most [0-4] s more\r\n  waits\.waits +IPv4 +silence +\d of 4 s", written)
     screen = Screen()
     screen.write(written)
     assert screen.cursor_is_shown

@@ -1,4 +1,4 @@
-"""`lab run` for CI systems: JUnit's XML, and annotations on GitHub Actions."""
+"""`lab run` for CI systems: JUnit XML, and annotations for GitHub Actions."""
 
 from __future__ import annotations
 
