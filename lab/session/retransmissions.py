@@ -61,7 +61,7 @@ class RetransmissionWatch:
         return self._switchboard.kernel_states.observe(self._conversation.number)
 
     def run(self, count: int | None) -> Retransmissions:
-        """Check `count` retransmissions, or all and the end of the connection. Raises KernelDiffers for a difference."""
+        """Check `count` retransmissions, or all and the end of the connection. Raises KernelDiffers."""
         schedule = self._schedule
         total = schedule.retransmissions if count is None else count
         end_ns = self._first_ns + int(window(schedule.after(total if count else total + 1)).latest * 1e9)
@@ -91,7 +91,7 @@ class RetransmissionWatch:
                     return at, segment
             self._switchboard.fence()  # a frame that the wire loses is recorded as soon as the link is read
         raise ScenarioError(
-            f"the kernel has not sent {self._letters} yet: expect it, or let the wire lose it, before its retransmissions"
+            f"the kernel has not sent {self._letters} yet: expect it, or let the wire lose it, before that"
         )
 
     def _start_of_timer(self) -> int:
