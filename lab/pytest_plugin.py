@@ -1,6 +1,6 @@
 """The pytest plugin: scenario files as tests, and fixtures that bring a kernel to the tests of others.
 
-pytest loads it wherever the lab is installed, so nothing of the lab is imported here before somebody asks for it.
+pytest loads this module wherever the lab is installed, so it imports other modules of the lab only when they are used.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A scenario file where somebody asked for them, and if it is no test file as well."""
+    """Collector for a scenario file, if scenarios were asked for there and it is no test file."""
     config = parent.config
     folders: list[Path] = config.getini("lab_scenarios")
     asked = config.getoption("lab") or any(each == file_path or each in file_path.parents for each in folders)
@@ -86,7 +86,7 @@ class ScenarioItem(pytest.Item):
             raise _NotPassed(result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What the lab itself says of it."""
+        """The lab's own message."""
         from lab.report.verdicts import result_lines
 
         if isinstance(excinfo.value, _NotPassed):
@@ -170,7 +170,7 @@ def pytest_runtest_makereport(
 
 
 def _runner(config: pytest.Config) -> Runner:
-    """What all scenarios and labs of a session share. MachineError where no lab can be made."""
+    """Runner of the pytest session. MachineError where no lab can be made."""
     runner = config.stash.get(_RUNNER, None)
     if runner is None:
         from lab.author.runner import Runner

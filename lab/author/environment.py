@@ -1,4 +1,4 @@
-"""What the verdicts of a run depend on, as far as the machine decides it."""
+"""Environment of a run: kernel, versions and settings that its verdicts depend on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def new_run(*, full: bool = False) -> Run:
 
 
 def environment_of(results: Iterable[Result]) -> dict[str, Any]:
-    """The kernel, what the lab rests on, who witnessed the states, and the baseline of settings."""
+    """Kernel release, library versions, the sources of the states, and the sysctls of the first recording."""
     system = platform.uname()
     recordings = [result.recording for result in results if result.recording]
     return {

@@ -100,7 +100,7 @@ class Kernel:
         return connection
 
     def close(self) -> None:
-        """Close whatever the scenario left open, without a word on the record."""
+        """Close all sockets that the scenario left open; nothing is recorded."""
         for each in self._open:
             each.release()
 
@@ -111,7 +111,7 @@ class Kernel:
 
     @property
     def address(self) -> str:
-        """Its first address, the one that it takes unless told otherwise."""
+        """First address of the kernel; it connects from this one by default."""
         return self._pair.kernel
 
     @property
@@ -164,7 +164,7 @@ class Kernel:
         return found[name]
 
     def counter(self, name: str) -> int:
-        """How often something has happened in this kernel's namespace, by its name in nstat(8)."""
+        """Value of a counter of this kernel's namespace, by its name in nstat(8); ScenarioError if there is none."""
         found = self._namespace.counters()
         if name not in found:
             raise ScenarioError(f"this kernel has no counter {name}")
@@ -284,7 +284,7 @@ class Kernel:
         return timers.first_timeout(self._recorder.recording.sysctls, round_trip)
 
     def fin_wait_2_timers(self, of: Remote, seconds: float | None = None) -> tuple[float, ...]:
-        """How many seconds the orphan that speaks with this peer stays in FIN-WAIT-2: its timers, one after the other.
+        """Timers of the orphan at the other end in FIN-WAIT-2, one after the other, in seconds.
 
         So the kernel's settings say, or `seconds` of TCP_LINGER2. Linux takes 3.5 RTOs at least, which are more only
         where a machine was held up between a segment and its acknowledgment. Where the socket is whole it says so; else
@@ -319,7 +319,7 @@ class Kernel:
         return self._states.tcp_info(of.conversation.number)
 
     def count(self, state: State | str | None = None) -> int:
-        """How many connections are in that state, once the kernel has dealt with everything sent so far.
+        """Number of connections in that state, after the kernel has dealt with everything sent so far.
 
         Without a state all connections, requests and what waits in TIME-WAIT included; a listener is none.
         """

@@ -31,8 +31,8 @@ from lab.session.tolerance import ATTEMPTS
 from lab.tcp.endpoint import Config
 from lab.tcp.sequence import Seq
 from lab.wire import crafting
-from lab.wire.echo import Echo
 from lab.wire.faults import Fault
+from lab.wire.icmp import Echo
 from lab.wire.link import PacketLink
 
 _FIRST_PORT = 40001
@@ -40,14 +40,14 @@ _cpus = itertools.count()
 
 
 class Lab:
-    """A kernel to experiment with. Use it as a context manager; a scenario gets one that is ready."""
+    """A kernel to experiment with. A context manager; a scenario gets one that is open."""
 
     kernel: Kernel
     recording: Recording
     network: Network
     """The namespaces and the wire between them, for tools and tests."""
     switchboard: Switchboard
-    """What the words below are made of, for tools and tests."""
+    """Link, conversations and recorder of this lab, for tools and tests."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Lab:
 
     @property
     def router(self) -> Router:
-        """What forwards between the kernel and the peers, in a scenario that is marked with `router=True`."""
+        """Router between the kernel and the peers; ScenarioError unless the scenario is marked with `router=True`."""
         if self._router is None:
             raise ScenarioError("this lab has no router: mark its scenario with @scenario(router=True)")
         return self._router
@@ -146,15 +146,15 @@ class Lab:
         self._recorder.step(title, tuple(claims.split()))
 
     def measured(self, claim: str, value: object) -> None:
-        """What was found for a claim, where that is more than the segments of its paragraph say: "gone after 7.2 s"."""
+        """Value found for a claim, such as "gone after 7.2 s", where the segments of its step do not show it."""
         self._recorder.measured(claim, str(value))
 
     def verify(self, subject: str, expected: object, got: object, why: str = "") -> None:
-        """Anything else that should be equal; `why` is the sentence of the documents behind it."""
+        """Check that two values are equal. `why` is the sentence of the documents behind it, with its section."""
         self._check(subject, Row.of("value", expected, got), why)
 
     def verify_between(self, subject: str, least: float, got: float, most: float, why: str = "") -> None:
-        """A number that should lie between two others, both included."""
+        """Check that a number lies between two others, both included."""
         expected = f"{least:g} to {most:g}"
         self._check(subject, Row("value", expected, f"{got:g}", least <= got <= most), why)
 
@@ -176,7 +176,7 @@ class Lab:
         )
 
     def crossing(self) -> AbstractContextManager[None]:
-        """What the peers send in this block is on its way, but reaches the kernel only at its end.
+        """Hold back everything that the peers send in this block until its end.
 
         Two segments cross when each side sends before it has seen the other's.
         """
@@ -202,20 +202,20 @@ class Lab:
         self.switchboard.disturb(seed, to_kernel, from_kernel, mutations)
 
     def settle(self) -> None:
-        """Return once the kernel has dealt with everything that was sent so far: what it is in now is its answer."""
+        """Return after the kernel has dealt with everything sent so far."""
         self.switchboard.fence()
 
     @property
     def waiting(self) -> Waiting | None:
-        """What the scenario waits for at this moment; None when it does not. Any thread may ask."""
+        """The wait of the scenario at this moment; None when it does not wait. Any thread may ask."""
         return self.switchboard.waiting
 
     def catch_up(self) -> None:
-        """Take over what the witnesses of the kernel's state still have to say."""
+        """Record the state changes that the tracepoint has seen since the last time."""
         self.switchboard.kernel_states.read_tracepoint()
 
     def look_around(self) -> None:
-        """Take what has arrived meanwhile and what the witnesses saw, without waiting."""
+        """Record frames and states that have come meanwhile, without waiting."""
         while self.switchboard.receive(0):
             pass
         for conversation in self.switchboard.conversations.values():
@@ -223,7 +223,7 @@ class Lab:
         self.catch_up()
 
     def finish(self) -> None:
-        """The scenario is over: the kernel must not have sent anything that nobody expected."""
+        """End the scenario: every segment of the kernel must have been expected, retransmissions apart."""
         self._recorder.finished = True
         self.switchboard.fence()
         for conversation in self.switchboard.conversations.values():
@@ -294,14 +294,14 @@ class Attempt:
 
     @contextmanager
     def before(self, counter: str) -> Iterator[None]:
-        """What is done in this block is `late` if the timer fires meanwhile, as this counter of nstat(8) says."""
+        """Set `late` at the end of this block if its timer fired meanwhile; `counter` of nstat(8) counts that."""
         self._counter, self._before = counter, self._kernel.counter(counter)
         yield
         self.late = self.fired > 0
 
     @property
     def fired(self) -> int:
-        """How often the timer has fired since the block began."""
+        """Number of times that the timer has fired since the block began."""
         return self._kernel.counter(self._counter) - self._before
 
 

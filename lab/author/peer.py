@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable
 from typing import Any, NoReturn, Self
@@ -182,13 +183,15 @@ class Peer:
         self._switchboard.expect_nothing_left(self.conversation, "silence", CheckKind.SILENCE)
 
     def expect_retransmissions(self, letters: str, count: int | None = None) -> Retransmissions:
-        """The kernel sends its segment with these control bits again, unchanged and on time, since nobody answers it.
+        """The kernel retransmits its segment with these control bits, unchanged and each time when it is due.
 
-        All its copies must come and then the connection be gone, as the kernel's settings say; or the first `count`.
+        All retransmissions must come and then the connection be gone, as the kernel's settings say;
+        or the first `count`.
         The segment itself is one that was expected before, or one that the wire has lost. For a peer that permits SACK
-        the kernel's first copy is a tail loss probe, which has another schedule.
+        the kernel's first retransmission is a tail loss probe, which has another schedule.
         """
-        schedule = lambda: self.kernel.schedule(self)  # noqa: E731  # asked when the segment is known
+        # The schedule is asked for later: it depends on the segment.
+        schedule = functools.partial(self.kernel.schedule, self)
         return RetransmissionWatch(self._switchboard, self.conversation, letters, schedule).run(count)
 
     def send_icmp(self, error: str) -> None:

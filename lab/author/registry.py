@@ -1,4 +1,4 @@
-"""Scenario files: what makes a function a scenario, and how they are found."""
+"""Registry of scenarios: the decorator, and finding and loading scenario files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Runnable(Scenario):
 
 @dataclass(slots=True)
 class Found:
-    """What the patterns of a command line lead to."""
+    """Scenarios found for the patterns of a command line."""
 
     scenarios: list[Runnable] = field(default_factory=list)
     broken: list[BrokenFile] = field(default_factory=list)

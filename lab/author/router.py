@@ -26,13 +26,13 @@ from lab.wire.link import Frame, PacketLink
 
 _BETWEEN_LOOKS_NS = 2_000_000
 _SLACK_NS = 1_000_000
-"""How far apart the two clocks may be by which the kernel stamps a frame and the lab tells the time."""
+"""Largest difference between the clock of frame time stamps and CLOCK_MONOTONIC."""
 _KERNEL = bytes.fromhex(KERNEL_MAC.replace(":", ""))
 _WHY = "a router looks at the IP header alone and counts the hop limit down   RFC 1812 5.3.1, RFC 8200 3"
 
 
 class Router:
-    """It forwards between the kernel and the peers. What passes it is captured on the kernel's side of it."""
+    """Forwards between the kernel and the peers. Frames are captured on its side towards the kernel."""
 
     def __init__(self, present: machine.Router, switchboard: Switchboard) -> None:
         self._machine = present
@@ -68,7 +68,7 @@ class Router:
         self._begin(certain_from_ns=time.monotonic_ns() + _SLACK_NS)
 
     def count(self) -> int:
-        """How many sockets, connection requests and connections in TIME-WAIT its kernel knows, of either family."""
+        """Number of sockets, connection requests and connections in TIME-WAIT in its namespace, both families."""
         self._need()
         lookup = InetDiag(self._machine.namespace)
         try:
@@ -113,7 +113,7 @@ class Router:
             return PacketLink(TO_KERNEL, both_ways=True)
 
     def _begin(self, certain_from_ns: int) -> None:
-        """What is captured from now on has come to the router that is there now.
+        """Start capturing for the router that is there now.
 
         What a timer of the kernel has sent before `certain_from_ns` may have come too early for it, and be lost.
         """
@@ -150,27 +150,27 @@ class Way(NamedTuple):
 
     name: str
     came: Counter[bytes]
-    """How often each frame should have left it, from what came."""
+    """Frames that came in, as they should leave, and how often."""
     left: Counter[bytes]
-    """How often each did."""
+    """Frames that left, and how often."""
 
     @property
     def missing(self) -> Counter[bytes]:
-        """What should have left it, and has not."""
+        """Frames that should have left and did not."""
         return self.came - self.left
 
     @property
     def surplus(self) -> Counter[bytes]:
-        """What has left it, and should not."""
+        """Frames that left and should not have."""
         return self.left - self.came
 
     def rows(self) -> list[Row]:
-        """What to say of it: one row where all is as it should be, else what differs."""
+        """One row if all frames are as they should be, else a row for each difference."""
         if self.came == self.left:
-            told = f"{self.left.total()} segments"
+            text = f"{self.left.total()} segments"
             if self.left:
-                told += f", hop limit {', '.join(map(str, sorted(set(map(hop_limit, self.left)))))}"
-            return [Row(self.name, told, told, True)]
+                text += f", hop limit {', '.join(map(str, sorted(set(map(hop_limit, self.left)))))}"
+            return [Row(self.name, text, text, True)]
         rows = []
         for wanted, got in zip_longest(self.missing.elements(), self.surplus.elements()):
             if wanted is None or got is None:

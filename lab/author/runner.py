@@ -30,7 +30,7 @@ _AT_ONCE = 4
 _WAITING_AT_ONCE = 96
 """Those that only wait for timers cost next to nothing while they do."""
 _BETWEEN_CALLS_S = 0.25
-"""How often `meanwhile` is called."""
+"""Interval between calls of `meanwhile`."""
 
 
 def settle_garbage_collector() -> None:
@@ -53,7 +53,7 @@ class Patient(NamedTuple):
 
 
 class Runner:
-    """What the scenarios of one run share: addresses, and the tracepoint where it can be had."""
+    """Shared resources of one run: the address pool, and the tracepoint where the machine has one."""
 
     def __init__(self, *, full: bool = False, sysctls: Mapping[str, str] | None = None) -> None:
         """`full`: timers run their whole length. `sysctls` are for every scenario that has no own value for them.
@@ -72,12 +72,12 @@ class Runner:
             self._undo = undo.pop_all()
 
     def close(self) -> None:
-        """Let everything go."""
+        """Release everything."""
         self._undo.close()
 
     @property
     def patient(self) -> list[Patient]:
-        """Who waits for what at this moment, in no particular order."""
+        """Scenarios that wait at this moment, in no particular order."""
         now = [(scenario.id, family, lab.waiting) for scenario, family, lab in list(self._going_on.values())]
         return [Patient(scenario, family, waiting) for scenario, family, waiting in now if waiting is not None]
 

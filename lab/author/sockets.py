@@ -24,7 +24,7 @@ class Remote(Protocol):
 
 
 class Socket:
-    """What listeners and connections have in common."""
+    """Base of listeners and connections."""
 
     def __init__(self, opened: KernelSocket, recorder: Recorder) -> None:
         self._socket = opened
@@ -55,7 +55,7 @@ class Socket:
         return self._recorder.readings.observed("info", self._socket.tcp_info())
 
     def call(self, name: str, result: CallResult[Any], *arguments: object, error: str = "") -> Any:
-        """Record a system call; a check when the author named how it ends, or when it did not end well."""
+        """Record a system call; a check if it failed, or if the author named its errno."""
         result = self._recorder.readings.observed("call", result)
         made = self._recorder.call(name, arguments, result, self._number)
         if error or result.error:
@@ -109,7 +109,7 @@ class Listener(Socket):
         return connection
 
     def connect(self, to: Remote, error: str) -> None:
-        """connect(2) to a peer, which a listener is not made for."""
+        """connect(2) on a listening socket; `error` is the errno that it fails with."""
         talk = to.conversation
         self.call("connect", self._socket.connect(talk.address, talk.port), talk.port, error=error)
 

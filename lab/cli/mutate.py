@@ -20,8 +20,7 @@ from lab.tcp.rules import RULES
 if TYPE_CHECKING:
     from lab.author.registry import Runnable
     from lab.author.runner import Runner
-    from lab.mutate.mutant import Mutation, Position
-    from lab.mutate.survey import Target
+    from lab.mutate.mutant import Position
 
 _PER_CPU = 3
 """Processes: much of their time goes by while a scenario waits for what the kernel is made not to say."""
@@ -120,7 +119,17 @@ def _attack(name: str) -> dict[str, Any]:
         "family": f"IPv{family}",
         "outcome": surveyed.result.outcome.value,
         "message": surveyed.result.message,
-        "checks": [_as_json(*tried) for tried in survey.attack(runner, scenario, surveyed.targets)],
+        "checks": [
+            {
+                "check": target.check.ordinal + 1,
+                "line": target.check.line,
+                "subject": target.check.subject,
+                "claims": list(target.claims),
+                "killed_by": str(killed_by) if killed_by else None,
+                "lies": len(target.mutations),
+            }
+            for target, killed_by in survey.attack(runner, scenario, surveyed.targets)
+        ],
         "shapes": surveyed.shapes,
         "seconds": time.monotonic() - began,
     }
@@ -131,17 +140,6 @@ def _attack_rules(job: tuple[str, Position]) -> dict[str, str]:
 
     name, frame = job
     return survey.attack_rules(*_prepared(name), frame)
-
-
-def _as_json(target: Target, killed_by: Mutation | None) -> dict[str, Any]:
-    return {
-        "check": target.check.ordinal + 1,
-        "line": target.check.line,
-        "subject": target.check.subject,
-        "claims": list(target.claims),
-        "killed_by": str(killed_by) if killed_by else None,
-        "lies": len(target.mutations),
-    }
 
 
 def _tell(stream: TextIO, report: dict[str, Any], *, quiet: bool) -> None:

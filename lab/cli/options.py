@@ -23,6 +23,7 @@ Patterns = Annotated[
 IPv4 = Annotated[bool, typer.Option("-4", help="IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", help="IPv6 only.")]
 Full = Annotated[bool, typer.Option("--full", help="Let every timer run its whole length: some three minutes.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also each standing rule and each frame's bytes.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Sentences instead of drawings, for a screen reader.")]
 Saved = Annotated[
     list[str] | None,
@@ -44,7 +45,7 @@ NewFolder = Annotated[
     typer.Option("--out", metavar="DIR", help="Save the run in this new folder, instead of one below out/."),
 ]
 Unsaved = Annotated[bool, typer.Option("--no-out", help="Do not save the run.")]
-InLanguage = Annotated[Language, typer.Option("--lang", help="English or Chinese.")]
+Lang = Annotated[Language, typer.Option("--lang", help="English or Chinese.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
-from lab.cli.options import AsJson, From, Full, InLanguage, IPv4, IPv6, Language, Patterns, Plain, Saved, families
+from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Lang, Language, Patterns, Plain, Saved, Verbose, families
 from lab.cli.printer import Printer, screen_of
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def show(
     what: Saved = None,
     *,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what differs.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Also each standing rule and each frame's bytes.")
-    ] = False,
+    verbose: Verbose = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Every line of text: otherwise of more than 2,000 the beginning and the end.")
     ] = False,
@@ -51,7 +49,7 @@ def show(
     form: Annotated[
         Format | None, typer.Option("--format", help="Only the ladder: text, a drawing, or a diagram for Markdown.")
     ] = None,
-    language: InLanguage = Language.EN,
+    language: Lang = Language.EN,
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the ladder there; each in DIR/.")
     ] = None,
@@ -132,7 +130,7 @@ def report(
 def claims(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="C50 and so on; without one, all.")] = None,
     *,
-    language: InLanguage = Language.EN,
+    language: Lang = Language.EN,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     full: Full = False,
@@ -240,8 +238,8 @@ def _draw(
 
 
 def _drawing(recording: Recording, form: Format, language: str, plain: bool, everything: bool) -> str:
-    from lab.report import mermaid, svg, text
     from lab.report import plain as sentences
+    from lab.report import svg, text
     from lab.report.i18n import words
     from lab.report.ladder import ladder_of
     from lab.report.screen import Screen
@@ -250,7 +248,7 @@ def _drawing(recording: Recording, form: Format, language: str, plain: bool, eve
     if form is Format.SVG:
         return svg.svg(ladder_of(recording, svg.MOST_RUNGS), say)
     if form is Format.MERMAID:
-        return mermaid.mermaid(ladder_of(recording, mermaid.MOST_RUNGS), say)
+        return text.mermaid(ladder_of(recording, text.MOST_IN_MERMAID), say)
     screen = Screen(most=None) if everything else Screen()
     ladder = ladder_of(recording, screen.most)
     lines = sentences.sentences(ladder, say) if plain else text.ladder_lines(ladder, screen)

@@ -73,7 +73,7 @@ class Replicas:
         return numbers is not None and numbers[2:] == self._numbers(entry, replica)
 
     def receiver(self, entry: ScriptedSegment, answer: int, data: bytes) -> int | None:
-        """The replica to which this frame is the kernel's segment `entry`, answer number `answer`; None for none."""
+        """The replica for which this frame is the kernel's segment `entry`, answer number `answer`; None for none."""
         numbers = entry.template.read(data)
         if numbers is None:
             return None

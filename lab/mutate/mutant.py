@@ -16,7 +16,7 @@ from lab.record.events import CheckMade, Event, FrameSeen
 from lab.session.readings import Readings
 from lab.session.tolerance import DEADLINE_S
 from lab.tcp.flags import ACK
-from lab.wire.frames import Encoder, decode
+from lab.wire.frames import Encoder, Endpoints, decode
 from lab.wire.ip import carries_tcp
 from lab.wire.link import Frame, Link
 
@@ -145,10 +145,6 @@ class MutantLink:
             self._waiting = list(self._mutant.observed("frame", [frame]))
         return self._waiting.pop(0)
 
-    def close(self) -> None:
-        """Close the link underneath."""
-        self._link.close()
-
 
 def _extra_segment(last: FrameSeen) -> bytes:
     """The extra segment: the peer's last one sent back, or the kernel's first one with its ACK bit toggled."""
@@ -156,7 +152,7 @@ def _extra_segment(last: FrameSeen) -> bytes:
     assert received is not None  # the frame carries a segment
     ends, segment = received
     if last.from_peer:
-        ends = ends.reversed()
+        ends = Endpoints(ends.destination, ends.destination_port, ends.source, ends.source_port)
     else:
         segment = segment._replace(flags=segment.flags ^ ACK)
     encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)

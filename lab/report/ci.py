@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -19,28 +19,22 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 def junit(run: Run) -> bytes:
     """The whole run as JUnit XML: a suite for each scenario file, a case for each scenario and family."""
-    suites: dict[Path, ET.Element] = {}
-
-    def suite_of(file: Path) -> ET.Element:
-        if file not in suites:
-            suites[file] = ET.Element("testsuite", {"name": _clean(file.stem), "timestamp": run.began[:19]})
-            properties = ET.SubElement(suites[file], "properties")
-            for name, value in {"lab": run.version, **run.environment}.items():
-                if isinstance(value, str):
-                    ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
-        return suites[file]
-
+    suites: dict[Path, list[ET.Element]] = {}
     for result in run.results:
-        suite_of(result.scenario.file).append(_case_of(result))
-    for broken in run.broken:
-        file, line, why = broken
+        suites.setdefault(result.scenario.file, []).append(_case_of(result))
+    for file, line, why in run.broken:
         case = _case(file, line, "the file can be loaded", 0.0, "error", why, f"{file}:{line}: {why}")
-        suite_of(file).append(case)
-    for suite in suites.values():
-        _count(suite, [suite])
+        suites.setdefault(file, []).append(case)
     root = ET.Element("testsuites", {"name": "lab run"})
-    root.extend(suites.values())
-    _count(root, suites.values())
+    for file, cases in suites.items():
+        suite = ET.SubElement(root, "testsuite", {"name": _clean(file.stem), "timestamp": run.began[:19]})
+        properties = ET.SubElement(suite, "properties")
+        for name, value in {"lab": run.version, **run.environment}.items():
+            if isinstance(value, str):
+                ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
+        suite.extend(cases)
+        _count(suite)
+    _count(root)
     root.set("time", f"{run.seconds:.3f}")
     ET.indent(root)
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
@@ -65,8 +59,8 @@ def _case(file: Path, line: int, name: str, seconds: float, kind: str, message: 
     return case
 
 
-def _count(element: ET.Element, suites: Iterable[ET.Element]) -> None:
-    cases = [case for suite in suites for case in suite.iter("testcase")]
+def _count(element: ET.Element) -> None:
+    cases = list(element.iter("testcase"))
     element.set("tests", str(len(cases)))
     for name, kind in ("failures", "failure"), ("errors", "error"), ("skipped", "skipped"):
         element.set(name, str(sum(case.find(kind) is not None for case in cases)))

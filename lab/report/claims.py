@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.claims.catalogue import Catalogue, Claim
 from lab.record.events import CheckKind, CheckMade, FrameSeen, Measured, Recording, StepBegun
@@ -42,8 +42,7 @@ class Verdict(Enum):
     """No step that names it ran to its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimReport:
+class ClaimReport(NamedTuple):
     """One claim of the catalogue in the light of a run."""
 
     claim: Claim

@@ -188,7 +188,9 @@ def _exchange(recording: Recording, with_states: bool) -> list[tuple[str, Line]]
         if rung.kind is Kind.STEP:
             step = rung.text
         elif rung.kind in _COMPARED and (rung.checks or not rung.retransmission):
-            lines.append((step, Line(_line(rung, ladder.seen(rung)), _states(rung) if with_states else "")))
+            sides = zip(("peer", "kernel"), rung.after, strict=True)
+            states = ", ".join(f"{side} {state}" for side, state in sides if state is not None)
+            lines.append((step, Line(_line(rung, ladder.seen(rung)), states if with_states else "")))
     return lines
 
 
@@ -201,11 +203,6 @@ def _line(rung: Rung, seen: tuple[FrameSeen, Segment] | None) -> str:
     if seen is not None and seen[1].flags & RST and seen[1].seq == 0:  # which is no number of the connection
         text = f"absolute 0 {text.partition(' ')[2]}"
     return "  ".join([direction(rung.from_peer), f"{rung.letters:<3}", text, *["lost on the way"] * rung.lost])
-
-
-def _states(rung: Rung) -> str:
-    told = [("peer", rung.after.peer), ("kernel", rung.after.kernel)]
-    return ", ".join(f"{side} {state}" for side, state in told if state is not None)
 
 
 def comparison_lines(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.record.events import CallMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Result, Run
@@ -13,6 +12,7 @@ from lab.report.evidence import Evidence, packet_text
 from lab.report.screen import labelled
 from lab.tcp import flags
 from lab.tcp.diagram import LISTEN, TIME_WAIT, Edge, Event
+from lab.tcp.segment import Segment
 from lab.tcp.state import State
 
 NOT_OFFERED = {
@@ -30,8 +30,7 @@ _ARROW, _EVENT, _COUNT = 27, 37, 6
 _STATE, _WHO = 14, 8
 
 
-@dataclass(frozen=True, slots=True)
-class StateReport:
+class StateReport(NamedTuple):
     """One of the eleven states, and where the kernel was in it first."""
 
     state: State
@@ -39,8 +38,7 @@ class StateReport:
     """One for each scenario."""
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeReport:
+class EdgeReport(NamedTuple):
     """One arrow of figure 5, and where it was walked."""
 
     edge: Edge
@@ -68,8 +66,7 @@ class EdgeReport:
         return NOT_OFFERED.get(arrow) or TAKES_LONG.get(arrow, "")
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(NamedTuple):
     """The whole diagram in the light of a run."""
 
     states: tuple[StateReport, ...]
@@ -141,18 +138,11 @@ def _walked(result: Result, recording: Recording, walked: WalkedEdge) -> Evidenc
     if isinstance(cause, FrameSeen):
         return _evidence(result, recording, cause.time_ns, walked.cause, packet_text(cause))
     called = f"{cause} = {cause.result}" if isinstance(cause, CallMade) else ""
-    for at in _frames(recording, walked.connection):
-        sent = recording.events[at]
-        assert isinstance(sent, FrameSeen)  # so says _frames
-        if not sent.from_peer and sent.time_ns >= cause.time_ns and _is_what(walked.edge.sends, sent):
+    control = flags.bits(walked.edge.sends or "") & (flags.SYN | flags.FIN)  # what goes with the arrow
+    for at, sent, segment in _segments(recording, walked.connection):
+        if not sent.from_peer and sent.time_ns >= cause.time_ns and segment.flags & control:
             return _evidence(result, recording, cause.time_ns, at, f"{called}, {packet_text(sent)}")
     return _evidence(result, recording, cause.time_ns, None, called)
-
-
-def _is_what(letters: str | None, sent: FrameSeen) -> bool:
-    """Whether a segment has the SYN or FIN that goes with an arrow."""
-    control = flags.bits(letters or "") & (flags.SYN | flags.FIN)
-    return sent.segment is not None and bool(sent.segment.flags & control)
 
 
 def _evidence(result: Result, recording: Recording, time_ns: int, frame: int | None, text: str) -> Evidence:
@@ -161,15 +151,16 @@ def _evidence(result: Result, recording: Recording, time_ns: int, frame: int | N
     return Evidence(result.scenario.id, result.family, steps[-1].title if steps else "", packet, text)
 
 
-def _frames(recording: Recording, connection: int | None) -> Iterator[int]:
-    """The segments of a connection, as indices; a listener has none."""
+def _segments(recording: Recording, connection: int | None) -> Iterator[tuple[int, FrameSeen, Segment]]:
+    """The segments of a connection with their frames and the indices of those; a listener has none."""
     for at, event in enumerate(recording.events):
         if isinstance(event, FrameSeen) and event.segment is not None and event.connection == connection is not None:
-            yield at
+            yield at, event, event.segment
 
 
 def _last_frame(recording: Recording, connection: int | None, time_ns: int) -> int | None:
-    return max((at for at in _frames(recording, connection) if recording.events[at].time_ns <= time_ns), default=None)
+    before = (at for at, seen, _ in _segments(recording, connection) if seen.time_ns <= time_ns)
+    return max(before, default=None)
 
 
 def coverage_lines(found: Coverage, width: int = 80) -> Iterator[str]:

@@ -10,8 +10,6 @@ from typing import Any
 LANGUAGES = ("en", "zh")
 Words = Callable[..., str]
 """Takes the key of a text, and by name what is to be filled in."""
-_GAP = "   "
-"""What stands between a sentence of a document and its section."""
 
 
 @cache
@@ -37,8 +35,8 @@ def translations() -> Mapping[str, str]:
 
 
 def sentence_and_section(sentence: str) -> tuple[str, str, str]:
-    """A sentence that ends with its section: in English, in Chinese (else in English), and the section by itself."""
-    text, _, section = sentence.rpartition(_GAP) if _GAP in sentence else (sentence, "", "")
+    """A sentence that may end with its section: in English, in Chinese (else in English), and the section by itself."""
+    text, _, section = sentence.partition("   ")
     return text, translations().get(text, text), section
 
 

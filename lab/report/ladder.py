@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -33,15 +33,18 @@ def ladder_of(recording: Recording, most: int | None = None) -> Ladder:
     What has more than `most` rungs shows its beginning and its end, half of `most` each; not counted are waits, and
     states that change by themselves.
     """
-    return _Builder(recording).build(most)
+    return _Builder(recording, most).build()
 
 
 class _Builder:
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, most: int | None) -> None:
+        events = recording.events
         self._recording = recording
         self._rungs: list[Rung] = []
         self._ladder = Ladder(self._rungs, recording)
-        self._left_out = range(0)
+        self._has_rung = [_is_shown(event) for event in events]
+        """By event: whether it has a rung with its own time."""
+        self._left_out = _middle(events, self._has_rung, most)
         """The events in the middle that get no rungs."""
         self._omits = False
         """Whether the current event is one of them; its effect on states counts all the same."""
@@ -53,18 +56,15 @@ class _Builder:
         self._packets = 0
         self._shown: int | None = None
         """The last rung that is more than a title."""
-        self._last_ns = 0
+        times_ns = [event.time_ns for event, has_rung in zip(events, self._has_rung, strict=True) if has_rung]
+        self._start_ns = self._last_ns = times_ns[0] if times_ns else recording.started_ns
+        self._lanes = _lanes_of(events, sorted(times_ns))
         self._bound = 0
         self._listening: set[int] = set()
         self._acknowledgements = _Acknowledgements(self._rungs)
-        self._lanes: dict[int, _Lane] = {}
 
-    def build(self, most: int | None) -> Ladder:
-        events = self._recording.events
-        shown = [_is_shown(event) for event in events]
-        times_ns = [event.time_ns for event, is_it in zip(events, shown, strict=True) if is_it]
-        self._start_ns = self._last_ns = times_ns[0] if times_ns else self._recording.started_ns
-        self._lanes = _lanes_of(events, sorted(times_ns))
+    def build(self) -> Ladder:
+        events, shown = self._recording.events, self._has_rung
         # A change of state that no event explains gets a rung of its own.
         by_themselves = deque(sorted((at, number) for number, lane in self._lanes.items() for at in lane.by_itself_ns))
         turns = _next_turns(events, shown)
@@ -75,7 +75,6 @@ class _Builder:
             CallMade: self._call,
             CrossingOver: self._arrival,
         }
-        self._left_out = _middle(events, shown, most)
         for index, event in enumerate(events):
             self._packets += event.__class__ is FrameSeen
             if not shown[index] and event.__class__ not in _UNTIMED:
@@ -110,7 +109,7 @@ class _Builder:
         if number is not None:
             before = self._sides[number] if number in self._met else self._at_first(number, seen.from_peer)
             self._met.add(number)
-            kernel = self._lane(number).until(seen.time_ns, turn_ns)
+            kernel = self._lanes[number].until(seen.time_ns, turn_ns)
             after = self._sides[number] = Sides(seen.peer_state or before.peer, kernel)
         if self._omits:
             self._omit(seen.time_ns)
@@ -142,22 +141,20 @@ class _Builder:
         held = [at for at in crossing.frames if _is_shown(self._recording.events[at])]
         numbers = {getattr(self._recording.events[at], "connection", None) for at in held}
         number = numbers.pop() if len(numbers) == 1 else None
-        rung = Rung(Kind.ARRIVAL, crossing.time_ns, "", index, connection=number)
-        self._after_lab(rung, turn_ns)
+        self._after_lab(Rung(Kind.ARRIVAL, crossing.time_ns, "", index, connection=number), turn_ns)
         for at in held:
             if at in self._rung_of and not self._omits:
                 self._rungs[self._rung_of[at]].arrives = len(self._rungs) - 1
 
     def _by_itself(self, time_ns: int, number: int) -> None:
-        rung = Rung(Kind.STATE, time_ns, "", connection=number)
-        self._after_lab(rung, time_ns + 1)
+        self._after_lab(Rung(Kind.STATE, time_ns, "", connection=number), time_ns + 1)
 
     def _after_lab(self, rung: Rung, turn_ns: float) -> None:
         """Add a rung that may change the kernel's state, but not the peer's."""
         number = rung.connection
         if number is not None:
             rung.before = self._sides.get(number, NOBODY)
-            kernel = self._lane(number).until(rung.time_ns, turn_ns)
+            kernel = self._lanes[number].until(rung.time_ns, turn_ns)
             rung.after = self._sides[number] = Sides(rung.before.peer, kernel)
         self._add(rung)
 
@@ -198,11 +195,8 @@ class _Builder:
             return "retransmission"
         if ended_by.connection is None:
             return ""
-        last = self._lane(ended_by.connection).last_before(ended_by.time_ns + self._start_ns)
+        last = self._lanes[ended_by.connection].last_before(ended_by.time_ns + self._start_ns)
         return last.detail.timer if last is not None and last.detail is not None else ""
-
-    def _lane(self, number: int) -> _Lane:
-        return self._lanes.get(number) or self._lanes.setdefault(number, _Lane())
 
     def _at_first(self, number: int, peer_begins: bool) -> Sides:
         """What the two sides were before their first segment."""
@@ -252,12 +246,12 @@ class _Lane:
         return self.seen[following - 1] if following else None
 
 
-def _lanes_of(events: Sequence[Event], shown_ns: Sequence[int]) -> dict[int, _Lane]:
+def _lanes_of(events: Sequence[Event], shown_ns: Sequence[int]) -> defaultdict[int, _Lane]:
     """The states by number of connection. `shown_ns`: times of all that may change a state, in order."""
-    lanes: dict[int, _Lane] = {}
+    lanes: defaultdict[int, _Lane] = defaultdict(_Lane)
     for event in events:
         if isinstance(event, StateSeen) and event.connection is not None:
-            lanes.setdefault(event.connection, _Lane()).seen.append(event)
+            lanes[event.connection].seen.append(event)
     for lane in lanes.values():
         lane.seen.sort(key=_TIME)
         for before, seen in pairwise(lane.seen):

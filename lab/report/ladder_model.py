@@ -112,16 +112,14 @@ class Ladder:
         connections = self.recording.connections
         if len(connections) < 2:
             return [""] * len(connections)
-        whole = [
+        for name in ("{0.peer_port}", "{0.kernel_port}", "{0.peer_port}>{0.kernel_port}"):
+            names = [name.format(each) for each in connections]
+            if len(set(names)) == len(names):
+                return names
+        return [
             f"{_host(each.peer_address)}.{each.peer_port}>{_host(each.kernel_address)}.{each.kernel_port}"
             for each in connections
         ]
-        shorter = (
-            [str(each.peer_port) for each in connections],
-            [str(each.kernel_port) for each in connections],
-            [f"{each.peer_port}>{each.kernel_port}" for each in connections],
-        )
-        return next((names for names in shorter if len(set(names)) == len(names)), whole)
 
     def name(self, rung: Rung) -> str:
         """What to call the connection of a rung; "" where there is only one, or none."""

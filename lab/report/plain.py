@@ -104,8 +104,5 @@ def _marks(rung: Rung, say: Words) -> list[str]:
 def _states(rung: Rung, say: Words) -> list[str]:
     """The states that are new."""
     peer, kernel = (state.value if state is not None else None for state in rung.new)
-    if peer and kernel:
-        return [say("both_now", peer=peer, kernel=kernel)]
-    if peer:
-        return [say("peer_now", peer=peer)]
-    return [say("kernel_now", kernel=kernel)] if kernel else []
+    key = "both_now" if peer and kernel else "peer_now" if peer else "kernel_now"
+    return [say(key, peer=peer, kernel=kernel)] if peer or kernel else []

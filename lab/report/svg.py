@@ -76,7 +76,9 @@ class _Drawing:
         parts = [self._heads()]
         for at, rung in enumerate(self._ladder.rungs):
             if at == self._ladder.gap:
-                parts.append(self._left_out())
+                self.y += 34
+                text = self._say("left_out", count=self._ladder.omitted)
+                parts.append(self._text(self._middle, self.y - 12, "note mark", text, anchor="middle"))
             parts.append(self._rung(at, rung))
         self.y += 8
         for from_peer in (True, False):
@@ -103,11 +105,6 @@ class _Drawing:
                 told += self._pill(state, 38, from_peer)
                 self.y = 50
         return told + (self._text(84, 18, "time", "ms", anchor="end") if sheet.outside else "")
-
-    def _left_out(self) -> str:
-        self.y += 34
-        text = self._say("left_out", count=self._ladder.omitted)
-        return self._text(self._middle, self.y - 12, "note mark", text, anchor="middle")
 
     def _rung(self, at: int, rung: Rung) -> str:
         top = self.y

@@ -1,9 +1,13 @@
-"""The ladder in text: a line a segment, with both sides' states once they have dealt with it."""
+"""The ladder in text: a line a segment, with both sides' states once they have dealt with it.
+
+And as a mermaid sequence diagram, which GitHub and others draw where it stands in a document.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lab.report.i18n import Words
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import Screen, left_out, printable, wrapped
 
@@ -13,8 +17,8 @@ _KERNEL_AT = _TIME + _PEER + _ARROW
 _NUMBERS_AT = _KERNEL_AT + _KERNEL
 _LEAST_NUMBERS = 30
 _TITLES = " " * _TIME
-
-
+MOST_IN_MERMAID = 300
+"""A diagram of more than 50,000 characters is refused where it is drawn."""
 _LINES, _ASCII = ("─", "►", "◄", "·", "┊"), ("-", ">", "<", ".", ":")
 """A line, its tips to the right and to the left, a segment under way, a wait."""
 
@@ -66,27 +70,26 @@ class _Drawing:
             arrow = f"{rung.letters:{self._line}<4}{self._line}{'x' if rung.lost else self._right}"
         else:
             arrow = f"{'x' if rung.lost else self._left}{self._line}{rung.letters:{self._line}>4}"
-        told = [printable(rung.text)]
-        if rung.retransmission:
-            told.append("retransmission")
-        if rung.lost:
-            told.append("lost on the way")
-        if rung.broke:
-            told.append("<--\N{NO-BREAK SPACE}here")
+        marks = {
+            "retransmission": rung.retransmission,
+            "lost on the way": rung.lost,
+            "<--\N{NO-BREAK SPACE}here": rung.broke,
+        }
+        told = [printable(rung.text), *(mark for mark, holds in marks.items() if holds)]
         peer = rung.after.peer.value if rung.after.peer and (rung.from_peer or not rung.lost) else ""
         return self._row(_milliseconds(rung), peer, arrow, rung, told)
 
     def _row(self, time: str, peer: str, arrow: str, rung: Rung, told: list[str]) -> Iterator[str]:
         kernel = rung.after.kernel.value if rung.after.kernel else ""
         head = f"{time:>9}  {peer:<{_PEER}}{arrow:<{_ARROW}}{kernel:<{_KERNEL}}"
-        text = self._named(rung) + "  ".join(told)
+        text = _name_before(self._ladder, rung) + "  ".join(told)
         style = "broke" if rung.broke else "mark" if rung.lost or rung.retransmission else ""
         for line in wrapped(text, max(_LEAST_NUMBERS, self._screen.width - _NUMBERS_AT)):
             yield head + (self._screen.paint(line, style) if style else line)
             head = " " * _NUMBERS_AT
 
     def _call(self, rung: Rung, following: Rung | None) -> Iterator[str]:
-        text = self._named(rung) + printable(rung.text)
+        text = _name_before(self._ladder, rung) + printable(rung.text)
         said_next = following is not None and following.kind is Kind.SEGMENT and not following.from_peer
         if rung.new.kernel and not said_next:
             text += f", now {rung.new.kernel}"
@@ -104,11 +107,59 @@ class _Drawing:
             if rung.waited_ns >= least_ns:
                 yield self._screen.paint(bars, "faint")
 
-    def _named(self, rung: Rung) -> str:
-        name = self._ladder.name(rung)
-        return f"[{name}] " if name else ""
+
+def _name_before(ladder: Ladder, rung: Rung) -> str:
+    name = ladder.name(rung)
+    return f"[{name}] " if name else ""
 
 
 def _milliseconds(rung: Rung) -> str:
     milliseconds = rung.time_ns / 1e6
     return f"{milliseconds:.3f}" if abs(milliseconds) < 1e5 else f"{milliseconds:.1f}"
+
+
+def mermaid(ladder: Ladder, say: Words) -> str:
+    """The diagram, without a fence around it."""
+    return "\n".join(_diagram(ladder, say)) + "\n"
+
+
+def _diagram(ladder: Ladder, say: Words) -> Iterator[str]:
+    yield "sequenceDiagram"
+    yield f"    participant P as {say('peer_head')}"
+    yield f"    participant K as {say('kernel_head')}"
+    for at, rung in enumerate(ladder.rungs):
+        if at == ladder.gap:
+            yield f"    Note over P,K: {_escaped(say('left_out', count=ladder.omitted))}"
+        for line in _statements(rung, _name_before(ladder, rung), say):
+            yield f"    {line}"
+
+
+def _statements(rung: Rung, name: str, say: Words) -> Iterator[str]:
+    match rung.kind:
+        case Kind.STEP:
+            yield f"Note over P,K: {_escaped(rung.text)}"
+        case Kind.WAIT:
+            timer = f" {say(rung.timer_key)}" if rung.timer else ""
+            yield f"Note over P,K: {_escaped(duration(rung.waited_ns) + timer)}"
+        case Kind.CALL:
+            yield f"Note right of K: {_escaped(name + rung.text)}"
+        case Kind.ARRIVAL:
+            yield f"Note right of K: {_escaped(say('arrives_note'))}"
+        case Kind.STATE:
+            yield f"Note right of K: {_escaped(name + say('by_itself_note'))}"
+        case _:
+            arrow = ("--" if rung.retransmission else "-") + ("x" if rung.lost else ">>")
+            ends = f"P{arrow}K" if rung.from_peer else f"K{arrow}P"
+            marks = [say(key) for key, holds in (("lost", rung.lost), ("here", rung.broke)) if holds]
+            numbers, options, rest = rung.text.partition(" <")
+            told = [f"{name}{rung.letters} {numbers}", *[f"<{rest}"] * bool(options), *marks]
+            yield f"{ends}: {'<br/>'.join(map(_escaped, told))}"
+    for where, state in zip(("left of P", "right of K"), rung.new, strict=True):
+        if state is not None:
+            yield f"Note {where}: {state.value}"
+
+
+def _escaped(text: str) -> str:
+    """As it has to be written: what mermaid or HTML would read as something else is a character's number."""
+    told = "".join(f"#{ord(each)};" if each in "#;<>&%\"'\\`" else each for each in printable(text))
+    return told.replace("wrap:", "wrap#58;")  # a word of its own at the beginning of a text

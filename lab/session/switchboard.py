@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
@@ -20,9 +21,9 @@ from lab.tcp.flags import SYN
 from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
-from lab.wire.echo import Echo
-from lab.wire.faults import Fault, FaultyLink, TappedLink
+from lab.wire.faults import Fault, FaultyLink
 from lab.wire.frames import Encoder, Endpoints, decode
+from lab.wire.icmp import Echo
 from lab.wire.ip import packed, written
 from lab.wire.link import Frame, Link
 
@@ -346,8 +347,8 @@ class Switchboard:
         self._lossy = FaultyLink(self._wire, seed, to_kernel, mutations) if to_kernel or mutations else None
         self._loses_answers = bool(from_kernel)
         wire = self._lossy or self._wire
-        tapped = TappedLink(wire, lambda frame: self.receive_frame(frame, delivered=False))
-        self.link = FaultyLink(tapped, seed, (), from_kernel) if from_kernel else wire
+        recorded = partial(self.receive_frame, delivered=False)
+        self.link = FaultyLink(wire, seed, (), from_kernel, recorded) if from_kernel else wire
 
     def ensure_plain(self) -> None:
         """Raise ScenarioError inside crossing(), with from_kernel faults, or without a router."""

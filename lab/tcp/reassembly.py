@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from lab.tcp.sequence import Seq
 
-MAX_SACK_BLOCKS = 3
-"""As many as fit beside a timestamps option (RFC 2018 3)."""
+_MAX_SACK_BLOCKS = 3  # as many as fit beside a timestamps option (RFC 2018 3)
 
 
 class Reassembly:
     """Separate blocks of text, the most recently changed one first, and perhaps the place of a FIN."""
-
-    __slots__ = ("blocks", "fin")
 
     def __init__(self) -> None:
         self.blocks: list[tuple[Seq, bytes]] = []
@@ -48,6 +45,6 @@ class Reassembly:
     def sack_blocks(self) -> tuple[int, ...]:
         """(left, right, ...) of the most recent blocks, most recent first (RFC 2018 4)."""
         edges: list[int] = []
-        for start, text in self.blocks[:MAX_SACK_BLOCKS]:
+        for start, text in self.blocks[:_MAX_SACK_BLOCKS]:
             edges += (int(start), int(start + len(text)))
         return tuple(edges)

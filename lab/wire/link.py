@@ -12,9 +12,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-_SOL_PACKET = 263
-_PACKET_IGNORE_OUTGOING = 23
-_PACKET_QDISC_BYPASS = 20
+_SOL_PACKET, _PACKET_IGNORE_OUTGOING, _PACKET_QDISC_BYPASS = 263, 23, 20
 _SO_TIMESTAMPNS = 35
 _SO_RCVBUFFORCE = 33
 _ETH_P_ALL = 0x0300  # in network byte order
@@ -23,7 +21,7 @@ _TIMESPEC = struct.Struct("=qq")
 _RECEIVE_BUFFER = 8 << 20
 _PLAUSIBLE_DELAY_NS = 60_000_000_000
 _SIOCETHTOOL, _ETHTOOL_GDRVINFO = 0x8946, 3
-_DRIVER_INFO_SIZE, _DRIVER_NAME = 196, slice(4, 36)  # struct ethtool_drvinfo of linux/ethtool.h
+_DRIVER_INFO = struct.Struct("=I32s160x")  # struct ethtool_drvinfo of linux/ethtool.h
 _OWN_MAC = bytes.fromhex("0200000000")  # how the hardware addresses begin that the lab gives its interfaces
 
 
@@ -38,16 +36,13 @@ class Frame(NamedTuple):
 
 
 class Link(Protocol):
-    """Something that carries frames. Wrappers (`lab.wire.faults`) take a link and are one."""
+    """Something that carries frames. Wrappers (`lab.wire.faults`) take a link and are one; its maker closes it."""
 
     def send(self, data: bytes) -> int:
         """Put a frame on the wire; its time in ns of CLOCK_MONOTONIC."""
 
     def receive(self, deadline_ns: int) -> Frame | None:
         """The next frame from the other side, None when there is none by the deadline (0: do not wait)."""
-
-    def close(self) -> None:
-        """Let go of the interface."""
 
 
 class PacketLink:
@@ -99,7 +94,9 @@ class PacketLink:
             time_ns = seconds * 1_000_000_000 + nanoseconds - self._offset_ns
             now_ns = time.monotonic_ns()
             if not now_ns - _PLAUSIBLE_DELAY_NS < time_ns <= now_ns:
-                time_ns = self._after_a_step_of_the_clock(time_ns + self._offset_ns, now_ns)
+                # The kernel stamps frames by the wall clock, and somebody has set that.
+                wall_ns, self._offset_ns = time_ns + self._offset_ns, _wall_clock_offset_ns()
+                time_ns = min(wall_ns - self._offset_ns, now_ns)
             return Frame(time_ns, data)
 
     def close(self) -> None:
@@ -114,11 +111,6 @@ class PacketLink:
         self._poll.poll(-(-left_ns // 1_000_000))  # rounded up: never wake before the deadline
         return True
 
-    def _after_a_step_of_the_clock(self, wall_ns: int, now_ns: int) -> int:
-        """The kernel stamps frames by the wall clock; the two clocks run alike until somebody sets the wall clock."""
-        self._offset_ns = _wall_clock_offset_ns()
-        return min(wall_ns - self._offset_ns, now_ns)
-
 
 def _ensure_ours(bound: socket.socket) -> None:
     """PermissionError unless the packet socket is bound to a veth of the lab.
@@ -126,16 +118,13 @@ def _ensure_ours(bound: socket.socket) -> None:
     What counts is what the interface is, not its name, which anything can have.
     """
     interface, _, _, _, address = bound.getsockname()
-    info = array.array("B", bytes(_DRIVER_INFO_SIZE))
-    info[:4] = array.array("B", struct.pack("=I", _ETHTOOL_GDRVINFO))
+    info = array.array("B", _DRIVER_INFO.pack(_ETHTOOL_GDRVINFO, b""))
     try:
-        fcntl.ioctl(
-            bound, _SIOCETHTOOL, struct.pack("16sP", interface.encode(), info.buffer_info()[0]).ljust(40, b"\0")
-        )
+        fcntl.ioctl(bound, _SIOCETHTOOL, struct.pack("16sP16x", interface.encode(), info.buffer_info()[0]))
     except OSError:  # it has no driver to speak of, as the loopback interface
         driver = ""
     else:
-        driver = bytes(info[_DRIVER_NAME]).rstrip(b"\0").decode(errors="replace")
+        driver = _DRIVER_INFO.unpack(info)[1].rstrip(b"\0").decode(errors="replace")
     if driver != "veth" or not address.startswith(_OWN_MAC):
         what = f"{driver or 'no driver'}, {address.hex(':')}"
         raise PermissionError(errno.EPERM, f"{interface} ({what}) is no veth of the lab, which sends on nothing else")

@@ -17,11 +17,10 @@ from lab.report.html.page import page
 from lab.report.i18n import words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Ladder
-from lab.report.mermaid import mermaid
 from lab.report.plain import sentences
 from lab.report.screen import Screen
 from lab.report.svg import svg
-from lab.report.text import ladder_lines
+from lab.report.text import ladder_lines, mermaid
 
 
 class Written(NamedTuple):

@@ -54,9 +54,6 @@ class Judge:
             self.kernels.append(seen.segment)
         return frame
 
-    def close(self) -> None:
-        self._link.close()
-
 
 class Conversation:
     """One connection, opened, used in both directions and closed. `run` returns once both sides are at rest."""

@@ -29,9 +29,9 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.wire import icmp
 from lab.wire.crafting import load_scapy, packet_of
-from lab.wire.echo import Echo
 from lab.wire.faults import Action, Fault
 from lab.wire.frames import Encoder, decode
+from lab.wire.icmp import Echo
 from lab.wire.ip import hop_limit, packed
 from lab.wire.link import PacketLink
 from tests.kernel.helpers import result_of

@@ -230,7 +230,7 @@ def test_text_has_the_three_sides_and_where_to_look() -> None:
     assert lines[:12] == [
         "Opening",
         "",
-        "C1  shown  the article holds",
+        "C1  confirmed  the article holds",
         "  RFC 9293 3.5",
         "  The article               The RFC                   This kernel",
         "  C1 article.               C1 document.              Linux does more.",
@@ -243,8 +243,8 @@ def test_text_has_the_three_sides_and_where_to_look() -> None:
     ]
     assert "C2  not run  the article holds" in lines
     assert "  teh                       the                       Letters." in lines
-    assert total_line(found, "6.1") == "3 in all: 1 shown, 2 not run (Linux 6.1)"
-    assert total_line(found, "6.1", "zh") == "共 3 条：1 已演示，2 未运行（Linux 6.1）"
+    assert total_line(found, "6.1") == "3 in all: 1 confirmed, 2 not run (Linux 6.1)"
+    assert total_line(found, "6.1", "zh") == "共 3 条：1 已验证，2 未运行（Linux 6.1）"
 
 
 def test_a_part_of_the_claims_comes_without_the_slips_of_the_pen() -> None:

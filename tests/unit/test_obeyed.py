@@ -13,12 +13,13 @@ import pytest
 from lab.record.events import CallMade, CheckMade, Difference, Measured, Place, Recording, ReprOnly, StepBegun
 from lab.record.expectation import Row
 from lab.record.results import BrokenFile, Run
-from lab.report import mermaid, svg
+from lab.report import svg
 from lab.report.captures import captures, file_name
 from lab.report.i18n import Words, words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Ladder
 from lab.report.screen import Screen, json_text, labelled, side_by_side
+from lab.report.text import mermaid
 from lab.report.verdicts import as_json, listing_lines, result_lines
 from tests.unit.sample_run import run
 
@@ -90,7 +91,7 @@ def test_what_is_printed_of_a_run(hostile: Run, plain: bool) -> None:
     assert "\\x1b[2J" in told
 
 
-@pytest.mark.parametrize("draw", [svg.svg, mermaid.mermaid])
+@pytest.mark.parametrize("draw", [svg.svg, mermaid])
 def test_drawings(hostile: Run, draw: Callable[[Ladder, Words], str]) -> None:
     for result in hostile.results:
         assert result.recording is not None or result.message

@@ -18,6 +18,7 @@ from lab.record.results import Outcome, Run
 from lab.report.colours import COLOURS, PHASE_OF, PHASES, file_style, ladder_style
 from lab.report.coverage import EdgeReport
 from lab.report.edge_coverage import FIGURE_5
+from lab.report.evidence import Evidence
 from lab.report.html.data import Details, packed
 from lab.report.html.diagram import WAYS, diagram, label, status
 from lab.report.i18n import LANGUAGES, sentence_and_section, table, translations, words
@@ -117,11 +118,13 @@ def test_what_is_packed_can_be_anything() -> None:
 def test_every_arrow_of_the_figure_is_drawn_and_named() -> None:
     assert set(WAYS) == {(edge.source, edge.event) for edge in FIGURE_5}
     assert all(label(edge)[0] for edge in FIGURE_5)
-    reports = [EdgeReport(edge, (), ()) for edge in FIGURE_5]
-    drawn = diagram(reports, set(), words("en"), lambda report: "#/x" if report is reports[0] else "")
+    shown = Evidence("made.up", 4, "", 1, "S 0:0(0)")
+    reports = [EdgeReport(edge, (), (shown,) if edge is FIGURE_5[0] else ()) for edge in FIGURE_5]
+    drawn = diagram(reports, set(), words("en"), lambda evidence: f"#/{evidence.scenario}")
     assert drawn.count('class="line"') == len(FIGURE_5)
     assert drawn.count("<a ") == 1
-    assert {status(each) for each in reports} == {"open", "absent"}
+    assert drawn.count('href="#/made.up"') == 1
+    assert {status(each) for each in reports} == {"peer", "open", "absent"}
 
 
 def test_every_sentence_of_the_documents_has_a_translation_and_no_other() -> None:

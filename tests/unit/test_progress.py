@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from lab.author.runner import Patient
-from lab.cli import progress
-from lab.cli.progress import Progress
+from lab.cli import printer
+from lab.cli.printer import Progress
 from lab.session.switchboard import Waiting
 from tests.unit.emulator import Screen
 
@@ -39,7 +39,7 @@ class Stream(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=made.monotonic, monotonic_ns=made.monotonic_ns))
+    monkeypatch.setattr(printer, "time", SimpleNamespace(monotonic=made.monotonic, monotonic_ns=made.monotonic_ns))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "24")

@@ -12,8 +12,8 @@ from lab.record.events import Connection
 from lab.report.i18n import LANGUAGES, table, words
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind
-from lab.report.mermaid import mermaid
 from lab.report.svg import NARROW, WIDE, Sheet, figure, svg
+from lab.report.text import mermaid
 from lab.tcp.state import State
 from tests.unit.stories import Story, a_long_one
 from tests.unit.test_text import eventful

@@ -21,7 +21,7 @@ from lab.report.colours import PHASE_OF
 from lab.report.evidence import own_and_other
 from lab.report.i18n import LANGUAGES, sentence_and_section, words
 from lab.report.ladder import ladder_of
-from lab.report.ladder_model import Kind, Ladder, Rung, Sides
+from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.plain import FLAG_NAMES, sentence
 from lab.report.screen import printable
 from lab.report.svg import MOST_RUNGS, NARROW, WIDE, figure
@@ -129,7 +129,8 @@ class Details:
         if rung.kind is Kind.STEP:
             told["claims"] = rung.claims
             return told
-        told |= {"b": _states(rung.before), "a": _states(rung.after)}
+        sides = rung.before, rung.after
+        told["b"], told["a"] = ([state.value if state else "" for state in states] for states in sides)
         if rung.packet is not None:
             told |= {"n": rung.packet, "l": rung.letters, "p": rung.from_peer, "c": rung.connection}
             told |= _marks(rung)
@@ -182,10 +183,6 @@ class Details:
 
     def _number(self, sentence: str) -> int:
         return self._sentences.setdefault(sentence, len(self._sentences))
-
-
-def _states(sides: Sides) -> list[str]:
-    return [state.value if state else "" for state in sides]
 
 
 def _marks(rung: Rung) -> Json:

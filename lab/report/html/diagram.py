@@ -7,6 +7,7 @@ from html import escape
 from typing import NamedTuple
 
 from lab.report.coverage import EdgeReport
+from lab.report.evidence import Evidence
 from lab.report.i18n import Words
 from lab.tcp.diagram import Edge, Event
 from lab.tcp.state import State
@@ -67,14 +68,13 @@ WAYS = {
 """One for each arrow of the figure; a test holds the two tables together."""
 
 
-def diagram(reports: Iterable[EdgeReport], seen: set[State], say: Words, link: Callable[[EdgeReport], str]) -> str:
-    """The figure. `link` says where the evidence for an arrow is, "" for nowhere."""
+def diagram(reports: Iterable[EdgeReport], seen: set[State], say: Words, link: Callable[[Evidence], str]) -> str:
+    """The figure. `link` gives the address of the evidence for an arrow."""
     reports = list(reports)
     walked = sum(bool(each.kernel) for each in reports)
     name = say("figure_name", walked=walked, count=len(reports))
-    arrows = "".join(_arrow(each, say, link(each)) for each in reports)
-    boxes = "".join(_box(state, place, state in seen) for state, place in _PLACES.items())
-    boxes += _box(S.CLOSED, _END, S.CLOSED in seen)
+    arrows = "".join(_arrow(each, say, link(each.best) if each.best else "") for each in reports)
+    boxes = "".join(_box(state, place, state in seen) for state, place in [*_PLACES.items(), (S.CLOSED, _END)])
     head = f'<svg class="figure5" viewBox="0 0 {WIDTH} {HEIGHT}" role="group" aria-label="{escape(name)}">'
     return f"{head}{arrows}{boxes}</svg>"
 

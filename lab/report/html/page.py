@@ -17,7 +17,7 @@ from lab.claims.catalogue import Catalogue
 from lab.record.results import Outcome, Run
 from lab.report.claims import claim_reports
 from lab.report.colours import ladder_style, phase_rules, variables
-from lab.report.coverage import Coverage, EdgeReport, coverage
+from lab.report.coverage import Coverage, coverage
 from lab.report.evidence import Evidence
 from lab.report.html.data import SIGNS, Details, link, packed
 from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
@@ -94,15 +94,11 @@ def _figure(found: Coverage) -> dict[str, Any]:
     """Figure 5, as a drawing and as a table."""
     seen = {each.state for each in found.states if each.kernel}
     counts = Counter(status(each) for each in found.edges)
-
-    def target(report: EdgeReport) -> str:
-        return _link_to(report.best) if report.best is not None else ""
-
     return {
         "edge_signs": EDGE_SIGNS,
         "edge_counts": {how: counts[how] for how in EDGE_SIGNS if counts[how]},
         "diagrams": {
-            language: Markup(diagram(found.edges, seen, words(language), target))  # it escapes
+            language: Markup(diagram(found.edges, seen, words(language), _link_to))  # it escapes
             for language in LANGUAGES
         },
         "edges": found.edges,
