@@ -351,9 +351,8 @@ class Kernel:
                 wake_ns = now_ns + max(pause_ns, seen.expires_ms * 1_000_000)
                 if not self._switchboard.wait(min(wake_ns, deadline_ns)):
                     pause_ns = min(2 * pause_ns, _LONGEST_PAUSE_NS)
-                seen = (
-                    self._look(at) if isinstance(at, Listener) else self._states.observe_change(at.conversation.number)
-                )
+                number = at.conversation.number if not isinstance(at, Listener) else None
+                seen = self._look(at) if number is None else self._states.observe_change(number)
                 now_ns = time.monotonic_ns()
         return seen.state
 

@@ -1,1 +1,1 @@
-"""The catalogue of claims about TCP, and which scenarios name which of them."""
+"""The catalogue of claims about TCP, and the scenarios that name them."""

@@ -1,7 +1,7 @@
-"""The catalogue of claims: what the article says about TCP connections, what the documents say, what Linux does.
+"""The catalogue of claims about TCP: statement of the article, statement of the documents, behaviour of Linux.
 
-The data is `claims.toml` beside the scenarios, in English and Chinese. A scenario's steps name the claims that they
-show by these ids.
+It is read from `claims.toml` in the folder of the scenarios, in English and Chinese. Steps of scenarios name claims by
+their ids.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _OPTIONAL = ("linux", "depends", "since")
 
 
 class CatalogueError(Exception):
-    """The catalogue is not as it should be; names the file, the entry and what is wrong with it."""
+    """The catalogue is invalid; the message names the file, the entry and the error."""
 
 
 class Kind(Enum):
-    """How a claim of the article stands to the documents and to Linux."""
+    """Relation of a claim to the documents and to Linux."""
 
     HOLDS = "holds"
     IMPRECISE = "imprecise"
@@ -34,18 +34,18 @@ class Kind(Enum):
 
 
 class Text(NamedTuple):
-    """The same in both languages."""
+    """A text in both languages."""
 
     en: str
     zh: str
 
     def of(self, language: str) -> str:
-        """In "en" or "zh"."""
+        """The text in "en" or "zh"."""
         return self.zh if language == "zh" else self.en
 
 
 class Since(NamedTuple):
-    """From this kernel version on the answer is another one."""
+    """Behaviour of Linux that changed with a kernel version."""
 
     kernel: str
     text: Text
@@ -53,25 +53,25 @@ class Since(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One thing that the article says, or leaves out."""
+    """One statement of the article, or one that it leaves out."""
 
     id: str
     topic: str
     """A key of `Catalogue.topics`."""
     kind: Kind
     section: str
-    """Where the documents say it: "RFC 9293 3.4, 3.10.7.2"."""
+    """Sections of the documents: "RFC 9293 3.4, 3.10.7.2"."""
     article: Text
     document: Text
     linux: Text | None = None
-    """Where Linux differs from the documents, or tells more exactly."""
+    """Behaviour of Linux where it differs from the documents, or is more specific."""
     depends: tuple[str, ...] = ()
-    """Settings and socket options that the kernel's answer depends on."""
+    """Sysctls and socket options that the behaviour depends on."""
     since: tuple[Since, ...] = ()
 
 
 class Erratum(NamedTuple):
-    """A slip of the pen in the article."""
+    """An erratum of the article."""
 
     printed: str
     meant: str
@@ -80,33 +80,33 @@ class Erratum(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All claims by their ids, in order, and what they are grouped by."""
+    """Claims by id, in order; their topics; errata of the article."""
 
     topics: Mapping[str, Text]
     claims: Mapping[str, Claim]
     errata: tuple[Erratum, ...]
 
     def similar_ids(self, unknown: str) -> list[str]:
-        """Ids that somebody may have meant."""
+        """Up to five known ids similar to an unknown one."""
         import difflib
 
         return difflib.get_close_matches(unknown.upper(), self.claims, n=5, cutoff=0.5)
 
 
 def scenarios_folder() -> Path:
-    """The scenarios that come with the lab: inside an installed package, or beside it in a checkout."""
+    """Folder of the lab's scenarios: inside an installed package, or next to it in a checkout."""
     installed = _PACKAGE / "scenarios"
     return installed if installed.is_dir() else _PACKAGE.parent / "scenarios"
 
 
 @cache
 def catalogue() -> Catalogue:
-    """The one that comes with the scenarios."""
+    """The catalogue of the lab's scenarios."""
     return load(scenarios_folder() / "claims.toml")
 
 
 def load(file: Path) -> Catalogue:
-    """Read a catalogue; CatalogueError names the first entry that is not as it should be."""
+    """Read a catalogue. Raises CatalogueError for the first invalid entry."""
     import tomllib
 
     try:

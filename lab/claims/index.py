@@ -1,7 +1,7 @@
-"""Which claims the steps of a scenario name, read from its source: to choose what to run, and to hold both together.
+"""Index of claims by scenario, read from the source: to select scenarios, and to check them against the catalogue.
 
-A string that consists of ids ("C47 C50") names them, wherever in the function it stands: a table that a loop walks
-through is read as well as `lab.step(..., claims="C47 C50")`. What `lab.measured` gives a value for has to be named too.
+A string that consists of ids ("C47 C50") names these claims, anywhere in a function: in `lab.step(..., claims="C47")`
+or in a table that a loop uses. A claim that `lab.measured` gives a value for has to be named as well.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _AnyScenario = TypeVar("_AnyScenario", bound=Scenario)
 
 
 def claims_by_function(source: str) -> dict[str, set[str]]:
-    """The ids that each top-level function of a scenario file names, itself or in functions of the file it calls."""
+    """Ids that each top-level function of a scenario file names, itself or in functions of the file that it uses."""
     functions = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
     return {name: _with_helpers(name, functions) for name in functions}
 
 
 def measured_by_function(source: str) -> dict[str, set[str]]:
-    """The ids that each top-level function of a scenario file has a value for."""
+    """Ids that each top-level function of a scenario file measures a value for."""
     functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     return {each.name: set().union(*map(_ids, _measured(each))) for each in functions}
 
 
 def scenarios_naming(scenarios: Iterable[_AnyScenario], ids: Iterable[str]) -> list[_AnyScenario]:
-    """Those of the scenarios with a step that names one of the claims."""
+    """The scenarios that name one of these claims."""
     wanted = set(ids)
     by_file: dict[Path, dict[str, set[str]]] = {}
     chosen = []

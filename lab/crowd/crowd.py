@@ -85,9 +85,8 @@ class Crowds:
             for _ in parts:
                 result = sockets.connect(to.address, to.port, min(count, GROUP_SIZE))
                 begun = result.value or 0
-                crowd.expect_calls(
-                    "connect", begun if result.error == "EADDRNOTAVAIL" else min(count, GROUP_SIZE), result
-                )
+                wanted = begun if result.error == "EADDRNOTAVAIL" else min(count, GROUP_SIZE)
+                crowd.expect_calls("connect", wanted, result)
                 if begun:
                     yield begun
                 count -= begun
@@ -255,9 +254,8 @@ class Crowd:
         """Record a check for each of the first `count` answers, once."""
         for answer in range(self._checked, count):
             entry = self._answers[answer]
-            same = {"connections": self._matched[answer], "seq": entry.seq} | (
-                {} if entry.ack is None else {"ack": entry.ack}
-            )
+            same = {"connections": self._matched[answer], "seq": entry.seq}
+            same |= {} if entry.ack is None else {"ack": entry.ack}
             rows = tuple(Row.of(field, value, value) for field, value in same.items())
             self._recorder.check(entry.segment.letters, rows)
         self._checked = max(self._checked, count)

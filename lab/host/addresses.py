@@ -19,9 +19,7 @@ from lab.host.errors import MachineError
 KERNEL_MAC = "02:00:00:00:00:01"
 PEER_MAC = "02:00:00:00:00:02"
 
-_FIRST_LEASE = int.from_bytes(
-    b"tcp-lab"
-)  # offset of the byte for slot 0; other programs are unlikely to lock bytes there
+_FIRST_LEASE = int.from_bytes(b"tcp-lab")  # offset of slot 0's byte; other programs are unlikely to lock it
 _FLOCK = struct.Struct("@hhqqi")  # struct flock: l_type, l_whence, l_start, l_len, l_pid
 SLOTS = 64
 """Most runs of the lab at the same time on one machine."""

@@ -57,9 +57,7 @@ def _network() -> Iterator[Finding]:
         for network in made:
             undo.callback(network.close)
             yield _attempt("AF_PACKET", "a packet socket was opened", partial(_open_link, network))
-            yield _attempt(
-                "inet_diag", "the kernel reports the state of a socket", partial(_query_inet_diag, network), load
-            )
+            yield _attempt("inet_diag", "the kernel reports a socket's state", partial(_query_inet_diag, network), load)
 
 
 def _open_link(network: Network) -> None:
@@ -73,13 +71,11 @@ def _query_inet_diag(network: Network) -> None:
         lookup.of(4, pair.kernel, 80, pair.peer, 80)
 
 
-def _attempt(
-    name: str, success: str, action: Callable[[], object], remedy: str = "use a kernel that offers it"
-) -> Finding:
+def _attempt(name: str, detail: str, action: Callable[[], object], remedy: str = "use a kernel that has it") -> Finding:
     try:
         action()
     except MachineError as missing:
         return Finding(name, available=False, detail=missing.why, remedy=missing.remedy)
     except OSError as refused:
         return Finding(name, available=False, detail=str(refused), remedy=remedy)
-    return Finding(name, available=True, detail=success)
+    return Finding(name, available=True, detail=detail)

@@ -101,13 +101,11 @@ class StateTracer:
             watch = self._watched.get(ipv6_bytes(address))
             if watch is None:
                 return []
-            heard = len(watch.changes)
-            if any(each.socket not in watch.new_sockets for each in watch.changes):
+            count, new = len(watch.changes), watch.new_sockets
+            if any(each.socket not in new for each in watch.changes):
                 self._read()  # their opening may be in the buffer of another CPU, read a moment too early
-            taken = sorted(
-                (each for each in watch.changes[:heard] if each.socket in watch.new_sockets), key=itemgetter(0)
-            )
-            del watch.changes[:heard]
+            taken = sorted((each for each in watch.changes[:count] if each.socket in new), key=itemgetter(0))
+            del watch.changes[:count]
         return taken
 
     @contextmanager

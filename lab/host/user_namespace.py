@@ -27,9 +27,7 @@ class Policy(NamedTuple):
 
 POLICIES = (
     Policy("user.max_user_namespaces", "0", "this machine does not allow user namespaces", "15000"),
-    Policy(
-        "kernel.unprivileged_userns_clone", "0", "this machine allows user namespaces to root only, as Debian may", "1"
-    ),
+    Policy("kernel.unprivileged_userns_clone", "0", "only root may create user namespaces, as Debian may set it", "1"),
     Policy(
         "kernel.apparmor_restrict_unprivileged_userns",
         "1",
@@ -69,7 +67,7 @@ def become_root_of_own_user_namespace() -> None:
 
 
 def forbidding_policy(settings: Path = SETTINGS) -> Policy | None:
-    """The first setting that forbidding_value user namespaces; None when none does, or none can be read."""
+    """The first sysctl that forbids user namespaces; None without one."""
     for each in POLICIES:
         with suppress(OSError):
             if settings.joinpath(*each.sysctl.split(".")).read_text().strip() == each.forbidding_value:
@@ -79,11 +77,8 @@ def forbidding_policy(settings: Path = SETTINGS) -> Policy | None:
 
 def _permission_error(how: str) -> MachineError:
     policy = forbidding_policy()
-    why = f"{how}: {policy.sysctl} is {policy.forbidding_value}, {policy.why}" if policy is not None else how
-    allowing_value = (
-        f", or allow it: sudo sysctl -w {policy.sysctl}={policy.allowing_value}" if policy is not None else ""
-    )
-    return MachineError(
-        f"this user is not root and may not create a user namespace ({why})",
-        f"run the lab as root: sudo scripts/lab{allowing_value}",
-    )
+    remedy = "run the lab as root: sudo scripts/lab"
+    if policy is not None:
+        how += f": {policy.sysctl} is {policy.forbidding_value}, {policy.why}"
+        remedy += f", or allow it: sudo sysctl -w {policy.sysctl}={policy.allowing_value}"
+    return MachineError(f"this user is not root and may not create a user namespace ({how})", remedy)

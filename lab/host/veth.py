@@ -43,9 +43,8 @@ def connect_ends(one: VethEnd, other: VethEnd) -> None:
         except OSError as refused:
             if refused.errno != errno.EOPNOTSUPP:
                 raise
-            raise MachineError(
-                f"a veth pair cannot be created ({refused})", "load its module: sudo modprobe veth"
-            ) from None
+            why = f"a veth pair cannot be created ({refused})"
+            raise MachineError(why, "load its module: sudo modprobe veth") from None
     for end in one, other:
         with end.namespace.entered():
             _switch_offloads_off(end.interface)

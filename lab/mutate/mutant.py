@@ -55,10 +55,10 @@ class Mutation(NamedTuple):
     def __str__(self) -> str:
         return f"{self.name} ({self.kind} {self.position.number + 1} before check {self.position.check + 1})"
 
-    @property
-    def lasting(self) -> bool:
-        """Whether all later readings of this kind are altered too."""
-        return not LASTING.isdisjoint({self.kind, self.name})
+    def alters(self, kind: str, position: Position) -> bool:
+        """Whether it alters the reading of this kind at `position`: the one at its own, or all later ones too."""
+        lasting = not LASTING.isdisjoint({self.kind, self.name})
+        return kind == self.kind and (position >= self.position if lasting else position == self.position)
 
 
 class Mutant(Readings):
@@ -94,9 +94,7 @@ class Mutant(Readings):
         position, mutation = self._next_position(kind), self._mutation
         if mutation is None:
             self.readings.append(Reading(kind, position, len(self._events), value))
-        elif kind == mutation.kind and (
-            position == mutation.position or (position > mutation.position and mutation.lasting)
-        ):
+        elif mutation.alters(kind, position):
             self.applied = True
             value = MUTATIONS[kind][mutation.name](value)
         return value

@@ -77,7 +77,7 @@ class WhichCheck(NamedTuple):
 
 
 class Target(NamedTuple):
-    """One check of one scenario, and the mutations that it is compared to see."""
+    """A check of a scenario, and the mutations to try on it."""
 
     scenario: str
     family: int
@@ -114,10 +114,10 @@ def survey(runner: Runner, scenario: Runnable, family: int) -> Survey:
 
 
 def attack(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> list[Tried]:
-    """Alter what each check rests on until it notices.
+    """Try the mutations of each check until it fails.
 
-    Where a check does not, the readings are listed anew: on a busy machine the first list may have had a retransmission
-    more, and then each mutation was of another reading than the one that was compared.
+    For checks that never fail the scenario is surveyed again: on a busy machine the first survey can have an extra
+    retransmission, so that mutations were applied to other readings than the intended ones.
     """
     tried = _try_all(runner, scenario, targets)
     survivors = {each.target.check.ordinal for each in tried if each.killed_by is None}

@@ -1,1 +1,1 @@
-"""What happened, as data: events, checks, verdicts, results, what the kernel says of a socket. No behaviour."""
+"""Records of runs as data: events, checks, results, states of kernel sockets, and their JSON. No behaviour."""

@@ -1,7 +1,7 @@
-"""Everything that happened in one scenario, on one clock, as data. Every view is a function of this.
+"""The recording of a scenario: its events on one clock, as data. Every view is a function of it.
 
-Times are nanoseconds of CLOCK_MONOTONIC. Events stand in the order in which the lab learned of them; a state change
-that the kernel reports afterwards carries the earlier time at which it happened.
+Times are nanoseconds of CLOCK_MONOTONIC. Events are in the order in which the lab received them; a state change that
+the kernel reports later has the earlier time at which it happened.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class Where(Protocol):
 
     @property
     def file(self) -> str:
-        """The path as it was loaded."""
+        """Path of the file as it was loaded."""
 
     @property
     def line(self) -> int:
-        """Counted from 1."""
+        """Line number, counted from 1."""
 
     @property
     def source(self) -> str:
-        """What stands there, "" when that is not known."""
+        """Source text of the line, "" when it is unknown."""
 
 
 class Place(NamedTuple):
@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
 
 class Executed(NamedTuple):
-    """A line of a scenario file, kept as the interpreter has it: finding it takes longer than all the rest."""
+    """A line of a scenario file as code and instruction; the line number is computed on demand, as that is slow."""
 
     code: CodeType
     instruction: int
@@ -54,23 +54,23 @@ class Executed(NamedTuple):
 
     @property
     def file(self) -> str:
-        """The path as it was loaded."""
+        """Path of the file as it was loaded."""
         return self.code.co_filename
 
     @property
     def line(self) -> int:
-        """Counted from 1."""
+        """Line number, counted from 1."""
         lines = (line for start, end, line in self.code.co_lines() if start <= self.instruction < end)
         return next(lines) or self.code.co_firstlineno
 
     @property
     def source(self) -> str:
-        """What stands there, "" when the file is gone."""
+        """Source text of the line, "" when the file is gone."""
         return linecache.getline(self.file, self.line).strip()
 
 
 class ReprOnly(NamedTuple):
-    """Something of which a recording keeps only how it looks: what it was means nothing afterwards."""
+    """A value of which a recording keeps only the text: the value itself has no meaning after the run."""
 
     text: str
 
@@ -79,11 +79,11 @@ class ReprOnly(NamedTuple):
 
 
 A_SOCKET = ReprOnly("a connection")
-"""What accept() returned."""
+"""The value that accept() returned."""
 
 
 def abbreviated(value: object) -> str:
-    """A value as Python writes it, cut to some forty characters."""
+    """The repr of a value, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
@@ -95,28 +95,28 @@ class FrameSeen(NamedTuple):
     from_peer: bool
     data: bytes
     segment: Segment | None = None
-    """None for what is not TCP: echo requests and replies, neighbour and multicast housekeeping."""
+    """None for frames without TCP: echo requests and replies, neighbour discovery, multicast."""
     connection: int | None = None
     """Index into `Recording.connections`; None outside any of them."""
     peer_state: State | None = None
-    """The peer's state once it has dealt with the frame; None if it never got there."""
+    """The peer's state after the frame; None if the frame never reached the peer."""
     retransmission: bool = False
     bases: Bases = Bases(Seq(0), Seq(0))
-    """What relative numbers are relative to in it."""
+    """Initial sequence numbers, for relative numbers."""
     lost: bool = False
-    """For the peer's: the wire lost it on its way to the kernel."""
+    """For a frame of the peer: the wire lost it."""
 
 
 class CrossingOver(NamedTuple):
-    """What the peers have sent since the crossing began reaches the kernel now."""
+    """The end of a crossing: the frames that the peers sent during it are passed to the kernel."""
 
     time_ns: int
     frames: tuple[int, ...] = ()
-    """Those frames, as indices into `Recording.events`."""
+    """Indices of these frames in `Recording.events`."""
 
 
 class StateSeen(NamedTuple):
-    """The kernel's state of a connection or listener, and who says so."""
+    """The kernel's state of a connection or listener, and the source of this information."""
 
     time_ns: int
     connection: int | None
@@ -135,9 +135,9 @@ class CallMade(NamedTuple):
     name: str
     arguments: tuple[object, ...]
     value: object
-    """What it returned; None for mere success."""
+    """Return value; None for success without a value."""
     error: str
-    """The name of an errno, or ""."""
+    """Name of the errno, "" for success."""
     connection: int | None
     where: Where | None
 
@@ -146,22 +146,22 @@ class CallMade(NamedTuple):
 
     @property
     def result(self) -> str:
-        """As strace writes it: a value, 0 for mere success, or the name of an errno."""
+        """The result in the style of strace: a value, 0 for success without a value, or the name of an errno."""
         return self.error or ("0" if self.value is None else abbreviated(self.value))
 
 
 class StepBegun(NamedTuple):
-    """The author's next paragraph."""
+    """The beginning of a step of the scenario."""
 
     time_ns: int
     title: str
     claims: tuple[str, ...]
-    """Which claims of the article it shows, by their ids in the catalogue."""
+    """Ids of the claims that it shows, from the catalogue."""
     where: Where | None
 
 
 class Measured(NamedTuple):
-    """A value that the author found for a claim, in words."""
+    """A value measured for a claim, as text."""
 
     time_ns: int
     claim: str
@@ -170,56 +170,56 @@ class Measured(NamedTuple):
 
 
 class CheckKind(Enum):
-    """What a check is about, whatever its subject says in words."""
+    """Kind of a check, independent of the wording of its subject."""
 
     SEGMENT = "segment"
-    """A segment of the kernel, against what the author expects or what a retransmission repeats."""
+    """A segment of the kernel agrees with the expected one."""
     SILENCE = "silence"
-    """The kernel sent nothing where the author says so."""
+    """The kernel sent no segment where the scenario expects silence."""
     NOTHING_LEFT = "nothing left"
-    """The kernel sent nothing that the author did not ask for."""
+    """No unexpected segment of the kernel is left."""
     STATE = "state"
     TIMER = "timer"
-    """When something happens by a timer of the kernel."""
+    """Time of an event that a timer of the kernel causes."""
     CALL = "call"
-    """How a system call ended."""
+    """Result of a system call."""
     RULE = "rule"
-    """A standing rule that was broken."""
+    """A broken standing rule."""
     DEVIATION = "deviation"
-    """A standing rule that Linux is known to break, and whether it did."""
+    """A standing rule that Linux is documented to break."""
     VALUE = "value"
-    """Anything else: two values."""
+    """Comparison of two other values."""
 
 
 class CheckMade(NamedTuple):
-    """One thing verified. The rows are what was compared; the failure message prints from the same rows."""
+    """A check: the compared fields as rows. The failure message is printed from the same rows."""
 
     time_ns: int
     passed: bool
     kind: CheckKind
     subject: str
-    """What was verified, in words: `SA`, `state of the connection`, `silence`."""
+    """Subject in words: `SA`, `state of the connection`, `silence`."""
     where: Where | None
     connection: int | None = None
     frame: int | None = None
-    """Index into `Recording.events` of the frame that was looked at."""
+    """Index into `Recording.events` of the checked frame."""
     expected: Expected | None = None
-    """For a segment: the fields that it was compared with."""
+    """For a segment: the expected fields."""
     rows: tuple[Row, ...] = ()
-    """For everything else: what was compared. `Recording.rows` gives them for both."""
+    """Other comparisons. `Recording.rows` returns both."""
     difference: Difference | None = None
-    """More on a check that did not hold."""
+    """Explanation of a failed check."""
 
 
 class Difference(NamedTuple):
-    """What there is to say about a check that did not hold."""
+    """Explanation of a failed check."""
 
     summary: str
-    """What happened, in one sentence."""
+    """The difference, in one sentence."""
     why: str
-    """The sentence of the documents behind it, with its section; "" when there is none to tell."""
+    """The rule of the documents with its section; "" without one."""
     state: State | None
-    """The kernel's state at that moment, where it is known."""
+    """The kernel's state at that time, None if unknown."""
 
 
 Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | Measured | CheckMade
@@ -227,13 +227,13 @@ Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | Measured |
 
 @dataclass(slots=True)
 class Connection:
-    """Who the two ends of a recorded connection are."""
+    """Ends of a recorded connection."""
 
     family: int
     kernel_port: int
     peer_port: int
     kernel_address: str = ""
-    """As one writes it, "" where nobody noted it."""
+    """Address as text, "" if it was not recorded."""
     peer_address: str = ""
 
 
@@ -246,14 +246,14 @@ class Recording:
     events: list[Event] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
     segments_judged: int = 0
-    """Segments of the kernel that all standing rules were held against."""
+    """Number of the kernel's segments that were checked against the standing rules."""
     sysctls: dict[str, str] = field(default_factory=dict)
-    """The kernel's settings in this run."""
+    """Sysctls of the kernel's namespace."""
     transitions_lost: int = 0
-    """State changes that the tracepoint could not store, of this run or another; some may be missing here."""
+    """State changes, of any run, that the tracepoint dropped; some may be missing in this recording."""
     witnesses: tuple[str, ...] = ("inet_diag",)
     _packets: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
-    """By event: how many frames there are up to it, as far as somebody has asked."""
+    """Cache by event: number of frames up to it."""
 
     @property
     def checks(self) -> list[CheckMade]:
@@ -261,21 +261,21 @@ class Recording:
         return [event for event in self.events if isinstance(event, CheckMade)]
 
     def rows(self, check: CheckMade) -> tuple[Row, ...]:
-        """What `check` compared, field by field."""
+        """The comparisons of `check`, field by field."""
         seen = self.events[check.frame] if check.frame is not None else None
         if check.expected is None or not isinstance(seen, FrameSeen) or seen.segment is None:
             return check.rows
         return compare(check.expected, seen.segment, seen.bases) + check.rows
 
     def packet(self, at: int) -> int:
-        """The number of the frame that is the event at this index, counted from 1 as Wireshark does."""
+        """The packet number of the frame at this index of the events, counted from 1 as in Wireshark."""
         for event in self.events[len(self._packets) : at + 1]:
             self._packets.append((self._packets[-1] if self._packets else 0) + isinstance(event, FrameSeen))
         return self._packets[at]
 
     @property
     def dropped(self) -> Iterator[tuple[int, str]]:
-        """The kernel's frames that meant nothing to the peers: index of the event, and why in a few words."""
+        """The kernel's frames that the peers ignored: index of the event, and the reason in words."""
         for at, event in enumerate(self.events):
             if isinstance(event, FrameSeen) and not event.from_peer:
                 if event.segment is None:
@@ -285,5 +285,5 @@ class Recording:
 
     @property
     def states(self) -> set[State]:
-        """The states that the kernel was seen in."""
+        """States of the kernel that were seen."""
         return {event.state for event in self.events if isinstance(event, StateSeen)}

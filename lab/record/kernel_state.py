@@ -1,4 +1,4 @@
-"""What the kernel says of a connection, as data: it can be read where there is no Linux, from a saved recording."""
+"""The kernel's state of a connection as data, usable without Linux on a saved recording."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _TIMERS = {0: "", 1: "retransmission", 2: "keepalive", 3: "time-wait", 4: "zero-
 
 
 class KernelState(NamedTuple):
-    """What inet_diag reports of one connection."""
+    """State of a connection as inet_diag reports it."""
 
     state: State
     timer_number: int = 0
-    """Which timer runs, as inet_diag counts them; `timer` says it in words."""
+    """Number of the running timer in inet_diag; `timer` is its name."""
     expires_ms: int = 0
-    """Until that timer fires."""
+    """Milliseconds until that timer fires."""
     retransmits: int = 0
     receive_queue: int = 0
-    """Bytes not read yet; for a listener the connections not accepted yet."""
+    """Unread bytes; for a listener the number of connections not accepted yet."""
     send_queue: int = 0
-    """Bytes not acknowledged yet; for a listener its backlog."""
+    """Unacknowledged bytes; for a listener its backlog."""
     inode: int = 0
-    """0 when no descriptor refers to it any more."""
+    """0 when no descriptor refers to the socket any more."""
 
     @property
     def timer(self) -> str:
-        """Which timer runs: "", "retransmission", "keepalive", "time-wait" or "zero-window probe"."""
+        """Name of the running timer: "", "retransmission", "keepalive", "time-wait" or "zero-window probe"."""
         return _TIMERS.get(self.timer_number, str(self.timer_number))
 
 

@@ -1,4 +1,4 @@
-"""What a run comes to: a result for each scenario and address family, and all of them together."""
+"""Results of a run: one for each scenario and address family, and the run as a whole."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lab.tcp.state import State
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What the author of a scenario says about it."""
+    """Declaration of a scenario."""
 
     id: str
     """`file.function`."""
     title: str
     """The first line of its docstring."""
     section: str
-    """Where the documents describe what it shows."""
+    """Sections of the documents that describe what it shows."""
     families: tuple[int, ...]
     sysctls: Mapping[str, str]
     short: Mapping[str, str]
-    """Settings on top of those, with which timers end early; left out when timers run their whole length."""
+    """Further settings that shorten timers; not used in a run at full length."""
     waits: bool
-    """Most of its time goes by while timers run."""
+    """It waits for timers most of its time."""
     router: bool
     file: Path
     line: int
@@ -42,16 +42,16 @@ class BrokenFile(NamedTuple):
 
 
 class Outcome(Enum):
-    """The verdicts, never mixed."""
+    """Outcome of a scenario."""
 
     PASS = "pass"
-    """The kernel did as documented."""
+    """The kernel behaved as documented."""
     FAIL = "fail"
-    """The kernel did something else."""
+    """The kernel behaved differently."""
     ERROR = "error"
-    """The lab or the scenario could not do its part."""
+    """The lab or the scenario failed, so there is no verdict on the kernel."""
     SKIP = "skip"
-    """Not applicable here."""
+    """Not applicable to this kernel or address family."""
 
 
 @dataclass(slots=True)
@@ -64,25 +64,25 @@ class Result:
     seconds: float
     recording: Recording | None
     difference: CheckMade | None = None
-    """For FAIL: the check that says what was different."""
+    """For FAIL: the failed check."""
     message: str = ""
-    """For ERROR and SKIP: why."""
+    """For ERROR and SKIP: the reason."""
     where: Where | None = None
     """For ERROR: the line of the scenario."""
 
     @property
     def checks(self) -> int:
-        """Things verified: the scenario's own checks, and each segment of the kernel against the standing rules."""
+        """Number of checks: the scenario's own, and one for each segment against the standing rules."""
         return len(self.recording.checks) + self.recording.segments_judged if self.recording else 0
 
     @property
     def states(self) -> set[State]:
-        """The states that the kernel was seen in."""
+        """States of the kernel that were seen."""
         return self.recording.states if self.recording else set()
 
     @property
     def summary(self) -> str:
-        """Why it did not pass, in one sentence; "" where it did."""
+        """The reason in one sentence; "" for PASS."""
         more = self.difference.difference if self.difference is not None else None
         return more.summary if more is not None else self.message
 
@@ -93,29 +93,29 @@ class Result:
 
     @property
     def failed(self) -> int:
-        """Checks that did not hold."""
+        """Number of failed checks."""
         return sum(not check.passed for check in self.recording.checks) if self.recording else 0
 
 
 @dataclass(slots=True)
 class Run:
-    """One call of `lab run`, finished or loaded from where it was saved. Every view is a function of this."""
+    """A call of `lab run`, finished or loaded from a file. Every view is a function of it."""
 
     results: list[Result] = field(default_factory=list)
     broken: list[BrokenFile] = field(default_factory=list)
     """Scenario files that could not be loaded."""
     unknown: list[str] = field(default_factory=list)
-    """Patterns of the command line that matched nothing."""
+    """Patterns of the command line that matched no scenario."""
     environment: dict[str, Any] = field(default_factory=dict)
-    """What the verdicts depend on: kernel, versions of what the lab rests on, witnesses, sysctls."""
+    """Everything that verdicts depend on: kernel, versions of dependencies, sources of states, sysctls."""
     version: str = ""
-    """Of the lab."""
+    """Version of the lab."""
     began: str = ""
-    """Wall clock, ISO 8601 with an offset."""
+    """Wall clock at the start, ISO 8601 with an offset."""
     wall_clock_offset_ns: int = 0
-    """What to add to the times of a recording to get nanoseconds since 1970."""
+    """To be added to times of a recording, for nanoseconds since 1970."""
     seconds: float = 0.0
     full: bool = False
-    """Timers ran their whole length."""
+    """Timers were not shortened."""
     interrupted: bool = False
-    """It was stopped before all scenarios had their turn."""
+    """The run was interrupted before all scenarios had run."""

@@ -353,6 +353,4 @@ class Switchboard:
     def ensure_plain(self) -> None:
         """Raise ScenarioError inside crossing(), with from_kernel faults, or without a router."""
         if self._held is not None or self._loses_answers or self.cut:
-            raise ScenarioError(
-                "a crowd needs a plain wire: no crossing(), no from_kernel faults, and a router that is not removed"
-            )
+            raise ScenarioError("a crowd needs a plain wire: no crossing(), no from_kernel faults, no removed router")

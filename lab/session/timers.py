@@ -47,7 +47,7 @@ class Schedule:
     """Maximum number of retransmissions; None: only the time limits them."""
     give_up_after: float | None = None
     """Seconds after the first transmission at which the kernel gives up; None: only `limit` counts."""
-    from_first_retransmission: bool = False
+    from_retransmission: bool = False
     """`give_up_after` counts from the first retransmission."""
     give_up_at_max_rto: float | None = None
     """Replaces `give_up_after` once the RTO has reached `max_rto` (for an orphaned socket)."""
@@ -65,7 +65,7 @@ class Schedule:
         give_up_after = self.give_up_after
         if self.give_up_at_max_rto is not None and self.timeout(retransmissions) >= self.max_rto:
             give_up_after = self.give_up_at_max_rto
-        elapsed = since_retransmission if self.from_first_retransmission else since_first
+        elapsed = since_retransmission if self.from_retransmission else since_first
         return give_up_after is not None and elapsed >= give_up_after
 
     def after(self, expiries: int) -> float:
@@ -126,9 +126,8 @@ def crossed_syn_ack_schedule(settings: Mapping[str, str]) -> Schedule:
     """Schedule of the SYN+ACK after a simultaneous open: it continues the timer of the SYN, but is never linear."""
     retries = _number(settings, "tcp_syn_retries", 6)
     first, longest = _INITIAL_RTO_MS, _max_rto_ms(settings)
-    return Schedule(
-        first / 1000, longest / 1000, limit=retries, give_up_after=_time_for_retries(retries, first, longest)
-    )
+    give_up_after = _time_for_retries(retries, first, longest)
+    return Schedule(first / 1000, longest / 1000, limit=retries, give_up_after=give_up_after)
 
 
 def synchronized_schedule(settings: Mapping[str, str], rto: float, *, orphan: bool) -> Schedule:
@@ -142,7 +141,7 @@ def synchronized_schedule(settings: Mapping[str, str], rto: float, *, orphan: bo
         at_max_rto = _time_for_retries(chosen, _MODEL_RTO_MS, longest)
     give_up_after = _time_for_retries(retries, _MODEL_RTO_MS, longest)
     return Schedule(
-        rto, longest / 1000, give_up_after=give_up_after, from_first_retransmission=True, give_up_at_max_rto=at_max_rto
+        rto, longest / 1000, give_up_after=give_up_after, from_retransmission=True, give_up_at_max_rto=at_max_rto
     )
 
 

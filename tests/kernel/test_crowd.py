@@ -342,9 +342,9 @@ def idle(lab: Lab) -> Peer:
 
 
 WRONG: dict[str, tuple[Callable[[Lab], Peer], int, str]] = {
-    "timestamps": (with_timestamps, 5, "a crowd cannot send malformed segments, nor timestamps"),
-    "other calls": (reading, 5, "a crowd can open connections and close() them, but recv() it cannot"),
-    "nothing to do": (idle, 5, "a crowd does what its example has done, and that has done nothing yet"),
+    "timestamps": (with_timestamps, 5, "a crowd cannot send malformed segments or timestamps"),
+    "other calls": (reading, 5, "a crowd can open and close() connections, but cannot repeat recv()"),
+    "nothing to do": (idle, 5, "a crowd repeats its example, and the example has not sent or received a segment yet"),
     "too many": (half_open, 50_000, "a crowd has at most 38977 clients, each on a port of its own"),
 }
 
@@ -359,10 +359,10 @@ def test_what_a_crowd_cannot_do_is_an_error_of_the_scenario(lab4: Lab, name: str
 
 def test_a_crowd_is_on_a_plain_wire(lab4: Lab) -> None:
     example = half_open(lab4)
-    with lab4.crossing(), pytest.raises(ScenarioError, match="a crowd is on a plain wire"):
+    with lab4.crossing(), pytest.raises(ScenarioError, match="a crowd needs a plain wire"):
         lab4.crowd(like=example, count=5)
     lab4.disturb(1, from_kernel=[Fault(Action.DROP)])
-    with pytest.raises(ScenarioError, match="a crowd is on a plain wire"):
+    with pytest.raises(ScenarioError, match="a crowd needs a plain wire"):
         lab4.crowd(like=example, count=5)
     lab4.disturb(1)
     lab4.crowd(like=example, count=5)

@@ -192,7 +192,7 @@ T                        recv(5) = b'hello'""",
         LISTENING + "peer.open()",
         "with lab.deviation('window-edge', 'Linux is said to shrink windows'): pass",
         f"""\
-    the kernel does not deviate from the documents as Linux is known to
+    the kernel does not show the documented deviation of Linux
 
     field        expected  got
     window-edge  broken    obeyed

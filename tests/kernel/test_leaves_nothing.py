@@ -150,7 +150,7 @@ def test_a_lease_holds_in_any_namespace_and_ends_with_its_process(tmp_path: Path
     with subprocess.Popen(call, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "leased\n"
-        with pytest.raises(MachineError, match="1 runs of the lab are going on here"):
+        with pytest.raises(MachineError, match="1 runs of the lab are already active"):
             AddressPool(leases, slots=1)
         other.kill()
     AddressPool(leases, slots=1).close()

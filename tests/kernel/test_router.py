@@ -194,7 +194,7 @@ def test_the_old_namespace_is_gone_when_it_is_said_to_be(pool: AddressPool, monk
         assert lab.network.router is not None
         held = os.dup(lab.network.router.namespace.fileno())
         monkeypatch.setattr(rtnetlink, "DEADLINE_S", 0.3)
-        with pytest.raises(MachineError, match=r"a namespace is still there after 0\.3 s"):
+        with pytest.raises(MachineError, match=r"the namespace of the router still exists after 0\.3 s"):
             lab.router.remove()
         os.close(held)
 
@@ -203,7 +203,7 @@ def test_a_namespace_that_lives_on_is_not_taken_for_one_that_has_ended(monkeypat
     monkeypatch.setattr(rtnetlink, "DEADLINE_S", 0.0)
     with (
         closing(Namespace()) as living,
-        pytest.raises(MachineError, match="a namespace is still there after 0 s"),
+        pytest.raises(MachineError, match="the namespace of the router still exists after 0 s"),
         rtnetlink.until_router_gone(living),
     ):
         pass
@@ -340,8 +340,8 @@ def ended_without_it(lab: Lab) -> None:
     [
         (removed_twice, "there is no router: rebuild() it first"),
         (counted_without_it, "there is no router: rebuild() it first"),
-        (silence_without_it, "without a router no answer can come: rebuild() it first"),
-        (ended_without_it, "without a router no answer can come: rebuild() it first"),
+        (silence_without_it, "without a router no reply can come: rebuild() it first"),
+        (ended_without_it, "without a router no reply can come: rebuild() it first"),
         (lambda lab: lab.router.rebuild(), "there is a router: remove() it first"),
         (lambda lab: lab.router.expect_only_hop_limit_changed(), "no segment has come to this router yet"),
     ],

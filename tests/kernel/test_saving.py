@@ -73,7 +73,7 @@ def test_a_saved_run_is_not_overwritten_and_nothing_runs_in_vain(one: Path) -> N
     done = run_saved("--out", "here", one, cwd=place)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines() == [
-        "cannot write here: it is there already, and a saved run is never overwritten",
+        "cannot write here: it exists already, and a saved run is never overwritten",
         "name another folder: --out DIR, or save nothing: --no-out",
     ]
     assert (place / "here/run.json").read_bytes() == before

@@ -21,8 +21,8 @@ from lab.host.syscalls import CLONE_NEWUSER, unshare
 unshare(CLONE_NEWUSER)
 open("/proc/self/setgroups", "w").write("deny")
 """
-WHY = "the lab cannot run here: this user is not root and may not make a user namespace ("
-REASON = ": user.max_user_namespaces is 0, this machine allows no user namespace at all)"
+WHY = "the lab cannot run here: this user is not root and may not create a user namespace ("
+REASON = ": user.max_user_namespaces is 0, this machine does not allow user namespaces)"
 MEND = ", or allow it: sudo sysctl -w user.max_user_namespaces=15000"
 REMEDY = "run the lab as root: sudo scripts/lab"
 
@@ -72,7 +72,7 @@ def test_an_ordinary_user_runs_everything_or_learns_why_not(machine_allows: bool
     assert told["summary"]["pass"] == len(told["scenarios"]) > 0
     assert len(told["states"]) == 11
     assert told["environment"]["witnesses"] == ["inet_diag"]
-    assert "the tracepoint sock:inet_sock_set_state is out of reach" in err
+    assert "the tracepoint sock:inet_sock_set_state is not available" in err
     assert "states come from inet_diag alone" in err
 
 

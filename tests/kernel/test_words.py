@@ -97,9 +97,9 @@ WRONG: dict[str, tuple[Words, str]] = {
     ),
     "two peers on a port": (
         lambda lab, peer: lab.peer(to=80, port=peer.port),
-        "a peer on port 40001 already speaks with the kernel's port 80",
+        "a peer on port 40001 already has a connection to the kernel's port 80",
     ),
-    "two peers waiting on a port": (second_waiter, "a peer waits for the kernel on port 81 already"),
+    "two peers waiting on a port": (second_waiter, "another peer listens on port 81 already"),
     "close before open": (
         lambda lab, peer: peer.last_ack(),
         "the kernel has no socket for this connection yet: open() it, or accept() it",
@@ -165,9 +165,7 @@ def test_an_impossible_setting_of_a_scenario_is_its_error() -> None:
 def test_a_deviation_that_does_not_show_is_a_difference(lab4: Lab) -> None:
     lab4.peer(to=lab4.kernel.listen(port=80)).open()
     with (
-        pytest.raises(
-            KernelDiffers, match="the kernel does not deviate from the documents as Linux is known to"
-        ) as told,
+        pytest.raises(KernelDiffers, match="the kernel does not show the documented deviation of Linux") as told,
         lab4.deviation("window-edge", "Linux is said to shrink windows"),
     ):
         pass

@@ -52,7 +52,7 @@ def test_the_last_lab_of_the_last_run_is_still_inside(tmp_path: Path) -> None:
     leases.touch()
     with ExitStack() as undo:
         pools = [undo.enter_context(closing(AddressPool(leases))) for _ in range(SLOTS)]
-        with pytest.raises(MachineError, match="64 runs of the lab are going on here"):
+        with pytest.raises(MachineError, match="64 runs of the lab are already active"):
             AddressPool(leases)
         last = max((each for pool in pools for each in all_of(pool)), key=lambda each: ip_address(each.ipv4.kernel))
     for pair in last:

@@ -127,7 +127,7 @@ def test_a_recording_is_not_looked_at_before_it_is_asked_for() -> None:
         (SAVED.replace(b"tcp-packet-lab run", b"another format"), "it is not a run that the lab has saved"),
         (
             SAVED.replace(b'"version": 1,', b'"version": 99,', 1),
-            "its format has version 99, and this lab knows none but 1 to 1",
+            "its format has version 99, and this lab reads versions 1 to 1",
         ),
         (SAVED.replace(b'"version": 1,', b'"version": 0,', 1), "its format has version 0, and this"),
         (SAVED[:-1], "its end is missing"),

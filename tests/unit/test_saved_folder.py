@@ -64,7 +64,7 @@ def test_what_is_there_is_not_overwritten(here: Path, there: str) -> None:
     (here / "folder").mkdir()
     (here / "folder/mine").touch()
     (here / "dangling").symlink_to(here / "nowhere")
-    with pytest.raises(NotWritable, match=f"cannot write {there}: it is there already, and a saved run is never"):
+    with pytest.raises(NotWritable, match=f"cannot write {there}: it exists already, and a saved run is never"):
         RunFolder(Path(there))
     assert everything_in(here) == ["dangling", "file", "folder", "folder/mine"]
 
@@ -87,7 +87,7 @@ def test_below_a_file_nothing_can_be_made(here: Path) -> None:
 
 def test_a_folder_that_may_not_be_written_is_told_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, _: path != here)
-    with pytest.raises(NotWritable, match=f"cannot write out/.*: nothing may be written in {here}"):
+    with pytest.raises(NotWritable, match=f"cannot write out/.*: there is no permission to write in {here}"):
         RunFolder()
 
 

@@ -1,1 +1,1 @@
-"""A run on disk, and back. What is loaded is the `Run` that was saved, so every view works on it; see FORMAT.md."""
+"""Saved runs: writing and reading them. Every view works on a loaded `Run`; FORMAT.md describes the file."""

@@ -1,8 +1,8 @@
-"""A recording as one JSON object, and back.
+"""Conversion of a recording to a JSON object, and back.
 
-What a value is in JSON follows from the class that it is a field of: its name, and its type in one table. A field that
-is as its class has it by default is left out, and read as that default. So a later version may add a field with a
-default, and still reads what an earlier one wrote.
+Names and types of a class's fields determine its JSON; one table has a conversion for each type. A field with its
+default value is left out, and read as that default. So a later version can add fields with defaults and still read
+older files.
 """
 
 from __future__ import annotations
@@ -44,30 +44,30 @@ from lab.wire.frames import decode
 
 Json = Any
 _NEEDED = object()
-"""The default of a field that has none."""
+"""Stands for the default of a field without default."""
 
 
 class Damaged(Exception):
-    """The JSON is not what a recording consists of; says where and what."""
+    """The JSON is no valid recording; the message says where and why."""
 
 
 class JsonType(NamedTuple):
-    """How the values of a type are written and read."""
+    """Conversion of the values of a type."""
 
     to_json: Callable[[Any], Json] | None
-    """None: as they are."""
+    """None: the values are JSON already."""
     from_json: Callable[[Json], Any]
-    """TypeError, ValueError or LookupError for what is no such value."""
+    """Raises TypeError, ValueError or LookupError for an invalid value."""
 
 
 class Fields:
-    """The fields of a dataclass or NamedTuple that are kept, in order."""
+    """The saved fields of a dataclass or NamedTuple, in order."""
 
     __slots__ = ("_from_json", "_needed", "_nones", "_to_json")
 
     def __init__(self, kind: type, leaving_out: Iterable[str] = ()) -> None:
         if dataclasses.is_dataclass(kind):
-            given = [each for each in dataclasses.fields(kind) if each.init]  # the others are derived from these
+            given = [each for each in dataclasses.fields(kind) if each.init]  # the others are computed
             types = {each.name: str(each.type) for each in given}
             defaults = {each.name: _default_of(each) for each in given}
         else:
@@ -82,23 +82,23 @@ class Fields:
         self._from_json = {name: json_types[name].from_json for name in kept}
 
     def to_object(self, value: Any) -> dict[str, Json]:
-        """The JSON object of a value with these fields."""
-        json_value: dict[str, Json] = {}
+        """The JSON object for a value with these fields."""
+        raw: dict[str, Json] = {}
         for name, default, to_json in self._to_json:
             held = getattr(value, name)
             if held is not default and held != default:
-                json_value[name] = held if to_json is None or held is None else to_json(held)
-        return json_value
+                raw[name] = held if to_json is None or held is None else to_json(held)
+        return raw
 
-    def from_object(self, json_value: Json) -> dict[str, Any]:
-        """The values of the fields, without those that are as usual; Damaged if one is missing, or is none."""
-        if json_value.__class__ is not dict:
-            raise Damaged(f"{abbreviated(json_value)} is not an object")
+    def from_object(self, raw: Json) -> dict[str, Any]:
+        """Values of the fields, without those left out. Raises Damaged if one is missing or invalid."""
+        if raw.__class__ is not dict:
+            raise Damaged(f"{abbreviated(raw)} is not an object")
         values: dict[str, Any] = self._nones.copy()
         from_json = self._from_json
         name, held = "", None
         try:
-            for name, held in json_value.items():
+            for name, held in raw.items():
                 if name in from_json:
                     values[name] = None if held is None and name in self._nones else from_json[name](held)
         except (TypeError, ValueError, LookupError):
@@ -115,16 +115,16 @@ def _default_of(field: dataclasses.Field[Any]) -> object:
     return _NEEDED if field.default is dataclasses.MISSING else field.default
 
 
-# What a type is in JSON.
+# Conversions by type.
 
 
 def _exactly(*kinds: type) -> JsonType:
-    """Values of these classes, which JSON has too."""
+    """Values of these classes, which are JSON already."""
 
-    def read(json_value: Json) -> Any:
-        if json_value.__class__ not in kinds:
+    def read(raw: Json) -> Any:
+        if raw.__class__ not in kinds:
             raise TypeError
-        return json_value
+        return raw
 
     return JsonType(None, read)
 
@@ -132,36 +132,36 @@ def _exactly(*kinds: type) -> JsonType:
 def _array(one: JsonType, collect: Callable[[Iterable[Any]], Any]) -> JsonType:
     to_one, from_one = one
 
-    def read(json_value: Json) -> Any:
-        if json_value.__class__ is not list:
+    def read(raw: Json) -> Any:
+        if raw.__class__ is not list:
             raise TypeError
-        return collect([from_one(each) for each in json_value])
+        return collect([from_one(each) for each in raw])
 
     return JsonType(list if to_one is None else lambda values: [to_one(each) for each in values], read)
 
 
 def _object(kind: type) -> JsonType:
     fields = Fields(kind)
-    return JsonType(fields.to_object, lambda json_value: kind(**fields.from_object(json_value)))
+    return JsonType(fields.to_object, lambda raw: kind(**fields.from_object(raw)))
 
 
-def _texts_from_json(json_value: Json) -> dict[str, str]:
-    if json_value.__class__ is not dict or not all(each.__class__ is str for each in json_value.values()):
+def _texts_from_json(raw: Json) -> dict[str, str]:
+    if raw.__class__ is not dict or not all(each.__class__ is str for each in raw.values()):
         raise TypeError
-    return dict(json_value)
+    return dict(raw)
 
 
 def _anything_to_json(value: object) -> Json:
-    """A number, a text, bytes or nothing as it is; of anything else how it looks."""
+    """Numbers, texts, bytes and None are kept; of other values only the repr."""
     if value is None or isinstance(value, bool | int | str):
         return value
     return {"hex": value.hex()} if isinstance(value, bytes) else {"shown": repr(value)}
 
 
-def _anything_from_json(json_value: Json) -> object:
-    match json_value:
+def _anything_from_json(raw: Json) -> object:
+    match raw:
         case None | bool() | int() | str():
-            return json_value
+            return raw
         case {"hex": str(digits)}:
             return bytes.fromhex(digits)
         case {"shown": str(text)}:
@@ -175,8 +175,8 @@ def _option_to_json(option: Option) -> Json:
     return [name, {"hex": value.hex()} if isinstance(value, bytes) else value]
 
 
-def _option_from_json(json_value: Json) -> Option:
-    match json_value:
+def _option_from_json(raw: Json) -> Option:
+    match raw:
         case [str() | int() as name, {"hex": str(digits)}]:
             return name, bytes.fromhex(digits)
         case [str() | int() as name, None | int() as value]:
@@ -187,8 +187,8 @@ def _option_from_json(json_value: Json) -> Option:
             raise TypeError
 
 
-def _row_from_json(json_value: Json) -> Row:
-    field, expected, got, agrees = json_value
+def _row_from_json(raw: Json) -> Row:
+    field, expected, got, agrees = raw
     if not field.__class__ is expected.__class__ is got.__class__ is str or agrees.__class__ is not bool:
         raise TypeError
     return Row(field, expected, got, agrees)
@@ -196,7 +196,7 @@ def _row_from_json(json_value: Json) -> Row:
 
 @lru_cache(maxsize=256, typed=True)
 def _bases(kernel: int, peer: int) -> Bases:
-    """Hardly any two frames of a connection differ in them."""
+    """Cached, because almost all frames of a connection have the same."""
     if not kernel.__class__ is peer.__class__ is int:
         raise TypeError
     return Bases(Seq(kernel), Seq(peer))
@@ -224,11 +224,11 @@ _BY_TYPE = {
     "dict[str, Any]": _exactly(dict),
     "tuple[object, ...]": _array(_ANYTHING, tuple),
     "Options": _array(JsonType(_option_to_json, _option_from_json), tuple),
-    "Bases": JsonType(lambda value: [int(each) for each in value], lambda json_value: _bases(*json_value)),
-    "Where": _exactly(Place),  # events name them by numbers, see `Places`
+    "Bases": JsonType(lambda value: [int(each) for each in value], lambda raw: _bases(*raw)),
+    "Where": _exactly(Place),  # events refer to them by number, see `Places`
     "tuple[Row, ...]": _array(JsonType(list, _row_from_json), tuple),
 }
-"""A field of a type that is missing here cannot be saved."""
+"""Fields of other types cannot be saved."""
 
 _BY_TYPE["KernelState"] = _object(KernelState)
 _BY_TYPE["Segment"] = _object(Segment)
@@ -247,9 +247,9 @@ _NAMES: dict[type[Any], str] = {
     Measured: "measured",
     CheckMade: "check",
 }
-"""What an event is called on disk."""
+"""Names of events in the file."""
 
-# Times count from the start; of a check what was compared is kept, not what it was compared with.
+# Times count from the start of the recording. Of a check the rows are saved, not the expected fields.
 _FIELDS = {kind: Fields(kind, leaving_out=("time_ns", "expected")) for kind in _NAMES}
 _KINDS = {name: (kind, _FIELDS[kind]) for kind, name in _NAMES.items()}
 _RECORDING = Fields(Recording, leaving_out=("events",))
@@ -262,19 +262,19 @@ _KINDS_BY_SUBJECT = (
     ("nothing", "nothing left"),
     ("state", "state"),
 )
-"""How the subject of a check begins, and what its kind is, in a file from before checks had one."""
+"""First words of a check's subject and its kind, for files from before checks had a kind."""
 
 
 class Places:
-    """The lines of scenario files that a recording names, each once."""
+    """Lines of scenario files in a recording, each listed once."""
 
     def __init__(self) -> None:
         self.listed: list[Place] = []
         self._numbers: dict[object, int] = {}
 
     def number_of(self, where: Where) -> int:
-        """The number of a line."""
-        # Not the code itself: two files may have equal code.
+        """The index of a line in `listed`."""
+        # Not the code itself: code of two files can compare equal.
         key = (id(where.code), where.instruction) if isinstance(where, Executed) else where
         number = self._numbers.get(key)
         if number is None:
@@ -287,7 +287,7 @@ class Places:
 
 
 def recording_to_json(recording: Recording) -> dict[str, Json]:
-    """The whole recording."""
+    """The JSON object for a recording."""
     places = Places()
     events = [_event_to_json(recording, event, places) for event in recording.events]
     return {
@@ -297,11 +297,11 @@ def recording_to_json(recording: Recording) -> dict[str, Json]:
     }
 
 
-def recording_from_json(json_value: Json) -> Recording:
-    """The recording; Damaged if that is none."""
-    recording = Recording(**_RECORDING.from_object(json_value))
-    places = [Place(**PLACE.from_object(each)) for each in _list(json_value, "places")]
-    events = _list(json_value, "events")
+def recording_from_json(raw: Json) -> Recording:
+    """The recording in a JSON object. Raises Damaged for an invalid one."""
+    recording = Recording(**_RECORDING.from_object(raw))
+    places = [Place(**PLACE.from_object(each)) for each in _list(raw, "places")]
+    events = _list(raw, "events")
     for number, each in enumerate(events):
         try:
             recording.events.append(_event_from_json(each, recording, places, len(events)))
@@ -312,37 +312,39 @@ def recording_from_json(json_value: Json) -> Recording:
 
 def _event_to_json(recording: Recording, event: Event, places: Places) -> dict[str, Json]:
     kind = event.__class__
-    json_value = {"event": _NAMES[kind], "ns": event.time_ns - recording.started_ns, **_FIELDS[kind].to_object(event)}
-    if "where" in json_value:
-        json_value["where"] = places.number_of(json_value["where"])
+    raw = {"event": _NAMES[kind], "ns": event.time_ns - recording.started_ns, **_FIELDS[kind].to_object(event)}
+    if "where" in raw:
+        raw["where"] = places.number_of(raw["where"])
     if isinstance(event, FrameSeen):
         if event.segment == _segment_in(event.data):
-            json_value.pop("segment", None)
+            raw.pop("segment", None)
         elif event.segment is None:
-            json_value["segment"] = None
+            raw["segment"] = None
     elif isinstance(event, CheckMade) and event.expected is not None:
-        json_value["rows"] = [list(row) for row in recording.rows(event)]
-    return json_value
+        raw["rows"] = [list(row) for row in recording.rows(event)]
+    return raw
 
 
-def _event_from_json(json_value: Json, recording: Recording, places: list[Place], count: int) -> Event:
-    """One of `count` events; what it refers to has to be there."""
-    name = json_value.get("event") if json_value.__class__ is dict else None
+def _event_from_json(raw: Json, recording: Recording, places: list[Place], count: int) -> Event:
+    """One of `count` events; indices in it are checked."""
+    name = raw.get("event") if raw.__class__ is dict else None
     if name.__class__ is not str or name not in _KINDS:
-        raise Damaged(f"{abbreviated(json_value)} is no event")
+        raise Damaged(f"{abbreviated(raw)} is no event")
     kind, fields = _KINDS[name]
-    ns = json_value.get("ns")
+    ns = raw.get("ns")
     if ns.__class__ is not int:
         raise Damaged(f"ns cannot be {abbreviated(ns)}")
-    if json_value.get("where") is not None:
-        json_value["where"] = _place(json_value["where"], places)
-    if kind is CheckMade and "kind" not in json_value:
-        json_value["kind"] = _kind_by_subject(json_value.get("subject"))
-    values = fields.from_object(json_value)
-    _ensure_there("connection", [values.get("connection")], -1, len(recording.connections))  # -1: of a peer without one
+    if raw.get("where") is not None:
+        raw["where"] = _place(raw["where"], places)
+    if kind is CheckMade and "kind" not in raw:
+        raw["kind"] = _kind_by_subject(raw.get("subject"))
+    values = fields.from_object(raw)
+    _ensure_there(
+        "connection", [values.get("connection")], -1, len(recording.connections)
+    )  # -1: a peer without connection
     if kind is not FrameSeen:
         _ensure_there("frame", [values.get("frame"), *values.get("frames", ())], 0, count)
-    elif "segment" not in json_value:
+    elif "segment" not in raw:
         values["segment"] = _segment_in(values["data"])
     event: Event = kind(recording.started_ns + ns, **values)
     return event
@@ -369,8 +371,8 @@ def _ensure_there(what: str, numbers: Iterable[int | None], first: int, end: int
             raise Damaged(f"there is no {what} {number}")
 
 
-def _list(json_value: Json, name: str) -> list[Json]:
-    found = json_value.get(name)
+def _list(raw: Json, name: str) -> list[Json]:
+    found = raw.get(name)
     if found.__class__ is not list:
         raise Damaged(f"{name} cannot be {abbreviated(found)}")
     listed: list[Json] = found

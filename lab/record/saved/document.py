@@ -1,7 +1,6 @@
-"""A run as the text of one JSON document, and back; FORMAT.md describes it.
+"""Conversion of a run to a JSON document, and back; FORMAT.md describes the document.
 
-The document is laid out so that a part of it can be read without the rest: each recording stands on a line of its own,
-and is looked at when somebody asks for it.
+Each recording is on a line of its own, and is parsed only when it is accessed.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from lab.tcp.state import State
 
 FORMAT = "tcp-packet-lab run"
 CURRENT = 1
-"""The version of the format that is written. A change that an older reader would stumble over, or that changes what
-something means, raises it and adds the way from the version before to `UPGRADES`; a new field with a default does not.
+"""Version of the format that is written. A change that an older reader cannot read, or that changes a meaning, raises
+it and adds a conversion from the previous version to `UPGRADES`; a new field with a default does not.
 """
 _FIRST_LINE = re.compile(rb'\{"format": "([^"\n]*)", "version": (\d{1,9}),\n')
 _RECORDINGS = b'\n"recordings": [\n'
@@ -28,11 +27,11 @@ _END = b"]}\n"
 _RUN = Fields(Run, leaving_out=("results",))
 _SCENARIO = Fields(Scenario)
 _OF_WRONG_JSON = (Damaged, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
-"""What is raised where JSON that is damaged is taken for a part of a run."""
+"""Exceptions while reading damaged JSON."""
 
 
 class Upgrade(NamedTuple):
-    """From one version to the next. Both functions may change what they are given, and return it."""
+    """Conversion from one version to the next. Both functions can modify their argument, and return it."""
 
     head: Callable[[dict[str, Any]], dict[str, Any]]
     """The document without its recordings."""
@@ -40,44 +39,44 @@ class Upgrade(NamedTuple):
 
 
 UPGRADES: dict[int, Upgrade] = {}
-"""By the version that they start from."""
+"""By the version that they convert from."""
 
 
 class Unreadable(Exception):
-    """This file cannot be read as a saved run; the message names it and says why in one line."""
+    """The file cannot be read as a saved run; the message names it and the reason in one line."""
 
     def __init__(self, file: Path, why: str) -> None:
         super().__init__(f"{file}: {why}")
 
 
 class SavedResult(Result):
-    """A result whose recording is read when somebody asks for it."""
+    """A result whose recording is read on first access."""
 
     __slots__ = ("_checks", "_differing", "_failed", "_file", "_line", "_states", "_upgrades")
 
     def __init__(
-        self, json_value: Json, scenarios: list[Scenario], file: Path, lines: list[bytes], upgrades: list[Upgrade]
+        self, raw: Json, scenarios: list[Scenario], file: Path, lines: list[bytes], upgrades: list[Upgrade]
     ) -> None:
-        """`lines` are the recordings of that file."""
+        """`lines` are the recordings in the file."""
         self._file, self._upgrades = file, upgrades
-        self._checks, self._failed = int(json_value["checks"]), int(json_value["failed"])
-        self._states = {State(each) for each in json_value["states"]}
-        self.scenario = scenarios[json_value["scenario"]]
-        self.family = int(json_value["family"])
-        self.outcome = Outcome(json_value["outcome"])
-        self.seconds = float(json_value["seconds"])
-        self.message = str(json_value.get("message", ""))
-        self.where = Place(**PLACE.from_object(json_value["where"])) if "where" in json_value else None
-        self._differing: int | None = json_value.get("difference")
+        self._checks, self._failed = int(raw["checks"]), int(raw["failed"])
+        self._states = {State(each) for each in raw["states"]}
+        self.scenario = scenarios[raw["scenario"]]
+        self.family = int(raw["family"])
+        self.outcome = Outcome(raw["outcome"])
+        self.seconds = float(raw["seconds"])
+        self.message = str(raw.get("message", ""))
+        self.where = Place(**PLACE.from_object(raw["where"])) if "where" in raw else None
+        self._differing: int | None = raw.get("difference")
         if self._differing is None:
             self.difference = None
-        if "recording" in json_value:
-            self._line = lines[json_value["recording"]]
+        if "recording" in raw:
+            self._line = lines[raw["recording"]]
         else:
             self.recording = None
 
     def __getattr__(self, name: str) -> Any:
-        """Called for what is not there yet. Unreadable when that part of the file is damaged."""
+        """Read the recording on first access. Raises Unreadable when that part of the file is damaged."""
         if name not in {"recording", "difference"}:
             raise AttributeError(name)
         try:
@@ -91,17 +90,17 @@ class SavedResult(Result):
 
     @property
     def checks(self) -> int:
-        """Things verified."""
+        """Number of checks."""
         return self._checks
 
     @property
     def failed(self) -> int:
-        """Checks that did not hold."""
+        """Number of failed checks."""
         return self._failed
 
     @property
     def states(self) -> set[State]:
-        """The states that the kernel was seen in."""
+        """States of the kernel that were seen."""
         return self._states
 
 
@@ -125,7 +124,7 @@ def lines_of(run: Run) -> Iterator[str]:
 
 
 def load(file: Path) -> Run:
-    """The run in a file; Unreadable when there is none in it."""
+    """Read the run in a file. Raises Unreadable when it has none."""
     try:
         data = file.read_bytes()
     except OSError as refused:
@@ -134,13 +133,13 @@ def load(file: Path) -> Run:
 
 
 def parse(data: bytes, file: Path) -> Run:
-    """The run in a document; `file` is where it comes from, for Unreadable."""
+    """Read the run in a document. Raises Unreadable, which names `file`, when it has none."""
     first = _FIRST_LINE.match(data)
     if first is None or first[1].decode(errors="replace") != FORMAT:
         raise Unreadable(file, "it is empty" if not data else "it is not a run that the lab has saved")
     version = int(first[2])
     if not 1 <= version <= CURRENT:
-        raise Unreadable(file, f"its format has version {version}, and this lab knows none but 1 to {CURRENT}")
+        raise Unreadable(file, f"its format has version {version}, and this lab reads versions 1 to {CURRENT}")
     upgrades = [UPGRADES[each] for each in range(version, CURRENT)]
     at = data.find(_RECORDINGS)
     if not data.endswith(_END) or at < 0:
@@ -163,10 +162,10 @@ def _run(head: Json, file: Path, lines: list[bytes], upgrades: list[Upgrade]) ->
 
 
 def _recording(line: bytes, upgrades: list[Upgrade]) -> Recording:
-    json_value = json.loads(line)
+    raw = json.loads(line)
     for upgrade in upgrades:
-        json_value = upgrade.recording(json_value)
-    return recording_from_json(json_value)
+        raw = upgrade.recording(raw)
+    return recording_from_json(raw)
 
 
 def _check(recording: Recording, number: int) -> CheckMade:
@@ -177,7 +176,7 @@ def _check(recording: Recording, number: int) -> CheckMade:
 
 
 def _result_to_json(result: Result, scenario: int, recording: int) -> dict[str, Json]:
-    json_value: dict[str, Json] = {
+    raw: dict[str, Json] = {
         "scenario": scenario,
         "family": result.family,
         "outcome": result.outcome.value,
@@ -187,20 +186,18 @@ def _result_to_json(result: Result, scenario: int, recording: int) -> dict[str, 
         "states": [state.value for state in State if state in result.states],
     }
     if result.message:
-        json_value["message"] = result.message
+        raw["message"] = result.message
     if result.where is not None:
-        json_value["where"] = {name: getattr(result.where, name) for name in Place._fields}
+        raw["where"] = {name: getattr(result.where, name) for name in Place._fields}
     if result.recording is not None:
-        json_value["recording"] = recording
+        raw["recording"] = recording
     if result.recording is not None and result.difference is not None:
-        json_value["difference"] = next(
-            at for at, each in enumerate(result.recording.events) if each is result.difference
-        )
-    return json_value
+        raw["difference"] = next(at for at, each in enumerate(result.recording.events) if each is result.difference)
+    return raw
 
 
 def _listed(texts: Iterator[str]) -> Iterator[str]:
-    """A line each, with commas between them."""
+    """One line each, separated by commas."""
     before = ""
     for text in texts:
         yield before + text

@@ -1,4 +1,4 @@
-"""Where runs are kept: a fresh folder for each, files that are whole or not there, and which one is meant."""
+"""Folders of saved runs: creating one for each run, writing files atomically, finding a run."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from typing import Self
 RUN_FILE = "run.json"
 DEFAULT_PARENT = Path("out")
 NAME_BY_TIME = "%Y-%m-%dT%H-%M-%S"
-"""What a run's folder is called unless somebody names it."""
+"""Default name of a run's folder."""
 
 
 class NotWritable(Exception):
-    """A run cannot be kept there; the message names the path and says why in one line."""
+    """A file or folder cannot be written; the message names the path and the reason in one line."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"cannot write {path}: {why}")
 
 
 class NoRun(Exception):
-    """There is no saved run where one was looked for; says where."""
+    """No saved run was found; the message names the place."""
 
 
 class RunFolder:
-    """A folder that is made for one run when there is something to put into it.
+    """The folder of one run, created when the first file is to be written.
 
-    Use it as a context manager: what went into it is taken back when the block does not end well.
+    It is a context manager: if the block raises, its files are removed again.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Without a path: a new folder below `out`, named by the time. NotWritable when that can be told already."""
+        """Default path: a new folder in `out`, named by the time. Raises NotWritable as far as that is known now."""
         self._wanted = path
         self._made: list[Path] = []
         self._written: list[Path] = []
         self.path = path if path is not None else DEFAULT_PARENT / datetime.now().astimezone().strftime(NAME_BY_TIME)
         if path is not None and (path.is_symlink() or path.exists()) and not _is_empty_folder(path):
-            raise NotWritable(path, "it is there already, and a saved run is never overwritten")
+            raise NotWritable(path, "it exists already, and a saved run is never overwritten")
         there = next(each for each in (self.path, *self.path.absolute().parents) if each.is_dir())
         if not os.access(there, os.W_OK | os.X_OK):
-            raise NotWritable(self.path, f"nothing may be written in {there.absolute()}")
+            raise NotWritable(self.path, f"there is no permission to write in {there.absolute()}")
 
     def __enter__(self) -> Self:
         self._make()
@@ -58,8 +58,8 @@ class RunFolder:
             self._remove()
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write a file. It gets its name when it is whole; NotWritable when it cannot be."""
-        self._written.append(self.path / name)  # before: Ctrl-C may come between any two things
+        """Write a file, which gets its name when it is complete. Raises NotWritable when that fails."""
+        self._written.append(self.path / name)  # before writing, as Ctrl-C can interrupt it
         put(self.path / name, pieces)
 
     def _make(self) -> None:
@@ -82,7 +82,7 @@ class RunFolder:
     def _remove(self) -> None:
         for path in self._written:
             path.unlink(missing_ok=True)
-        with suppress(OSError):  # somebody else has put something there
+        with suppress(OSError):  # another program has written to it
             for path in reversed(self._made):
                 path.rmdir()
 
@@ -102,9 +102,9 @@ class RunFolder:
 
 
 def put(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file, of whoever typed sudo. It gets its name when it is whole; NotWritable when it cannot be.
+    """Write a file, owned by the user of sudo. It gets its name when it is complete.
 
-    A device or a pipe is written to, not replaced.
+    A device or a pipe is written to, not replaced. Raises NotWritable when writing fails.
     """
     path = path.resolve() if path.is_file() else path
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -126,9 +126,9 @@ def put(path: Path, pieces: Iterable[bytes]) -> None:
 
 
 def find(named: Path | None = None) -> Path:
-    """The file of the run that is meant: itself, or in a folder, or the newest below it; NoRun if there is none.
+    """The file of a run: `named` itself, or in the folder `named`, or the newest in a folder below it.
 
-    Without a name: the newest below `out`.
+    Without a name: the newest below `out`. Raises NoRun if there is none.
     """
     place = DEFAULT_PARENT if named is None else named
     if named is not None and not named.exists():
@@ -150,11 +150,11 @@ def _is_empty_folder(path: Path) -> bool:
 def _chown_to_sudo_user(descriptor: int) -> None:
     owner = _sudo_user()
     if owner is not None:
-        with suppress(OSError):  # a file system without owners: it is its user's anyway
+        with suppress(OSError):  # a file system without owners
             os.fchown(descriptor, *owner)
 
 
 def _sudo_user() -> tuple[int, int] | None:
-    """User and group of who typed sudo; None when nobody did."""
+    """User and group of the user of sudo; None without sudo."""
     user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     return (int(user), int(group)) if os.geteuid() == 0 and user.isdigit() and group.isdigit() else None
