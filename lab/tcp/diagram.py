@@ -39,8 +39,6 @@ class Event(Enum):
     USER_TIMEOUT = "nothing was acknowledged for too long"
     TIME_WAIT_TIMEOUT = "2 MSL have passed"
 
-    __hash__ = object.__hash__  # Enum's own hashes the name in Python code, 1 us where a segment has 8
-
     def __str__(self) -> str:
         return self.value
 

@@ -13,32 +13,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.tcp.diagram import (
-    CLOSED,
-    CLOSING,
-    ESTABLISHED,
-    FIN_WAIT_1,
-    FIN_WAIT_2,
-    LAST_ACK,
-    LISTEN,
-    SYN_RECEIVED,
-    SYN_SENT,
-    TIME_WAIT,
-    Edge,
-    Event,
-    edge,
-)
+from lab.tcp.diagram import Edge, Event, edge
 from lab.tcp.options import MAX_SHIFT, Offer
 from lab.tcp.reassembly import Reassembly
 from lab.tcp.rto import RetransmissionTimeout
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
+from lab.tcp.state import State
 
 ISS_STEP = 65537
 """How far the next ISS lies beyond the old SND.NXT, so that no old number is in use (RFC 9293 3.6.1; Linux's step)."""
 
 _ISS = Seq(2**32 - 2)
-_CLOSING_STATES = (FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, TIME_WAIT)
+_CLOSING_STATES = (State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSING, State.LAST_ACK, State.TIME_WAIT)
 
 
 class UserCallError(Exception):
@@ -73,29 +60,21 @@ class Config:
     """Half the time in TIME-WAIT: Linux's value, the RFC has two minutes."""
 
 
+@dataclass(slots=True)
 class Unacknowledged:
     """One entry of the retransmission queue."""
 
-    __slots__ = ("end", "retransmitted", "segment", "sent_at")
-
-    def __init__(self, segment: Segment, end: Seq, sent_at: float) -> None:
-        self.segment, self.end, self.sent_at, self.retransmitted = segment, end, sent_at, False
+    segment: Segment
+    sent_at: float
+    retransmitted: bool = False
 
 
 class Endpoint:
     """A TCP endpoint: the variables of RFC 9293 3.3.1 under their names, the queues, and what is owed but not sent."""
 
-    __slots__ = (
-        "ack_owed", "ahead", "config", "error", "fin_end", "fin_owed", "irs", "iss", "last_ack_sent", "max_snd_wnd",
-        "our_offer", "outgoing", "passive", "probe_owed", "rcv_nxt", "rcv_shift", "rcv_up", "rcv_wnd",
-        "reassembly", "received", "replies", "reset_owed", "retransmission_owed", "retransmit_at", "rto", "sack_ok",
-        "snd_mss", "snd_nxt", "snd_shift", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "state", "syn_owed",
-        "their_offer", "time_wait_until", "ts_ok", "ts_recent", "ts_recent_at", "unacknowledged", "walked",
-    )  # fmt: skip
-
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
-        self.state = CLOSED
+        self.state = State.CLOSED
         self.walked: list[Edge] = []
         """The edges of the diagram that this endpoint has taken, in order."""
         self.error: str | None = None
@@ -150,9 +129,9 @@ class Endpoint:
             return
         self.walked.append(step)
         target = self.state = step.target
-        if target is TIME_WAIT:
+        if target is State.TIME_WAIT:
             self.time_wait_until = now + 2 * self.config.msl
-        elif target is CLOSED or target is LISTEN:
+        elif target is State.CLOSED or target is State.LISTEN:
             self.stop()
             self.unacknowledged.clear()
             self.outgoing.clear()
@@ -182,7 +161,7 @@ class Endpoint:
         self.snd_una = ack
         queue, rto = self.unacknowledged, self.rto
         newest = None
-        while queue and queue[0].end <= ack:
+        while queue and queue[0].segment.end <= ack:
             newest = queue.pop(0)
         if newest is not None and not newest.retransmitted:
             rto.measure(now - newest.sent_at)
@@ -201,7 +180,7 @@ class Endpoint:
 
     def listen(self) -> None:
         """Passive OPEN (3.10.1); UserCallError unless CLOSED."""
-        if self.state is not CLOSED:
+        if self.state is not State.CLOSED:
             raise UserCallError("connection already exists")
         self.obey(Event.PASSIVE_OPEN, 0.0)
 
@@ -214,7 +193,7 @@ class Endpoint:
     def send(self, data: bytes, now: float) -> None:
         """SEND (3.10.2): queue `data`, in LISTEN open actively first; UserCallError when closed or closing."""
         self._ensure_not_closing()
-        if self.state is LISTEN:
+        if self.state is State.LISTEN:
             self._open(Event.SEND, now)
         self.outgoing += data
 
@@ -225,20 +204,20 @@ class Endpoint:
         room = self.config.window - self.rcv_wnd
         if room and room >= min(self.config.window // 2, self.config.mss or self.config.default_mss):
             self.rcv_wnd += room  # in large steps only, against silly windows (3.8.6.2.2, MUST-39)
-            self.ack_owed = self.state in (ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2)
+            self.ack_owed = self.state in (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2)
         return data
 
     def close(self, now: float) -> None:
         """CLOSE (3.10.4): no more SENDs, receiving goes on; UserCallError when closed or closing."""
         self._ensure_not_closing()
-        if self.state in (LISTEN, SYN_SENT, ESTABLISHED):
+        if self.state in (State.LISTEN, State.SYN_SENT, State.ESTABLISHED):
             self.obey(Event.CLOSE, now)
         else:
             self.fin_owed = True  # the state follows when the FIN leaves
 
     def abort(self, now: float) -> None:
         """ABORT (3.10.5): forget everything, with a RST where the diagram has one; UserCallError when CLOSED."""
-        if self.state is CLOSED:
+        if self.state is State.CLOSED:
             raise UserCallError("connection does not exist")
         self.obey(Event.ABORT, now)
 
@@ -247,7 +226,7 @@ class Endpoint:
         self.obey(event, now)
 
     def _ensure_not_closing(self) -> None:
-        if self.state is CLOSED:
+        if self.state is State.CLOSED:
             raise UserCallError("connection does not exist")
         if self.fin_owed or self.state in _CLOSING_STATES:
             raise UserCallError("connection closing")
@@ -276,6 +255,6 @@ class Endpoint:
             self.probe_owed = True
 
     def _retries(self) -> int:
-        if self.state is SYN_SENT:
+        if self.state is State.SYN_SENT:
             return self.config.syn_retries
-        return self.config.synack_retries if self.state is SYN_RECEIVED else self.config.retries
+        return self.config.synack_retries if self.state is State.SYN_RECEIVED else self.config.retries

@@ -2,109 +2,88 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from lab.tcp.flags import ACK, FIN, RST, SYN
 from lab.tcp.options import MAX_SHIFT, Offer, timestamp
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
 _KEPT_TEXT = 1 << 20
-_ZERO = Seq(0)
 _NOTHING = Offer()
-_PLAIN = (ACK, FIN | ACK)
 
 
+@dataclass(slots=True)
 class Half:
     """What one side of a connection has sent, gathered from its segments; any segment will do, also nonsense."""
 
-    __slots__ = (
-        "ack", "acks", "active", "edge", "ends", "fin_end", "iss", "nxt", "offer", "reset", "shift", "synchronized",
-        "text", "text_start", "tsval", "tsvals", "was_reset", "window",
-    )  # fmt: skip
+    iss: Seq | None = None
+    """Sequence number of its SYN."""
+    active: bool = False
+    """Its first SYN had no ACK."""
+    offer: Offer = _NOTHING
+    """The options of its SYN."""
+    nxt: Seq | None = None
+    """The highest sequence number sent, plus one."""
+    fin_end: Seq | None = None
+    """The sequence number behind its FIN."""
+    ack: Seq | None = None
+    """The highest acknowledgment number sent."""
+    edge: Seq | None = None
+    """The highest right edge of the window announced."""
+    window: int | None = None
+    """The window field of the last segment with ACK, None when that was a SYN and counted in bytes."""
+    shift: int = 0
+    """The window scale in use for the windows that it announces."""
+    tsval: int | None = None
+    """The last TSval."""
+    synchronized: bool = False
+    """It has sent something other than SYN and RST."""
+    reset: bool = False
+    """It has sent a RST, perhaps only to answer a segment that belongs to no connection."""
+    was_reset: bool = False
+    """It has ended this connection with a RST."""
+    text: bytearray = field(default_factory=bytearray)
+    """The last bytes sent."""
+    text_start: Seq = field(default_factory=lambda: Seq(0))
+    """The sequence number of the first of them."""
+    acks: set[int] = field(default_factory=set)
+    """Every acknowledgment number that it ever sent."""
+    ends: set[int] = field(default_factory=set)
+    """SEG.SEQ + SEG.LEN of every segment that it ever sent."""
+    tsvals: set[int] = field(default_factory=set)
+    """Every TSval that it ever sent."""
 
-    def __init__(self, before: Half | None = None) -> None:
-        self.iss: Seq | None = None
-        """Sequence number of its SYN."""
-        self.active = False
-        """Its first SYN had no ACK."""
-        self.offer = _NOTHING
-        """The options of its SYN."""
-        self.nxt: Seq | None = None
-        """The highest sequence number sent, plus one."""
-        self.fin_end: Seq | None = None
-        """The sequence number behind its FIN."""
-        self.ack: Seq | None = None
-        """The highest acknowledgment number sent."""
-        self.edge: Seq | None = None
-        """The highest right edge of the window announced."""
-        self.window: int | None = None
-        """The window field of the last segment with ACK, None when that was a SYN and counted in bytes."""
-        self.shift = 0
-        """The window scale in use for the windows that it announces."""
-        self.tsval: int | None = None
-        """The last TSval."""
-        self.synchronized = False
-        """It has sent something other than SYN and RST."""
-        self.reset = False
-        """It has sent a RST, perhaps only to answer a segment that belongs to no connection."""
-        self.was_reset = False
-        """It has ended this connection with a RST."""
-        self.text, self.text_start = bytearray(), _ZERO
-        """The last bytes sent, the first of which has the sequence number `text_start`."""
-        self.acks: set[int] = before.acks if before else set()
-        """Every acknowledgment number that it ever sent; a RST may answer also segments of an older connection."""
-        self.ends: set[int] = before.ends if before else set()
-        """SEG.SEQ + SEG.LEN of every segment that it ever sent."""
-        self.tsvals: set[int] = before.tsvals if before else set()
-        """Every TSval that it ever sent."""
+    def successor(self) -> Half:
+        """The same side of a new connection; a RST may answer also segments of the older one."""
+        return Half(acks=self.acks, ends=self.ends, tsvals=self.tsvals)
 
     def account(self, segment: Segment) -> None:
         """Add one segment that this side has sent."""
-        flags = segment.flags
-        if flags in _PLAIN and segment.seq == self.nxt and not segment.payload and not segment.options:
-            self._account_plain(segment)  # what the rest comes down to for most segments
-            return
-        end = segment.end if flags & (SYN | FIN) or segment.payload else segment.seq
+        flags, end, stamp = segment.flags, segment.end, timestamp(segment.options)
         self.ends.add(end)
-        if segment.options:
-            self._account_timestamp(segment)
-        if flags & ACK:
-            self.acks.add(segment.ack)
-            if not flags & RST:
-                self._account_ack(segment)
-        if flags & RST:
-            self._account_reset(segment)
-            return
-        if flags & SYN:
-            self._account_syn(segment)
-        if flags & FIN:
-            self.fin_end = end
-        self.synchronized = self.synchronized or not flags & SYN
-        if segment.payload:
-            self._account_text(segment)
-        if end != self.nxt and (self.nxt is None or end > self.nxt):
-            self.nxt = end
-
-    def _account_plain(self, segment: Segment) -> None:
-        seq, ack, flags, window = segment[:4]
-        if flags & FIN:
-            seq = self.nxt = self.fin_end = seq + 1
-        self.ends.add(seq)
-        self.acks.add(ack)
-        self.synchronized = True
-        if ack != self.ack or window != self.window:
-            self._account_ack(segment)
-
-    def _account_timestamp(self, segment: Segment) -> None:
-        stamp = timestamp(segment.options)
         if stamp is not None:
             self.tsval = stamp[0]
             self.tsvals.add(stamp[0])
-
-    def _account_reset(self, segment: Segment) -> None:
-        self.reset = True
-        # In SYN-SENT and SYN-RECEIVED a RST in the other side's numbers refuses one segment, not the connection.
-        if segment.seq == self.nxt and (self.synchronized or segment.flags & ACK):
-            self.was_reset = True
+        if flags & ACK:
+            self.acks.add(segment.ack)
+        if flags & RST:
+            self.reset = True
+            # In SYN-SENT and SYN-RECEIVED a RST in the other side's numbers refuses one segment, not the connection.
+            self.was_reset |= segment.seq == self.nxt and (self.synchronized or bool(flags & ACK))
+            return
+        if flags & ACK:
+            self._account_ack(segment)
+        if flags & SYN:
+            self._account_syn(segment)
+        else:
+            self.synchronized = True
+        if flags & FIN:
+            self.fin_end = end
+        if segment.payload:
+            self._account_text(segment)
+        if self.nxt is None or end > self.nxt:
+            self.nxt = end
 
     def _account_syn(self, segment: Segment) -> None:
         if self.iss is None:
@@ -123,18 +102,16 @@ class Half:
         )
 
     def _account_ack(self, segment: Segment) -> None:
-        ack, window = segment.ack, segment.window
-        if ack == self.ack and window == self.window:
-            return
-        if ack != self.ack and (self.ack is None or ack > self.ack):
+        ack, is_syn = segment.ack, segment.flags & SYN
+        edge = ack + (segment.window << (0 if is_syn else self.shift))
+        if self.ack is None or ack > self.ack:
             self.ack = ack
-        edge = ack + (window << (0 if segment.flags & SYN else self.shift))
         if self.edge is None or edge - self.edge > 0:
             self.edge = edge
-        self.window = None if segment.flags & SYN else window
+        self.window = None if is_syn else segment.window
 
     def _account_text(self, segment: Segment) -> None:
-        start = segment.seq + (segment.flags >> 1 & 1)
+        start = segment.text_start
         known = start - self.text_start
         if not 0 <= known <= len(self.text):
             self.text, self.text_start, known = bytearray(), start, 0
@@ -150,8 +127,6 @@ class Flow:
     `default_mss` is 536 over IPv4 and 1220 over IPv6. When a new connection takes the place of an old one between the
     same ports (a new ISS behind our SYN, or after a reset or two FINs), the bookkeeping starts anew.
     """
-
-    __slots__ = ("_answered", "_our_syns", "default_mss", "ours", "theirs")
 
     def __init__(self, default_mss: int = 536) -> None:
         self.default_mss = default_mss
@@ -171,7 +146,7 @@ class Flow:
         if segment.flags & (SYN | RST) == SYN:
             self._answered = False
             if self.ours.iss is not None and segment.seq != self.ours.iss:
-                self._our_syns.append(Half(self.ours))
+                self._our_syns.append(self.ours.successor())
         if self._our_syns:
             self._our_syns[-1].account(segment)
             if segment.flags & SYN and segment.seq != self.ours.iss:
@@ -185,27 +160,6 @@ class Flow:
         self.theirs.account(segment)
         if segment.flags & SYN:
             self._scale_windows()
-
-    def continues(self, segment: Segment) -> bool:
-        """Whether it is an ordinary ACK or FIN of the checked side, at the place where its last segment ended.
-
-        A short cut past the rules: such a segment breaks none of them (a test compares the two), and needs no
-        `recognise`. Most segments are such ones, and every one of the kernel passes here.
-        """
-        seq, ack, flags, window, options, payload, urgent, reserved, faults = segment
-        if options or payload or urgent or reserved or faults or flags not in _PLAIN:
-            return False
-        theirs, ours = self.theirs, self.ours
-        if seq != theirs.nxt or theirs.iss is None or theirs.was_reset or (theirs.fin_end is not None and flags != ACK):
-            return False
-        if ours.nxt is None or theirs.ack is None or theirs.edge is None or ours.offer.tsval is not None:
-            return False
-        return (
-            ack - theirs.ack >= 0
-            and ours.nxt - ack >= 0
-            and ack + (window << theirs.shift) - theirs.edge >= 0
-            and not self._our_syns
-        )
 
     def is_retransmission(self, segment: Segment) -> bool:
         """Whether all sequence numbers that it occupies were received before; to be asked before `received`."""
@@ -229,7 +183,7 @@ class Flow:
         if theirs.iss is not None and not passive and not over:
             return
         if theirs.nxt is not None or theirs.reset:
-            self.theirs = Half(theirs)
+            self.theirs = theirs.successor()
         self._answered = True
         for candidate in reversed(self._our_syns):
             if not syn.flags & ACK or (candidate.iss is not None and syn.ack == candidate.iss + 1):
@@ -237,7 +191,7 @@ class Flow:
                 break
         else:
             if over and not syn.flags & ACK:
-                self.ours = Half(ours)
+                self.ours = ours.successor()
         self._our_syns.clear()
 
     def _scale_windows(self) -> None:

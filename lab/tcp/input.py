@@ -5,19 +5,7 @@ Nothing is sent here: what the segment calls for is noted in the endpoint as owe
 
 from __future__ import annotations
 
-from lab.tcp.diagram import (
-    CLOSED,
-    CLOSING,
-    ESTABLISHED,
-    FIN_WAIT_1,
-    FIN_WAIT_2,
-    LAST_ACK,
-    LISTEN,
-    SYN_RECEIVED,
-    SYN_SENT,
-    TIME_WAIT,
-    Event,
-)
+from lab.tcp.diagram import Event
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.flags import ACK, FIN, RST, SYN, URG
 from lab.tcp.options import Offer, timestamp
@@ -26,21 +14,23 @@ from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 
 _TS_RECENT_LIFETIME_S = 24 * 86400.0
-_HALF, _MASK = 0x8000_0000, 0xFFFF_FFFF
-_ACK_OF_SYN, _ACK_OF_FIN = Event.ACK_OF_SYN, Event.ACK_OF_FIN
-_WITH_FIN = {None: Event.FIN, _ACK_OF_SYN: Event.FIN_AND_ACK_OF_SYN, _ACK_OF_FIN: Event.FIN_AND_ACK_OF_FIN}
-_FIN_IN_FLIGHT = (FIN_WAIT_1, CLOSING, LAST_ACK)
-_RECEIVING = (ESTABLISHED, SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2)
+_WITH_FIN = {
+    None: Event.FIN,
+    Event.ACK_OF_SYN: Event.FIN_AND_ACK_OF_SYN,
+    Event.ACK_OF_FIN: Event.FIN_AND_ACK_OF_FIN,
+}
+_FIN_IN_FLIGHT = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
+_RECEIVING = (State.ESTABLISHED, State.SYN_RECEIVED, State.FIN_WAIT_1, State.FIN_WAIT_2)
 
 
 def segment_arrives(endpoint: Endpoint, segment: Segment, now: float) -> None:
     """Process one segment of the other side; `now` in seconds."""
     state = endpoint.state
-    if state is LISTEN:
+    if state is State.LISTEN:
         _listen(endpoint, segment, now)
-    elif state is SYN_SENT:
+    elif state is State.SYN_SENT:
         _syn_sent(endpoint, segment, now)
-    elif state is CLOSED:
+    elif state is State.CLOSED:
         if not segment.flags & RST:
             _reset(endpoint, segment)
     else:
@@ -117,7 +107,7 @@ def _otherwise(endpoint: Endpoint, segment: Segment, now: float) -> None:
     """3.10.7.4, whose eight steps are numbered here; the third was about security and is gone."""
     seq, flags, payload = segment.seq, segment.flags, segment.payload
     if flags & SYN:
-        if endpoint.state is TIME_WAIT and _opens_again(endpoint, segment):
+        if endpoint.state is State.TIME_WAIT and _opens_again(endpoint, segment):
             _passive_open(endpoint, segment, Event.SYN_OF_NEW_CONNECTION, now)
             return
         if _crosses_ours(endpoint, segment):
@@ -128,11 +118,8 @@ def _otherwise(endpoint: Endpoint, segment: Segment, now: float) -> None:
         if seq != endpoint.rcv_nxt:
             _refuse(endpoint, segment, now)
             return
-        endpoint.ack_owed, payload, flags = (
-            True,
-            b"",
-            flags & ~FIN,
-        )  # RST, ACK and URG pass a shut window (3.4, MUST-66)
+        # RST, ACK and URG pass a shut window (3.4, MUST-66).
+        endpoint.ack_owed, payload, flags = True, b"", flags & ~FIN
     if flags & (RST | SYN):  # 2, 4
         _reset_or_syn(endpoint, seq, flags, now)
     elif flags & ACK:  # 5
@@ -146,14 +133,14 @@ def _progress(
 ) -> None:
     """What the segment means in all, its ACK, text and FIN together: at most one edge of the diagram."""
     event: Event | None = None
-    if before is SYN_RECEIVED:
-        event = _ACK_OF_SYN
+    if before is State.SYN_RECEIVED:
+        event = Event.ACK_OF_SYN
     elif before in _FIN_IN_FLIGHT and endpoint.snd_una == endpoint.fin_end:
-        event = _ACK_OF_FIN
+        event = Event.ACK_OF_FIN
     if before in _RECEIVING:
         if flags & URG:  # 6
             endpoint.rcv_up = max(endpoint.rcv_up, seq + segment.urgent)
-        kept = before is SYN_RECEIVED and endpoint.reassembly  # it came with the SYN
+        kept = before is State.SYN_RECEIVED and endpoint.reassembly  # it came with the SYN
         if (payload or flags & FIN or kept) and _text(endpoint, seq, payload, flags & FIN):  # 7, 8
             event = _WITH_FIN[event]
     if event is not None:
@@ -162,7 +149,7 @@ def _progress(
 
 def _crosses_ours(endpoint: Endpoint, segment: Segment) -> bool:
     """A SYN,ACK after a simultaneous open: figure 7 takes it as the ACK of our SYN, where step 1 would refuse it."""
-    if endpoint.state is not SYN_RECEIVED or endpoint.passive:
+    if endpoint.state is not State.SYN_RECEIVED or endpoint.passive:
         return False
     return segment.flags & (ACK | RST) == ACK and segment.seq == endpoint.irs
 
@@ -176,8 +163,8 @@ def _opens_again(endpoint: Endpoint, segment: Segment) -> bool:
         return segment.seq > endpoint.rcv_nxt
     if not endpoint.ts_ok:
         return True
-    age = (stamp[0] - endpoint.ts_recent) & _MASK
-    return 0 < age < _HALF or (age == 0 and segment.seq > endpoint.rcv_nxt)
+    age = Seq(stamp[0]) - endpoint.ts_recent
+    return age > 0 or (age == 0 and segment.seq > endpoint.rcv_nxt)
 
 
 def _timestamp_passes(endpoint: Endpoint, segment: Segment, seq: Seq, now: float) -> bool:
@@ -185,20 +172,18 @@ def _timestamp_passes(endpoint: Endpoint, segment: Segment, seq: Seq, now: float
     stamp = timestamp(segment.options)
     if stamp is None:
         return False
-    tsval = stamp[0]
-    if tsval != endpoint.ts_recent:
-        older = (tsval - endpoint.ts_recent) & _MASK >= _HALF
-        if older and now - endpoint.ts_recent_at < _TS_RECENT_LIFETIME_S:
-            endpoint.ack_owed = True
-            return False
+    older = Seq(stamp[0]) - endpoint.ts_recent < 0
+    if older and now - endpoint.ts_recent_at < _TS_RECENT_LIFETIME_S:
+        endpoint.ack_owed = True
+        return False
     if seq <= endpoint.last_ack_sent and (seq == endpoint.rcv_nxt or segment.end > endpoint.rcv_nxt):
-        endpoint.ts_recent, endpoint.ts_recent_at = tsval, now
+        endpoint.ts_recent, endpoint.ts_recent_at = stamp[0], now
     return True
 
 
 def _acceptable(endpoint: Endpoint, seq: Seq, payload: bytes, flags: int) -> bool:
     """Step 1: whether the segment touches the receive window (3.4, table 6)."""
-    length = len(payload) + (flags & FIN) + (flags >> 1 & 1)
+    length = len(payload) + bool(flags & FIN) + bool(flags & SYN)
     if not endpoint.rcv_wnd:
         return length == 0 and seq == endpoint.rcv_nxt
     if seq.within(endpoint.rcv_nxt, endpoint.rcv_wnd):
@@ -212,7 +197,7 @@ def _refuse(endpoint: Endpoint, segment: Segment, now: float) -> None:
     if flags & RST:
         return
     endpoint.ack_owed = True
-    if endpoint.state is TIME_WAIT and flags & FIN and segment.end == endpoint.rcv_nxt:
+    if endpoint.state is State.TIME_WAIT and flags & FIN and segment.end == endpoint.rcv_nxt:
         endpoint.obey(Event.FIN, now)  # sent again because our ACK got lost: steps 5 and 8 mean it, but step 1 stops it
 
 
@@ -220,13 +205,13 @@ def _reset_or_syn(endpoint: Endpoint, seq: Seq, flags: int, now: float) -> None:
     """Steps 2 and 4: only the exact number resets, all else in the window is asked about (RFC 5961 3.2 and 4.2)."""
     before = endpoint.state
     if flags & RST and seq == endpoint.rcv_nxt:
-        if before is SYN_RECEIVED and endpoint.passive:
+        if before is State.SYN_RECEIVED and endpoint.passive:
             endpoint.obey(Event.RST_AFTER_PASSIVE_OPEN, now)
             return
-        if before not in (CLOSING, LAST_ACK, TIME_WAIT):
-            endpoint.error = "connection refused" if before is SYN_RECEIVED else "connection reset"
+        if before not in (State.CLOSING, State.LAST_ACK, State.TIME_WAIT):
+            endpoint.error = "connection refused" if before is State.SYN_RECEIVED else "connection reset"
         endpoint.obey(Event.RST, now)
-    elif not flags & RST and before is SYN_RECEIVED and endpoint.passive:
+    elif not flags & RST and before is State.SYN_RECEIVED and endpoint.passive:
         endpoint.obey(Event.SYN_AFTER_PASSIVE_OPEN, now)
     else:
         endpoint.ack_owed = True
@@ -235,7 +220,7 @@ def _reset_or_syn(endpoint: Endpoint, seq: Seq, flags: int, now: float) -> None:
 def _acknowledgment_passes(endpoint: Endpoint, segment: Segment, seq: Seq, now: float) -> bool:
     """Step 5, its check and what it does to the send side; False: the segment is dropped (RFC 5961 5.2)."""
     ack = segment.ack
-    if endpoint.state is SYN_RECEIVED:
+    if endpoint.state is State.SYN_RECEIVED:
         if not endpoint.snd_una < ack <= endpoint.snd_nxt:
             _reset(endpoint, segment)
             return False

@@ -26,9 +26,7 @@ Options = tuple[Option, ...]
 MAX_SHIFT = 14
 """A larger window scale is used as this one (RFC 7323 2.3)."""
 _MOST_BYTES = 253  # behind kind and length, in an option whose length field is 255
-_ALIGNED_TIMESTAMP = b"\x01\x01\x08\x0a"
 _TWO_WORDS = struct.Struct("!II")
-_NOP: Option = ("NOP", None)
 
 
 class Known(NamedTuple):
@@ -51,12 +49,6 @@ def _integer(body: bytes) -> int:
 
 def _no_body(value: Any) -> bytes:
     if value is not None:
-        raise TypeError
-    return b""
-
-
-def _no_or_empty_body(value: Any) -> bytes:
-    if value not in (None, b""):
         raise TypeError
     return b""
 
@@ -86,7 +78,7 @@ def _times_text(value: Any) -> str:
 def _edges_text(value: Any) -> str:
     if not isinstance(value, tuple | list):
         return f"sack {value}"
-    return "sack " + " ".join(f"{left}:{right}" for left, right in zip(value[::2], value[1::2], strict=True))
+    return "sack " + value_text(("SAck", tuple(value)))
 
 
 def _cookie_text(value: Any) -> str:
@@ -98,7 +90,9 @@ KNOWN = (
     Known(1, "NOP", (), _no_body, lambda _: None, lambda _: "nop"),
     Known(2, "MSS", (2,), struct.Struct("!H").pack, _integer, lambda value: f"mss {value}"),
     Known(3, "WScale", (1,), struct.Struct("!B").pack, _integer, lambda value: f"wscale {value}"),
-    Known(4, "SAckOK", (0,), _no_or_empty_body, lambda _: b"", lambda _: "sackOK"),
+    Known(
+        4, "SAckOK", (0,), lambda value: _no_body(None if value == b"" else value), lambda _: b"", lambda _: "sackOK"
+    ),
     Known(5, "SAck", (8, 16, 24, 32), _edges, lambda body: struct.unpack(f"!{len(body) // 4}I", body), _edges_text),
     Known(8, "Timestamp", (8,), _times, _TWO_WORDS.unpack, _times_text),
     Known(34, "TFO", range(17), _raw, lambda body: body, _cookie_text),
@@ -120,7 +114,6 @@ class Offer(NamedTuple):
     fast_open: bool = False
 
     @classmethod
-    @lru_cache(maxsize=256)
     def of(cls, options: Options) -> Offer:
         """Read it from a SYN's options; a repeated option counts as its last one."""
         last: dict[str | int, Any] = dict(options)  # decode() admits no value of another shape under a known name
@@ -143,18 +136,12 @@ def value_of(options: Options, name: str | int) -> Value:
 
 def has(options: Options, name: str | int) -> bool:
     """Whether an option of that name is there."""
-    for option in options:  # noqa: SIM110  # any() takes twice as long, and this is asked of every segment
-        if option[0] == name:
-            return True
-    return False
+    return any(option[0] == name for option in options)
 
 
 def timestamp(options: Options) -> tuple[int, int] | None:
     """(TSval, TSecr), or None without a timestamps option."""
-    for name, value in options:
-        if name == "Timestamp":
-            return value  # type: ignore[return-value]  # decode() and encode() admit no other value under this name
-    return None
+    return value_of(options, "Timestamp")  # type: ignore[return-value]  # the codec admits no other under this name
 
 
 def text(name: str | int, value: Any) -> str:
@@ -204,18 +191,12 @@ def padded(options: Options) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
+@lru_cache(maxsize=1024)
 def decode(data: bytes) -> tuple[Options, str | None]:
     """The options in `data` and what is malformed, if anything: parsing ends there (RFC 9293 MUST-7).
 
     Everything behind the first EOL is padding and left out; so is the EOL when only zeros follow.
     """
-    if len(data) == 12 and data.startswith(_ALIGNED_TIMESTAMP):
-        return (_NOP, _NOP, ("Timestamp", _TWO_WORDS.unpack_from(data, 4))), None
-    return _decode(data) if data else ((), None)
-
-
-@lru_cache(maxsize=1024)
-def _decode(data: bytes) -> tuple[Options, str | None]:
     options: list[Option] = []
     at, end = 0, len(data)
     while at < end:
@@ -226,7 +207,7 @@ def _decode(data: bytes) -> tuple[Options, str | None]:
                 return tuple(options), "bytes other than zero behind the end of the option list"
             break
         if kind == 1:
-            options.append(_NOP)
+            options.append(("NOP", None))
             at += 1
             continue
         length = data[at + 1] if at + 1 < end else 0

@@ -6,27 +6,17 @@
 
 from __future__ import annotations
 
-from lab.tcp.diagram import (
-    CLOSE_WAIT,
-    CLOSED,
-    CLOSING,
-    ESTABLISHED,
-    FIN_WAIT_1,
-    LAST_ACK,
-    LISTEN,
-    SYN_RECEIVED,
-    SYN_SENT,
-    Event,
-)
+from lab.tcp.diagram import Event
 from lab.tcp.endpoint import Endpoint, Unacknowledged
 from lab.tcp.flags import ACK, FIN, PSH, RST, SYN
 from lab.tcp.options import Offer, Option, Options
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
+from lab.tcp.state import State
 
-_ZERO = Seq(0)
 _NOP: Option = ("NOP", None)
-_SENDING = (ESTABLISHED, SYN_RECEIVED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK)
+_BEFORE_A_SYN = (State.CLOSED, State.LISTEN)
+_SENDING = (State.ESTABLISHED, State.SYN_RECEIVED, State.FIN_WAIT_1, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK)
 _MASK = 0xFFFF_FFFF
 _MAX_FIELD = 0xFFFF
 _TIMESTAMP_SIZE = 12
@@ -34,24 +24,23 @@ _TIMESTAMP_SIZE = 12
 
 def next_segment(endpoint: Endpoint, flags: int, payload: bytes, now: float) -> Segment:
     """The segment that the endpoint would send when these flags are to be sent (3.10.7, 3.4)."""
-    ack = endpoint.rcv_nxt if flags & ACK else _ZERO
+    ack = endpoint.rcv_nxt if flags & ACK else Seq(0)
     if flags & SYN:
         return _next_syn(endpoint, flags, ack, payload, now)
     window = min(endpoint.rcv_wnd >> endpoint.rcv_shift, _MAX_FIELD)
     options: Options = (_NOP, _NOP, _timestamp(endpoint, flags, now)) if endpoint.ts_ok else ()
-    if (
-        endpoint.sack_ok and endpoint.reassembly and flags & ACK and not payload
-    ):  # full-sized text leaves no room for blocks
-        options += _sack(endpoint)
+    blocks = endpoint.reassembly.sack_blocks()
+    if endpoint.sack_ok and blocks and flags & ACK and not payload:  # full-sized text leaves no room for blocks
+        options += (_NOP, _NOP, ("SAck", blocks))
     return Segment(endpoint.snd_nxt, ack, flags, window, options, payload)
 
 
 def _next_syn(endpoint: Endpoint, flags: int, ack: Seq, payload: bytes, now: float) -> Segment:
-    state = endpoint.state
-    if state is CLOSED or state is LISTEN:
+    seq, window = endpoint.snd_nxt, endpoint.rcv_wnd
+    if endpoint.state in _BEFORE_A_SYN:
         seq, window = endpoint.next_iss, endpoint.config.window
-    else:
-        seq, window = (endpoint.iss if state in (SYN_SENT, SYN_RECEIVED) else endpoint.snd_nxt), endpoint.rcv_wnd
+    elif endpoint.state in (State.SYN_SENT, State.SYN_RECEIVED):
+        seq = endpoint.iss
     return Segment(seq, ack, flags, min(window, _MAX_FIELD), _syn_options(endpoint, flags, now), payload)
 
 
@@ -72,11 +61,6 @@ def _syn_options(endpoint: Endpoint, flags: int, now: float) -> Options:
     return tuple(options)
 
 
-def _sack(endpoint: Endpoint) -> Options:
-    blocks = endpoint.reassembly.sack_blocks()
-    return (_NOP, _NOP, ("SAck", blocks)) if blocks else ()
-
-
 def _timestamp(endpoint: Endpoint, flags: int, now: float) -> Option:
     tsval = (int(now * 1000) + endpoint.config.timestamp_offset) & _MASK
     return "Timestamp", (tsval, endpoint.ts_recent if flags & ACK else 0)
@@ -92,24 +76,22 @@ def segment_leaves(endpoint: Endpoint, segment: Segment, now: float) -> None:
     if control == SYN:
         _syn_leaves(endpoint, segment, now)
     elif control == RST:
-        if segment.seq == endpoint.snd_nxt and endpoint.state is not CLOSED and endpoint.state is not LISTEN:
+        if segment.seq == endpoint.snd_nxt and endpoint.state not in _BEFORE_A_SYN:
             endpoint.obey(Event.ABORT, now)
             endpoint.reset_owed = None
-    elif (control == FIN or (segment.payload and not control)) and flags & ACK and _may_send(endpoint):
+    elif not flags & ACK or endpoint.state not in _SENDING or endpoint.our_offer is None:
+        return
+    elif control == FIN or (segment.payload and not control):
         _text_leaves(endpoint, segment, now)
-
-
-def _may_send(endpoint: Endpoint) -> bool:
-    return endpoint.state in _SENDING and endpoint.our_offer is not None
 
 
 def _syn_leaves(endpoint: Endpoint, segment: Segment, now: float) -> None:
     state, flags = endpoint.state, segment.flags
-    if not flags & ACK and (state is CLOSED or state is LISTEN):
+    if not flags & ACK and state in _BEFORE_A_SYN:
         if endpoint.iss != segment.seq or endpoint.walked:
             endpoint.begin(segment.seq, passive=False)
-        endpoint.obey(Event.ACTIVE_OPEN if state is CLOSED else Event.SEND, now)
-    elif state is not (SYN_RECEIVED if flags & ACK else SYN_SENT):
+        endpoint.obey(Event.ACTIVE_OPEN if state is State.CLOSED else Event.SEND, now)
+    elif state is not (State.SYN_RECEIVED if flags & ACK else State.SYN_SENT):
         return
     endpoint.syn_owed = False
     if endpoint.our_offer is None:
@@ -152,7 +134,7 @@ def _text_leaves(endpoint: Endpoint, segment: Segment, now: float) -> None:
 def _queue(endpoint: Endpoint, segment: Segment, now: float) -> None:
     if not endpoint.unacknowledged:
         endpoint.retransmit_at = now + endpoint.rto.value
-    endpoint.unacknowledged.append(Unacknowledged(segment, segment.end, now))
+    endpoint.unacknowledged.append(Unacknowledged(segment, now))
 
 
 def _repeated(endpoint: Endpoint, segment: Segment) -> None:
@@ -173,7 +155,7 @@ def segments_owed(endpoint: Endpoint, now: float) -> list[Segment]:
         segments.append(next_segment(endpoint, RST, b"", now)._replace(seq=endpoint.reset_owed))
         endpoint.reset_owed = None
     if endpoint.syn_owed:
-        send(next_segment(endpoint, SYN | ACK if endpoint.state is SYN_RECEIVED else SYN, b"", now))
+        send(next_segment(endpoint, _syn_flags(endpoint), b"", now))
     if endpoint.retransmission_owed and (again := due_retransmission(endpoint, now)) is not None:
         endpoint.retransmission_owed = False
         send(again)
@@ -183,7 +165,7 @@ def segments_owed(endpoint: Endpoint, now: float) -> list[Segment]:
         waiting = endpoint.outgoing or endpoint.fin_owed
         if waiting and not endpoint.unacknowledged and endpoint.retransmit_at is None:
             endpoint.retransmit_at = now + endpoint.rto.value  # the window is shut: persist (3.8.6.1, SHLD-29)
-    if endpoint.ack_owed and endpoint.state is not SYN_SENT:
+    if endpoint.ack_owed and endpoint.state is not State.SYN_SENT:
         send(next_segment(endpoint, ACK, b"", now))
     return segments
 
@@ -194,8 +176,12 @@ def due_retransmission(endpoint: Endpoint, now: float) -> Segment | None:
         return None
     first = endpoint.unacknowledged[0].segment
     if first.flags & SYN:
-        return next_segment(endpoint, SYN | ACK if endpoint.state is SYN_RECEIVED else SYN, first.payload, now)
+        return next_segment(endpoint, _syn_flags(endpoint), first.payload, now)
     return next_segment(endpoint, first.flags, first.payload, now)._replace(seq=first.seq)
+
+
+def _syn_flags(endpoint: Endpoint) -> int:
+    return SYN | ACK if endpoint.state is State.SYN_RECEIVED else SYN
 
 
 def _next_text(endpoint: Endpoint, now: float) -> Segment | None:

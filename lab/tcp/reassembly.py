@@ -11,8 +11,6 @@ MAX_SACK_BLOCKS = 3
 class Reassembly:
     """Separate blocks of text, the most recently changed one first, and perhaps the place of a FIN."""
 
-    __slots__ = ("blocks", "fin")
-
     def __init__(self) -> None:
         self.blocks: list[tuple[Seq, bytes]] = []
         """Where each block starts, and its text."""

@@ -10,8 +10,6 @@ _AFTER_LOST_SYN_S = 3.0
 class RetransmissionTimeout:
     """The RTO of one connection, from round trips measured and timeouts suffered (RFC 6298 2, 5.5-5.7)."""
 
-    __slots__ = ("_initial", "_maximum", "_minimum", "rttvar", "srtt", "timeouts", "value")
-
     def __init__(self, initial: float, minimum: float, maximum: float) -> None:
         self.value = initial
         self.srtt: float | None = None

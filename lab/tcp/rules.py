@@ -8,14 +8,15 @@ function: its id and section, which segments it concerns, its sentence, and how 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from lab.tcp.flags import ACK, FIN, NS, RST, SYN, URG, letters
 from lab.tcp.flow import Flow
 from lab.tcp.options import MAX_SHIFT, has, padded, timestamp, value_of
 from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
 
-_HALF, _MASK = 0x8000_0000, 0xFFFF_FFFF
 _LINUX_LEAST_MSS = 48
 _SYN_OPTIONS = ("MSS", "WScale", "SAckOK", "TFO")
 
@@ -24,18 +25,11 @@ class Shape(NamedTuple):
     """What decides which rules can concern a segment at all."""
 
     flags: int
-    options: bool
-    """It has options."""
-    unusual: bool
-    """... other than exactly NOP, NOP, Timestamp."""
+    options: tuple[str | int, ...]
+    """Their names."""
     text: bool
     untidy: bool
     """A malformed header, a reserved bit or an urgent pointer: nothing that an ordinary segment has."""
-
-    @property
-    def control(self) -> int:
-        """Those of SYN, FIN and RST that are set."""
-        return self.flags & (SYN | FIN | RST)
 
 
 Check = Callable[[Flow, Segment], str | None]
@@ -81,28 +75,26 @@ def _not_syn(shape: Shape) -> bool:
     return not shape.flags & (SYN | RST)
 
 
-def _reset(shape: Shape) -> bool:
-    return bool(shape.flags & RST)
-
-
-def _without_ack(shape: Shape) -> bool:
-    return not shape.flags & ACK
-
-
 def _ack(shape: Shape) -> bool:
     return shape.flags & (ACK | RST) == ACK
 
 
-def _ack_after_syn(shape: Shape) -> bool:
-    return shape.flags & (ACK | RST | SYN) == ACK
-
-
-def _syn_ack(shape: Shape) -> bool:
-    return _syn(shape) and _ack(shape)
-
-
 def _text(shape: Shape) -> bool:
     return shape.text and not shape.flags & RST
+
+
+def _control(shape: Shape) -> int:
+    """Those of SYN, FIN and RST that are set."""
+    return shape.flags & (SYN | FIN | RST)
+
+
+def _options(shape: Shape) -> bool:
+    """It has options, other than the MSS alone of a SYN, which breaks no rule."""
+    return bool(shape.options) and not (shape.options == ("MSS",) and shape.flags & SYN)
+
+
+def _unusual_options(shape: Shape) -> bool:
+    return _options(shape) and shape.options != ("NOP", "NOP", "Timestamp")
 
 
 @rule("well-formed", "RFC 9293 3.1", concerns=lambda shape: shape.untidy)
@@ -119,7 +111,7 @@ def reserved_zero(_flow: Flow, segment: Segment) -> str | None:
     return None
 
 
-@rule("one-control", "RFC 9293 3.10.7", concerns=lambda shape: shape.control not in (0, SYN, FIN, RST))
+@rule("one-control", "RFC 9293 3.10.7", concerns=lambda shape: _control(shape) not in (0, SYN, FIN, RST))
 def one_control(_flow: Flow, segment: Segment) -> str | None:
     """At most one of SYN, FIN and RST is set."""
     return f"flags {letters(segment.flags)} ask for two of open, close and reset at once"
@@ -135,7 +127,7 @@ def ack_flag(flow: Flow, segment: Segment) -> str | None:
     return None
 
 
-@rule("ack-field", "RFC 9293 3.1", concerns=_without_ack)
+@rule("ack-field", "RFC 9293 3.1", concerns=lambda shape: not shape.flags & ACK)
 def ack_field_zero(_flow: Flow, segment: Segment) -> str | None:
     """Without the ACK bit the acknowledgment field means nothing and is sent as zero."""
     return f"the acknowledgment field is {segment.ack:d} and the ACK bit is clear" if segment.ack else None
@@ -147,7 +139,7 @@ def urgent_zero(_flow: Flow, segment: Segment) -> str | None:
     return f"the urgent pointer is {segment.urgent} and the URG bit is clear" if segment.urgent else None
 
 
-@rule("option-once", "RFC 9293 3.1", concerns=lambda shape: shape.unusual)
+@rule("option-once", "RFC 9293 3.1", concerns=_unusual_options)
 def options_once(_flow: Flow, segment: Segment) -> str | None:
     """No option but NOP occurs twice."""
     names = [name for name, _ in segment.options if name != "NOP"]
@@ -159,7 +151,7 @@ def options_once(_flow: Flow, segment: Segment) -> str | None:
 @rule(
     "syn-options",
     "RFC 9293 3.2, RFC 7323 2.2, RFC 2018 2, RFC 7413 4.1.1",
-    concerns=lambda shape: shape.unusual and not shape.flags & SYN,
+    concerns=lambda shape: _unusual_options(shape) and not shape.flags & SYN,
 )
 def syn_options(_flow: Flow, segment: Segment) -> str | None:
     """MSS, window scale, SACK-permitted and the Fast Open cookie occur in SYN segments only."""
@@ -167,14 +159,14 @@ def syn_options(_flow: Flow, segment: Segment) -> str | None:
     return f"{', '.join(names)} in a segment without SYN" if names else None
 
 
-@rule("window-scale", "RFC 7323 2.3", concerns=lambda shape: shape.unusual and _syn(shape))
+@rule("window-scale", "RFC 7323 2.3", concerns=lambda shape: _unusual_options(shape) and _syn(shape))
 def shift_in_range(_flow: Flow, segment: Segment) -> str | None:
     """The window scale is at most 14."""
     shift = value_of(segment.options, "WScale")
     return f"window scale {shift} is larger than 14" if isinstance(shift, int) and shift > MAX_SHIFT else None
 
 
-@rule("offered", "RFC 7323 1.3, RFC 2018 2", concerns=lambda shape: shape.options and _syn_ack(shape))
+@rule("offered", "RFC 7323 1.3, RFC 2018 2", concerns=lambda shape: _options(shape) and _syn(shape) and _ack(shape))
 def only_offered(flow: Flow, segment: Segment) -> str | None:
     """A SYN,ACK has window scale, SACK-permitted and timestamps only if the SYN had them."""
     if flow.theirs.active:
@@ -195,7 +187,7 @@ def timestamp_present(flow: Flow, segment: Segment) -> str | None:
     return "no timestamps option, though both SYNs had one"
 
 
-@rule("timestamp-absent", "RFC 7323 3.2", concerns=lambda shape: shape.options and not shape.flags & SYN)
+@rule("timestamp-absent", "RFC 7323 3.2", concerns=lambda shape: _options(shape) and not shape.flags & SYN)
 def timestamp_absent(flow: Flow, segment: Segment) -> str | None:
     """When not both SYNs had timestamps no segment has them."""
     if flow.timestamps or timestamp(segment.options) is None:
@@ -203,7 +195,7 @@ def timestamp_absent(flow: Flow, segment: Segment) -> str | None:
     return "a timestamps option, though not both SYNs had one"
 
 
-@rule("tsecr", "RFC 7323 3.2", concerns=lambda shape: shape.options)
+@rule("tsecr", "RFC 7323 3.2", concerns=_options)
 def tsecr_echoes(flow: Flow, segment: Segment) -> str | None:
     """TSecr repeats a TSval that we have sent; without the ACK bit it is zero."""
     stamp = timestamp(segment.options)
@@ -216,11 +208,11 @@ def tsecr_echoes(flow: Flow, segment: Segment) -> str | None:
     return f"TSecr {stamp[1]} is no TSval that was ever sent"
 
 
-@rule("tsval", "RFC 7323 3.2, 5.4", concerns=lambda shape: shape.options)
+@rule("tsval", "RFC 7323 3.2, 5.4", concerns=_options)
 def tsval_advances(flow: Flow, segment: Segment) -> str | None:
     """TSval never goes back."""
     stamp, last = timestamp(segment.options), flow.theirs.tsval
-    if stamp is None or last is None or stamp[0] == last or (stamp[0] - last) & _MASK < _HALF:
+    if stamp is None or last is None or Seq(stamp[0]) - last >= 0:
         return None
     return f"TSval {stamp[0]} is older than the last one, {last}"
 
@@ -234,7 +226,7 @@ def iss_constant(flow: Flow, segment: Segment) -> str | None:
     return f"a SYN with sequence number {segment.seq:d} on a connection whose ISS is {iss:d}"
 
 
-@rule("syn-ack", "RFC 9293 3.5", concerns=_syn_ack)
+@rule("syn-ack", "RFC 9293 3.5", concerns=lambda shape: _syn(shape) and _ack(shape))
 def syn_acknowledged(flow: Flow, segment: Segment) -> str | None:
     """A SYN,ACK acknowledges our SYN."""
     iss = flow.ours.iss
@@ -243,7 +235,7 @@ def syn_acknowledged(flow: Flow, segment: Segment) -> str | None:
     return f"the SYN,ACK has ack {segment.ack:d} and does not cover our SYN {iss:d}"
 
 
-@rule("syn-text", "RFC 9293 3.4, RFC 7413 4", concerns=lambda shape: shape.text and _syn(shape))
+@rule("syn-text", "RFC 9293 3.4, RFC 7413 4", concerns=lambda shape: _text(shape) and _syn(shape))
 def syn_without_text(flow: Flow, segment: Segment) -> str | None:
     """A SYN carries data only with TCP Fast Open."""
     if has(segment.options, "TFO") or flow.ours.offer.fast_open:
@@ -274,7 +266,7 @@ def seq_continuous(flow: Flow, segment: Segment) -> str | None:
 def same_text(flow: Flow, segment: Segment) -> str | None:
     """What is sent again has the same bytes."""
     theirs = flow.theirs
-    start = segment.seq + (segment.flags >> 1 & 1)
+    start = segment.text_start
     if start == theirs.nxt:
         return None
     at = start - theirs.text_start
@@ -296,7 +288,7 @@ def nothing_behind_fin(flow: Flow, segment: Segment) -> str | None:
     return f"{segment.end - fin_end} sequence numbers behind its FIN"
 
 
-@rule("fin", "RFC 9293 3.6", concerns=lambda shape: shape.control == FIN)
+@rule("fin", "RFC 9293 3.6", concerns=lambda shape: _control(shape) == FIN)
 def fin_in_place(flow: Flow, segment: Segment) -> str | None:
     """The FIN is the last of all that was sent."""
     nxt = flow.theirs.nxt
@@ -327,7 +319,11 @@ def ack_advances(flow: Flow, segment: Segment) -> str | None:
     return f"ack {ack:d} goes back by {last - ack} from {last:d}"
 
 
-@rule("window-edge", "RFC 9293 3.8.6 SHLD-14, RFC 7323 2.4", concerns=_ack_after_syn)
+@rule(
+    "window-edge",
+    "RFC 9293 3.8.6 SHLD-14, RFC 7323 2.4",
+    concerns=lambda shape: _ack(shape) and not shape.flags & SYN,
+)
 def edge_stays(flow: Flow, segment: Segment) -> str | None:
     """After the SYN the right edge of the window is not pulled back, but for rounding to the window scale."""
     theirs = flow.theirs
@@ -359,7 +355,7 @@ def text_fits_mss(flow: Flow, segment: Segment) -> str | None:
     return f"{len(segment.payload)} bytes of data and {taken} of options, but our MSS is {mss}"
 
 
-@rule("sack-permitted", "RFC 2018 2", concerns=lambda shape: shape.unusual)
+@rule("sack-permitted", "RFC 2018 2", concerns=_unusual_options)
 def sack_permitted(flow: Flow, segment: Segment) -> str | None:
     """SACK is used only if our SYN permitted it."""
     if flow.ours.offer.sack_permitted or not has(segment.options, "SAck"):
@@ -367,7 +363,7 @@ def sack_permitted(flow: Flow, segment: Segment) -> str | None:
     return "a SACK option, though our SYN did not permit it"
 
 
-@rule("sack-blocks", "RFC 2018 3, 4, RFC 2883 4", concerns=lambda shape: shape.unusual and _ack(shape))
+@rule("sack-blocks", "RFC 2018 3, 4, RFC 2883 4", concerns=lambda shape: _unusual_options(shape) and _ack(shape))
 def sack_in_range(flow: Flow, segment: Segment) -> str | None:
     """SACK blocks report what we have sent beyond the acknowledgment number; only the first may lie before it."""
     blocks, ours = value_of(segment.options, "SAck"), flow.ours
@@ -388,7 +384,7 @@ def silent_after_reset(flow: Flow, _segment: Segment) -> str | None:
     return "it has reset this connection before" if flow.theirs.was_reset else None
 
 
-@rule("reset", "RFC 9293 3.5.2, 3.10.7.1, 3.10.5", concerns=_reset)
+@rule("reset", "RFC 9293 3.5.2, 3.10.7.1, 3.10.5", concerns=lambda shape: bool(shape.flags & RST))
 def reset_in_our_numbers(flow: Flow, segment: Segment) -> str | None:
     """A RST stands at SND.NXT or answers a segment in its own numbers."""
     theirs, ours, seq = flow.theirs, flow.ours, segment.seq
@@ -406,38 +402,22 @@ def reset_in_our_numbers(flow: Flow, segment: Segment) -> str | None:
 RULES = tuple(_rules)
 """All of them, as the documentation lists them."""
 
-_chosen: dict[int, tuple[Rule, ...]] = {}
-
 
 def rules_for(segment: Segment) -> tuple[Rule, ...]:
-    """The rules that can concern this segment: looked up by its shape, so that an ordinary one is judged quickly."""
-    flags, options = segment.flags, segment.options
-    key = flags
-    if segment.payload:
-        key |= 1 << 9
-    if options and not (flags & SYN and len(options) == 1 and options[0][0] == "MSS"):  # that alone breaks no rule
-        key |= 1 << 10
-        if len(options) != 3 or not options[0][0] == options[1][0] == "NOP" or options[2][0] != "Timestamp":
-            key |= 1 << 11
-    if segment.faults or segment.reserved or segment.urgent or flags & NS:
-        key |= 1 << 12
-    rules = _chosen.get(key)
-    if rules is None:
-        shape = Shape(flags, *(bool(key >> bit & 1) for bit in (10, 11, 9, 12)))
-        rules = _chosen[key] = tuple(each for each in RULES if each.concerns(shape))
-    return rules
+    """The rules that can concern this segment."""
+    names = tuple([name for name, _ in segment.options])
+    untidy = bool(segment.faults or segment.reserved or segment.urgent or segment.flags & NS)
+    return _rules_for(Shape(segment.flags, names, bool(segment.payload), untidy))
+
+
+@lru_cache(maxsize=1024)
+def _rules_for(shape: Shape) -> tuple[Rule, ...]:
+    return tuple([each for each in RULES if each.concerns(shape)])
 
 
 def judge(flow: Flow, segment: Segment) -> tuple[Breach, ...]:
     """The checked side put this on the wire: the rules it breaks, () when it keeps them all; accounts for it."""
-    if flow.continues(segment):
-        flow.theirs.account(segment)
-        return ()
     flow.recognise(segment)
-    breaches: tuple[Breach, ...] = ()
-    for each in rules_for(segment):
-        message = each.check(flow, segment)
-        if message is not None:
-            breaches += (Breach(each, segment, message),)
+    checked = [(each, each.check(flow, segment)) for each in rules_for(segment)]
     flow.received(segment)
-    return breaches
+    return tuple([Breach(each, segment, message) for each, message in checked if message is not None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lab.tcp.flags import FIN, letters
+from lab.tcp.flags import FIN, SYN, letters
 from lab.tcp.options import Options
 from lab.tcp.sequence import Seq
 
@@ -31,8 +31,12 @@ class Segment(NamedTuple):
     @property
     def length(self) -> int:
         """SEG.LEN: the sequence numbers it occupies, payload plus one each for SYN and FIN (RFC 9293 3.4)."""
-        flags = self.flags
-        return len(self.payload) + (flags & FIN) + (flags >> 1 & 1)  # bit 0 is FIN, bit 1 is SYN
+        return len(self.payload) + bool(self.flags & SYN) + bool(self.flags & FIN)
+
+    @property
+    def text_start(self) -> Seq:
+        """The sequence number of the first byte of the payload: a SYN comes before it."""
+        return self.seq + bool(self.flags & SYN)
 
     @property
     def end(self) -> Seq:

@@ -6,7 +6,6 @@ from typing import Self
 
 _MASK = 0xFFFF_FFFF
 _HALF = 0x8000_0000
-_new = int.__new__
 
 
 class Seq(int):
@@ -25,7 +24,7 @@ class Seq(int):
     # `.real` is the plain integer: its arithmetic is several times as fast as calling int's methods here.
 
     def __add__(self, count: int) -> Seq:
-        return _new(Seq, (self.real + count) & _MASK)
+        return Seq(self.real + count)
 
     def __sub__(self, other: int) -> int:
         return ((self.real - other.real + _HALF) & _MASK) - _HALF

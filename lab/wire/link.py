@@ -23,7 +23,7 @@ _TIMESPEC = struct.Struct("=qq")
 _RECEIVE_BUFFER = 8 << 20
 _PLAUSIBLE_DELAY_NS = 60_000_000_000
 _SIOCETHTOOL, _ETHTOOL_GDRVINFO = 0x8946, 3
-_DRIVER_INFO_SIZE, _DRIVER_NAME = 196, slice(4, 36)  # struct ethtool_drvinfo of linux/ethtool.h
+_DRIVER_INFO = struct.Struct("=I32s160x")  # struct ethtool_drvinfo of linux/ethtool.h
 _OWN_MAC = bytes.fromhex("0200000000")  # how the hardware addresses begin that the lab gives its interfaces
 
 
@@ -126,16 +126,13 @@ def _ensure_ours(bound: socket.socket) -> None:
     What counts is what the interface is, not its name, which anything can have.
     """
     interface, _, _, _, address = bound.getsockname()
-    info = array.array("B", bytes(_DRIVER_INFO_SIZE))
-    info[:4] = array.array("B", struct.pack("=I", _ETHTOOL_GDRVINFO))
+    info = array.array("B", _DRIVER_INFO.pack(_ETHTOOL_GDRVINFO, b""))
     try:
-        fcntl.ioctl(
-            bound, _SIOCETHTOOL, struct.pack("16sP", interface.encode(), info.buffer_info()[0]).ljust(40, b"\0")
-        )
+        fcntl.ioctl(bound, _SIOCETHTOOL, struct.pack("16sP16x", interface.encode(), info.buffer_info()[0]))
     except OSError:  # it has no driver to speak of, as the loopback interface
         driver = ""
     else:
-        driver = bytes(info[_DRIVER_NAME]).rstrip(b"\0").decode(errors="replace")
+        driver = _DRIVER_INFO.unpack(info)[1].rstrip(b"\0").decode(errors="replace")
     if driver != "veth" or not address.startswith(_OWN_MAC):
         what = f"{driver or 'no driver'}, {address.hex(':')}"
         raise PermissionError(errno.EPERM, f"{interface} ({what}) is no veth of the lab, which sends on nothing else")

@@ -71,8 +71,8 @@ def test_only_what_was_asked_for_is_run_and_told() -> None:
 def test_text_in_chinese_fits_eighty_columns() -> None:
     done = run_lab("claims", "C85", "-6", "--lang", "zh")
     assert done.returncode == 0
-    assert "C85  已演示  Linux 并非如此" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("共 1 条：1 已演示（Linux ")
+    assert "C85  已验证  Linux 与文章不同" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("共 1 条：1 已验证（Linux ")
 
 
 @pytest.mark.parametrize(("asked", "near"), [("C129", "did you mean C"), ("handshake", "they are C1 to C128")])

@@ -9,13 +9,13 @@ that were met before are not explored again, but every way to reach them counts 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import NamedTuple
 
 from lab.tcp.diagram import CLOSE_WAIT, ESTABLISHED
-from lab.tcp.endpoint import Config, Endpoint, Unacknowledged
+from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.input import segment_arrives
 from lab.tcp.output import segments_owed
-from lab.tcp.reassembly import Reassembly
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 
@@ -23,12 +23,6 @@ MAX_DEPTH = 400
 OPEN = (ESTABLISHED, CLOSE_WAIT)
 Action = tuple[str, bytes]
 """("send", text) or ("close", b""): what a user does once the connection is open."""
-_PLAIN = tuple(
-    name
-    for name in Endpoint.__slots__
-    if name
-    not in {"config", "walked", "replies", "unacknowledged", "reassembly", "rto", "ahead", "outgoing", "received"}
-)
 
 
 class OnItsWay(NamedTuple):
@@ -186,22 +180,12 @@ def _time_passes(world: World) -> World | None:
 
 
 def _copy(end: Endpoint) -> Endpoint:
-    twin: Endpoint = Endpoint.__new__(Endpoint)
-    for name in _PLAIN:
-        setattr(twin, name, getattr(end, name))
-    twin.config = end.config
+    twin = copy(end)
     twin.walked, twin.replies, twin.ahead = end.walked[-1:], end.replies[:], end.ahead[:]
     twin.outgoing, twin.received = end.outgoing[:], end.received[:]
-    twin.unacknowledged = []
-    for entry in end.unacknowledged:
-        again = Unacknowledged(entry.segment, entry.end, entry.sent_at)
-        again.retransmitted = entry.retransmitted
-        twin.unacknowledged.append(again)
-    twin.reassembly = Reassembly()
-    twin.reassembly.blocks, twin.reassembly.fin = end.reassembly.blocks[:], end.reassembly.fin
-    twin.rto = type(end.rto).__new__(type(end.rto))
-    for name in end.rto.__slots__:
-        setattr(twin.rto, name, getattr(end.rto, name))
+    twin.unacknowledged = [copy(entry) for entry in end.unacknowledged]
+    twin.reassembly, twin.rto = copy(end.reassembly), copy(end.rto)
+    twin.reassembly.blocks = end.reassembly.blocks[:]
     return twin
 
 

@@ -244,7 +244,7 @@ def test_text_has_the_three_columns_and_the_evidence() -> None:
     assert "C2  not run  the article is right" in lines
     assert "  teh                       the                       Letters." in lines
     assert total_line(found, "6.1") == "3 in all: 1 confirmed, 2 not run (Linux 6.1)"
-    assert total_line(found, "6.1", "zh") == "共 3 条：1 已演示，2 未运行（Linux 6.1）"
+    assert total_line(found, "6.1", "zh") == "共 3 条：1 已验证，2 未运行（Linux 6.1）"
 
 
 def test_a_part_of_the_claims_has_no_misprints() -> None:

@@ -152,7 +152,7 @@ def test_a_dropped_frame_changes_nothing(family: int) -> None:
 
 
 def believes_any_reset(patch: pytest.MonkeyPatch) -> None:
-    arrives = segment_arrives  # under its name stands what replaces it
+    arrives = segment_arrives
 
     def arrive_at_the_edge(endpoint: Endpoint, segment: Segment, now: float) -> None:
         arrives(endpoint, segment._replace(seq=endpoint.rcv_nxt) if segment.flags & RST else segment, now)

@@ -120,6 +120,8 @@ CASES = (
          theirs("PA", 1, 1, b"abcdef")),
     Case("in-window", (*SCALED[:2], ours("A", 1, 1, window=300)), theirs("PA", 1, 1, bytes(1200)),
          theirs("PA", 1, 1, bytes(1201))),
+    Case("in-window", (*OPENED[:2], ours("A", 1, 1, window=5), ours("A", 1, 0, window=8), ours("A", 1, 1, window=8)),
+         theirs("PA", 1, 1, b"abcdefgh"), theirs("PA", 1, 1, b"abcdefghi")),
     Case("mss", OPENED, theirs("PA", 1, 1, bytes(536)), theirs("PA", 1, 1, bytes(537))),
     Case("mss", (ours("S", 0, options=(("MSS", 100), *stamp(50, 0))), *STAMPED[1:]),
          theirs("PA", 1, 1, bytes(88), options=stamp(901, 51)), theirs("PA", 1, 1, bytes(89), options=stamp(901, 51))),
