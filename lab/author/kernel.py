@@ -12,7 +12,7 @@ from lab.host import sysctls, veth
 from lab.host.addresses import Pair
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE
-from lab.host.sockets import KernelSocket, Result
+from lab.host.sockets import CallResult, KernelSocket
 from lab.record.events import CheckKind
 from lab.record.expectation import Row
 from lab.record.kernel_state import KernelState
@@ -129,7 +129,7 @@ class Kernel:
         """
         largest = int(self._recorder.recording.sysctls["net.ipv4.tcp_rmem"].split()[2])
         with closing(self._socket()) as any_socket:
-            return self.shift_for(max(largest, any_socket.most_receive_buffer()))
+            return self.shift_for(max(largest, any_socket.max_receive_buffer()))
 
     def shift_for(self, window: int) -> int:
         """The least window scale with which so many bytes fit the 16 bits of the window field; never above 14."""
@@ -180,7 +180,7 @@ class Kernel:
             raise
         except OSError as refused:
             raise ScenarioError(str(refused)) from None
-        self._recorder.call(name, shown, Result(), None)
+        self._recorder.call(name, shown, CallResult(), None)
 
     # States and timers of its connections.
 
@@ -218,8 +218,8 @@ class Kernel:
         expected = f"{timer}, {seconds:g} s" if timer else "none"
         got = f"{seen.timer}, {seen.expires_ms / 1000:g} s" if seen.timer else "none"
         number, history = of.conversation.number, self._switchboard.history
-        left = seconds - (now_ns - history.set_ns(number)) / 1e9
-        least = window(left, self._switchboard.delays.since(history.last_ns(number))).earliest
+        left = seconds - (now_ns - history.timer_set_ns(number)) / 1e9
+        least = window(left, self._switchboard.delays.since(history.last_segment_ns(number))).earliest
         agrees = seen.timer == timer and (not timer or least <= seen.expires_ms / 1000 <= seconds + EARLY_S)
         self._recorder.check(
             "timer", (Row("timer", expected, got, agrees),), connection=number, state=seen.state,
@@ -233,13 +233,13 @@ class Kernel:
         """
         switchboard, conversation = self._switchboard, of.conversation
         number, history = conversation.number, switchboard.history
-        began_ns = history.last_ns(number)
+        began_ns = history.last_segment_ns(number)
         earliest_ns, latest_ns = window(after).after(began_ns)
         with switchboard.waiting_for("its end", began_ns, latest_ns):
             polled = poll_until_gone(
-                switchboard, conversation, began_ns, earliest_ns, latest_ns + GRACE_NS, only_news=True
+                switchboard, conversation, began_ns, earliest_ns, latest_ns + GRACE_NS, ignore_retransmissions=True
             )
-        since_cause = (began_ns - history.set_ns(number)) / 1e9
+        since_cause = (began_ns - history.timer_set_ns(number)) / 1e9
         allowed = window(after, switchboard.delays.since(began_ns), set_before=since_cause)
         earliest_ns, latest_ns = allowed.after(began_ns)
         switchboard.expect_nothing_left(conversation, "nothing until the end of the connection")
@@ -259,9 +259,9 @@ class Kernel:
         seen = self._look(of)
         settings, info = self._recorder.recording.sysctls, self.tcp_info(of)
         if seen.state is State.SYN_SENT:
-            return timers.of_syn(settings)
+            return timers.syn_schedule(settings)
         if seen.state is State.SYN_RECEIVED:
-            return timers.of_crossed_syn_ack(settings) if info else timers.of_syn_ack(settings)
+            return timers.crossed_syn_ack_schedule(settings) if info else timers.syn_ack_schedule(settings)
         if not info or not info["rto"]:
             if info or seen.state is State.CLOSED:  # a socket that is being dismantled has an RTO of 0
                 self._ensure_in_time(of, timers.bounds(settings).earliest)
@@ -274,7 +274,7 @@ class Kernel:
             summary="the kernel's retransmission timeout is out of its bounds",
             why="the timeout has a least and a greatest value   RFC 6298 2.4, 2.5",
         )  # fmt: skip
-        return timers.of_synchronized(settings, rto, orphan=not seen.inode)
+        return timers.synchronized_schedule(settings, rto, orphan=not seen.inode)
 
     def first_timeout(self, round_trip: float) -> Window:
         """The RTO of a connection of which one round trip was measured, all in seconds; it is in whole jiffies.
@@ -304,7 +304,7 @@ class Kernel:
             return least
         longest = most[0] if len(most) == len(least) else timers.TIME_WAIT_S
         now_ns = time.monotonic_ns()  # before the look: rather less than was set, which what is left still fits
-        set_to = self._look(of).expires_ms / 1000 + (now_ns - history.last_ns(number)) / 1e9
+        set_to = self._look(of).expires_ms / 1000 + (now_ns - history.last_segment_ns(number)) / 1e9
         return (min(max(set_to, least[0]), longest),) * len(least)
 
     def inet_diag(self, of: Remote) -> KernelState:
@@ -333,7 +333,7 @@ class Kernel:
 
     def _ensure_in_time(self, of: Remote, seconds: float) -> None:
         """NotApplicable when a timer of so many seconds may have run out before anybody looked at the connection."""
-        later = (time.monotonic_ns() - self._switchboard.history.last_ns(of.conversation.number)) / 1e9
+        later = (time.monotonic_ns() - self._switchboard.history.last_segment_ns(of.conversation.number)) / 1e9
         if later > seconds:
             raise NotApplicable(
                 f"this machine was held up for {later:.1f} s, and the kernel's timer was over before anybody could look"
@@ -351,19 +351,21 @@ class Kernel:
                 wake_ns = now_ns + max(pause_ns, seen.expires_ms * 1_000_000)
                 if not self._switchboard.wait(min(wake_ns, deadline_ns)):
                     pause_ns = min(2 * pause_ns, _LONGEST_PAUSE_NS)
-                seen = self._look(at) if isinstance(at, Listener) else self._states.glance(at.conversation.number)
+                seen = (
+                    self._look(at) if isinstance(at, Listener) else self._states.observe_change(at.conversation.number)
+                )
                 now_ns = time.monotonic_ns()
         return seen.state
 
     def _look(self, at: Remote | Listener) -> KernelState:
         if isinstance(at, Listener):
-            return self._states.look_at_listener(at.address, at.port)
+            return self._states.observe_listener(at.address, at.port)
         conversation = at.conversation
         if conversation.number < 0:
             raise ScenarioError(
                 f"the peer on port {conversation.port} has no connection yet, so the kernel has no state for it"
             )
-        return self._states.look(conversation.number)
+        return self._states.observe(conversation.number)
 
 
 def _state(named: State | str) -> State:

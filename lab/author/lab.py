@@ -17,7 +17,7 @@ from lab.author.sockets import Listener
 from lab.crowd.crowd import Crowds
 from lab.host import sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, AddressPool, ipv6_is_available
-from lab.host.inet_diag import StateLookup
+from lab.host.inet_diag import InetDiag
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
 from lab.record.events import Recording
@@ -31,8 +31,8 @@ from lab.session.tolerance import ATTEMPTS
 from lab.tcp.endpoint import Config
 from lab.tcp.sequence import Seq
 from lab.wire import crafting
-from lab.wire.echo import Echo
 from lab.wire.faults import Fault
+from lab.wire.icmp import Echo
 from lab.wire.link import PacketLink
 
 _FIRST_PORT = 40001
@@ -212,19 +212,19 @@ class Lab:
 
     def catch_up(self) -> None:
         """Record the state changes that the tracepoint has seen since the last time."""
-        self.switchboard.kernel_states.catch_up()
+        self.switchboard.kernel_states.read_tracepoint()
 
     def look_around(self) -> None:
         """Record frames and states that have come meanwhile, without waiting."""
         while self.switchboard.receive(0):
             pass
         for conversation in self.switchboard.conversations.values():
-            self.switchboard.kernel_states.glance(conversation.number)
+            self.switchboard.kernel_states.observe_change(conversation.number)
         self.catch_up()
 
     def finish(self) -> None:
         """End the scenario: every segment of the kernel must have been expected, retransmissions apart."""
-        self._recorder.over = True
+        self._recorder.finished = True
         self.switchboard.fence()
         for conversation in self.switchboard.conversations.values():
             self.switchboard.expect_nothing_left(conversation, "nothing else was sent")
@@ -242,7 +242,7 @@ class Lab:
         self.network = self._given or Network(addresses, routed=self._routed)
         undo.callback(self.network.close)
         self._set_sysctls()
-        lookup = StateLookup(self.network.kernel)
+        lookup = InetDiag(self.network.kernel)
         undo.callback(lookup.close)
         with self.network.peer.entered():
             link = PacketLink(PEER_INTERFACE)

@@ -178,7 +178,7 @@ class Peer:
         self._ensure_in_contact()
         if during:
             deadline_ns = time.monotonic_ns() + int(during * 1e9)
-            self._switchboard.wait_for_news(self.conversation, deadline_ns, "silence")
+            self._switchboard.wait_for_new_segment(self.conversation, deadline_ns, "silence")
         self._switchboard.fence()
         self._switchboard.expect_nothing_left(self.conversation, "silence", CheckKind.SILENCE)
 
@@ -322,12 +322,12 @@ class Peer:
         self._ensure_in_contact()
         switchboard, conversation = self._switchboard, self.conversation
         recorder = switchboard.recorder
-        deadline_ns = time.monotonic_ns() + int(recorder.readings.patience(within) * 1e9)
+        deadline_ns = time.monotonic_ns() + int(recorder.readings.timeout(within) * 1e9)
         while True:
             if not conversation.inbox and not switchboard.wait_for_segment(conversation, deadline_ns, letters):
                 self._nothing_came(letters, within)
             at = conversation.inbox.pop(0)
-            frame, segment = switchboard.history.arrival(at)
+            frame, segment = switchboard.history.frame_and_segment(at)
             if agrees(expected, segment, frame.bases):
                 recorder.segment_agrees(letters, expected, conversation.number, at)
                 self._heard_ns = frame.time_ns

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.claims.catalogue import scenarios_folder
-from lab.record.results import Broken, Scenario
+from lab.record.results import BrokenFile, Scenario
 
 if TYPE_CHECKING:
     from lab.author.lab import Lab
@@ -33,7 +33,7 @@ class Found:
     """Scenarios found for the patterns of a command line."""
 
     scenarios: list[Runnable] = field(default_factory=list)
-    broken: list[Broken] = field(default_factory=list)
+    broken: list[BrokenFile] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     """Patterns that match nothing."""
 
@@ -111,7 +111,7 @@ def matches(pattern: str, name: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
 
 
-def _stem_named(broken: Broken, names: list[str]) -> bool:
+def _stem_named(broken: BrokenFile, names: list[str]) -> bool:
     return any(broken.file.stem in name or name in broken.file.stem for name in names)
 
 
@@ -121,7 +121,7 @@ def _load_all(files: Iterable[Path], found: Found) -> list[Runnable]:
         try:
             scenarios += _load(file.resolve())
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a file does, the others still run
-            found.broken.append(Broken(file, _line_in(file, raised), f"{type(raised).__name__}: {raised}"))
+            found.broken.append(BrokenFile(file, _line_in(file, raised), f"{type(raised).__name__}: {raised}"))
     return scenarios
 
 

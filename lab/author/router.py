@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from lab.host import router as machine
 from lab.host.addresses import KERNEL_MAC
-from lab.host.inet_diag import StateLookup
+from lab.host.inet_diag import InetDiag
 from lab.host.router import TO_KERNEL
-from lab.host.sockets import Result
+from lab.host.sockets import CallResult
 from lab.record.events import FrameSeen
 from lab.record.expectation import Row, payload_text
 from lab.session.errors import ScenarioError
@@ -49,9 +49,9 @@ class Router:
         self._is_there = False
         self._switchboard.cut = True
         self._capture.close()
-        self._machine.replace_by_bare()
+        self._machine.replace()
         self._capture = self._open_capture()
-        self._recorder.call("router.remove", (), Result(began_ns=began_ns), None)
+        self._recorder.call("router.remove", (), CallResult(began_ns=began_ns), None)
 
     def rebuild(self) -> None:
         """Put a new router into its place, a fresh namespace that knows two ways and no connection."""
@@ -59,10 +59,10 @@ class Router:
             raise ScenarioError("there is a router: remove() it first")
         for frame in self._drain():
             if not _is_to_kernel(frame.data):
-                self._switchboard.take(frame, delivered=False)
+                self._switchboard.receive_frame(frame, delivered=False)
         began_ns = time.monotonic_ns()
-        self._machine.forward()
-        self._recorder.call("router.rebuild", (), Result(began_ns=began_ns), None)
+        self._machine.start_forwarding()
+        self._recorder.call("router.rebuild", (), CallResult(began_ns=began_ns), None)
         self._is_there = True
         self._switchboard.cut = False
         self._begin(certain_from_ns=time.monotonic_ns() + _SLACK_NS)
@@ -70,7 +70,7 @@ class Router:
     def count(self) -> int:
         """Number of sockets, connection requests and connections in TIME-WAIT in its namespace, both families."""
         self._need()
-        lookup = StateLookup(self._machine.namespace)
+        lookup = InetDiag(self._machine.namespace)
         try:
             known = [each for family in (4, 6) for each in lookup.all_in(family, *State)]
             return len(self._recorder.readings.observed("count", known))
@@ -84,7 +84,7 @@ class Router:
         """
         self._need()
         self._switchboard.fence()
-        deadline_ns = time.monotonic_ns() + int(self._recorder.readings.patience(DEADLINE_S) * 1e9)
+        deadline_ns = time.monotonic_ns() + int(self._recorder.readings.timeout(DEADLINE_S) * 1e9)
         while True:
             self._passed += [frame for frame in self._drain() if carries_tcp(frame.data)]
             ways = self._from_kernel(), self._to_kernel()

@@ -6,7 +6,7 @@ import socket
 import time
 from typing import Any, Protocol
 
-from lab.host.sockets import KernelSocket, Owner, Result
+from lab.host.sockets import CallResult, HolderProcess, KernelSocket
 from lab.record.events import CheckKind
 from lab.record.expectation import Row
 from lab.session.conversation import Conversation
@@ -54,7 +54,7 @@ class Socket:
         """TCP_INFO by the kernel's names, without `tcpi_`."""
         return self._recorder.readings.observed("info", self._socket.tcp_info())
 
-    def call(self, name: str, result: Result[Any], *arguments: object, error: str = "") -> Any:
+    def call(self, name: str, result: CallResult[Any], *arguments: object, error: str = "") -> Any:
         """Record a system call; a check if it failed, or if the author named its errno."""
         result = self._recorder.readings.observed("call", result)
         made = self._recorder.call(name, arguments, result, self._number)
@@ -71,7 +71,7 @@ class Socket:
 
     def _deadline(self, within: float) -> float:
         """When to stop waiting, on time.monotonic()."""
-        return time.monotonic() + self._recorder.readings.patience(within)
+        return time.monotonic() + self._recorder.readings.timeout(within)
 
     @property
     def descriptor(self) -> int:
@@ -193,14 +193,14 @@ class Connection(Socket):
         copy = Connection(self._socket.dup(), self._recorder)
         copy._conversation = self._conversation
         self._copies.append(copy._socket)
-        self._recorder.call("dup", (), Result(), self._number)
+        self._recorder.call("dup", (), CallResult(), self._number)
         return copy
 
     def move_to_process(self) -> Process:
         """Another process takes the connection: its descriptor is the only one from now on."""
         began_ns = time.monotonic_ns()
         process = self._process = Process(self._socket.move_to_process(), self._recorder, self._number)
-        self._recorder.call("fork", (), Result(began_ns=began_ns), self._number)
+        self._recorder.call("fork", (), CallResult(began_ns=began_ns), self._number)
         return process
 
     def release(self) -> None:
@@ -213,7 +213,7 @@ class Connection(Socket):
 class Process:
     """A process that holds the only descriptor of a connection."""
 
-    def __init__(self, owner: Owner, recorder: Recorder, connection: int | None) -> None:
+    def __init__(self, owner: HolderProcess, recorder: Recorder, connection: int | None) -> None:
         self._owner = owner
         self._recorder = recorder
         self._number = connection
@@ -227,7 +227,7 @@ class Process:
         """SIGKILL: it ends on the spot, without a chance to close anything."""
         began_ns = time.monotonic_ns()
         self._owner.kill()
-        self._recorder.call("kill", ("SIGKILL",), Result(began_ns=began_ns), self._number)
+        self._recorder.call("kill", ("SIGKILL",), CallResult(began_ns=began_ns), self._number)
 
     def release(self) -> None:
         """End it, without a word on the record."""

@@ -86,7 +86,7 @@ class Catalogue:
     claims: Mapping[str, Claim]
     errata: tuple[Erratum, ...]
 
-    def near(self, unknown: str) -> list[str]:
+    def similar_ids(self, unknown: str) -> list[str]:
         """Ids that somebody may have meant."""
         import difflib
 

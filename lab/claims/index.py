@@ -30,7 +30,7 @@ def measured_by_function(source: str) -> dict[str, set[str]]:
     return {each.name: set().union(*map(_ids, _measured(each))) for each in functions}
 
 
-def showing(scenarios: Iterable[_AnyScenario], ids: Iterable[str]) -> list[_AnyScenario]:
+def scenarios_naming(scenarios: Iterable[_AnyScenario], ids: Iterable[str]) -> list[_AnyScenario]:
     """Those of the scenarios with a step that names one of the claims."""
     wanted = set(ids)
     by_file: dict[Path, dict[str, set[str]]] = {}

@@ -42,10 +42,10 @@ def doctor() -> None:
 
     findings = list(examine())
     for each in findings:
-        verdict = "ok" if each.fine else "MISSING" if each.needed else "absent"
+        verdict = "ok" if each.available else "MISSING" if each.needed else "absent"
         print(f"{verdict:<8} {each.name:<12} {each.detail}")
-        if not each.fine:
+        if not each.available:
             print(f"{'':<21} {each.remedy}")
-    missing = any(each.needed and not each.fine for each in findings)
+    missing = any(each.needed and not each.available for each in findings)
     print("The lab cannot run here." if missing else "The lab can run here.")
     leave(CANNOT_RUN if missing else 0)

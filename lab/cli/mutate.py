@@ -20,7 +20,7 @@ from lab.tcp.rules import RULES
 if TYPE_CHECKING:
     from lab.author.registry import Runnable
     from lab.author.runner import Runner
-    from lab.mutate.mutant import Spot
+    from lab.mutate.mutant import Position
 
 _PER_CPU = 3
 """Processes for each CPU: they mostly wait for segments that a mutation suppresses."""
@@ -77,7 +77,7 @@ def _in_processes(
             reports.append(report)
             on_report(report)
         reports.sort(key=lambda each: names.index(each["scenario"]))
-        firsts: dict[str, tuple[str, Spot]] = {}
+        firsts: dict[str, tuple[str, Position]] = {}
         for each in reports:
             for shape, frame in each.pop("shapes").items():
                 firsts.setdefault(shape, (each["scenario"], frame))
@@ -135,7 +135,7 @@ def _attack(name: str) -> dict[str, Any]:
     }
 
 
-def _attack_rules(job: tuple[str, Spot]) -> dict[str, str]:
+def _attack_rules(job: tuple[str, Position]) -> dict[str, str]:
     from lab.mutate import survey
 
     name, frame = job

@@ -140,7 +140,7 @@ def claims(
     """Compare the claims of the article with the RFC and with this kernel, with a packet as evidence."""
     from lab.author import registry
     from lab.claims.catalogue import catalogue
-    from lab.claims.index import showing
+    from lab.claims.index import scenarios_naming
     from lab.cli.run import is_whole, whole_run
     from lab.cli.saved_runs import load_run, reading
     from lab.report import claims
@@ -153,7 +153,7 @@ def claims(
             made = load_run(saved, families(ipv4, ipv6))
         else:
             found = registry.find()
-            made = whole_run(found, showing(found.scenarios, wanted), families(ipv4, ipv6), full=full)
+            made = whole_run(found, scenarios_naming(found.scenarios, wanted), families(ipv4, ipv6), full=full)
         reports = [each for each in claims.claim_reports(made, known) if each.claim.id in wanted]
     if as_json:
         print(json_text(claims.as_json(reports)))
@@ -200,7 +200,7 @@ def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
     """The ids in the order of the catalogue; exits with 2 for an unknown one."""
     asked = {each.upper() for each in ids}
     for each in sorted(asked - set(known.claims)):
-        near = ", ".join(known.near(each))
+        near = ", ".join(known.similar_ids(each))
         last = list(known.claims)[-1]
         wrong_usage(f"there is no claim {each!r}; " + (f"did you mean {near}?" if near else f"they are C1 to {last}"))
     return [each for each in known.claims if not asked or each in asked]

@@ -1,1 +1,1 @@
-"""Thousands of connections like one."""
+"""Crowds: thousands of connections that repeat an example."""

@@ -1,7 +1,7 @@
-"""Sequence numbers of a crowd's connections: what each replica sends next, and what it must receive.
+"""Sequence numbers of a crowd's connections: frames that replicas send, and frames that they must receive.
 
-A replica is known by the port that tells it from the others. All are at the same point of their script, so no more is
-to be remembered of one than the kernel's initial sequence number, and how many answers it has received.
+A replica is identified by the port that is its own. All replicas are at the same point of the script, so the state of
+each is only the kernel's initial sequence number and the number of answers received.
 """
 
 from __future__ import annotations
@@ -9,72 +9,72 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
-from lab.crowd.script import Act
+from lab.crowd.script import ScriptedSegment
 from lab.record.expectation import Bases
 from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints
 
 NO_REPLICA = 255
-"""In the place of a number of answers: no replica has this port."""
+"""Instead of a number of answers: no replica has this port."""
 _MASK = 0xFFFF_FFFF
 _STRIDE = 0x1_0001
-"""Between the initial sequence numbers of replicas on neighbouring ports: each has its own."""
+"""Difference of the initial sequence numbers of replicas on neighbouring ports."""
 
 
 class Replicas:
-    """All replicas of a crowd, past and present."""
+    """All replicas of a crowd, including finished ones."""
 
     def __init__(self, peer_iss: int, fixed: int, *, kernel_opens: bool) -> None:
-        """`fixed` is the port that all have in common: the peer's if the kernel opens, else the listener's."""
+        """`fixed` is the port common to all: the peer's if the kernel opens, else the listener's."""
         self.received = bytearray([NO_REPLICA]) * 0x1_0000
-        """How many of the answers the replica on this port has received."""
+        """By port: number of answers that the replica has received."""
         self._kernel_iss = array("I", bytes(4 * 0x1_0000))
         self._peer_iss = peer_iss
         self._fixed = fixed
         self._kernel_opens = kernel_opens
 
     def of(self, ends: Endpoints) -> int | None:
-        """The replica to which the kernel sends with these ends, or could send; None if it can be none."""
+        """The replica, existing or not, with these ends of the kernel's segments; None if they fit none."""
         replica, fixed = ends.source_port, ends.destination_port
         if not self._kernel_opens:
             replica, fixed = fixed, replica
         return replica if fixed == self._fixed else None
 
     def ports(self, replica: int) -> tuple[int, int]:
-        """The kernel's and the peer's."""
+        """The kernel's and the peer's port of a replica."""
         return (replica, self._fixed) if self._kernel_opens else (self._fixed, replica)
 
     def bases(self, replica: int) -> Bases:
-        """What its relative numbers are relative to."""
+        """The initial sequence numbers of a replica's connection."""
         return Bases(Seq(self._kernel_iss[replica]), Seq(self._own_iss(replica)))
 
-    def learn(self, replica: int, kernel_iss: int) -> None:
-        """Take this for the kernel's initial sequence number."""
+    def set_kernel_iss(self, replica: int, kernel_iss: int) -> None:
+        """Store the kernel's initial sequence number."""
         self._kernel_iss[replica] = kernel_iss
 
-    def frames(self, act: Act, replicas: Iterable[int]) -> list[bytes]:
-        """What these replicas send in `act`."""
-        make, opens, fixed, isses = act.template.make, self._kernel_opens, self._fixed, self._kernel_iss
-        seq = self._peer_iss + act.seq
-        ack, unsaid = (act.ack, False) if act.ack is not None else (int(act.segment.ack), True)
+    def frames(self, entry: ScriptedSegment, replicas: Iterable[int]) -> list[bytes]:
+        """The frames that these replicas send for a segment of the script."""
+        make, opens, fixed, isses = entry.template.make, self._kernel_opens, self._fixed, self._kernel_iss
+        seq = self._peer_iss + entry.seq
+        ack, as_recorded = (entry.ack, False) if entry.ack is not None else (int(entry.segment.ack), True)
         return [
             make(
                 fixed if opens else replica,
                 replica if opens else fixed,
                 seq + replica * _STRIDE & _MASK,
-                ack if unsaid else isses[replica] + ack & _MASK,
+                ack if as_recorded else isses[replica] + ack & _MASK,
             )
             for replica in replicas
         ]
 
-    def is_answer(self, act: Act, replica: int, data: bytes) -> bool:
-        """Whether this is the kernel's segment in `act`, to that replica."""
-        numbers = act.template.read(data)
-        return numbers is not None and numbers[2:] == self._numbers(act, replica)
+    def is_answer(self, entry: ScriptedSegment, replica: int, data: bytes) -> bool:
+        """Whether a frame is the kernel's segment `entry` to that replica."""
+        numbers = entry.template.read(data)
+        return numbers is not None and numbers[2:] == self._numbers(entry, replica)
 
-    def receiver(self, act: Act, answer: int, data: bytes) -> int | None:
-        """Which replica receives this frame as the kernel's segment in `act`, after `answer` others; None if none."""
-        numbers = act.template.read(data)
+    def receiver(self, entry: ScriptedSegment, answer: int, data: bytes) -> int | None:
+        """The replica for which this frame is the kernel's segment `entry`, answer number `answer`; None for none."""
+        numbers = entry.template.read(data)
         if numbers is None:
             return None
         replica, other, seq, _ = numbers
@@ -84,16 +84,16 @@ class Replicas:
         if other != self._fixed or self.received[replica] != before:
             return None
         if not answer:
-            self.learn(replica, seq - act.seq & _MASK)
-        if numbers[2:] != self._numbers(act, replica):
+            self.set_kernel_iss(replica, seq - entry.seq & _MASK)
+        if numbers[2:] != self._numbers(entry, replica):
             return None
         self.received[replica] = answer + 1
         return replica
 
-    def _numbers(self, act: Act, replica: int) -> tuple[int, int]:
-        """Seq and ack of the kernel's segment in `act` to that replica."""
-        ack = 0 if act.ack is None else self._own_iss(replica) + act.ack & _MASK
-        return self._kernel_iss[replica] + act.seq & _MASK, ack
+    def _numbers(self, entry: ScriptedSegment, replica: int) -> tuple[int, int]:
+        """Sequence and acknowledgment number of the kernel's segment `entry` to that replica."""
+        ack = 0 if entry.ack is None else self._own_iss(replica) + entry.ack & _MASK
+        return self._kernel_iss[replica] + entry.seq & _MASK, ack
 
     def _own_iss(self, replica: int) -> int:
         return self._peer_iss + replica * _STRIDE & _MASK

@@ -1,4 +1,4 @@
-"""What one connection did, as others can do it again: read from its recording."""
+"""Script of a crowd: the segments and system calls of the example, read from its recording."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lab.tcp.state import State
 from lab.wire.template import FrameTemplate
 
 
-class Act(NamedTuple):
-    """A segment of the example."""
+class ScriptedSegment(NamedTuple):
+    """A segment of the example, as a template for its replicas."""
 
     from_peer: bool
     template: FrameTemplate
@@ -29,49 +29,49 @@ class Act(NamedTuple):
 
     @property
     def occupies(self) -> bool:
-        """It takes up sequence numbers, so it may be sent again."""
+        """Whether it occupies sequence numbers, so that it can be retransmitted."""
         return bool(self.segment.payload or self.segment.flags & (SYN | FIN))
 
 
-Script = list[Act | str]
+Script = list[ScriptedSegment | str]
 """Segments, and the names of the system calls between them: "connect", "accept" and "close"."""
 
 _REPEATABLE = {"close"}
-_LEADS_TO_NO_SEGMENT = {"connect"}  # asking how it ended; that it was begun the kernel's SYN says
+_IGNORED = {"connect"}  # the call that queries the outcome; the kernel's SYN shows that it was made
 
 
 def script_of(recording: Recording, number: int, bases: Bases, *, accepted: bool) -> Script:
-    """What happened on that connection; `bases` are its final ones. ScenarioError for what cannot be done again."""
+    """The script of a connection; `bases` are its final ones. Raises ScenarioError for what cannot be repeated."""
     script: Script = []
     for event in recording.events:
-        if isinstance(event, CallMade) and event.connection == number and event.name not in _LEADS_TO_NO_SEGMENT:
+        if isinstance(event, CallMade) and event.connection == number and event.name not in _IGNORED:
             if event.name not in _REPEATABLE:
-                raise ScenarioError(f"a crowd can open connections and close() them, but {event.name}() it cannot")
+                raise ScenarioError(f"a crowd can open and close() connections, but cannot repeat {event.name}()")
             script.append(event.name)
         elif isinstance(event, FrameSeen) and event.connection == number and event.segment is not None:
-            script += _acts(event, event.segment, bases)
+            script += _scripted(event, event.segment, bases)
     if not script:
-        raise ScenarioError("a crowd does what its example has done, and that has done nothing yet")
+        raise ScenarioError("a crowd repeats its example, and the example has not sent or received a segment yet")
     first = script[0]
-    if isinstance(first, Act) and not first.from_peer:
+    if isinstance(first, ScriptedSegment) and not first.from_peer:
         script.insert(0, "connect")
     elif accepted:
-        script.insert(_behind_third_segment(script), "accept")
+        script.insert(_after_third_segment(script), "accept")
     return script
 
 
-def _acts(seen: FrameSeen, segment: Segment, bases: Bases) -> Iterator[Act]:
+def _scripted(seen: FrameSeen, segment: Segment, bases: Bases) -> Iterator[ScriptedSegment]:
     if seen.lost or seen.retransmission:
         return
     if segment.faults or (seen.from_peer and options.has(segment.options, "Timestamp")):
-        raise ScenarioError("a crowd cannot send malformed segments, nor timestamps")
+        raise ScenarioError("a crowd cannot send malformed segments or timestamps")
     own, other = (bases.peer, bases.kernel) if seen.from_peer else (bases.kernel, bases.peer)
     ack = segment.ack - other if segment.flags & ACK else None
-    yield Act(seen.from_peer, FrameTemplate(seen.data), segment, segment.seq - own, ack, seen.peer_state)
+    yield ScriptedSegment(seen.from_peer, FrameTemplate(seen.data), segment, segment.seq - own, ack, seen.peer_state)
 
 
-def _behind_third_segment(script: Script) -> int:
-    for at, act in enumerate(script):
-        if isinstance(act, Act) and act.from_peer and not act.segment.flags & SYN:
+def _after_third_segment(script: Script) -> int:
+    for at, entry in enumerate(script):
+        if isinstance(entry, ScriptedSegment) and entry.from_peer and not entry.segment.flags & SYN:
             return at + 1
     return len(script)

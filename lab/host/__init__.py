@@ -1,1 +1,1 @@
-"""The machine: namespaces, a veth, kernel sockets, sysctls, and what the kernel says about its own state."""
+"""The machine: namespaces, veth pairs, kernel sockets, sysctls, inet_diag and the state tracepoint."""

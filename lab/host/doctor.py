@@ -1,4 +1,4 @@
-"""Is everything here that the lab needs? Each part is tried for real, in namespaces that vanish again."""
+"""Checks for `lab doctor`: each facility that the lab needs is tried in temporary namespaces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lab.host.addresses import AddressPool, ipv6_is_available
 from lab.host.errors import MachineError
-from lab.host.inet_diag import StateLookup
+from lab.host.inet_diag import InetDiag
 from lab.host.namespace import Namespace
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
@@ -18,29 +18,29 @@ from lab.wire.link import PacketLink
 
 
 class Finding(NamedTuple):
-    """One thing that the lab needs, and whether it is here."""
+    """One facility of the machine, and whether it is available."""
 
     name: str
-    fine: bool
+    available: bool
     detail: str
     remedy: str = ""
-    """What to do where it is not."""
+    """How to get it."""
     needed: bool = True
-    """Without it there is no run at all; the others only tell less."""
+    """True: the lab cannot run without it. False: the lab runs, with less information."""
 
 
 def examine() -> Iterator[Finding]:
-    """All findings; what rests on something missing is left out."""
-    who = "root" if may_make_namespaces() else "an ordinary user with a user namespace of its own"
-    privileges = _try("privileges", who, ensure_privileges)
+    """All findings. Checks that depend on a missing facility are left out."""
+    who = "root" if may_make_namespaces() else "an ordinary user in a user namespace"
+    privileges = _attempt("privileges", who, ensure_privileges)
     yield privileges
-    if not privileges.fine:
+    if not privileges.available:
         return
-    namespaces = _try("namespaces", "an anonymous network namespace was made", lambda: Namespace().close())
+    namespaces = _attempt("namespaces", "an anonymous network namespace was made", lambda: Namespace().close())
     yield namespaces
-    if namespaces.fine:
+    if namespaces.available:
         yield from _network()
-    traced = _try("tracepoint", "tracefs and perf events tell each change of state", lambda: StateTracer().close())
+    traced = _attempt("tracepoint", "tracefs and perf events report every state change", lambda: StateTracer().close())
     yield traced._replace(needed=False)
     ipv6 = ipv6_is_available()
     remedy = "boot without ipv6.disable=1; until then only IPv4 runs"
@@ -51,13 +51,15 @@ def _network() -> Iterator[Finding]:
     with ExitStack() as undo:
         pool = undo.enter_context(closing(AddressPool()))
         made: list[Network] = []
-        veth = _try("veth", "a pair was made, its offloads are off", lambda: made.append(Network(pool.acquire())))
+        veth = _attempt("veth", "a pair was made, its offloads are off", lambda: made.append(Network(pool.acquire())))
         yield veth
         load = "load the kernel module: sudo modprobe tcp_diag"
         for network in made:
             undo.callback(network.close)
-            yield _try("AF_PACKET", "a packet socket was opened", partial(_open_link, network))
-            yield _try("inet_diag", "the kernel tells a socket's state", partial(_look_up, network), load)
+            yield _attempt("AF_PACKET", "a packet socket was opened", partial(_open_link, network))
+            yield _attempt(
+                "inet_diag", "the kernel reports the state of a socket", partial(_query_inet_diag, network), load
+            )
 
 
 def _open_link(network: Network) -> None:
@@ -65,17 +67,19 @@ def _open_link(network: Network) -> None:
         PacketLink(PEER_INTERFACE).close()
 
 
-def _look_up(network: Network) -> None:
+def _query_inet_diag(network: Network) -> None:
     pair = network.addresses.ipv4
-    with closing(StateLookup(network.kernel)) as lookup:
+    with closing(InetDiag(network.kernel)) as lookup:
         lookup.of(4, pair.kernel, 80, pair.peer, 80)
 
 
-def _try(name: str, success: str, action: Callable[[], object], remedy: str = "use a kernel that offers it") -> Finding:
+def _attempt(
+    name: str, success: str, action: Callable[[], object], remedy: str = "use a kernel that offers it"
+) -> Finding:
     try:
         action()
     except MachineError as missing:
-        return Finding(name, fine=False, detail=missing.why, remedy=missing.remedy)
+        return Finding(name, available=False, detail=missing.why, remedy=missing.remedy)
     except OSError as refused:
-        return Finding(name, fine=False, detail=str(refused), remedy=remedy)
-    return Finding(name, fine=True, detail=success)
+        return Finding(name, available=False, detail=str(refused), remedy=remedy)
+    return Finding(name, available=True, detail=success)

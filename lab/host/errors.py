@@ -1,13 +1,13 @@
-"""What can be missing on this machine: said in two lines, why and what to do."""
+"""The error for a machine that cannot run the lab: the reason and a remedy."""
 
 from __future__ import annotations
 
 
 class MachineError(Exception):
-    """The lab cannot run here. `why` says what is missing, `remedy` how to get it; neither ends with a full stop."""
+    """The lab cannot run on this machine. `why` is the reason, `remedy` what to do; neither ends with a full stop."""
 
     def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(why, remedy)  # as they are given, so that it passes from one process to another
+        super().__init__(why, remedy)  # both arguments, so that it can be pickled
         self.why = why
         self.remedy = remedy
 

@@ -1,4 +1,4 @@
-"""Network namespaces held by a descriptor: without a name they are gone with it, so a killed run leaves nothing."""
+"""Network namespaces without a name: they exist while a descriptor is open, so a killed run leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _OWN = "/proc/thread-self/ns/net"
 
 
 class Namespace:
-    """A network namespace. Sockets made inside `entered()` stay in it wherever they are used."""
+    """A network namespace. A socket created inside `entered()` stays in it."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """A new one without a name, or the one that `ip netns` shows under `path` (OSError when there is none)."""
+        """Create an unnamed one, or open the named one at `path`. Raises OSError when there is none at `path`."""
         self._descriptor = _make() if path is None else os.open(path, os.O_RDONLY)
 
     def fileno(self) -> int:
@@ -26,13 +26,13 @@ class Namespace:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """The calling thread is inside for the length of the block, and back home whatever happens in it."""
-        with _home_afterwards():
+        """Within the block the calling thread is in this namespace; afterwards it is back in its own."""
+        with _restoring_namespace():
             setns(self._descriptor, CLONE_NEWNET)
             yield
 
     def counters(self) -> dict[str, int]:
-        """TCP and IP counters since the namespace was made, by nstat(8)'s names: `TcpExtSyncookiesSent`."""
+        """TCP and IP counters of the namespace by their names in nstat(8), such as `TcpExtSyncookiesSent`."""
         values = {}
         with self.entered():
             for name in ("netstat", "snmp"):
@@ -44,15 +44,14 @@ class Namespace:
         return values
 
     def close(self) -> None:
-        """Let go; the kernel dismantles the namespace once no socket is left in it."""
+        """Close the descriptor; the kernel removes the namespace once no socket is left in it."""
         os.close(self._descriptor)
 
 
 def _make() -> int:
-    """The descriptor of a new namespace."""
     with ExitStack() as on_failure:
         try:
-            with _home_afterwards():
+            with _restoring_namespace():
                 unshare(CLONE_NEWNET)
                 made = os.open(_OWN, os.O_RDONLY)
                 on_failure.callback(os.close, made)
@@ -64,8 +63,8 @@ def _make() -> int:
 
 
 @contextmanager
-def _home_afterwards() -> Iterator[None]:
-    """In the block the calling thread may go to other namespaces; it comes back whatever happens."""
+def _restoring_namespace() -> Iterator[None]:
+    """After the block the calling thread is back in its namespace, whatever happens."""
     home = os.open(_OWN, os.O_RDONLY)
     try:
         yield

@@ -1,8 +1,8 @@
-"""Two namespaces and the wire between them, or two wires and a router.
+"""Two namespaces joined by a veth pair, or by two pairs and a router.
 
-The kernel under test owns `kernel0` and its addresses. The other end, `peer0`, has no address at all: the user-space
-endpoint speaks from addresses that nobody owns, so no second kernel answers in its place, and a permanent neighbour
-entry lets the kernel reach them without asking.
+The kernel under test owns the interface `kernel0` and its addresses. The other end, `peer0`, has no address: the
+user-space endpoint uses addresses that no kernel owns, so no second kernel answers in its place. Permanent neighbour
+entries let the kernel under test send to them without ARP or neighbour discovery.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from lab.host import rtnetlink, sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, Pair
 from lab.host.namespace import Namespace
 from lab.host.router import Router
-from lab.host.veth import End, plug
+from lab.host.veth import VethEnd, connect_ends
 
 KERNEL_INTERFACE = "kernel0"
 PEER_INTERFACE = "peer0"
 
 
 class Network:
-    """The kernel's namespace and the peer's, joined by a veth, ready to use when the constructor returns."""
+    """The kernel's namespace and the peer's, connected; ready for use when the constructor returns."""
 
     router: Router | None = None
-    """The one in the middle, where there is one."""
+    """The router between them, if any."""
 
     def __init__(
         self,
@@ -35,10 +35,10 @@ class Network:
         joined: bool = False,
         routed: bool = False,
     ) -> None:
-        """Takes some 5 ms, `routed` by a third namespace some 20. MachineError without privileges or veth.
+        """Set up the network in some 5 ms. Raises MachineError without privileges or veth.
 
-        `namespaces` are the kernel's and the peer's, fresh ones unless given, and this network's from now on. They are
-        taken as they are when they have been `joined` before.
+        `namespaces` are the kernel's and the peer's, which this network then owns; new ones by default. `joined`: they
+        are connected already. `routed`: a third namespace forwards between them; this takes some 20 ms.
         """
         self.addresses = addresses
         with ExitStack() as undo:
@@ -52,33 +52,33 @@ class Network:
             self._undo = undo.pop_all()
 
     def close(self) -> None:
-        """Let the namespaces go."""
+        """Close the namespaces."""
         self._undo.close()
 
     def _join(self, undo: ExitStack, *, routed: bool) -> None:
-        kernel = End(self.kernel, KERNEL_INTERFACE, KERNEL_MAC)
-        peer = End(self.peer, PEER_INTERFACE, PEER_MAC)
+        kernel = VethEnd(self.kernel, KERNEL_INTERFACE, KERNEL_MAC)
+        peer = VethEnd(self.peer, PEER_INTERFACE, PEER_MAC)
         if routed:
             self.router = Router(self.addresses, kernel, peer)
             undo.callback(self.router.close)
         else:
-            plug(kernel, peer)
-        pairs = self.addresses.usable()
+            connect_ends(kernel, peer)
+        pairs = self.addresses.available()
         ipv6_addresses = [
             address for pair in pairs if pair.family == 6 for address in (pair.kernel, pair.second_kernel)
         ]
         with rtnetlink.until_ready(self.kernel, KERNEL_INTERFACE, ipv6_addresses):
             with self.kernel.entered():
-                rtnetlink.carry_out(*_addressed(pairs))
+                rtnetlink.execute(*_address_requests(pairs))
             with self.peer.entered():
-                rtnetlink.carry_out(rtnetlink.link_up(PEER_INTERFACE))
+                rtnetlink.execute(rtnetlink.link_up(PEER_INTERFACE))
             if self.router is not None:
                 self.router.bring_up()
-                self.router.forward()
+                self.router.start_forwarding()
 
 
-def _addressed(pairs: Iterable[Pair]) -> Iterator[bytes]:
-    """What gives the kernel its addresses, and neighbours at those of the peer."""
+def _address_requests(pairs: Iterable[Pair]) -> Iterator[bytes]:
+    """Requests that add the kernel's addresses and its neighbour entries for the peer's."""
     index = socket.if_nametoindex(KERNEL_INTERFACE)
     for pair in pairs:
         yield rtnetlink.new_address(index, pair.kernel, pair.prefix_length)

@@ -1,6 +1,6 @@
-"""The one place that makes namespaces with names: a lab that stays, to be entered with ip, tcpdump and ss.
+"""Playground of `lab up`: two named namespaces that stay, for use with ip, tcpdump and ss.
 
-Both carry a tag, the alias of the interface in them, and only what carries it is ever removed.
+The interface in each has a tag as its alias; `lab down` removes only namespaces with that tag.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE, PEER_INTERFACE, Network
 from lab.host.syscalls import unmount
 
-# Set aside for documentation (RFC 5737, RFC 3849), and none that a run of the lab takes.
+# Reserved for documentation (RFC 5737, RFC 3849), and not used by any run of the lab.
 ADDRESSES = Addresses.in_networks(IPv4Network("192.0.2.0/24"), IPv6Network("2001:db8:ffff::/64"))
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _INTERFACES = {KERNEL: KERNEL_INTERFACE, PEER: PEER_INTERFACE}
 _TAG = "tcp-packet-lab playground"
 _TAG_WITH_FOLDER = f"{_TAG}, with its folder"
-"""Of a playground for which the folder of all names had to be made."""
+"""Tag of a playground that also created the folder of named namespaces."""
 _FOLDER = Path("/run/netns")
 
 
 def up() -> None:
-    """Make both namespaces, wired and with the pinned settings; MachineError when they, or others so named, exist."""
+    """Create both namespaces, connected, with the baseline settings. Raises MachineError when one of them exists."""
     from pyroute2 import IPRoute, netns
 
     if taken := [name for name in _INTERFACES if _is_there(name)]:
-        remedy = f"it is not the lab's: sudo ip netns delete {taken[0]}, if nobody needs it"
+        remedy = f"the lab did not create it; if it is not needed, type: sudo ip netns delete {taken[0]}"
         if all(map(_tag_of, taken)):
-            remedy = "it is the lab's own: use it, or type: sudo scripts/lab down"
+            remedy = "the lab created it: use it, or remove it with: sudo scripts/lab down"
         raise MachineError(f"there is a namespace {' and one '.join(taken)} already", remedy)
     if os.geteuid() != 0 or not os.access(_FOLDER.parent, os.W_OK):
         raise MachineError("a namespace with a name needs root", "type: sudo scripts/lab up")
@@ -54,17 +54,17 @@ def up() -> None:
 
 
 def is_up() -> bool:
-    """Whether both namespaces are there, and ours."""
+    """Whether both namespaces exist and have the lab's tag."""
     return all(_is_there(name) and _tag_of(name) for name in _INTERFACES)
 
 
 def attach() -> Network:
-    """The network of the playground that is up; closing it lets go, and leaves the playground as it is."""
+    """The network of the existing playground. Closing it leaves the playground in place."""
     return Network(ADDRESSES, _both(), joined=True)
 
 
 def down() -> tuple[list[str], list[str]]:
-    """Remove what `up` made; the names of what is gone, and of those that are not ours and stay."""
+    """Remove what `up` created. Returns the names removed, and those kept because they lack the lab's tag."""
     tags = {name: _tag_of(name) for name in _INTERFACES if _is_there(name)}
     ours = [name for name, tag in tags.items() if tag]
     _remove(ours, with_folder=_TAG_WITH_FOLDER in tags.values())
@@ -76,13 +76,13 @@ def _is_there(name: str) -> bool:
 
 
 def _tag_of(name: str) -> str:
-    """The lab's tag in a namespace; "" where there is none."""
+    """The lab's tag in a namespace; "" without one."""
     from pyroute2 import IPRoute
 
     try:
         with _inside(name), IPRoute() as route:
             aliases = {link.get("ifname"): link.get("ifalias") for link in route.get_links()}
-    except OSError:  # something of that name that is no namespace
+    except OSError:  # a file of that name that is not a namespace
         return ""
     alias = aliases.get(_INTERFACES[name])
     return alias if alias in (_TAG, _TAG_WITH_FOLDER) else ""
@@ -104,5 +104,5 @@ def _remove(names: list[str], *, with_folder: bool) -> None:
     for name in names:
         netns.remove(name)
     if with_folder and not any(_FOLDER.iterdir()):
-        unmount(str(_FOLDER))  # `ip netns` binds it to itself
+        unmount(str(_FOLDER))  # `ip netns` bind-mounts the folder on itself
         _FOLDER.rmdir()

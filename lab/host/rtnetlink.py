@@ -1,6 +1,6 @@
-"""rtnetlink(7): requests to the calling thread's namespace, and waiting for what the kernel does in its own time.
+"""rtnetlink(7): requests to the calling thread's namespace, and waiting for changes that the kernel makes later.
 
-Encoded here: through pyroute2's `IPBatch` a lab takes 15 ms instead of 4 to set up, and a whole run some 10 % longer.
+Encoded here: with pyroute2's `IPBatch` setting up a lab takes 15 ms instead of 4, and a whole run some 10 % longer.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from contextlib import contextmanager
 from lab.host import netlink
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
-from lab.host.netlink import attribute, attributes, error_number, message, messages, opened
+from lab.host.netlink import attribute, attributes, error_number, message, messages, open_socket
 
 DEADLINE_S = 60.0
-"""For all waiting: work queues take turns for a lock that a machine has once (RTNL), and dismantle namespaces one after
-another. With fifteen busy processes for each CPU half of all set-ups took 0.07 s, one of 400 2.4 s, one of 16,000 over
-10 s.
+"""Deadline of all waiting, in seconds. The machine has one RTNL lock and removes namespaces one after another: with
+fifteen busy processes per CPU half of all set-ups took 0.07 s, one of 400 took 2.4 s, one of 16,000 over 10 s.
 """
 _NEW_LINK, _GET_LINK, _NEW_ADDRESS, _NEW_ROUTE, _NEW_NEIGHBOUR, _DELETE_NAMESPACE_NUMBER = 16, 18, 20, 24, 28, 89
 _GROUP_LINK, _GROUP_IPV6_ROUTE, _GROUP_NAMESPACE_NUMBERS = 1 << 0, 1 << 10, 1 << 27
@@ -52,21 +51,21 @@ _MAIN_TABLE, _STATIC = 254, 4
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 
 
-def carry_out(*requests: bytes) -> None:
-    """Send requests together; OSError for the first that was refused. Those behind it are carried out all the same."""
+def execute(*requests: bytes) -> None:
+    """Send requests together. Raises OSError for the first that is refused; later ones are executed nevertheless."""
     answered = 0
-    with opened(socket.NETLINK_ROUTE) as control:
+    with open_socket(socket.NETLINK_ROUTE) as control:
         control.send(b"".join(requests))
         while answered < len(requests):
-            # The kernel has answered before it returns from the sending.
-            for kind, body in messages(control.recv(netlink.ENOUGH, socket.MSG_DONTWAIT)):
+            # The kernel queues its responses before send(2) returns.
+            for kind, body in messages(control.recv(netlink.RECEIVE_BYTES, socket.MSG_DONTWAIT)):
                 if number := error_number(kind, body):
                     raise OSError(number, os.strerror(number))
                 answered += 1
 
 
 def new_veth(interface: str, mac: str, far_interface: str, far_mac: str, far_namespace: int) -> bytes:
-    """A cable from here to the namespace of this descriptor, both ends down."""
+    """Create a veth pair between the calling thread's namespace and that of a descriptor, both ends down."""
     far = _NO_FIELDS + _named(far_interface, far_mac) + _number(_IFLA_NET_NS_FD, far_namespace)
     data = attribute(_IFLA_INFO_DATA, attribute(_VETH_INFO_PEER, far))
     kind = attribute(_IFLA_LINKINFO, _string(_IFLA_INFO_KIND, "veth") + data)
@@ -74,18 +73,18 @@ def new_veth(interface: str, mac: str, far_interface: str, far_mac: str, far_nam
 
 
 def link_up(interface: str) -> bytes:
-    """Let an interface come up."""
+    """Set an interface up."""
     return message(_NEW_LINK, _CHANGE, _LINK.pack(0, 0, 0, _IFF_UP, _IFF_UP), _string(_IFLA_IFNAME, interface))
 
 
 def link_moved(interface: str, namespace: int) -> bytes:
-    """Move an interface to the namespace of this descriptor."""
+    """Move an interface to the namespace of a descriptor."""
     to = _number(_IFLA_NET_NS_FD, namespace)
     return message(_NEW_LINK, _CHANGE, _NO_FIELDS, _string(_IFLA_IFNAME, interface), to)
 
 
 def new_address(index: int, address: str, prefix_length: int, *, deprecated: bool = False) -> bytes:
-    """Give an interface an address; one that is `deprecated` the kernel never takes by itself (RFC 6724 5, rule 3)."""
+    """Add an address. The kernel never selects a `deprecated` one as source by itself (RFC 6724 5, rule 3)."""
     family, packed = _packed(address)
     attributes = attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
     if deprecated:
@@ -95,16 +94,16 @@ def new_address(index: int, address: str, prefix_length: int, *, deprecated: boo
 
 
 def neighbour(index: int, address: str, mac: str) -> bytes:
-    """Who has this address on an interface, for good."""
+    """Add a permanent neighbour entry."""
     family, packed = _packed(address)
     fields = _NEIGHBOUR.pack(family, index, _NUD_PERMANENT, 0, 0)
     return message(_NEW_NEIGHBOUR, _NEW_OR_OTHER, fields, attribute(_NDA_DST, packed), _mac(_NDA_LLADDR, mac))
 
 
 def route(index: int, address: str, metrics: Mapping[str, int] | None = None) -> bytes:
-    """The route to an address on the wire of this interface, with metrics as ip-route(8) names them.
+    """Add a route to an on-link address, with metrics by their names in ip-route(8).
 
-    OSError for a metric that there is not.
+    Raises OSError for an unknown metric.
     """
     metrics = metrics or {}
     if unknown := [name for name in metrics if name not in _METRICS]:
@@ -121,51 +120,51 @@ def route(index: int, address: str, metrics: Mapping[str, int] | None = None) ->
 
 @contextmanager
 def until_ready(namespace: Namespace, link: str, ipv6_addresses: Iterable[str] = ()) -> Iterator[None]:
-    """The block brings up a link of this namespace and adds addresses; it ends when all of them are usable.
+    """After a block that sets a link up and adds addresses: wait until all of them are usable.
 
-    Until a link is up the kernel drops what it would send, and until an IPv6 address is usable binding to it fails.
-    MachineError when that takes too long.
+    While a link is down the kernel drops its output, and while an IPv6 address is tentative bind(2) to it fails.
+    Raises MachineError at the deadline.
     """
     wanted = {link, *ipv6_addresses}
     with namespace.entered():
-        events = opened(socket.NETLINK_ROUTE, _GROUP_LINK | _GROUP_IPV6_ROUTE)
+        events = open_socket(socket.NETLINK_ROUTE, _GROUP_LINK | _GROUP_IPV6_ROUTE)
     with events:
         yield
-        # A link that was out for a moment may not have been noticed to be down: then it is up, and that is no news.
+        # A link that was down for a moment only can be up without any notification: so its state is requested.
         events.send(message(_GET_LINK, netlink.REQUEST | netlink.DUMP, _NO_FIELDS))
-        for kind, body in _heard(events):
+        for kind, body in _messages_until_deadline(events):
             wanted.discard(_ready(kind, body))
             if not wanted:
                 return
-    raise _too_late(f"the veth is not ready ({', '.join(sorted(wanted))})")
+    raise _timed_out(f"the veth is not ready ({', '.join(sorted(wanted))})")
 
 
 @contextmanager
-def until_router_ends(namespace: Namespace) -> Iterator[None]:
-    """The block takes the router from this namespace; it ends when the kernel has begun to dismantle the router's.
+def until_router_gone(namespace: Namespace) -> Iterator[None]:
+    """After a block that closes the router's namespace: wait until the kernel has begun to remove it.
 
-    Then nobody can enter it any more. MachineError when that takes too long. A namespace knows those by a number that
-    it has a veth to (ip-netns(8)): of a lab's that is the router alone.
+    Then no thread can enter it any more. Raises MachineError at the deadline. A namespace has numbers for those that it
+    has a veth to (ip-netns(8)); `namespace` has one for the router only.
     """
     with namespace.entered():
-        events = opened(socket.NETLINK_ROUTE, _GROUP_NAMESPACE_NUMBERS)
+        events = open_socket(socket.NETLINK_ROUTE, _GROUP_NAMESPACE_NUMBERS)
     with events:
         yield
-        if not any(kind == _DELETE_NAMESPACE_NUMBER for kind, _ in _heard(events)):
-            raise _too_late("a namespace is still there")
+        if not any(kind == _DELETE_NAMESPACE_NUMBER for kind, _ in _messages_until_deadline(events)):
+            raise _timed_out("the namespace of the router still exists")
 
 
-def _heard(events: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each message until the deadline."""
+def _messages_until_deadline(events: socket.socket) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each message."""
     poll = select.poll()
     poll.register(events, select.POLLIN)
     deadline = time.monotonic() + DEADLINE_S
     while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        yield from messages(events.recv(netlink.ENOUGH))
+        yield from messages(events.recv(netlink.RECEIVE_BYTES))
 
 
 def _ready(kind: int, body: bytes) -> str:
-    """What this message says is ready now: the name of a link, or an IPv6 address; "" if it is about something else."""
+    """The link or IPv6 address that this message reports as ready; "" for other messages."""
     if kind == _NEW_LINK:
         link = dict(attributes(body[_LINK.size :]))
         return link[_IFLA_IFNAME].rstrip(b"\0").decode() if link.get(_IFLA_OPERSTATE) == _OPERSTATE_UP else ""
@@ -175,7 +174,7 @@ def _ready(kind: int, body: bytes) -> str:
     return ""
 
 
-def _too_late(what: str) -> MachineError:
+def _timed_out(what: str) -> MachineError:
     return MachineError(f"{what} after {DEADLINE_S:g} s", "see what keeps the kernel busy")
 
 

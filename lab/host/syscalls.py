@@ -1,4 +1,4 @@
-"""The system calls that Python 3.11 does not offer, by way of the C library."""
+"""System calls that Python 3.11 lacks, called through the C library."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _CLOEXEC = 1
 
 
 def unshare(flags: int) -> None:
-    """Give the calling thread new namespaces (unshare(2)); OSError when the kernel refuses."""
+    """Move the calling thread into new namespaces (unshare(2)). Raises OSError when the kernel refuses."""
     _checked(_libc.unshare(flags), "unshare")
 
 
 def setns(descriptor: int, kind: int) -> None:
-    """Move the calling thread into the namespace behind `descriptor` (setns(2))."""
+    """Move the calling thread into the namespace of `descriptor` (setns(2))."""
     _checked(_libc.setns(descriptor, kind), "setns")
 
 
 def mount_detached(filesystem: str) -> int:
-    """Mount `filesystem` on nothing but the returned descriptor, which it vanishes with (fsmount(2), Linux 5.2)."""
+    """Mount `filesystem` without a mount point; it lasts as long as the descriptor (fsmount(2), Linux 5.2)."""
     context = _syscall(_FSOPEN, ctypes.c_char_p(filesystem.encode()), _CLOEXEC)
     try:
         _syscall(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0)
@@ -39,12 +39,12 @@ def mount_detached(filesystem: str) -> int:
 
 
 def unmount(path: str) -> None:
-    """Take away what is mounted on `path` (umount(2))."""
+    """Unmount `path` (umount(2))."""
     _checked(_libc.umount(path.encode()), f"umount {path}")
 
 
 def perf_event_open(attributes: bytes, cpu: int) -> int:
-    """A descriptor for the event on one CPU, for all tasks (perf_event_open(2))."""
+    """A descriptor for an event on one CPU, for all tasks (perf_event_open(2))."""
     number = _PERF_EVENT_OPEN.get(platform.machine())
     if number is None:
         raise OSError(f"perf_event_open has no known number on {platform.machine()}")

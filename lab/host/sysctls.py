@@ -1,7 +1,7 @@
-"""The pinned sysctl baseline of the kernel's namespace, and reading and writing there.
+"""Sysctls of a namespace: reading, writing, and the baseline for the kernel under test.
 
-Expectations must not depend on the machine that a run happens on, so every value that a verdict depends on is set.
-All of them exist per namespace; nothing here touches the host.
+The baseline sets every value that a verdict depends on, so that verdicts do not depend on the machine's settings. All
+of them are per namespace; the host's are never changed.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from lab.host.namespace import Namespace
 QUIET: Mapping[str, str] = {
     "net.ipv4.conf.all.rp_filter": "0",
     "net.ipv4.conf.default.rp_filter": "0",
-    # An IPv6 address is usable at once, and the interface says nothing on its own account.
+    # IPv6 addresses are usable at once, and the interface sends nothing by itself.
     "net.ipv6.conf.default.accept_dad": "0",
     "net.ipv6.conf.default.dad_transmits": "0",
     "net.ipv6.conf.default.accept_ra": "0",
     "net.ipv6.conf.default.router_solicitations": "0",
     "net.ipv6.conf.default.addr_gen_mode": "1",
 }
-"""For interfaces that take what comes and say nothing."""
+"""No source validation, and no packets sent by the interface itself."""
 
 BASELINE: Mapping[str, str] = {
-    # What a SYN offers.
+    # Options of a SYN.
     "net.ipv4.tcp_timestamps": "1",
     "net.ipv4.tcp_window_scaling": "1",
     "net.ipv4.tcp_sack": "1",
@@ -38,7 +38,7 @@ BASELINE: Mapping[str, str] = {
     "net.ipv4.tcp_wmem": "4096 16384 4194304",
     "net.ipv4.tcp_mtu_probing": "0",
     "net.ipv4.tcp_min_snd_mss": "48",
-    # How long it keeps trying.
+    # Retransmission.
     "net.ipv4.tcp_syn_retries": "6",
     "net.ipv4.tcp_syn_linear_timeouts": "4",
     "net.ipv4.tcp_synack_retries": "5",
@@ -53,14 +53,14 @@ BASELINE: Mapping[str, str] = {
     "net.core.somaxconn": "4096",
     "net.ipv4.tcp_syncookies": "1",
     "net.ipv4.tcp_abort_on_overflow": "0",
-    # TIME-WAIT and answers to what is out of place.
+    # TIME-WAIT, and responses to unacceptable segments.
     "net.ipv4.tcp_max_tw_buckets": "65536",
     "net.ipv4.tcp_tw_reuse": "2",
     "net.ipv4.tcp_tw_reuse_delay": "1000",
     "net.ipv4.tcp_rfc1337": "0",
     "net.ipv4.tcp_invalid_ratelimit": "500",
     "net.ipv4.tcp_challenge_ack_limit": "2147483647",
-    # Each connection starts afresh: nothing is remembered of an earlier one to the same address.
+    # No metrics are kept from an earlier connection to the same address.
     "net.ipv4.tcp_no_metrics_save": "1",
     "net.ipv4.ip_local_port_range": "32768 60999",
     "net.ipv4.ip_default_ttl": "64",
@@ -75,11 +75,11 @@ OPTIONAL = {
     "net.ipv4.tcp_rto_max_ms",  # 6.15
     "net.ipv4.tcp_min_snd_mss",
 }
-"""Baseline entries that an older kernel may lack; what it then does is what it did before they existed."""
+"""Baseline entries that an older kernel may lack."""
 
 
 def apply(namespace: Namespace, settings: Mapping[str, str], optional: Collection[str] = ()) -> None:
-    """Write `settings` inside `namespace`; FileNotFoundError names one the kernel lacks unless it is optional."""
+    """Write `settings` inside `namespace`. Raises FileNotFoundError for one that the kernel lacks, unless optional."""
     with namespace.entered():
         for name, value in settings.items():
             if not name.startswith("net."):
@@ -96,7 +96,7 @@ def apply(namespace: Namespace, settings: Mapping[str, str], optional: Collectio
 
 
 def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
-    """The values inside `namespace`, single spaces between numbers; names the kernel lacks are left out."""
+    """The values inside `namespace`, with single spaces between numbers; those that the kernel lacks are left out."""
     values = {}
     with namespace.entered():
         for name in names:
@@ -106,7 +106,7 @@ def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
 
 
 def is_known(name: str) -> bool:
-    """Whether this kernel has such a setting for a network namespace."""
+    """Whether this kernel has this sysctl for network namespaces."""
     return name.startswith("net.") and _path(name).exists()
 
 

@@ -1,12 +1,11 @@
-"""The second witness: the tracepoint `sock:inet_sock_set_state`, every state change of a full socket with its time.
+"""The tracepoint `sock:inet_sock_set_state`: every state change of a full socket, with its time.
 
-Bound to perf event descriptors and to a tracefs that is mounted on nothing but a descriptor, so that it ends with the
-process, however that ends, and the host never sees a mount or a trace instance. It shows LISTEN -> SYN-RECEIVED only
-when the third segment arrives (before Linux 6.15 without the other end: the new socket had none yet), and CLOSED when a
-TIME-WAIT mini-socket takes over: `inet_diag` sees those.
+It is read through perf event descriptors and a tracefs without a mount point: both end with the process, and the host
+never has a mount or a trace instance. It shows LISTEN -> SYN-RECEIVED only when the third segment arrives (before Linux
+6.15 without the remote end), and CLOSED when a TIME-WAIT mini-socket replaces the socket; `inet_diag` reports those.
 
-It is the whole machine's, and a connection that is closing outlives the run that made it, in namespaces that nobody can
-enter any more: for 100 s with the kernel's defaults. So changes count of those sockets only that were seen to begin.
+The tracepoint covers the whole machine, and a closing connection outlives its run: by 100 s with the kernel's defaults.
+So only sockets whose opening was seen count.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from lab.host.syscalls import mount_detached, perf_event_open
 from lab.record.kernel_state import BY_NUMBER
 from lab.tcp.state import State
 
-_RINGS_BYTES = 8 << 20  # for all CPUs together: some 75,000 state changes of the whole machine between two readings
+_RINGS_BYTES = 8 << 20  # of all CPUs together: holds some 75,000 state changes of the machine between two reads
 _LEAST_RING_PAGES = 64
 _ENABLE = 0x2400  # PERF_EVENT_IOC_ENABLE
 _SAMPLE, _LOST = 9, 2
 _HEAD, _TAIL = 1024, 1032  # data_head and data_tail in perf_event_mmap_page
-_FIELDS = (  # of the event in ascending order, and how each is packed
+_FIELDS = (  # of the event by ascending offset, with struct codes
     *(("skaddr", "Q"), ("oldstate", "i"), ("newstate", "i"), ("sport", "H"), ("dport", "H")),
     *(("saddr_v6", "16s"), ("daddr_v6", "16s")),
 )
@@ -49,84 +48,86 @@ class Transition(NamedTuple):
     time_ns: int
     """CLOCK_MONOTONIC."""
     local: bytes
-    """The socket's own address as `mapped` gives it."""
+    """The socket's own address, see `ipv6_bytes`."""
     local_port: int
     remote: bytes
-    """The other end's."""
+    """The remote address, see `ipv6_bytes`."""
     remote_port: int
     old: State
     new: State
     socket: int = 0
-    """Where the kernel has it: what tells it from another between the same ends."""
+    """The socket's address in kernel memory; sockets with the same ends differ in it."""
 
 
 @dataclass(slots=True)
 class _Watch:
-    """What is kept for one who watches."""
+    """Changes kept for one watcher."""
 
     changes: list[Transition] = field(default_factory=list)
-    begun: set[int] = field(default_factory=set)
-    """The sockets that had a change before they were open: what an earlier run has left has none."""
-    away: bool = False
-    """No changes are kept for the time being."""
+    new_sockets: set[int] = field(default_factory=set)
+    """Sockets seen in a state before ESTABLISHED; those of earlier runs are not."""
+    paused: bool = False
+    """Changes are dropped now."""
 
 
 class StateTracer:
-    """Hands every state change on an address to whoever watches that address. One for a process; thread-safe."""
+    """State changes by local address, for the watchers of each address. One per process; thread-safe."""
 
     def __init__(self, source: PerfRings | None = None) -> None:
-        """Reads this machine's rings unless others are given; MachineError when they are out of reach."""
+        """`source`: the machine's perf buffers by default. Raises MachineError when they are not available."""
         self._lock = threading.Lock()
         self._watched: dict[bytes, _Watch] = {}
         self.lost = 0
-        """Changes that the kernel could not store because nobody read for too long."""
+        """Number of changes that the kernel dropped because its buffers were full."""
         self._source = source or PerfRings()
 
     def watch(self, *addresses: str) -> None:
-        """From now on keep the changes of new sockets whose own address is one of these; `take` with any gives all."""
+        """Keep changes of new sockets on these local addresses; `take` with any of them returns all."""
         watch = _Watch()
         with self._lock:
-            self._read()  # what is in the rings was before
-            self._watched.update({mapped(each): watch for each in addresses})
+            self._read()  # drops changes from before
+            self._watched.update({ipv6_bytes(each): watch for each in addresses})
 
     def forget(self, *addresses: str) -> None:
-        """Stop keeping them."""
+        """Stop watching these addresses."""
         with self._lock:
             for each in addresses:
-                self._watched.pop(mapped(each), None)
+                self._watched.pop(ipv6_bytes(each), None)
 
     def take(self, address: str) -> list[Transition]:
-        """The changes since the last call, in order of time."""
+        """The changes since the last call, by time."""
         with self._lock:
             self._read()
-            watch = self._watched.get(mapped(address))
+            watch = self._watched.get(ipv6_bytes(address))
             if watch is None:
                 return []
             heard = len(watch.changes)
-            if any(each.socket not in watch.begun for each in watch.changes):
-                self._read()  # their beginning may be on a CPU that was read before they came
-            taken = sorted((each for each in watch.changes[:heard] if each.socket in watch.begun), key=itemgetter(0))
+            if any(each.socket not in watch.new_sockets for each in watch.changes):
+                self._read()  # their opening may be in the buffer of another CPU, read a moment too early
+            taken = sorted(
+                (each for each in watch.changes[:heard] if each.socket in watch.new_sockets), key=itemgetter(0)
+            )
             del watch.changes[:heard]
         return taken
 
     @contextmanager
-    def looking_away(self, address: str) -> Iterator[None]:
-        """For the length of the block the changes on this address, and those watched with it, are not kept."""
-        watch = self._watched[mapped(address)]
-        watch.away = True
+    def paused(self, address: str) -> Iterator[None]:
+        """Within the block, drop changes on this address and on those watched together with it."""
+        watch = self._watched[ipv6_bytes(address)]
+        watch.paused = True
         try:
             yield
         finally:
             with self._lock:
-                self._read()  # what is in the rings was in the block
-                watch.away = False
+                self._read()  # drops changes from within the block
+                watch.paused = False
 
     def close(self) -> None:
         """Stop tracing."""
         self._source.close()
 
     def _read(self) -> None:
-        """Sort in what is new. Each record begins with its kind, and tells its size."""
+        """Distribute new records to the watchers. A record begins with its type and has its size at offset 6."""
         data = b"".join(self._source.read())
         read, watched, at = self._source.layout.unpack_from, self._watched, 0
         while at < len(data):
@@ -136,8 +137,8 @@ class StateTracer:
                 if watch is not None:
                     old, new = BY_NUMBER[old], BY_NUMBER[new]
                     if old in _NOT_OPEN_YET:
-                        watch.begun.add(place)
-                    if not watch.away:
+                        watch.new_sockets.add(place)
+                    if not watch.paused:
                         watch.changes.append(
                             Transition(time_ns, local, local_port, remote, remote_port, old, new, place)
                         )
@@ -152,7 +153,7 @@ class PerfRings:
     """The perf buffers of all CPUs, bound to the tracepoint."""
 
     def __init__(self) -> None:
-        """MachineError when tracefs or perf events are out of reach (they need root on the host itself)."""
+        """Raises MachineError without access to tracefs or perf events (they need root on the host itself)."""
         self._rings: list[mmap.mmap] = []
         with ExitStack() as undo:
             try:
@@ -166,21 +167,21 @@ class PerfRings:
                     self._rings.append(undo.enter_context(mmap.mmap(descriptor, mmap.PAGESIZE + self._size)))
                     ioctl(descriptor, _ENABLE, 0)
             except OSError as refused:
-                why = f"the tracepoint sock:inet_sock_set_state is out of reach ({refused.strerror or refused})"
+                why = f"the tracepoint sock:inet_sock_set_state is not available ({refused.strerror or refused})"
                 remedy = "run as root on the host itself, Linux 5.2 or later with tracefs and perf events"
                 raise MachineError(why, remedy) from None
             self._undo = undo.pop_all()
 
     def read(self) -> Iterator[bytes]:
-        """The records since the last time, one behind the other, for each CPU."""
+        """New records of each CPU, concatenated."""
         return map(self._read, self._rings)
 
     def close(self) -> None:
-        """Unbind them."""
+        """Close the descriptors."""
         self._undo.close()
 
     def _read(self, memory: mmap.mmap) -> bytes:
-        """The buffer of one CPU is a page with its head and tail, then records that may wrap around its end."""
+        """New records of one CPU. A page with head and tail comes first, then a ring of records."""
         head, tail = struct.unpack_from("=QQ", memory, _HEAD)
         if head == tail:
             return b""
@@ -193,7 +194,7 @@ class PerfRings:
 
 
 def _describe_event() -> tuple[int, struct.Struct]:
-    """The event's number, and how this kernel lays out a record: size, time, socket, states, ports, addresses."""
+    """The event's number and record layout: size, time, socket, states, ports, addresses."""
     root = mount_detached("tracefs")
     try:
         event = Path(f"/proc/self/fd/{root}/events/sock/inet_sock_set_state")
@@ -201,7 +202,7 @@ def _describe_event() -> tuple[int, struct.Struct]:
     finally:
         os.close(root)
     offsets = {name: int(offset) for name, offset in re.findall(r"(\w+)(?:\[\d+\])?;\s*offset:(\d+);", layout)}
-    pattern, at = "=6xHQ4x", 0  # a header and the time stand before the fields, and their size
+    pattern, at = "=6xHQ4x", 0  # header, time and size precede the fields
     for name, code in _FIELDS:
         pattern += f"{offsets[name] - at}x{code}"
         at = offsets[name] + struct.calcsize(code)
@@ -214,15 +215,15 @@ def _online_cpus() -> set[int]:
 
 
 def _attributes(event: int, wake_up_at: int) -> bytes:
-    """A perf_event_attr: sample every occurrence with time and raw data, stamped by CLOCK_MONOTONIC."""
+    """A perf_event_attr: sample every occurrence with raw data and the time of CLOCK_MONOTONIC."""
     tracepoint, raw, with_time = 2, 1 << 10, 1 << 2
     disabled, watermark, use_clock = 1, 1 << 14, 1 << 25
     flags = disabled | watermark | use_clock
-    # Nobody sleeps on these descriptors; but without a watermark each event would cost an interrupt to wake a sleeper.
+    # The lab never polls these descriptors, but without a watermark each event would raise an interrupt.
     clock = time.CLOCK_MONOTONIC
     return struct.pack("=IIQQQQQI40xi32x", tracepoint, 128, event, 1, raw | with_time, 0, flags, wake_up_at, clock)
 
 
-def mapped(address: str) -> bytes:
-    """The address as an IPv6 one: IPv4 in its IPv4-mapped form (RFC 4291 2.5.5.2)."""
+def ipv6_bytes(address: str) -> bytes:
+    """An address as 16 bytes, IPv4 as an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2)."""
     return socket.inet_pton(socket.AF_INET6, address if ":" in address else f"::ffff:{address}")

@@ -1,4 +1,4 @@
-"""The privileges that the lab needs: root's, or those of a user namespace that an ordinary user may make."""
+"""Privileges of the lab: those of root, or of root in a user namespace of its own."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 1 << 12, 1 << 21
 
 
 class Policy(NamedTuple):
-    """A setting that can forbid user namespaces to ordinary users."""
+    """A sysctl that can forbid user namespaces to ordinary users."""
 
     sysctl: str
-    forbids: str
-    """The value that does."""
+    forbidding_value: str
+    """The value that forbids them."""
     why: str
-    mend: str
+    allowing_value: str
     """A value that allows them."""
 
 
 POLICIES = (
-    Policy("user.max_user_namespaces", "0", "this machine allows no user namespace at all", "15000"),
-    Policy("kernel.unprivileged_userns_clone", "0", "this machine leaves user namespaces to root, as Debian may", "1"),
+    Policy("user.max_user_namespaces", "0", "this machine does not allow user namespaces", "15000"),
+    Policy(
+        "kernel.unprivileged_userns_clone", "0", "this machine allows user namespaces to root only, as Debian may", "1"
+    ),
     Policy(
         "kernel.apparmor_restrict_unprivileged_userns",
         "1",
-        "AppArmor takes away what can be done in user namespaces of ordinary users, as on Ubuntu since 23.10",
+        "AppArmor denies capabilities in user namespaces of ordinary users, as on Ubuntu since 23.10",
         "0",
     ),
 )
 
 
 def ensure_privileges() -> None:
-    """Become root in a user namespace of this process's own, unless it is root; MachineError when that is forbidden."""
+    """Become root in a new user namespace, unless privileged already. Raises MachineError when that is forbidden."""
     if not may_make_namespaces():
         become_root_of_own_user_namespace()
 
@@ -51,9 +53,9 @@ def may_make_namespaces() -> bool:
 
 
 def become_root_of_own_user_namespace() -> None:
-    """Move this process, while it has one thread, into user and network namespaces that it owns.
+    """Move this process, which must be single-threaded, into new user and network namespaces.
 
-    MachineError when the kernel or its policy does not allow that to ordinary users.
+    Raises MachineError when the kernel or a sysctl does not allow that to ordinary users.
     """
     user, group = os.geteuid(), os.getegid()
     try:
@@ -61,25 +63,27 @@ def become_root_of_own_user_namespace() -> None:
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
             Path("/proc/self", name).write_text(text)
     except OSError as refused:
-        raise _not_allowed(refused.strerror or str(refused)) from None
+        raise _permission_error(refused.strerror or str(refused)) from None
     if not may_make_namespaces():
-        raise _not_allowed("one was made, but it gives no privileges")
+        raise _permission_error("it was created, but gives no privileges")
 
 
-def forbidding(settings: Path = SETTINGS) -> Policy | None:
-    """The first setting that forbids user namespaces; None when none does, or none can be read."""
+def forbidding_policy(settings: Path = SETTINGS) -> Policy | None:
+    """The first setting that forbidding_value user namespaces; None when none does, or none can be read."""
     for each in POLICIES:
         with suppress(OSError):
-            if settings.joinpath(*each.sysctl.split(".")).read_text().strip() == each.forbids:
+            if settings.joinpath(*each.sysctl.split(".")).read_text().strip() == each.forbidding_value:
                 return each
     return None
 
 
-def _not_allowed(how: str) -> MachineError:
-    policy = forbidding()
-    why = f"{how}: {policy.sysctl} is {policy.forbids}, {policy.why}" if policy is not None else how
-    mend = f", or allow it: sudo sysctl -w {policy.sysctl}={policy.mend}" if policy is not None else ""
+def _permission_error(how: str) -> MachineError:
+    policy = forbidding_policy()
+    why = f"{how}: {policy.sysctl} is {policy.forbidding_value}, {policy.why}" if policy is not None else how
+    allowing_value = (
+        f", or allow it: sudo sysctl -w {policy.sysctl}={policy.allowing_value}" if policy is not None else ""
+    )
     return MachineError(
-        f"this user is not root and may not make a user namespace ({why})",
-        f"run the lab as root: sudo scripts/lab{mend}",
+        f"this user is not root and may not create a user namespace ({why})",
+        f"run the lab as root: sudo scripts/lab{allowing_value}",
     )

@@ -1,4 +1,4 @@
-"""The veth pairs between namespaces: made to carry what a wire would, and what they and their routes allow."""
+"""veth pairs between namespaces: creation without offloads, MTU, and metrics of the route to the peer."""
 
 from __future__ import annotations
 
@@ -26,48 +26,50 @@ _OFFLOADS = {  # the ETHTOOL_S* commands of linux/ethtool.h
 }
 
 
-class End(NamedTuple):
-    """One end of a cable: what it is called where it is plugged in."""
+class VethEnd(NamedTuple):
+    """One end of a veth pair."""
 
     namespace: Namespace
     interface: str
     mac: str
 
 
-def plug(one: End, other: End) -> None:
-    """Join two namespaces by a new cable, both ends still down; MachineError when the machine has no veth."""
+def connect_ends(one: VethEnd, other: VethEnd) -> None:
+    """Connect two namespaces by a veth pair, both ends down. Raises MachineError when the kernel has no veth."""
     veth = rtnetlink.new_veth(one.interface, one.mac, other.interface, other.mac, other.namespace.fileno())
     with one.namespace.entered():
         try:
-            rtnetlink.carry_out(veth)
+            rtnetlink.execute(veth)
         except OSError as refused:
             if refused.errno != errno.EOPNOTSUPP:
                 raise
-            raise MachineError(f"no veth can be made ({refused})", "load its module: sudo modprobe veth") from None
+            raise MachineError(
+                f"a veth pair cannot be created ({refused})", "load its module: sudo modprobe veth"
+            ) from None
     for end in one, other:
         with end.namespace.entered():
             _switch_offloads_off(end.interface)
 
 
 def mtu(namespace: Namespace, interface: str) -> int:
-    """The largest IP packet in bytes that `interface` takes."""
+    """The MTU of `interface` in bytes."""
     return _mtu_ioctl(namespace, _SIOCGIFMTU, interface, 0)
 
 
 def set_mtu(namespace: Namespace, interface: str, size: int) -> None:
-    """Change it; OSError for a size that the interface cannot have."""
+    """Set the MTU in bytes. Raises OSError for a size that the interface does not support."""
     _mtu_ioctl(namespace, _SIOCSIFMTU, interface, size)
 
 
 def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics: dict[str, int]) -> None:
-    """Give the peer's address a route of its own with these metrics, as ip-route(8) names them: {"advmss": 1111}.
+    """Add a route to the peer's address with these metrics, by their names in ip-route(8): {"advmss": 1111}.
 
-    OSError for a metric that there is not.
+    Raises OSError for an unknown metric.
     """
     with namespace.entered():
         route = rtnetlink.route(socket.if_nametoindex(interface), pair.peer, metrics)
         try:
-            rtnetlink.carry_out(route)
+            rtnetlink.execute(route)
         except OSError as refused:
             raise OSError(refused.errno, f"a route with {metrics}: {refused.strerror}") from None
 
@@ -83,9 +85,9 @@ def _mtu_ioctl(namespace: Namespace, command: int, interface: str, value: int) -
 
 
 def _switch_offloads_off(interface: str) -> None:
-    """Make `interface` (of the calling thread's namespace) send what a wire would carry (ethtool's ioctl).
+    """Switch off the offloads of `interface` in the calling thread's namespace (ethtool's ioctl).
 
-    With veth's defaults frames leave with unfinished checksums and as segments of many times the MSS.
+    With veth's defaults frames have partial checksums, and segments many times the size of the MSS.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         for what, command in _OFFLOADS.items():

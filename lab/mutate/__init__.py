@@ -1,1 +1,1 @@
-"""Kernels that lie: every check is shown to fail when what it looks at is altered."""
+"""Mutation testing of the checks: the lab reads one altered value of the kernel."""

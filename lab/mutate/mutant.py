@@ -1,8 +1,8 @@
-"""A mutant: a kernel of which one reading is altered.
+"""A mutant: readings of the kernel of which one is altered.
 
-Everything that the lab learns of the kernel passes here as a reading: frames, look-ups, results of system calls,
-counters. They are numbered by kind from check to check, so that a second run of the same scenario gets another value at
-the same place. That a check turns red then is what shows that it looks.
+Readings are all values that the lab gets from the kernel: frames, states, results of system calls, counters. They are
+numbered by kind from check to check, so that a second run of a scenario can alter the same one. A check that then fails
+depends on that reading.
 """
 
 from __future__ import annotations
@@ -16,91 +16,93 @@ from lab.record.events import CheckMade, Event, FrameSeen
 from lab.session.readings import Readings
 from lab.session.tolerance import DEADLINE_S
 from lab.tcp.flags import ACK
-from lab.wire.frames import Encoder, decode
+from lab.wire.frames import Encoder, Endpoints, decode
 from lab.wire.ip import carries_tcp
 from lab.wire.link import Frame, Link
 
 T = TypeVar("T")
-_PATIENCE_S = 2.0
-"""What a mutation takes away does not come, so it is not waited for as long as for an honest kernel."""
+_TIMEOUT_S = 2.0
+"""Shorter than for an unaltered kernel, because a frame that the mutation removes never comes."""
 
 
-class Spot(NamedTuple):
-    """Where in a scenario something is read: from check to check, as what comes between two of them may vary."""
+class Position(NamedTuple):
+    """Position of a reading in a scenario. It counts from the last check, as the number between checks can vary."""
 
     check: int
-    """How many checks were made before."""
+    """Number of checks before it."""
     number: int
-    """How many readings of its kind have come since the last of them."""
+    """Number of readings of its kind since the last check."""
 
 
 class Reading(NamedTuple):
-    """Something that was read of the kernel."""
+    """A value read from the kernel."""
 
     kind: str
     """A key of `mutations.MUTATIONS`."""
-    spot: Spot
+    position: Position
     after: int
-    """How many events the recording had by then."""
+    """Number of events in the recording at that time."""
     value: object
 
 
 class Mutation(NamedTuple):
-    """What is read instead at one place: `name` is a key of `MUTATIONS[kind]`."""
+    """Mutation of the reading at one position; `name` is a key of `MUTATIONS[kind]`."""
 
     kind: str
-    spot: Spot
+    position: Position
     name: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.kind} {self.spot.number + 1} before check {self.spot.check + 1})"
+        return f"{self.name} ({self.kind} {self.position.number + 1} before check {self.position.check + 1})"
 
     @property
     def lasting(self) -> bool:
-        """All readings of this kind from there on are altered."""
+        """Whether all later readings of this kind are altered too."""
         return not LASTING.isdisjoint({self.kind, self.name})
 
 
 class Mutant(Readings):
-    """Alters one reading, or all from one on; without a mutation it only lists them."""
+    """Alters one reading, or all from a position on; without a mutation it only lists them."""
 
     def __init__(self, mutation: Mutation | None = None, *, judged: bool = False) -> None:
-        """`judged`: the standing rules judge what it says; otherwise every check has to see for itself."""
+        """`judged`: broken standing rules fail the scenario; by default only its checks do."""
         self.judged = judged
         self.applied = False
-        """The reading has come, and was altered."""
+        """Whether a reading has been altered."""
         self.readings: list[Reading] = []
         self._mutation = mutation
         self._events: list[Event] = []
         self._counted = 0
-        """So many of the events were looked at for checks."""
+        """Number of events that have been searched for checks."""
         self._checks = 0
         self._since: Counter[str] = Counter()
 
     def begin(self, events: list[Event]) -> None:
-        """Count checks in these events."""
+        """Begin a recording with these events."""
         self._events = events
 
-    def patience(self, seconds: float) -> float:
-        """What a timer brings is waited for as long as its author says, anything else not as long."""
-        return seconds if self._mutation is None or seconds != DEADLINE_S else _PATIENCE_S
+    def timeout(self, seconds: float) -> float:
+        """The time given, but instead of `DEADLINE_S`, the time for events without a timer, a shorter one."""
+        return seconds if self._mutation is None or seconds != DEADLINE_S else _TIMEOUT_S
 
     def wrap(self, link: Link) -> Link:
-        """The link whose frames are read."""
+        """A link whose received frames are readings."""
         return MutantLink(link, self)
 
     def observed(self, kind: str, value: T) -> T:
         """The value, altered where the mutation says so."""
-        spot, mutation = self._next_spot(kind), self._mutation
+        position, mutation = self._next_position(kind), self._mutation
         if mutation is None:
-            self.readings.append(Reading(kind, spot, len(self._events), value))
-        elif kind == mutation.kind and (spot == mutation.spot or (spot > mutation.spot and mutation.lasting)):
+            self.readings.append(Reading(kind, position, len(self._events), value))
+        elif kind == mutation.kind and (
+            position == mutation.position or (position > mutation.position and mutation.lasting)
+        ):
             self.applied = True
             value = MUTATIONS[kind][mutation.name](value)
         return value
 
     def last_frames(self) -> list[FrameSeen]:
-        """By connection, the one used last at the end: the last frame of the peer, else the first of the kernel."""
+        """For each connection, last used last: the last frame of the peer, else the first of the kernel."""
         last: dict[int, FrameSeen] = {}
         for event in self._events:
             if isinstance(event, FrameSeen) and event.connection is not None and event.segment is not None:
@@ -109,18 +111,18 @@ class Mutant(Readings):
                 last.setdefault(event.connection, event)
         return list(last.values())
 
-    def _next_spot(self, kind: str) -> Spot:
+    def _next_position(self, kind: str) -> Position:
         checks = sum(isinstance(event, CheckMade) for event in self._events[self._counted :])
         self._counted = len(self._events)
         if checks:
             self._checks += checks
             self._since.clear()
         self._since[kind] += 1
-        return Spot(self._checks, self._since[kind] - 1)
+        return Position(self._checks, self._since[kind] - 1)
 
 
 class MutantLink:
-    """A link whose received frames, TCP's alone, are readings; and which a mutant can make deliver one more."""
+    """A link whose received TCP frames are readings. A mutant can make it deliver an extra segment."""
 
     def __init__(self, link: Link, mutant: Mutant) -> None:
         self._link = link
@@ -128,16 +130,16 @@ class MutantLink:
         self._waiting: list[Frame] = []
 
     def send(self, data: bytes) -> int:
-        """Send a frame as it is. One that is not TCP is a fence: a mutant may say something before the answer."""
+        """Send a frame unchanged. Before the reply to a fence, which is not TCP, there can be an extra segment."""
         back = 0 if carries_tcp(data) else self._mutant.observed("fence", 0)
         time_ns = self._link.send(data)
         connections = self._mutant.last_frames() if back else []
         if 0 < back <= len(connections):
-            self._waiting.append(Frame(time_ns, _one_more(connections[-back])))
+            self._waiting.append(Frame(time_ns, _extra_segment(connections[-back])))
         return time_ns
 
     def receive(self, deadline_ns: int) -> Frame | None:
-        """The next frame of the kernel, altered or not."""
+        """The next frame of the kernel, possibly altered."""
         while not self._waiting:
             frame = self._link.receive(deadline_ns)
             if frame is None or not carries_tcp(frame.data):
@@ -145,18 +147,14 @@ class MutantLink:
             self._waiting = list(self._mutant.observed("frame", [frame]))
         return self._waiting.pop(0)
 
-    def close(self) -> None:
-        """Close the link underneath."""
-        self._link.close()
 
-
-def _one_more(last: FrameSeen) -> bytes:
-    """What the kernel might say once more: the peer's last segment back, or its own first one with ACK or without."""
+def _extra_segment(last: FrameSeen) -> bytes:
+    """The extra segment: the peer's last one sent back, or the kernel's first one with its ACK bit toggled."""
     received = decode(last.data)
     assert received is not None  # the frame carries a segment
     ends, segment = received
     if last.from_peer:
-        ends = ends.reversed()
+        ends = Endpoints(ends.destination, ends.destination_port, ends.source, ends.source_port)
     else:
         segment = segment._replace(flags=segment.flags ^ ACK)
     encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)

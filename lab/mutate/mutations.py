@@ -1,4 +1,4 @@
-"""Mutations: for each kind of reading what is read instead, each wrong in exactly one thing."""
+"""Mutations for each kind of reading. Each alters exactly one property."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
-from lab.host.sockets import Result
+from lab.host.sockets import CallResult
 from lab.record.kernel_state import KernelState
 from lab.tcp.flags import ACK, ECE, FIN, PSH, RST, SYN, URG
 from lab.tcp.options import Options
@@ -22,13 +22,13 @@ Change = Callable[[Any], Any]
 _LATE_NS = 1_000_000_000_000
 _FAR = 1_000_000
 _FAR_PORT = 1 << 13
-"""So far that no range of ports that a scenario chooses has both."""
+"""Larger than any range of ports that a scenario chooses."""
 _BACK = 128
-"""No scenario speaks on more connections at a time."""
+"""No scenario has more connections at a time."""
 
 
 def _segments(change: Callable[[Segment], Segment]) -> Change:
-    """A change of a frame's segment, with a right checksum; a segment that it leaves as it is says so by staying."""
+    """A mutation of a frame's segment, with a correct checksum; the frame itself if the segment does not change."""
 
     def changed(frames: list[Frame]) -> list[Frame]:
         (frame,) = frames
@@ -67,8 +67,8 @@ def _with_other_values(options: Options) -> Options:
     return tuple(_other_value(option) if option[0] not in {"NOP", "EOL", "SAckOK"} else option for option in options)
 
 
-def _stamped(change: Callable[[int, int], tuple[int, int]]) -> Callable[[Options], Options]:
-    """A change of TSval and TSecr, modulo 2**32."""
+def _timestamps(change: Callable[[int, int], tuple[int, int]]) -> Callable[[Options], Options]:
+    """A mutation of TSval and TSecr, modulo 2**32."""
 
     def changed(options: Options) -> Options:
         return tuple(
@@ -85,15 +85,15 @@ def _with_too_large_a_scale(options: Options) -> Options:
     return tuple((name, 15 if name == "WScale" else value) for name, value in options)
 
 
-def _unhidden(frames: list[Frame]) -> list[Frame]:
-    """A timestamp without the secret that shifts it."""
+def _tsval_from_clock(frames: list[Frame]) -> list[Frame]:
+    """Use the monotonic clock as TSval, without a secret offset."""
     (frame,) = frames
     clock = frame.time_ns // 1_000_000
-    changed: list[Frame] = _options(_stamped(lambda _, echo: (clock, echo)))(frames)
+    changed: list[Frame] = _options(_timestamps(lambda _, echo: (clock, echo)))(frames)
     return changed
 
 
-def _one_more(options: Options) -> Options:
+def _with_one_more(options: Options) -> Options:
     present = {name for name, _ in options}
     return (*options, ("NOP", None), ("NOP", None), ("SAckOK", b"")) if "SAckOK" not in present else (
         *options, ("NOP", None),
@@ -115,8 +115,8 @@ def _other_port(frames: list[Frame]) -> list[Frame]:
     return [frame._replace(data=encoder.encode(ends.source_port ^ _FAR_PORT, ends.destination_port, segment))]
 
 
-def _of_a_clock(frames: list[Frame]) -> list[Frame]:
-    """A clock of 64 ns, and no secret that shifts it."""
+def _seq_from_clock(frames: list[Frame]) -> list[Frame]:
+    """Use a clock of 64 ns as sequence number of a SYN, without a secret offset."""
     (frame,) = frames
     number = Seq(frame.time_ns // 64)
     changed: list[Frame] = _segments(lambda each: each._replace(seq=number) if each.flags & SYN else each)(frames)
@@ -131,7 +131,7 @@ def _constant(value: int) -> Change:
     return lambda _: value
 
 
-def _looks(**changes: Callable[[Any], Any]) -> Change:
+def _kernel_state(**changes: Callable[[Any], Any]) -> Change:
     def changed(seen: KernelState) -> KernelState:
         return seen._replace(**{name: change(getattr(seen, name)) for name, change in changes.items()})
 
@@ -147,7 +147,7 @@ def _ends_with(error: str) -> Change:
     return lambda result: replace(result, error="" if result.error == error else error)
 
 
-def _another_result(result: Result[Any]) -> Result[Any]:
+def _another_result(result: CallResult[Any]) -> CallResult[Any]:
     value = result.value
     if isinstance(value, bytes):
         value = bytes([value[0] ^ 1]) + value[1:] if value else b"?"
@@ -157,7 +157,7 @@ def _another_result(result: Result[Any]) -> Result[Any]:
 
 
 def _numbers(change: Callable[[int], int]) -> Change:
-    """Every number in a value, whatever it is made of."""
+    """A mutation of every number in a value of any type."""
 
     def changed(value: Any) -> Any:
         if isinstance(value, bool):
@@ -184,7 +184,7 @@ def _one_field(name: str) -> Change:
 A_CLOCK = "a SYN's number from a clock that is the same for all, from then on"
 A_CONSTANT = "a SYN's number that is the same for all, from then on"
 LASTING = frozenset({"look", "count", "counter", A_CLOCK, A_CONSTANT})
-"""These are altered from then on: the lab asks once more where an answer is not what it should be."""
+"""Mutations of all later readings too: the lab reads again where a value is not the expected one."""
 
 MUTATIONS: dict[str, dict[str, Change]] = {
     "frame": {
@@ -200,7 +200,7 @@ MUTATIONS: dict[str, dict[str, Change]] = {
         "seq far off": _segments(lambda segment: segment._replace(seq=segment.seq + 0x4000_0001)),
         "seq far back": _segments(lambda segment: segment._replace(seq=segment.seq + -0x4000_0001)),
         "ack - 1": _segments(lambda segment: segment._replace(ack=segment.ack + -1)),
-        A_CLOCK: _of_a_clock,
+        A_CLOCK: _seq_from_clock,
         A_CONSTANT: _segments(lambda each: each._replace(seq=Seq(_FAR)) if each.flags & SYN else each),
         "ack far off": _segments(lambda segment: segment._replace(ack=segment.ack + 0x4000_0001)),
         "another window": _segments(lambda segment: segment._replace(window=segment.window ^ 1)),
@@ -210,16 +210,16 @@ MUTATIONS: dict[str, dict[str, Change]] = {
         "an urgent pointer": _segments(lambda segment: segment._replace(urgent=segment.urgent ^ 1)),
         "other values of options": _options(_with_other_values),
         "an option missing": _options(lambda options: options[1:]),
-        "an option more": _options(_one_more),
+        "an option more": _options(_with_one_more),
         "options in another order": _options(lambda options: options[::-1]),
-        "another TSecr": _options(_stamped(lambda clock, echo: (clock, echo + _FAR))),
-        "a TSecr of zero": _options(_stamped(lambda clock, _: (clock, 0))),
-        "another TSval": _options(_stamped(lambda clock, echo: (clock ^ 1, echo))),
-        "the time since the start as TSval": _unhidden,
+        "another TSecr": _options(_timestamps(lambda clock, echo: (clock, echo + _FAR))),
+        "a TSecr of zero": _options(_timestamps(lambda clock, _: (clock, 0))),
+        "another TSval": _options(_timestamps(lambda clock, echo: (clock ^ 1, echo))),
+        "the time since the start as TSval": _tsval_from_clock,
         "no options": _options(lambda _: ()),
         "a window scale of 15": _options(_with_too_large_a_scale),
         "a SACK block": _options(lambda options: (*options, ("NOP", None), ("NOP", None), ("SAck", (_FAR, _FAR + 9)))),
-        "an older TSval": _options(_stamped(lambda clock, echo: (clock - _FAR, echo))),
+        "an older TSval": _options(_timestamps(lambda clock, echo: (clock - _FAR, echo))),
         "another payload": _segments(
             lambda segment: segment._replace(
                 payload=bytes([segment.payload[0] ^ 1]) + segment.payload[1:] if segment.payload else b"?"
@@ -235,7 +235,7 @@ MUTATIONS: dict[str, dict[str, Change]] = {
         "late": _shifted(_LATE_NS),
         "early": _shifted(-_LATE_NS),
     },
-    # Which connection speaks once more: the one that the lab spoke on last, the one before that, ...
+    # The connection of the extra segment: the last one that the lab used, the one before that, ...
     "fence": {
         "one segment more": lambda _: 1,
         **{f"one segment more, on the connection {back} before": _constant(back + 1) for back in range(1, _BACK)},
@@ -243,14 +243,14 @@ MUTATIONS: dict[str, dict[str, Change]] = {
     "text": {"another text": lambda text: text + b"?"},
     "peer": {"another state of the peer": _another_state},
     "look": {
-        "another state": _looks(state=_another_state),
-        "another timer": _looks(timer_number=lambda number: (number + 1) % 5),
-        "a timer that ends sooner": _looks(expires_ms=lambda _: 0),
-        "a timer that ends later": _looks(expires_ms=lambda ms: ms + _FAR),
-        "one retransmission more": _looks(retransmits=lambda count: count + 1),
-        "a longer receive queue": _looks(receive_queue=lambda size: size + 1),
-        "a longer send queue": _looks(send_queue=lambda size: size + 1),
-        "another owner": _looks(inode=lambda inode: 0 if inode else 1),
+        "another state": _kernel_state(state=_another_state),
+        "another timer": _kernel_state(timer_number=lambda number: (number + 1) % 5),
+        "a timer that ends sooner": _kernel_state(expires_ms=lambda _: 0),
+        "a timer that ends later": _kernel_state(expires_ms=lambda ms: ms + _FAR),
+        "one retransmission more": _kernel_state(retransmits=lambda count: count + 1),
+        "a longer receive queue": _kernel_state(receive_queue=lambda size: size + 1),
+        "a longer send queue": _kernel_state(send_queue=lambda size: size + 1),
+        "another owner": _kernel_state(inode=lambda inode: 0 if inode else 1),
     },
     "count": {
         "one more": _numbers(lambda number: number + 1),

@@ -1,8 +1,7 @@
-"""Does every check look? Scenarios run again and again with one altered reading, until each check has turned red.
+"""Mutation testing: a scenario is run with one altered reading at a time, until each of its checks has failed.
 
-A first run lists what was read of the kernel between one check and the next. Then, check by check, one of those
-readings is altered in one thing (`mutations`), and the same check has to fail: not an earlier one, and not a standing
-rule, which do not judge meanwhile. The rules have their own turn.
+A first run lists the readings between checks. Then, for each check, one of its readings is altered (`mutations`), and
+that check has to fail, not an earlier one. Standing rules are off meanwhile; they are tested separately.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 from lab.author.registry import Runnable
 from lab.author.runner import Runner
-from lab.mutate.mutant import Mutant, Mutation, Reading, Spot
+from lab.mutate.mutant import Mutant, Mutation, Position, Reading
 from lab.mutate.mutations import A_CLOCK, A_CONSTANT, MUTATIONS
 from lab.record.events import CheckKind, CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.expectation import Expected
@@ -26,9 +25,9 @@ from lab.wire.frames import Endpoints, decode
 
 _AT_ONCE = 24
 _MOST_MUTATIONS, _MOST_RECENT = 120, 80
-"""The most that are tried on a check, and of those the most that alter what was read shortly before it."""
-_HEARD_BEFORE = 4
-"""How many readings of before the last check are tried, too."""
+"""Most mutations tried on a check, and most of them that alter readings shortly before it."""
+_EARLIER_READINGS = 4
+"""Number of readings from before the previous check that are tried, too."""
 _AFTER = attrgetter("after")
 
 _OF_FIELDS = {
@@ -50,7 +49,7 @@ _FIRST, _LAST = slice(None, 3), slice(-4, None)
 _BY_KIND: dict[CheckKind, tuple[tuple[str, slice, tuple[str, ...]], ...]] = {
     CheckKind.DEVIATION: (("frame", _LAST, ("a TSecr of zero", "the whole window")),),
     CheckKind.NOTHING_LEFT: (("frame", _LAST, ("twice",)),),
-    # What two values rest on is not known: numbers, clocks, ports and counters, from the whole of the scenario.
+    # The readings behind two compared values are unknown: try numbers, clocks, ports, counters of the whole scenario.
     CheckKind.VALUE: (
         ("counter", _LAST, ("ever more",)),
         ("frame", _LAST, (A_CONSTANT, "from another port", "the time since the start as TSval")),
@@ -58,54 +57,54 @@ _BY_KIND: dict[CheckKind, tuple[tuple[str, slice, tuple[str, ...]], ...]] = {
         ("frame", slice(-16, None), ("seq far off",)),
     ),
 }
-"""What else to try on a check of a kind: which readings, and which mutations of them."""
+"""Further mutations by kind of check: kind of readings, which of them, and names of mutations."""
 _FIRST_TRIED = frozenset({CheckKind.DEVIATION, CheckKind.NOTHING_LEFT})
-"""Kinds for which that tells most; for others it is tried last."""
+"""Kinds of check for which these are tried first; for others they are tried last."""
 _SILENCES = frozenset({CheckKind.SILENCE, CheckKind.NOTHING_LEFT})
 _BACK_TO = {name: back for back, name in enumerate(MUTATIONS["fence"])}
 _NEAREST = 8
-"""One segment more is tried on the connection of such a check, and on so many that spoke before and after it."""
+"""Number of connections, nearest to that of the check, on which an extra segment is tried."""
 
 
 class WhichCheck(NamedTuple):
-    """One check of a scenario, by what is the same in every run."""
+    """Identity of a check, the same in every run of its scenario."""
 
     ordinal: int
-    """Which of the scenario's checks it is."""
+    """Index among the scenario's checks."""
     subject: str
     line: int
-    """Of the scenario file; 0 at the scenario's end."""
+    """Line of the scenario file; 0 for checks at the scenario's end."""
 
 
 class Target(NamedTuple):
-    """One check of one scenario, and the mutations that it is meant to see."""
+    """One check of one scenario, and the mutations that it is compared to see."""
 
     scenario: str
     family: int
     check: WhichCheck
     claims: tuple[str, ...]
-    """Those that its step names."""
+    """Claims that its step names."""
     mutations: tuple[Mutation, ...]
 
 
 class Survey(NamedTuple):
-    """A scenario as it goes with an honest kernel."""
+    """A scenario run without mutation."""
 
     result: Result
     targets: list[Target]
-    shapes: dict[str, Spot]
-    """Which kinds of segments the kernel sends (flags, options, text, the first time or again); the first of each."""
+    shapes: dict[str, Position]
+    """Kinds of the kernel's segments (flags, options, data, retransmission), and the position of the first of each."""
 
 
 class Tried(NamedTuple):
-    """What became of a check."""
+    """Result for a check; `killed_by` is the mutation that made it fail."""
 
     target: Target
     killed_by: Mutation | None
 
 
 def survey(runner: Runner, scenario: Runnable, family: int) -> Survey:
-    """Run a scenario once, and find out what each of its checks may rest on."""
+    """Run a scenario once, and list the mutations to try on each of its checks."""
     mutant = Mutant()
     result = runner.run(scenario, family, mutant)
     targets = []
@@ -118,7 +117,7 @@ def attack(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> lis
     """Alter what each check rests on until it notices.
 
     Where a check does not, the readings are listed anew: on a busy machine the first list may have had a retransmission
-    more, and then each mutation was of another reading than the one that was meant.
+    more, and then each mutation was of another reading than the one that was compared.
     """
     tried = _try_all(runner, scenario, targets)
     survivors = {each.target.check.ordinal for each in tried if each.killed_by is None}
@@ -131,9 +130,9 @@ def attack(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> lis
 
 
 def _try_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> list[Tried]:
-    """One mutation for each check; then two more at a time for each that has not noticed, then four: most is waiting.
+    """Try one mutation for each check, then two for each that has not failed, then four: runs mostly wait.
 
-    What another check noticed first counts for that one.
+    A mutation that makes another check fail counts for that check.
     """
     noticed: dict[Mutation, WhichCheck | None] = {}
     killed: dict[WhichCheck, Mutation] = {}
@@ -142,7 +141,7 @@ def _try_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> l
         while left:
             mutations = [mutation for target in left for mutation in target.mutations[done : done + width]]
             mutations = [mutation for mutation in dict.fromkeys(mutations) if mutation not in noticed]
-            checks = pool.map(lambda mutation: _noticed(runner, scenario, targets[0].family, mutation), mutations)
+            checks = pool.map(lambda mutation: _failing_check(runner, scenario, targets[0].family, mutation), mutations)
             noticed.update(zip(mutations, checks, strict=True))
             killed |= {by: mutation for mutation in reversed(mutations) if (by := noticed[mutation])}
             done, width = done + width, width * 2
@@ -150,8 +149,8 @@ def _try_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> l
     return [Tried(target, killed.get(target.check)) for target in targets]
 
 
-def attack_rules(runner: Runner, scenario: Runnable, family: int, frame: Spot) -> dict[str, str]:
-    """Try each mutation of this frame of a scenario, with the standing rules as judges; what broke which."""
+def attack_rules(runner: Runner, scenario: Runnable, family: int, frame: Position) -> dict[str, str]:
+    """Try each mutation of a frame of a scenario; returns the broken standing rules, and what broke them."""
     mutations = [Mutation("frame", frame, name) for name in MUTATIONS["frame"]]
     broken: dict[str, str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -162,8 +161,8 @@ def attack_rules(runner: Runner, scenario: Runnable, family: int, frame: Spot) -
     return broken
 
 
-def _shapes(readings: list[Reading]) -> dict[str, Spot]:
-    shapes: dict[str, Spot] = {}
+def _shapes(readings: list[Reading]) -> dict[str, Position]:
+    shapes: dict[str, Position] = {}
     sent: set[tuple[Endpoints, Seq, bytes]] = set()
     for reading in readings:
         received = decode(reading.value[0].data) if reading.kind == "frame" else None  # type: ignore[index]
@@ -172,7 +171,7 @@ def _shapes(readings: list[Reading]) -> dict[str, Spot]:
             names = ",".join(str(name) for name, _ in segment.options)
             text = (ends, segment.seq, segment.payload)
             kind = ("" if text not in sent else " again") + " text" if segment.payload else ""
-            shapes.setdefault(f"{segment.letters} <{names}>{kind}", reading.spot)
+            shapes.setdefault(f"{segment.letters} <{names}>{kind}", reading.position)
             sent.add(text)
     return shapes
 
@@ -185,8 +184,8 @@ def _broken_by(runner: Runner, scenario: Runnable, family: int, mutation: Mutati
     return {row.field for row in difference.rows}
 
 
-def _noticed(runner: Runner, scenario: Runnable, family: int, mutation: Mutation) -> WhichCheck | None:
-    """The check that fails with this mutation."""
+def _failing_check(runner: Runner, scenario: Runnable, family: int, mutation: Mutation) -> WhichCheck | None:
+    """The check that fails with this mutation, None if none does."""
     result = runner.run(scenario, family, Mutant(mutation))
     failed = result.difference
     if failed is None or result.recording is None:
@@ -212,16 +211,16 @@ def _targets(scenario: Runnable, family: int, recording: Recording, readings: li
 def _candidates(
     check: CheckMade, began: int, at: int, readings: list[Reading], turn: int, connections: int
 ) -> Iterator[Mutation]:
-    """What to try on a check, the most telling first; `turn` makes that another field from check to check.
+    """Mutations to try on a check, most promising first; `turn` varies the first field from check to check.
 
-    So many `connections` had begun by then.
+    `connections` is the number of connections by then.
     """
-    first, end, end_meant = (
+    first, end, end_frame = (
         bisect_left(readings, event, key=_AFTER) for event in (began, at + 1, (check.frame or 0) + 1)
     )
     if check.expected is not None and check.frame is not None:
-        meant = next(each for each in _backwards(readings, end_meant) if each.kind == "frame")
-        yield from _mutations_of(meant, _names_for(check.expected, turn))
+        compared = next(each for each in _backwards(readings, end_frame) if each.kind == "frame")
+        yield from _mutations_of(compared, _names_for(check.expected, turn))
     if check.kind in _SILENCES and check.connection is not None:
         fences = (each for each in _backwards(readings, end) if each.kind == "fence")
         later = connections - 1 - check.connection
@@ -230,7 +229,7 @@ def _candidates(
     by_kind = list(_by_kind(check.kind, readings[:end]))
     if check.kind in _FIRST_TRIED:
         yield from by_kind
-    # A comparison of two values may rest on what was read long before.
+    # A comparison of two values can depend on much earlier readings.
     recent: dict[str, list[Mutation]] = {}
     for reading in _in_turn(readings, first, end):
         recent.setdefault(reading.kind, []).extend(_mutations_of(reading))
@@ -245,12 +244,12 @@ def _by_kind(kind: CheckKind, readings: list[Reading]) -> Iterator[Mutation]:
 
 
 def _in_turn(readings: list[Reading], first: int, end: int) -> Iterator[Reading]:
-    """Those since the last check: the last, the first (how many there are may vary), the rest; then a few before."""
+    """Readings since the last check: last, first (their number can vary), the others; then some earlier ones."""
     recent = islice(_backwards(readings, end), min(end - first, _MOST_MUTATIONS))
     yield from islice(recent, 1)
     yield from readings[first : min(first + 1, end)]
     yield from recent
-    yield from islice(_backwards(readings, first), _HEARD_BEFORE)
+    yield from islice(_backwards(readings, first), _EARLIER_READINGS)
 
 
 def _backwards(readings: list[Reading], end: int) -> Iterator[Reading]:
@@ -258,9 +257,9 @@ def _backwards(readings: list[Reading], end: int) -> Iterator[Reading]:
 
 
 def _mutations_of(reading: Reading, names: Iterable[str] | None = None) -> Iterator[Mutation]:
-    """The mutations of one reading: those named, else all; of a fence only the nearest connection."""
+    """Mutations of a reading: those named, else all; for a fence only the one on the last used connection."""
     known = islice(MUTATIONS[reading.kind], 1 if reading.kind == "fence" else None)
-    return (Mutation(reading.kind, reading.spot, name) for name in names or known)
+    return (Mutation(reading.kind, reading.position, name) for name in names or known)
 
 
 def _names_for(expected: Expected, turn: int) -> list[str]:

@@ -69,7 +69,7 @@ class Executed(NamedTuple):
         return linecache.getline(self.file, self.line).strip()
 
 
-class Shown(NamedTuple):
+class ReprOnly(NamedTuple):
     """Something of which a recording keeps only how it looks: what it was means nothing afterwards."""
 
     text: str
@@ -78,11 +78,11 @@ class Shown(NamedTuple):
         return self.text
 
 
-A_SOCKET = Shown("a connection")
+A_SOCKET = ReprOnly("a connection")
 """What accept() returned."""
 
 
-def short(value: object) -> str:
+def abbreviated(value: object) -> str:
     """A value as Python writes it, cut to some forty characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
@@ -142,12 +142,12 @@ class CallMade(NamedTuple):
     where: Where | None
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(map(short, self.arguments))})"
+        return f"{self.name}({', '.join(map(abbreviated, self.arguments))})"
 
     @property
     def result(self) -> str:
         """As strace writes it: a value, 0 for mere success, or the name of an errno."""
-        return self.error or ("0" if self.value is None else short(self.value))
+        return self.error or ("0" if self.value is None else abbreviated(self.value))
 
 
 class StepBegun(NamedTuple):

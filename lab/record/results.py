@@ -33,7 +33,7 @@ class Scenario:
     line: int
 
 
-class Broken(NamedTuple):
+class BrokenFile(NamedTuple):
     """A scenario file that cannot be loaded."""
 
     file: Path
@@ -102,7 +102,7 @@ class Run:
     """One call of `lab run`, finished or loaded from where it was saved. Every view is a function of this."""
 
     results: list[Result] = field(default_factory=list)
-    broken: list[Broken] = field(default_factory=list)
+    broken: list[BrokenFile] = field(default_factory=list)
     """Scenario files that could not be loaded."""
     unknown: list[str] = field(default_factory=list)
     """Patterns of the command line that matched nothing."""

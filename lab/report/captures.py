@@ -13,8 +13,8 @@ from pathlib import Path
 from lab.record.events import CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Outcome, Result, Run
 from lab.wire import pcapng
-from lab.wire.echo import reply_in
 from lab.wire.frames import why_no_segment
+from lab.wire.icmp import reply_in
 
 _KERNEL, _PEER = 0, 1
 _LONGEST_NAME = 150

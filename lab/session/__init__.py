@@ -1,1 +1,1 @@
-"""One lab at work: connections between peers and kernel, expectations, the kernel's states, timers, retransmissions."""
+"""A running lab: conversations of peers with the kernel, the kernel's states and timers, retransmissions."""

@@ -1,4 +1,4 @@
-"""One connection between a peer and the kernel: its ends, the model, the rules' state, and what has arrived."""
+"""One connection between a peer and the kernel: its ends, the model, the rules' state, and the inbox."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints
 
 _SOONEST_TIMER_NS = 1_000_000
-"""No retransmission timer of Linux is shorter (tail loss probes take 2 jiffies): what repeats sooner is an answer."""
+"""Linux has no shorter retransmission timer (a tail loss probe takes 2 jiffies); an earlier repetition is an answer."""
 
 
 class Judgement(NamedTuple):
-    """What a segment of the kernel is by itself, before any expectation."""
+    """Judgement of a segment of the kernel, independent of any expectation."""
 
     retransmission: bool
     breaches: tuple[Breach, ...]
-    """The standing rules that it breaks."""
+    """Standing rules that the segment breaks."""
 
 
 class Conversation:
-    """What is known of one connection. The switchboard finds it for each frame, the author's `Peer` drives it."""
+    """State of one connection. The switchboard finds it for each frame, the author's `Peer` drives it."""
 
     __slots__ = ("_kernel_iss", "_last_of", "address", "bases", "endpoint", "ends", "flow", "inbox", "number", "port")
 
@@ -38,19 +38,19 @@ class Conversation:
         self.address = address
         self.port = port
         self.ends: Endpoints | None = None
-        """The ends of what the kernel sends; None until the kernel's end is known."""
+        """Ends of the kernel's segments; None until the kernel's end is known."""
         self.number = -1
         """Index into `Recording.connections`; -1 until the kernel's end is known."""
         self.endpoint = Endpoint(config)
         """The model of the peer's side."""
         self.flow = Flow(config.default_mss)
-        """What both sides have sent, for the standing rules."""
+        """Segments of both sides so far, for the standing rules."""
         self.bases = Bases(Seq(0), config.iss)
         self.inbox: list[int] = []
-        """The kernel's frames that no expectation has taken yet, as indices into the recording's events."""
+        """The kernel's frames that no expectation has consumed yet, as indices into the recording's events."""
         self._kernel_iss: Seq | None = None
         self._last_of: dict[Seq, tuple[int, int]] = {}
-        """By sequence number: when the kernel sent it last, and with which control bits."""
+        """By sequence number: time in ns and control bits of the kernel's last segment with it."""
 
     @property
     def kernel_port(self) -> int:
@@ -62,18 +62,18 @@ class Conversation:
         return FrameSeen(time_ns, from_peer, data, segment, self.number, bases=self.bases)
 
     def sent(self, segment: Segment, now: float) -> None:
-        """The peer has sent this."""
+        """Record a segment that the peer sends; `now` is in seconds."""
         self.flow.sent(segment)
         segment_leaves(self.endpoint, segment, now)
 
     def judge(self, segment: Segment, time_ns: int) -> Judgement:
-        """The kernel has sent this: account for it, whether it ever gets to the peer or not."""
+        """Judge a segment that the kernel has sent, whether or not it reaches the peer."""
         again = bool(segment.payload or segment.flags & (SYN | FIN)) and self._is_retransmission(segment, time_ns)
         return Judgement(again, judge(self.flow, segment))
 
     def receive(self, segment: Segment, now: float) -> None:
-        """The segment has got to the peer."""
-        if not segment.faults:  # what is malformed is discarded unread (RFC 9293 MUST-3)
+        """Pass a segment that has reached the peer to the model; `now` is in seconds."""
+        if not segment.faults:  # a malformed segment is discarded (RFC 9293 MUST-3)
             segment_arrives(self.endpoint, segment, now)
 
     def _is_retransmission(self, segment: Segment, time_ns: int) -> bool:
@@ -81,8 +81,8 @@ class Conversation:
         again = False
         if self.flow.is_retransmission(segment):
             last_ns, last_flags = self._last_of.get(segment.seq, (0, 0))
-            # A SYN+ACK after a SYN says something new, though it has the same sequence number. Without the bits that
-            # asked for ECN it does not: a retransmission leaves them out (RFC 3168 6.1.1.1).
+            # A SYN+ACK after a SYN is new, though it has the same sequence number. A SYN that differs in the ECN bits
+            # only is a retransmission, which leaves them out (RFC 3168 6.1.1.1).
             same = not syn or not (segment.flags ^ last_flags) & ACK
             again = time_ns - last_ns >= _SOONEST_TIMER_NS and same
         self._last_of[segment.seq] = time_ns, segment.flags

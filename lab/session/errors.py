@@ -1,4 +1,4 @@
-"""The three ways in which a scenario ends early; the three verdicts are never mixed."""
+"""Exceptions that end a scenario early, one for each outcome other than PASS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lab.record.events import CheckMade
 
 
 class KernelDiffers(Exception):
-    """The kernel did something else than documented. Carries the check that says so."""
+    """The kernel's behaviour differs from the expected one. `check` is the failed check."""
 
     def __init__(self, check: CheckMade) -> None:
         super().__init__(check.difference.summary if check.difference else check.subject)
@@ -18,4 +18,4 @@ class ScenarioError(Exception):
 
 
 class NotApplicable(Exception):
-    """This kernel or address family lacks what the scenario is about; says what."""
+    """This kernel or address family lacks the scenario's subject; the message names it."""

@@ -1,4 +1,4 @@
-"""History: what has gone over the wire on a connection so far, looked up in the recording."""
+"""Queries about the frames of a connection so far, from the recording."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from lab.tcp.sequence import Seq
 
 
 class History:
-    """The frames among the events of a recording that still grows."""
+    """Frames among the events of a recording that is still growing."""
 
     def __init__(self, events: Sequence[object]) -> None:
         self._events = events
 
     def frame(self, at: int) -> FrameSeen:
-        """The frame with this index among the events."""
+        """The frame with this index in the events."""
         frame = self._events[at]
-        assert isinstance(frame, FrameSeen)  # no other index is kept
+        assert isinstance(frame, FrameSeen)  # callers keep indices of frames only
         return frame
 
-    def arrival(self, at: int) -> tuple[FrameSeen, Segment]:
-        """The frame that an inbox names, and its segment."""
+    def frame_and_segment(self, at: int) -> tuple[FrameSeen, Segment]:
+        """The frame with this index, and its segment."""
         frame = self.frame(at)
         assert frame.segment is not None
         return frame, frame.segment
 
     def new_frames(self, number: int) -> list[bytes]:
-        """The frames with which the kernel has said something new on a connection, in order."""
-        return [frame.data for _, frame in self._on(number) if not (frame.from_peer or frame.retransmission)]
+        """The kernel's frames on a connection, retransmissions left out, in order."""
+        return [frame.data for _, frame in self._frames(number) if not (frame.from_peer or frame.retransmission)]
 
-    def of_kernel(self, number: int) -> list[tuple[int, Segment]]:
-        """What the kernel has sent on a connection, the last first, each with the index of its frame."""
-        sent = [(at, frame.segment) for at, frame in self._on(number) if frame.segment and not frame.from_peer]
+    def segments_of_kernel(self, number: int) -> list[tuple[int, Segment]]:
+        """The kernel's segments on a connection, last first, each with the index of its frame."""
+        sent = [(at, frame.segment) for at, frame in self._frames(number) if frame.segment and not frame.from_peer]
         return sent[::-1]
 
-    def last_ns(self, number: int) -> int:
-        """When the last segment of a connection went over the wire, from whichever side."""
+    def last_segment_ns(self, number: int) -> int:
+        """Time of the last segment of either side on a connection, in ns of CLOCK_MONOTONIC."""
         events = reversed(self._events)
         return next(each.time_ns for each in events if isinstance(each, FrameSeen) and each.connection == number)
 
-    def cause_ns(self, at: int) -> int:
-        """When a timer was set, at the earliest, that this frame of the kernel is about.
+    def earliest_set_ns(self, at: int) -> int:
+        """The earliest time at which the kernel can have set the timer for this frame, in ns of CLOCK_MONOTONIC.
 
-        Not before the last thing that the lab did, and that may be long before the frame left: a machine can be held up
-        in between, and Linux sets the timer of a SYN+ACK before it sends it. What a timer brought has no such cause.
+        That is the last action of the lab before the frame. On a busy machine the frame can leave much later, and Linux
+        sets the timer of a SYN+ACK before it sends it. For a retransmission it is the frame's own time.
         """
         frame = self.frame(at)
         if frame.from_peer or frame.retransmission:
@@ -59,15 +59,15 @@ class History:
         )
         return next(done, frame.time_ns)
 
-    def set_ns(self, number: int) -> int:
-        """The same for the last segment of a connection, from whichever side."""
-        return self.cause_ns(max(at for at, _ in self._on(number)))
+    def timer_set_ns(self, number: int) -> int:
+        """`earliest_set_ns` of the last segment of either side on a connection."""
+        return self.earliest_set_ns(max(at for at, _ in self._frames(number)))
 
     def longest_round_trip(self, number: int) -> float:
-        """The longest time, in seconds, between a segment of the kernel and its acknowledgment on a connection."""
+        """The longest time between a segment of the kernel and its acknowledgment, in seconds."""
         waiting: list[tuple[int, Seq]] = []
         longest_ns = 0
-        for _, frame in self._on(number):
+        for _, frame in self._frames(number):
             segment = frame.segment
             if segment is None:
                 continue
@@ -79,7 +79,7 @@ class History:
                 waiting = [(sent_ns, end) for sent_ns, end in waiting if segment.ack < end]
         return longest_ns / 1e9
 
-    def _on(self, number: int) -> Iterator[tuple[int, FrameSeen]]:
+    def _frames(self, number: int) -> Iterator[tuple[int, FrameSeen]]:
         return (
             (at, event)
             for at, event in enumerate(self._events)

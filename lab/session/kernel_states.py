@@ -1,4 +1,4 @@
-"""The kernel's state of each connection over time, from inet_diag and the tracepoint, written into the recording."""
+"""The kernel's states of each connection over time, recorded from inet_diag and the tracepoint."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from lab.host.inet_diag import StateLookup
-from lab.host.tracepoint import StateTracer, Transition, mapped
+from lab.host.inet_diag import InetDiag
+from lab.host.tracepoint import StateTracer, Transition, ipv6_bytes
 from lab.record.events import Recording, StateSeen
 from lab.record.kernel_state import KernelState
 from lab.session.readings import Readings
@@ -17,12 +17,12 @@ _ANYBODY = {4: "0.0.0.0", 6: "::"}
 
 
 class KernelStates:
-    """Looks connections up by inet_diag, and takes over what the tracepoint saw in between (where there is one)."""
+    """Records states: queried by inet_diag, and state changes from the tracepoint, if there is one."""
 
     def __init__(
-        self, recording: Recording, readings: Readings, address: str, lookup: StateLookup, tracer: StateTracer | None
+        self, recording: Recording, readings: Readings, address: str, lookup: InetDiag, tracer: StateTracer | None
     ) -> None:
-        """`address` is one of those that the tracer watches for this lab."""
+        """`address`: one that the tracer watches for this lab."""
         self._observed = readings.observed
         self._recording = recording
         self._append = recording.events.append
@@ -32,46 +32,46 @@ class KernelStates:
         self._lost_before = tracer.lost if tracer is not None else 0
         self._last: dict[int, State] = {}
         self._numbers: dict[tuple[bytes, int, bytes, int], int] = {}
-        """Which connection has these ends (the kernel's, the peer's), addresses as the tracepoint tells them."""
+        """Connections by their ends (kernel, peer), addresses as in `Transition`."""
         self._opening: dict[tuple[bytes, int, bytes, int], int | None] = {}
-        """The same without the kernel's port; None where that leaves more than one connection."""
+        """Connections by their ends without the kernel's port; None for more than one."""
         self.traced = tracer is not None
-        """Whether there is a tracepoint to tell of states that nobody looked up."""
+        """Whether the tracepoint is available."""
 
-    def glance(self, number: int) -> KernelState:
-        """Look at a connection, and record its state if it is a new one."""
-        found = self._look(number)
+    def observe_change(self, number: int) -> KernelState:
+        """Query a connection; record its state if it has changed."""
+        found = self._query(number)
         if self._last.get(number, State.CLOSED) is not found.state:
             self._add(time.monotonic_ns(), number, found.state, "inet_diag", found)
         return found
 
-    def look(self, number: int) -> KernelState:
-        """Look at a connection and record what was seen."""
-        found = self._look(number)
+    def observe(self, number: int) -> KernelState:
+        """Query a connection and record its state."""
+        found = self._query(number)
         state = self._last[number] = found.state
         self._append(StateSeen(time.monotonic_ns(), number, state, "inet_diag", found))
         return found
 
-    def look_at_listener(self, address: str, port: int) -> KernelState:
-        """Look at the listener at an address and port and record what was seen."""
+    def observe_listener(self, address: str, port: int) -> KernelState:
+        """Query a listener and record its state."""
         family = self._recording.family
         found = self._observed("look", self._lookup.of(family, address, port, _ANYBODY[family], 0))
         self._add(time.monotonic_ns(), None, found.state, "inet_diag", found)
         return found
 
     def all_in(self, *states: State) -> list[KernelState]:
-        """The connections of this kernel in one of these states, whoever is at their other end."""
+        """All connections of this kernel in one of these states."""
         return self._observed("count", self._lookup.all_in(self._recording.family, *states))
 
     def tcp_info(self, number: int) -> dict[str, int]:
-        """TCP_INFO of a connection, whoever has it open; {} when it has none."""
+        """TCP_INFO of a connection; {} without a full socket."""
         return self._observed("info", self._lookup.tcp_info(*self._ends(number)))
 
-    def catch_up(self) -> None:
-        """Take over what the tracepoint has seen since the last time.
+    def read_tracepoint(self) -> None:
+        """Record the state changes that the tracepoint has reported since the last call.
 
-        It reports CLOSED when a mini-socket takes over from the full one, so what is left then is looked up. What was
-        before the recording began is of somebody who had the same addresses.
+        It reports CLOSED when a mini-socket replaces the full one, so the state is then queried by inet_diag. Changes
+        from before the recording belong to an earlier lab with the same addresses.
         """
         if self._tracer is None:
             return
@@ -83,18 +83,18 @@ class KernelStates:
                 continue
             self._append(StateSeen(seen.time_ns, number, seen.new, "tracepoint"))
             if seen.new is State.CLOSED and number is not None and self._last.get(number) is not State.TIME_WAIT:
-                left = self._look(number)
+                left = self._query(number)
                 if left.state is not State.CLOSED:
                     self._add(seen.time_ns, number, left.state, "inet_diag", left)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """For the length of the block the tracepoint's changes are not kept: a crowd makes too many."""
-        self.catch_up()
-        with self._tracer.looking_away(self._address) if self._tracer is not None else nullcontext():
+        """Within the block, drop the tracepoint's changes: a crowd makes too many."""
+        self.read_tracepoint()
+        with self._tracer.paused(self._address) if self._tracer is not None else nullcontext():
             yield
 
-    def _look(self, number: int) -> KernelState:
+    def _query(self, number: int) -> KernelState:
         return self._observed("look", self._lookup.of(*self._ends(number)))
 
     def _ends(self, number: int) -> tuple[int, str, int, str, int]:
@@ -111,9 +111,9 @@ class KernelStates:
     def _connection(self, seen: Transition) -> int | None:
         for number in range(len(self._numbers), len(self._recording.connections)):
             of = self._recording.connections[number]
-            ends = mapped(of.kernel_address), of.kernel_port, mapped(of.peer_address), of.peer_port
+            ends = ipv6_bytes(of.kernel_address), of.kernel_port, ipv6_bytes(of.peer_address), of.peer_port
             self._numbers[ends] = number
             opening = ends[0], 0, *ends[2:]
             self._opening[opening] = None if opening in self._opening else number
-        # connect(2) enters SYN-SENT before it has chosen a port.
+        # connect(2) enters SYN-SENT before it chooses a port.
         return (self._numbers if seen.local_port else self._opening).get(seen[1:5])

@@ -15,14 +15,14 @@ _NEAR_NS = 50_000_000
 
 
 class Polled(NamedTuple):
-    """What polling a connection came to; times in ns of CLOCK_MONOTONIC."""
+    """Result of polling a connection; times in ns of CLOCK_MONOTONIC."""
 
     gone_ns: int | None
-    """It was gone then; None when a segment came first, or the deadline."""
+    """When the connection was first found gone; None when a segment or the deadline came first."""
     alive_ns: int
-    """It was still there then."""
+    """When it was last found to exist."""
     alive: KernelState | None
-    """What the kernel said of it then; None if it was gone at the first look."""
+    """Its state at `alive_ns`; None if it was gone at the first query."""
 
 
 def poll_until_gone(
@@ -32,14 +32,14 @@ def poll_until_gone(
     earliest_ns: int,
     deadline_ns: int,
     *,
-    only_news: bool = False,
+    ignore_retransmissions: bool = False,
 ) -> Polled:
-    """Poll a connection, which was there at `since_ns`, until it is gone, a segment comes, or the deadline.
+    """Poll a connection, which existed at `since_ns`, until it is gone, a segment comes, or the deadline passes.
 
-    Until `earliest_ns` it is polled each time when half of what is left has gone by, so that an end that comes too
-    early shows; after that often. With `only_news` a retransmission does not end it.
+    Before `earliest_ns` each pause is half of the time left, so that an end that is too early is noticed; after it
+    pauses are short. With `ignore_retransmissions` a retransmission does not stop the polling.
     """
-    wait = switchboard.wait_for_news if only_news else switchboard.wait_for_segment
+    wait = switchboard.wait_for_new_segment if ignore_retransmissions else switchboard.wait_for_segment
     alive_ns, alive, pause_ns = since_ns, None, _SHORTEST_PAUSE_NS
     while True:
         now_ns = time.monotonic_ns()
@@ -49,7 +49,7 @@ def poll_until_gone(
             wake_ns, pause_ns = now_ns + pause_ns, min(2 * pause_ns, _LONGEST_PAUSE_NS)
         if alive_ns >= deadline_ns or wait(conversation, min(wake_ns, deadline_ns), ""):
             return Polled(None, alive_ns, alive)
-        now_ns, found = time.monotonic_ns(), switchboard.kernel_states.glance(conversation.number)
+        now_ns, found = time.monotonic_ns(), switchboard.kernel_states.observe_change(conversation.number)
         if found.state is State.CLOSED:
             return Polled(now_ns, alive_ns, alive)
         alive_ns, alive = now_ns, found

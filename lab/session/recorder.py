@@ -1,4 +1,4 @@
-"""Recorder: appends checks, calls and steps to a recording, with the line of the scenario that they belong to."""
+"""Recorder: appends checks, calls and steps to a recording, each with its line of the scenario."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Any, NoReturn
 
-from lab.host.sockets import Result
+from lab.host.sockets import CallResult
 from lab.record.events import (
     A_SOCKET,
     CallMade,
@@ -28,31 +28,33 @@ from lab.tcp.state import State
 
 _OWN_FOLDERS = tuple(f"{Path(__file__).resolve().parents[1] / room}{os.sep}" for room in ("session", "crowd", "author"))
 _own_code = {contextlib.__file__}
-"""Files of these rooms seen so far, and the one whose generators end its with-blocks."""
+"""Source files that are no scenario's, as found so far; contextlib runs the end of a scenario's with-blocks."""
 
 
 class Recorder:
     """Appends checks, calls and steps to a recording."""
 
-    __slots__ = ("_append", "over", "readings", "recording")
+    __slots__ = ("_append", "finished", "readings", "recording")
 
     def __init__(self, recording: Recording, readings: Readings) -> None:
         self.recording = recording
         self.readings = readings
-        self.over = False
+        self.finished = False
         """The scenario function has returned; later checks have no line."""
         self._append = recording.events.append
 
     def step(self, title: str, claims: tuple[str, ...]) -> None:
-        """The author begins a paragraph."""
+        """Record the beginning of a step."""
         self._append(StepBegun(monotonic_ns(), title, claims, self._where()))
 
     def measured(self, claim: str, value: str) -> None:
-        """The author has a value for a claim."""
+        """Record a measured value for a claim."""
         self._append(Measured(monotonic_ns(), claim, value, self._where()))
 
-    def call(self, name: str, arguments: tuple[object, ...], result: Result[Any], connection: int | None) -> CallMade:
-        """A system call returned."""
+    def call(
+        self, name: str, arguments: tuple[object, ...], result: CallResult[Any], connection: int | None
+    ) -> CallMade:
+        """Record a system call and its result."""
         value = result.value if isinstance(result.value, int | bytes | None) else A_SOCKET
         made = CallMade(
             time_ns=result.began_ns,
@@ -69,13 +71,13 @@ class Recorder:
     def segment_agrees(
         self, subject: str, expected: Expected, connection: int, frame: int, rows: tuple[Row, ...] = ()
     ) -> None:
-        """The segment is the expected one, and so is what else was compared of it."""
+        """Record a segment that agrees with the expectation; `rows` are further comparisons."""
         self._append(self._made(True, CheckKind.SEGMENT, subject, rows, connection, frame, expected))
 
     def segment_differs(
         self, subject: str, expected: Expected, connection: int, frame: int, state: State | None
     ) -> NoReturn:
-        """The segment is another one; raises KernelDiffers."""
+        """Record a segment that differs from the expectation; raises KernelDiffers."""
         check = self._made(False, CheckKind.SEGMENT, subject, (), connection, frame, expected)
         differing = [row.field for row in self.recording.rows(check) if not row.agrees]
         why = next(filter(None, (explanation(field, expected.flags) for field in differing)), "")
@@ -93,7 +95,7 @@ class Recorder:
         frame: int | None = None,
         state: State | None = None,
     ) -> None:
-        """Record a comparison that was made; KernelDiffers, with this summary, if a row does not agree."""
+        """Record a comparison. Raises KernelDiffers, with this summary, if a row does not agree."""
         if not all(row.agrees for row in rows):
             self.differs(
                 subject, rows, summary=summary, why=why, kind=kind, connection=connection, frame=frame, state=state
@@ -112,7 +114,7 @@ class Recorder:
         frame: int | None = None,
         state: State | None = None,
     ) -> NoReturn:
-        """Record what is not as it should be; raises KernelDiffers."""
+        """Record a failed comparison; raises KernelDiffers."""
         self._fail(self._made(False, kind, subject, rows, connection, frame), Difference(summary, why, state))
 
     def _made(
@@ -133,8 +135,8 @@ class Recorder:
         raise KernelDiffers(check)
 
     def _where(self) -> Executed | None:
-        """The innermost line outside of these rooms: the author's."""
-        frame = None if self.over else currentframe()
+        """The innermost line outside of these rooms: the scenario's."""
+        frame = None if self.finished else currentframe()
         while frame is not None:
             code = frame.f_code
             file = code.co_filename

@@ -1,4 +1,4 @@
-"""The copies of one segment that is not acknowledged, held against their schedule, until the kernel gives up."""
+"""Retransmissions of one unacknowledged segment, checked against their schedule until the kernel gives up."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
 from lab.session.polling import Polled, poll_until_gone
 from lab.session.switchboard import Switchboard
-from lab.session.timers import Schedule, told
+from lab.session.timers import Schedule, times_text
 from lab.session.tolerance import GRACE_NS, Window, stale_jiffies, window
 from lab.tcp import flags
 from lab.tcp.options import timestamp
 from lab.tcp.segment import Segment
 
-_WHY = "each retransmission timeout is twice the one before, up to a longest one   RFC 6298 5.5, 2.5"
+_WHY = "each retransmission timeout is twice the one before, up to a maximum   RFC 6298 5.5, 2.5"
 
 
 class Retransmissions(NamedTuple):
-    """What came of one segment, in seconds after it was sent first, by the kernel's own stamps of the frames."""
+    """Retransmissions of a segment; times in seconds after its first transmission, by the kernel's frame timestamps."""
 
     times: tuple[float, ...]
     gave_up: float | None
-    """When the connection was found to be gone; None when nobody waited for that."""
+    """When the connection was found gone; None if that was not waited for."""
 
     def __str__(self) -> str:
-        return told(self.times, self.gave_up)
+        return times_text(self.times, self.gave_up)
 
 
 class RetransmissionWatch:
-    """Follows one segment of the kernel from its first transmission on."""
+    """Checks the retransmissions of one segment of the kernel."""
 
     def __init__(
         self, switchboard: Switchboard, conversation: Conversation, letters: str, schedule: Callable[[], Schedule]
     ) -> None:
-        """`schedule` computes the kernel's schedule for the segment that it has sent last on this connection."""
+        """`schedule` computes the kernel's schedule for the last segment that it sent on this connection."""
         self._switchboard, self._conversation, self._letters = switchboard, conversation, letters
         self._recorder, self._history = switchboard.recorder, switchboard.history
         self._original, self._segment = self._find_original(flags.bits(letters))
@@ -49,28 +49,28 @@ class RetransmissionWatch:
         start = self._start_of_timer()
         self._first_ns = frame(start).time_ns
         self._stamps: list[int] = []
-        self._late = (self._first_ns - self._history.cause_ns(start)) / 1e9
-        """By how many seconds the last one was late; before the first one, how long the original may have taken."""
+        self._late = (self._first_ns - self._history.earliest_set_ns(start)) / 1e9
+        """Delay of the last retransmission in seconds; before the first one, the possible delay of the original."""
         self._schedule = schedule()
-        self._counted_before = max(0, self._look().retransmits - len(inbox))
-        """Retransmissions that the kernel has sent of this segment for other reasons than its timer."""
+        self._counted_before = max(0, self._observe().retransmits - len(inbox))
+        """Retransmissions of this segment that the kernel sent for other reasons than its timer."""
         self._expected = _expected(self._segment, frame(self._original))
         self._tsval = timestamp(self._segment.options)
 
-    def _look(self) -> KernelState:
-        return self._switchboard.kernel_states.look(self._conversation.number)
+    def _observe(self) -> KernelState:
+        return self._switchboard.kernel_states.observe(self._conversation.number)
 
     def run(self, count: int | None) -> Retransmissions:
-        """Take `count` copies, or all and the end of the connection; KernelDiffers for the first flaw."""
+        """Check `count` retransmissions, or all and the end of the connection. Raises KernelDiffers."""
         schedule = self._schedule
-        total = schedule.copies if count is None else count
+        total = schedule.retransmissions if count is None else count
         end_ns = self._first_ns + int(window(schedule.after(total if count else total + 1)).latest * 1e9)
         while count is None or len(self._stamps) < count:
             sent = len(self._stamps)
             last_ns = self._stamps[-1] if sent else self._first_ns
             earliest_ns, latest_ns = window(schedule.timeout(sent)).after(last_ns)
-            what = f"copy {sent + 1} of {total} of {self._letters}" if sent < total else f"giving up {self._letters}"
-            with self._switchboard.waiting_for(what, self._first_ns, end_ns):
+            progress = f"retransmission {sent + 1} of {total}" if sent < total else "giving up"
+            with self._switchboard.waiting_for(f"{progress} of {self._letters}", self._first_ns, end_ns):
                 polled = self._wait(last_ns, earliest_ns, latest_ns)
             earliest_ns, latest_ns = self._allowed(last_ns).after(last_ns)
             if self._conversation.inbox:
@@ -83,27 +83,27 @@ class RetransmissionWatch:
         return Retransmissions(self._times(), None)
 
     def _find_original(self, wanted: int) -> tuple[int, Segment]:
-        """The last such frame that is not waiting to be asked for: asked for already, or lost by the wire."""
+        """The last such frame that is not in the inbox: expected before, or lost by the wire."""
         for _ in range(2):
             waiting = set(self._conversation.inbox)
-            for at, segment in self._history.of_kernel(self._conversation.number):
+            for at, segment in self._history.segments_of_kernel(self._conversation.number):
                 if at not in waiting and segment.flags == wanted:
                     return at, segment
-            self._switchboard.fence()  # what the wire loses is seen all the same, as soon as the link is read
+            self._switchboard.fence()  # a frame that the wire loses is recorded as soon as the link is read
         raise ScenarioError(
-            f"the kernel has not sent {self._letters} yet: expect it, or let the wire lose it, and then expect copies"
+            f"the kernel has not sent {self._letters} yet: expect it, or let the wire lose it, before that"
         )
 
     def _start_of_timer(self) -> int:
-        """The frame that it began with: a SYN+ACK that answers a crossing SYN goes on with the timer of the SYN."""
+        """The frame for which the timer was set: a SYN+ACK after a simultaneous open continues the timer of the SYN."""
         start = self._original
-        for at, segment in self._history.of_kernel(self._conversation.number):
+        for at, segment in self._history.segments_of_kernel(self._conversation.number):
             if segment.flags == flags.SYN and segment.seq == self._segment.seq:
                 start = at
         return start
 
     def _wait(self, last_ns: int, earliest_ns: int, latest_ns: int) -> Polled | None:
-        """Wait for the next copy, and for the end where that may come; nothing but the latter says more."""
+        """Wait for the next retransmission; where the kernel may give up, poll the connection and return the result."""
         if self._conversation.inbox:
             return None
         if self._gives_up(latest_ns):
@@ -112,19 +112,19 @@ class RetransmissionWatch:
         return None
 
     def _allowed(self, last_ns: int) -> Window:
-        """When the next copy may come, in seconds after the last one."""
+        """When the next retransmission may come, in seconds after the last one."""
         delay = self._switchboard.delays.since(last_ns)
         stale = stale_jiffies(self._late, delay)
         return window(self._schedule.timeout(len(self._stamps)), delay, set_before=stale)
 
     def _gives_up(self, at_ns: int) -> bool:
-        first_copy_ns = self._stamps[0] if self._stamps else at_ns
-        since_first, since_copy = (at_ns - self._first_ns) / 1e9, (at_ns - first_copy_ns) / 1e9
-        return self._schedule.gives_up(len(self._stamps), since_first, since_copy)
+        first_retransmission_ns = self._stamps[0] if self._stamps else at_ns
+        since_first, since_retransmission = (at_ns - self._first_ns) / 1e9, (at_ns - first_retransmission_ns) / 1e9
+        return self._schedule.gives_up(len(self._stamps), since_first, since_retransmission)
 
     def _check(self, at: int, earliest_ns: int, latest_ns: int) -> None:
-        """Hold a copy against the first transmission, and its time against the schedule."""
-        frame, segment = self._history.arrival(at)
+        """Compare a retransmission with the first transmission, and its time with the schedule."""
+        frame, segment = self._history.frame_and_segment(at)
         stamp_ns = frame.time_ns
         on_time = earliest_ns <= stamp_ns <= latest_ns and not self._gives_up(earliest_ns)
         rows = [Row("time", self._between(earliest_ns, latest_ns), self._at(stamp_ns), on_time)]
@@ -134,14 +134,14 @@ class RetransmissionWatch:
         self._late = max(0.0, late)
         self._stamps.append(stamp_ns)
         if not agrees(self._expected, segment, frame.bases):
-            state = self._look().state
+            state = self._observe().state
             self._recorder.segment_differs(self._letters, self._expected, self._conversation.number, at, state)
         if not all(row.agrees for row in rows):
             self._differs(rows, None, at)
         self._recorder.segment_agrees(self._letters, self._expected, self._conversation.number, at, tuple(rows))
 
     def _newer(self, stamp: tuple[int, int] | None) -> list[Row]:
-        """Its timestamp says when it was sent; they are compared modulo 2**32 (RFC 7323 5.2)."""
+        """Check that its TSval is newer than the last one, modulo 2**32 (RFC 7323 5.2)."""
         before, self._tsval = self._tsval, stamp
         if before is None or stamp is None:
             return []
@@ -149,21 +149,21 @@ class RetransmissionWatch:
         return [Row("TSval", "newer", "newer" if newer else f"{stamp[0]} after {before[0]}", newer)]
 
     def _counted(self, retransmits: int) -> Row:
-        """The kernel counts as well: a copy that it has sent and that nobody saw is missing here."""
+        """Compare with the kernel's own count: this finds a retransmission that never arrived."""
         counted, sent = retransmits - self._counted_before, len(self._stamps)
         return Row("copies", str(sent), f"{counted} by the kernel's count", counted <= sent)
 
     def _expect_no_more(self) -> None:
-        """Hold the number of copies against the kernel's count, unless it may have sent the next one by now."""
-        self._switchboard.fence()  # a copy may be here a moment before it is counted
-        row = self._counted(self._look().retransmits)
+        """Compare the number with the kernel's count, unless the next retransmission may be due already."""
+        self._switchboard.fence()  # a retransmission can arrive a moment before the kernel counts it
+        row = self._counted(self._observe().retransmits)
         last_ns = self._stamps[-1] if self._stamps else self._first_ns
         next_ns, _ = self._allowed(last_ns).after(last_ns)
         if not row.agrees and time.monotonic_ns() < next_ns:
             self._differs([row], None)
 
     def _given_up(self, polled: Polled, earliest_ns: int, latest_ns: int) -> Retransmissions:
-        """The connection is gone, or it should be: hold the time against the schedule, and the kernel's own count."""
+        """Check when the kernel gave up, and its own count of retransmissions."""
         gone_ns = polled.gone_ns
         on_time = gone_ns is not None and gone_ns >= earliest_ns and polled.alive_ns <= latest_ns
         on_time = on_time and self._gives_up(gone_ns or 0)
@@ -180,15 +180,15 @@ class RetransmissionWatch:
 
     def _differs(self, rows: list[Row], gone_ns: int | None, frame: int | None = None) -> NoReturn:
         gave_up = None if gone_ns is None else self._seconds(gone_ns)
-        rows.append(Row("schedule", str(self._schedule), told(self._times(), gave_up), False))
+        rows.append(Row("schedule", str(self._schedule), times_text(self._times(), gave_up), False))
         self._recorder.differs(
             f"copies of {self._letters}",
             tuple(rows),
-            summary="the kernel sends copies at other times than its settings say",
+            summary="the kernel retransmits at other times than its settings say",
             why=_WHY,
             connection=self._conversation.number,
             frame=frame,
-            state=self._look().state,
+            state=self._observe().state,
             kind=CheckKind.TIMER,
         )
 
@@ -206,7 +206,7 @@ class RetransmissionWatch:
 
 
 def _expected(segment: Segment, frame: FrameSeen) -> Expected:
-    """Every copy is the same, but for the time in it."""
+    """Each retransmission equals the first transmission, except for TSval."""
     stamp = timestamp(segment.options)
     listed = tuple(
         (name, (ANY, stamp[1]) if stamp and name == "Timestamp" else value) for name, value in segment.options

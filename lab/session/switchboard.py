@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
@@ -20,25 +21,25 @@ from lab.tcp.flags import SYN
 from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
-from lab.wire.echo import Echo
-from lab.wire.faults import Fault, FaultyLink, TappedLink
+from lab.wire.faults import Fault, FaultyLink
 from lab.wire.frames import Encoder, Endpoints, decode
+from lab.wire.icmp import Echo
 from lab.wire.ip import packed, written
 from lab.wire.link import Frame, Link
 
 _FENCE_DEADLINE_NS = 30_000_000_000
 _BETWEEN_READINGS_NS = 1_000_000_000
-"""The tracepoint's buffers are the machine's: they must be read also while a lab waits for a minute."""
+"""Interval of reading the tracepoint while a lab waits: its buffers hold changes of the whole machine."""
 _RULE_IDS = frozenset(rule.id for rule in RULES)
 
 
 class Waiting(NamedTuple):
-    """What a lab waits for; times in ns of CLOCK_MONOTONIC."""
+    """The event that a lab waits for, in words; times in ns of CLOCK_MONOTONIC."""
 
     what: str
     since_ns: int
     until_ns: int
-    """At the latest."""
+    """The deadline."""
 
 
 class Switchboard:
@@ -47,48 +48,48 @@ class Switchboard:
     def __init__(self, link: Link, echo: Echo, recorder: Recorder, kernel_states: KernelStates) -> None:
         self._wire = link
         self.link = link
-        """The wire with its faults, where it has some."""
+        """The wire, with its faults if any."""
         self.recorder = recorder
         self.kernel_states = kernel_states
         self._echo = echo
         self._events = recorder.recording.events
         self.history = History(self._events)
         self.conversations: dict[int | None, Conversation] = {}
-        """Those that have a connection, by its number."""
+        """Conversations with a connection, by its number."""
         self._by_ends: dict[Endpoints, Conversation] = {}
-        """The same by the ends of what the kernel sends them."""
+        """Conversations by the ends of the kernel's segments."""
         self._listening: dict[tuple[bytes, int], Conversation] = {}
         self._encoders: dict[tuple[bytes, bytes], Encoder] = {}
         self.cut = False
-        """Nothing gets through: there is no router. What the peers send is lost."""
+        """There is no router: frames of the peers are lost."""
         self.fence_passed = True
-        """The kernel has answered the echo request that was sent last."""
+        """The kernel has answered the last echo request."""
         self.crowds: list[Callable[[Endpoints, Segment, Frame], bool]] = []
-        """Each says whether a segment that belongs to no conversation is one of its members'."""
+        """Each returns whether a segment that belongs to no conversation is a replica's."""
         self._lossy: FaultyLink | None = None
         self._loses_answers = False
         self._held: list[int] | None = None
         self.delays = DelayMeter()
         self.waiting: Waiting | None = None
-        """What the scenario waits for, while it does."""
+        """The event that the scenario waits for now, if any."""
         self._deviations: dict[str, str] = {}
         self._shown: set[str] = set()
 
     # Conversations.
 
     def listen(self, conversation: Conversation) -> None:
-        """From now on the kernel's first segment to its address and port gives the conversation its connection."""
+        """Let the kernel's first segment to its address and port give the conversation its connection."""
         place = packed(conversation.address), conversation.port
         if place in self._listening:
-            raise ScenarioError(f"a peer waits for the kernel on port {conversation.port} already")
+            raise ScenarioError(f"another peer listens on port {conversation.port} already")
         conversation.endpoint.listen()
         self._listening[place] = conversation
 
     def join(self, conversation: Conversation, ends: Endpoints) -> None:
-        """Give the conversation its connection; `ends` are those of what the kernel sends."""
+        """Give the conversation its connection; `ends` are those of the kernel's segments."""
         kernel, kernel_port, address, port = ends
         if ends in self._by_ends:
-            raise ScenarioError(f"a peer on port {port} already speaks with the kernel's port {kernel_port}")
+            raise ScenarioError(f"a peer on port {port} already has a connection to the kernel's port {kernel_port}")
         self._by_ends[ends] = conversation
         recording = self.recorder.recording
         recording.connections.append(Connection(recording.family, kernel_port, port, written(kernel), written(address)))
@@ -96,7 +97,7 @@ class Switchboard:
         self.conversations[conversation.number] = conversation
 
     def encoder(self, ends: Endpoints) -> Encoder:
-        """What makes frames in the other direction between the same two addresses."""
+        """The encoder of the peer's frames, for these ends of the kernel's segments."""
         kernel, _, peer, _ = ends
         if (kernel, peer) not in self._encoders:
             self._encoders[kernel, peer] = Encoder(peer, kernel, PEER_MAC, KERNEL_MAC)
@@ -105,7 +106,7 @@ class Switchboard:
     # From the peers to the kernel.
 
     def send(self, data: bytes, conversation: Conversation, segment: Segment | None) -> int:
-        """Put a peer's frame on the wire; its time in ns of CLOCK_MONOTONIC."""
+        """Send a peer's frame; returns its time in ns of CLOCK_MONOTONIC."""
         if self._held is None:
             time_ns = self.link.send(data)
         else:
@@ -118,12 +119,12 @@ class Switchboard:
         if (self._lossy is not None or self.cut) and self._held is None:
             self._note_loss(len(self._events) - 1)
         if not self.kernel_states.traced:
-            self.kernel_states.glance(conversation.number)
+            self.kernel_states.observe_change(conversation.number)
         return time_ns
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """What is sent in this block reaches the wire only at its end."""
+        """Within the block, hold the peers' frames; they are sent at its end."""
         if self._held is not None:
             raise ScenarioError("crossing() cannot be nested")
         self._held = []
@@ -136,38 +137,38 @@ class Switchboard:
             self.link.send(self.history.frame(at).data)
             self._note_loss(at)
         for conversation in self.conversations.values():
-            self.kernel_states.glance(conversation.number)
+            self.kernel_states.observe_change(conversation.number)
 
     def _note_loss(self, at: int) -> None:
-        """Record whether the wire lost the frame that was sent last."""
+        """Record whether the wire lost the frame just sent."""
         if self.cut or (self._lossy is not None and self._lossy.lost_the_last):
             self._events[at] = self.history.frame(at)._replace(lost=True)
 
     # From the kernel to the peers.
 
     def receive(self, deadline_ns: int) -> bool:
-        """Take one frame off the wire; whether there was one by the deadline."""
+        """Receive one frame; whether one came by the deadline, in ns of CLOCK_MONOTONIC."""
         frame = self.link.receive(deadline_ns)
         if frame is None:
             return False
-        self.take(frame)
+        self.receive_frame(frame)
         return True
 
-    def take(self, frame: Frame, *, delivered: bool = True) -> int | None:
-        """One frame of the kernel: decode, find its conversation, judge, record, deliver.
+    def receive_frame(self, frame: Frame, *, delivered: bool = True) -> int | None:
+        """Process one frame of the kernel: decode, find its conversation, judge, record, deliver.
 
-        Returns its index among the events, None for a member of a crowd. Not `delivered`: the wire loses it, or brings
-        it here once more as one that was `seen_as` an event.
+        Returns its index in the events, None for a frame to a replica. Without `delivered` the wire has lost or delayed
+        it; a frame that arrives later has `seen_as` set, and is only delivered. Raises KernelDiffers for a broken rule.
         """
-        at, breaches = (frame.seen_as, ()) if frame.seen_as is not None else self._see(frame)
+        at, breaches = (frame.seen_as, ()) if frame.seen_as is not None else self._record(frame)
         if delivered and at is not None:
             self._deliver(at, frame.time_ns)
         if breaches:
             self._breached(breaches, at)
         return at
 
-    def _see(self, frame: Frame) -> tuple[int | None, tuple[Breach, ...]]:
-        """Record and judge a frame: its index among the events, and the standing rules that it breaks."""
+    def _record(self, frame: Frame) -> tuple[int | None, tuple[Breach, ...]]:
+        """Record and judge a frame: its index in the events, and the standing rules that it breaks."""
         at = len(self._events)
         received = decode(frame.data)
         if received is None:
@@ -184,31 +185,31 @@ class Switchboard:
         return at, breaches
 
     def _deliver(self, at: int, time_ns: int) -> None:
-        """A recorded frame gets to its peer, if it has one."""
+        """Deliver a recorded frame to its peer, if it has one."""
         seen = self.history.frame(at)
         conversation = self.conversations.get(seen.connection)
         if conversation is None or seen.segment is None:
             return
         if seen.peer_state is None:
-            conversation.inbox.append(at)  # a second one is the wire's doing: nobody has to expect it
+            conversation.inbox.append(at)  # a duplicate made by the wire is not to be expected
         conversation.receive(seen.segment, time_ns / 1e9)
         self._events[at] = seen._replace(peer_state=conversation.endpoint.state)
 
     def _find(self, ends: Endpoints, segment: Segment, frame: Frame) -> Conversation | None:
-        """The conversation that a segment belongs to; None for a member of a crowd, KernelDiffers for nobody's."""
+        """The conversation of a segment, None for a replica's. Raises KernelDiffers for a segment of neither."""
         conversation = self._by_ends.get(ends)
-        if conversation is None and any(is_member(ends, segment, frame) for is_member in self.crowds):
+        if conversation is None and any(is_replica(ends, segment, frame) for is_replica in self.crowds):
             return None
         if conversation is None or (segment.flags & SYN and conversation.endpoint.state is State.CLOSED):
             waiting = self._listening.pop((ends.destination, ends.destination_port), None)
             if waiting is not None:
-                self._by_ends.pop(ends, None)  # a closed connection makes way for its like
+                self._by_ends.pop(ends, None)  # the new connection replaces a closed one with the same ends
                 self.join(waiting, ends)
                 conversation = waiting
         return conversation or self._stray(ends, segment, frame)
 
     def _breached(self, breaches: tuple[Breach, ...], at: int | None) -> None:
-        """KernelDiffers unless each of these breaches, by the frame `at`, is a documented deviation."""
+        """Raise KernelDiffers unless each of these breaches, by the frame `at`, is a documented deviation."""
         self._shown.update(breach.rule.id for breach in breaches)
         broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
         if not (broken and self.recorder.readings.judged):
@@ -221,7 +222,7 @@ class Switchboard:
             why=f"{first.rule.sentence}   {first.rule.section}",
             connection=number,
             frame=at,
-            state=self.kernel_states.look(number).state if number is not None else None,
+            state=self.kernel_states.observe(number).state if number is not None else None,
             kind=CheckKind.RULE,
         )
 
@@ -236,9 +237,9 @@ class Switchboard:
         )
 
     def deviating(self, rule: str, of_linux: str) -> AbstractContextManager[None]:
-        """In this block a breach of this standing rule is what is expected; `of_linux` says what Linux does.
+        """Within the block, a breach of this standing rule is expected; `of_linux` describes what Linux does.
 
-        A documented deviation that does not show is news, and a difference.
+        If the rule is not broken, the block ends with KernelDiffers.
         """
         if rule not in _RULE_IDS:
             raise ScenarioError(f"there is no standing rule {rule!r}; known are {', '.join(sorted(_RULE_IDS))}")
@@ -253,7 +254,7 @@ class Switchboard:
         self.recorder.check(
             f"documented deviation: {of_linux}",
             (Row.of(rule, "broken", "broken" if rule in self._shown else "obeyed"),),
-            summary="the kernel does not deviate from the documents as Linux is known to",
+            summary="the kernel does not show the documented deviation of Linux",
             why=of_linux,
             kind=CheckKind.DEVIATION,
         )
@@ -261,7 +262,7 @@ class Switchboard:
     # Waiting.
 
     def wait(self, deadline_ns: int) -> bool:
-        """As `receive`, for what may take long: the tracepoint is read all the while."""
+        """Like `receive`, for long waiting: the tracepoint is read meanwhile."""
         while True:
             now_ns = time.monotonic_ns()
             due_ns = min(deadline_ns, now_ns + _BETWEEN_READINGS_NS)
@@ -271,10 +272,10 @@ class Switchboard:
                 return True
             if now_ns >= deadline_ns:
                 return False
-            self.kernel_states.catch_up()
+            self.kernel_states.read_tracepoint()
 
     def wait_for_segment(self, conversation: Conversation, deadline_ns: int, what: str) -> bool:
-        """Wait until a segment is in the inbox; whether one was by the deadline. `what` is waited for, in words."""
+        """Wait for a segment in the inbox; whether one came by the deadline. `what` describes the event in words."""
         while not conversation.inbox and self.receive(0):
             pass
         if conversation.inbox:
@@ -285,8 +286,8 @@ class Switchboard:
                     return False
         return True
 
-    def wait_for_news(self, conversation: Conversation, deadline_ns: int, what: str) -> bool:
-        """The same for a segment that is no retransmission; those are taken out of the inbox."""
+    def wait_for_new_segment(self, conversation: Conversation, deadline_ns: int, what: str) -> bool:
+        """Like `wait_for_segment`, ignoring retransmissions, which are removed from the inbox."""
         while self.wait_for_segment(conversation, deadline_ns, what):
             if not self.history.frame(conversation.inbox[0]).retransmission:
                 return True
@@ -295,7 +296,7 @@ class Switchboard:
 
     @contextmanager
     def waiting_for(self, what: str, since_ns: int, until_ns: int) -> Iterator[None]:
-        """Say so for the length of the block, unless an outer block says something already."""
+        """Within the block, report this as the awaited event, unless an outer block has set one."""
         outer = self.waiting
         self.waiting = outer or Waiting(what, since_ns, until_ns)
         try:
@@ -304,29 +305,29 @@ class Switchboard:
             self.waiting = outer
 
     def begin_fence(self) -> None:
-        """Ask the kernel for the echo that comes after its answers to everything sent so far: then `fence_passed`."""
+        """Send an echo request; when the reply sets `fence_passed`, all earlier frames have been answered."""
         if self.cut:
-            raise ScenarioError("without a router no answer can come: rebuild() it first")
+            raise ScenarioError("without a router no reply can come: rebuild() it first")
         self.fence_passed = False
         request = self._echo.request()
         self._events.append(FrameSeen(self.link.send(request), from_peer=True, data=request))
 
     def fence(self) -> None:
-        """Return once the kernel has dealt with everything sent so far, and all its immediate answers are here."""
+        """Wait until the kernel has processed everything sent so far, and its immediate answers have arrived."""
         self.begin_fence()
         deadline_ns = time.monotonic_ns() + _FENCE_DEADLINE_NS
         while not self.fence_passed:
             if not self.receive(deadline_ns):
                 raise ScenarioError(f"no reply to the fence ping within {_FENCE_DEADLINE_NS / 1e9:.0f} s")
-        self.kernel_states.catch_up()
+        self.kernel_states.read_tracepoint()
 
     def expect_nothing_left(
         self, conversation: Conversation, subject: str, kind: CheckKind = CheckKind.NOTHING_LEFT
     ) -> None:
-        """No segment is in the inbox, retransmissions apart."""
+        """Check that no segment is in the inbox, except retransmissions."""
         left = [at for at in conversation.inbox if not self.history.frame(at).retransmission]
         conversation.inbox.clear()
-        got = ", ".join(self.history.arrival(at)[1].letters or "no flags" for at in left)
+        got = ", ".join(self.history.frame_and_segment(at)[1].letters or "no flags" for at in left)
         self.recorder.check(
             subject,
             (Row("segment", "none", got or "none", not left),),
@@ -334,7 +335,7 @@ class Switchboard:
             kind=kind,
             connection=conversation.number,
             frame=left[0] if left else None,
-            state=self.kernel_states.look(conversation.number).state if left else None,
+            state=self.kernel_states.observe(conversation.number).state if left else None,
         )
 
     # The wire.
@@ -342,14 +343,16 @@ class Switchboard:
     def disturb(
         self, seed: int, to_kernel: Sequence[Fault], from_kernel: Sequence[Fault], mutations: Sequence[Fault]
     ) -> None:
-        """From now on the wire has these faults and no others; what the kernel sends is judged before they strike."""
+        """Set the faults of the wire. The kernel's frames are judged before `from_kernel` faults apply."""
         self._lossy = FaultyLink(self._wire, seed, to_kernel, mutations) if to_kernel or mutations else None
         self._loses_answers = bool(from_kernel)
         wire = self._lossy or self._wire
-        tapped = TappedLink(wire, lambda frame: self.take(frame, delivered=False))
-        self.link = FaultyLink(tapped, seed, (), from_kernel) if from_kernel else wire
+        recorded = partial(self.receive_frame, delivered=False)
+        self.link = FaultyLink(wire, seed, (), from_kernel, recorded) if from_kernel else wire
 
     def ensure_plain(self) -> None:
-        """ScenarioError when what is sent or received now goes through more than a wire."""
+        """Raise ScenarioError inside crossing(), with from_kernel faults, or without a router."""
         if self._held is not None or self._loses_answers or self.cut:
-            raise ScenarioError("a crowd is on a plain wire: outside of crossing(), and without from_kernel faults")
+            raise ScenarioError(
+                "a crowd needs a plain wire: no crossing(), no from_kernel faults, and a router that is not removed"
+            )

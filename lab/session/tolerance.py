@@ -1,7 +1,7 @@
-"""What a busy machine is allowed: measured scheduling delay turned into a tolerance for timers. Decided here alone.
+"""Tolerance for timers on a busy machine, computed from the measured scheduling delay. Decided here alone.
 
-No timer may be early, but for the resolution of jiffies. One may be late by what the timer wheels of Linux round up to,
-by a quarter of a second, and by what the machine lost meanwhile.
+A timer may be early by the resolution of jiffies only. It may be late by the rounding of Linux's timer wheels, plus a
+quarter of a second, plus the measured delay.
 """
 
 from __future__ import annotations
@@ -11,48 +11,48 @@ from typing import NamedTuple
 from lab.host.scheduling_delay import NO_DELAY, SchedulingDelay
 
 DEADLINE_S = 10.0
-"""How long the lab waits for a segment or the end of a system call that the kernel has a reason to bring; far above any
-delay of an ACK."""
+"""How long the lab waits for a segment or the end of a system call that needs no timer of the kernel; far longer than
+any delay of an ACK."""
 GRACE_NS = 2_000_000_000
-"""How much longer the lab waits for what is too late already, to be able to say how late."""
+"""How long the lab goes on waiting for an event that is too late, to be able to report how late it is."""
 ATTEMPTS = 50
-"""How often a scenario is tried that has to act before a timer of the kernel fires, see `Lab.attempts`."""
+"""How often a scenario that has to act before a kernel timer is tried, see `Lab.attempts`."""
 
 LONGEST_JIFFY_S = 0.01
 EARLY_S = 2 * LONGEST_JIFFY_S
-"""Timers count in jiffies: one that is set late in a jiffy is that much shorter, and jiffies may be counted late."""
+"""A timer that is set late in a jiffy is shorter by that much, and jiffies can be counted late."""
 _LATE_SHARE = 8 / 63
-"""Long timers wait in coarser wheels: from 63 ticks of a wheel on the next one takes over, whose tick is 8 times as
-long, and a timer fires with the end of the tick that it falls into."""
+"""Long timers use coarser wheels: a timer of more than 63 ticks goes to the next wheel, whose tick is 8 times as long,
+and fires at the end of its tick."""
 _LATE_S = 0.25
-"""For delays that are not measured. With 30 processes that want to run on 2 processors no timer of 400 was 5 ms later
-than the wheels make it; where a hypervisor takes the processors away some are, and that is measured."""
+"""For delays that are not measured. With 30 runnable processes on 2 processors none of 400 timers was 5 ms later than
+the wheels' rounding; where a hypervisor steals CPU time some are, and that is measured."""
 _STALE_S = 0.05
-"""A retransmission may be late because jiffies are: beside two busy processes by 22 ms. The next timer, set in the same
-jiffies, is short by as much."""
+"""A retransmission can be late because jiffies are counted late: with two busy processes by 22 ms. The next timer, set
+in the same jiffies, is shorter by as much."""
 
 
 class Window(NamedTuple):
-    """When a timer may fire, in seconds after it was set."""
+    """Interval in which a timer may fire, in seconds after it was set."""
 
     earliest: float
     latest: float
 
     def after(self, began_ns: int) -> tuple[int, int]:
-        """The same in ns of the clock on which it was set at `began_ns`."""
+        """The same interval in ns, for a timer set at `began_ns`."""
         return began_ns + int(self.earliest * 1e9), began_ns + int(self.latest * 1e9)
 
 
 def window(seconds: float, delay: SchedulingDelay = NO_DELAY, *, set_before: float = 0.0) -> Window:
-    """When a timer of so many seconds may fire.
+    """The interval in which a timer of so many seconds may fire.
 
-    `delay` is the scheduling delay measured meanwhile; while a CPU is taken away its jiffies are not counted either.
-    The timer was set up to `set_before` seconds before the moment from which the window counts.
+    `delay` is the scheduling delay measured meanwhile; jiffies of stolen CPU time are not counted. The timer was set up
+    to `set_before` seconds before the window's origin.
     """
     latest = seconds * (1 + _LATE_SHARE) + _LATE_S + max(delay)
     return Window(seconds - EARLY_S - delay.stolen - set_before, latest)
 
 
 def stale_jiffies(late: float, delay: SchedulingDelay) -> float:
-    """How many seconds before its segment a timer may have been set, when the one before was `late` seconds late."""
+    """Seconds before its segment at which a timer can have been set, after one that was `late` seconds late."""
     return min(late, _STALE_S + delay.late)

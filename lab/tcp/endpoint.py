@@ -188,13 +188,15 @@ class Endpoint:
         """Active OPEN (3.10.1), also from LISTEN; UserCallError when a connection exists."""
         if edge(self.state, Event.ACTIVE_OPEN) is None:
             raise UserCallError("connection already exists")
-        self._open(Event.ACTIVE_OPEN, now)
+        self.begin(self.next_iss, passive=False)
+        self.obey(Event.ACTIVE_OPEN, now)
 
     def send(self, data: bytes, now: float) -> None:
         """SEND (3.10.2): queue `data`, in LISTEN open actively first; UserCallError when closed or closing."""
         self._ensure_not_closing()
         if self.state is State.LISTEN:
-            self._open(Event.SEND, now)
+            self.begin(self.next_iss, passive=False)
+            self.obey(Event.SEND, now)
         self.outgoing += data
 
     def read(self) -> bytes:
@@ -221,10 +223,6 @@ class Endpoint:
             raise UserCallError("connection does not exist")
         self.obey(Event.ABORT, now)
 
-    def _open(self, event: Event, now: float) -> None:
-        self.begin(self.next_iss, passive=False)
-        self.obey(event, now)
-
     def _ensure_not_closing(self) -> None:
         if self.state is State.CLOSED:
             raise UserCallError("connection does not exist")
@@ -243,7 +241,9 @@ class Endpoint:
             self.obey(Event.TIME_WAIT_TIMEOUT, now)
         if self.retransmit_at is None or now < self.retransmit_at:
             return
-        if self.unacknowledged and self.rto.timeouts >= self._retries():
+        config = self.config
+        retries = {State.SYN_SENT: config.syn_retries, State.SYN_RECEIVED: config.synack_retries}
+        if self.unacknowledged and self.rto.timeouts >= retries.get(self.state, config.retries):
             self.error = "user timeout"
             self.obey(Event.USER_TIMEOUT, now)
             return
@@ -253,8 +253,3 @@ class Endpoint:
             self.retransmission_owed = True
         else:
             self.probe_owed = True
-
-    def _retries(self) -> int:
-        if self.state is State.SYN_SENT:
-            return self.config.syn_retries
-        return self.config.synack_retries if self.state is State.SYN_RECEIVED else self.config.retries

@@ -22,7 +22,7 @@ class Half:
     active: bool = False
     """Its first SYN had no ACK."""
     offer: Offer = _NOTHING
-    """The options of its SYN."""
+    """The options of its SYNs together."""
     nxt: Seq | None = None
     """The highest sequence number sent, plus one."""
     fin_end: Seq | None = None
@@ -90,9 +90,6 @@ class Half:
             self.iss, self.active = segment.seq, not segment.flags & ACK
             self.text_start = segment.seq + 1
         new, old = Offer.of(segment.options), self.offer
-        if old is _NOTHING:
-            self.offer = new
-            return
         self.offer = Offer(
             max(new.mss or 0, old.mss or 0) or None,
             old.shift if new.shift is None else new.shift,

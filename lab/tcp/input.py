@@ -25,16 +25,17 @@ _RECEIVING = (State.ESTABLISHED, State.SYN_RECEIVED, State.FIN_WAIT_1, State.FIN
 
 def segment_arrives(endpoint: Endpoint, segment: Segment, now: float) -> None:
     """Process one segment of the other side; `now` in seconds."""
-    state = endpoint.state
-    if state is State.LISTEN:
-        _listen(endpoint, segment, now)
-    elif state is State.SYN_SENT:
+    state, flags = endpoint.state, segment.flags
+    if state is State.SYN_SENT:
         _syn_sent(endpoint, segment, now)
-    elif state is State.CLOSED:
-        if not segment.flags & RST:
-            _reset(endpoint, segment)
-    else:
+    elif state is not State.CLOSED and state is not State.LISTEN:
         _otherwise(endpoint, segment, now)
+    elif flags & RST:
+        return
+    elif flags & ACK or state is State.CLOSED:
+        _reset(endpoint, segment)
+    elif flags & SYN:
+        _passive_open(endpoint, segment, Event.SYN, now)
 
 
 def _reset(endpoint: Endpoint, segment: Segment) -> None:
@@ -43,16 +44,6 @@ def _reset(endpoint: Endpoint, segment: Segment) -> None:
         endpoint.replies.append(Segment(segment.ack, Seq(0), RST))
     else:
         endpoint.replies.append(Segment(Seq(0), segment.end, RST | ACK))
-
-
-def _listen(endpoint: Endpoint, segment: Segment, now: float) -> None:
-    flags = segment.flags
-    if flags & RST:
-        return
-    if flags & ACK:
-        _reset(endpoint, segment)
-    elif flags & SYN:
-        _passive_open(endpoint, segment, Event.SYN, now)
 
 
 def _passive_open(endpoint: Endpoint, segment: Segment, event: Event, now: float) -> None:
@@ -70,8 +61,7 @@ def _learn_from_syn(endpoint: Endpoint, segment: Segment, now: float) -> None:
         endpoint.ts_recent, endpoint.ts_recent_at = offer.tsval, now
     endpoint.snd_wnd = endpoint.max_snd_wnd = segment.window
     endpoint.snd_wl1, endpoint.snd_wl2 = segment.seq, segment.ack if segment.flags & ACK else endpoint.iss
-    if segment.payload or segment.flags & FIN:
-        _keep(endpoint, endpoint.rcv_nxt, segment.payload, segment.flags & FIN)
+    _keep(endpoint, endpoint.rcv_nxt, segment.payload, segment.flags & FIN)
 
 
 def _syn_sent(endpoint: Endpoint, segment: Segment, now: float) -> None:
@@ -91,8 +81,8 @@ def _syn_sent(endpoint: Endpoint, segment: Segment, now: float) -> None:
             endpoint.obey(Event.SYN, now)
             return
         _syn_acknowledged(endpoint, ack, now)
-        fin = bool(endpoint.reassembly) and _deliver(endpoint)
-        endpoint.obey(Event.SYN_FIN_AND_ACK_OF_SYN if fin else Event.SYN_AND_ACK_OF_SYN, now)
+        fin_came = _deliver(endpoint)
+        endpoint.obey(Event.SYN_FIN_AND_ACK_OF_SYN if fin_came else Event.SYN_AND_ACK_OF_SYN, now)
 
 
 def _syn_acknowledged(endpoint: Endpoint, ack: Seq, now: float) -> None:
@@ -114,7 +104,7 @@ def _otherwise(endpoint: Endpoint, segment: Segment, now: float) -> None:
             seq, flags = seq + 1, flags & ~SYN
     if endpoint.ts_ok and not flags & RST and not _timestamp_passes(endpoint, segment, seq, now):
         return
-    if (seq != endpoint.rcv_nxt or not endpoint.rcv_wnd) and not _acceptable(endpoint, seq, payload, flags):  # 1
+    if not _acceptable(endpoint, seq, payload, flags):  # 1
         if seq != endpoint.rcv_nxt:
             _refuse(endpoint, segment, now)
             return
@@ -141,8 +131,11 @@ def _progress(
         if flags & URG:  # 6
             endpoint.rcv_up = max(endpoint.rcv_up, seq + segment.urgent)
         kept = before is State.SYN_RECEIVED and endpoint.reassembly  # it came with the SYN
-        if (payload or flags & FIN or kept) and _text(endpoint, seq, payload, flags & FIN):  # 7, 8
-            event = _WITH_FIN[event]
+        if payload or flags & FIN or kept:  # 7, 8
+            endpoint.ack_owed = True
+            _keep(endpoint, seq, payload, flags & FIN)
+            if _deliver(endpoint):
+                event = _WITH_FIN[event]
     if event is not None:
         endpoint.obey(event, now)
 
@@ -240,14 +233,6 @@ def _acknowledgment_passes(endpoint: Endpoint, segment: Segment, seq: Seq, now: 
     return True
 
 
-def _text(endpoint: Endpoint, seq: Seq, payload: bytes, fin: int) -> bool:
-    """Steps 7 and 8: take what is in order, keep what is ahead; True when the FIN has been reached."""
-    endpoint.ack_owed = True
-    if payload or fin:
-        _keep(endpoint, seq, payload, fin)
-    return _deliver(endpoint)
-
-
 def _keep(endpoint: Endpoint, seq: Seq, payload: bytes, fin: int) -> None:
     """Put what lies in the window into the queue."""
     old = max(0, endpoint.rcv_nxt - seq)
@@ -258,6 +243,7 @@ def _keep(endpoint: Endpoint, seq: Seq, payload: bytes, fin: int) -> None:
 
 
 def _deliver(endpoint: Endpoint) -> bool:
+    """Take what is in order; True when the FIN has been reached."""
     text = endpoint.reassembly.take(endpoint.rcv_nxt)
     if text:
         endpoint.received += text

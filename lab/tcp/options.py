@@ -1,15 +1,7 @@
 """TCP options as Scapy writes them: a tuple of (name, value) pairs, in wire order (RFC 9293 3.1, 3.2).
 
-| name        | value                              | source          |
-|-------------|------------------------------------|-----------------|
-| "EOL", "NOP"| None                               | RFC 9293 3.2    |
-| "MSS"       | bytes of data, 0..65535            | RFC 9293 3.7.1  |
-| "WScale"    | shift, 0..255 as it stands on the wire | RFC 7323 2.2 |
-| "SAckOK"    | b""                                | RFC 2018 2      |
-| "SAck"      | (left, right, left, right, ...)    | RFC 2018 3      |
-| "Timestamp" | (TSval, TSecr)                     | RFC 7323 3.2    |
-| "TFO"       | the cookie, b"" to ask for one     | RFC 7413 4.1.1  |
-| an integer  | bytes behind kind and length       | any other kind, or a known kind of an odd length |
+`KNOWN` lists those that have a name. Any other kind, or a known one of an odd length, has its number for a name and the
+bytes behind kind and length for a value.
 """
 
 from __future__ import annotations
@@ -53,6 +45,10 @@ def _no_body(value: Any) -> bytes:
     return b""
 
 
+def _permission(value: Any) -> bytes:
+    return _no_body(None if value == b"" else value)
+
+
 def _raw(value: Any) -> bytes:
     if not isinstance(value, bytes) or len(value) > _MOST_BYTES:
         raise TypeError
@@ -88,13 +84,15 @@ def _cookie_text(value: Any) -> str:
 KNOWN = (
     Known(0, "EOL", (), _no_body, lambda _: None, lambda _: "eol"),
     Known(1, "NOP", (), _no_body, lambda _: None, lambda _: "nop"),
+    # Bytes of data, 0..65535 (RFC 9293 3.7.1).
     Known(2, "MSS", (2,), struct.Struct("!H").pack, _integer, lambda value: f"mss {value}"),
+    # The shift, 0..255 as it stands on the wire (RFC 7323 2.2).
     Known(3, "WScale", (1,), struct.Struct("!B").pack, _integer, lambda value: f"wscale {value}"),
-    Known(
-        4, "SAckOK", (0,), lambda value: _no_body(None if value == b"" else value), lambda _: b"", lambda _: "sackOK"
-    ),
+    Known(4, "SAckOK", (0,), _permission, lambda _: b"", lambda _: "sackOK"),  # RFC 2018 2
+    # left, right, left, right, ... (RFC 2018 3)
     Known(5, "SAck", (8, 16, 24, 32), _edges, lambda body: struct.unpack(f"!{len(body) // 4}I", body), _edges_text),
-    Known(8, "Timestamp", (8,), _times, _TWO_WORDS.unpack, _times_text),
+    Known(8, "Timestamp", (8,), _times, _TWO_WORDS.unpack, _times_text),  # TSval, TSecr (RFC 7323 3.2)
+    # The cookie, b"" to ask for one (RFC 7413 4.1.1).
     Known(34, "TFO", range(17), _raw, lambda body: body, _cookie_text),
 )
 """All that is known of an option by its kind stands here and nowhere else."""

@@ -17,7 +17,6 @@ from lab.tcp.state import State
 _NOP: Option = ("NOP", None)
 _BEFORE_A_SYN = (State.CLOSED, State.LISTEN)
 _SENDING = (State.ESTABLISHED, State.SYN_RECEIVED, State.FIN_WAIT_1, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK)
-_MASK = 0xFFFF_FFFF
 _MAX_FIELD = 0xFFFF
 _TIMESTAMP_SIZE = 12
 
@@ -62,7 +61,7 @@ def _syn_options(endpoint: Endpoint, flags: int, now: float) -> Options:
 
 
 def _timestamp(endpoint: Endpoint, flags: int, now: float) -> Option:
-    tsval = (int(now * 1000) + endpoint.config.timestamp_offset) & _MASK
+    tsval = (int(now * 1000) + endpoint.config.timestamp_offset) & 0xFFFF_FFFF
     return "Timestamp", (tsval, endpoint.ts_recent if flags & ACK else 0)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from lab.tcp.sequence import Seq
 
-MAX_SACK_BLOCKS = 3
-"""As many as fit beside a timestamps option (RFC 2018 3)."""
+_MAX_SACK_BLOCKS = 3  # as many as fit beside a timestamps option (RFC 2018 3)
 
 
 class Reassembly:
@@ -46,6 +45,6 @@ class Reassembly:
     def sack_blocks(self) -> tuple[int, ...]:
         """(left, right, ...) of the most recent blocks, most recent first (RFC 2018 4)."""
         edges: list[int] = []
-        for start, text in self.blocks[:MAX_SACK_BLOCKS]:
+        for start, text in self.blocks[:_MAX_SACK_BLOCKS]:
             edges += (int(start), int(start + len(text)))
         return tuple(edges)

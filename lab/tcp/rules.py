@@ -18,6 +18,7 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
 _LINUX_LEAST_MSS = 48
+_CONTROLS = SYN | FIN | RST
 _SYN_OPTIONS = ("MSS", "WScale", "SAckOK", "TFO")
 
 
@@ -83,11 +84,6 @@ def _text(shape: Shape) -> bool:
     return shape.text and not shape.flags & RST
 
 
-def _control(shape: Shape) -> int:
-    """Those of SYN, FIN and RST that are set."""
-    return shape.flags & (SYN | FIN | RST)
-
-
 def _options(shape: Shape) -> bool:
     """It has options, other than the MSS alone of a SYN, which breaks no rule."""
     return bool(shape.options) and not (shape.options == ("MSS",) and shape.flags & SYN)
@@ -111,7 +107,7 @@ def reserved_zero(_flow: Flow, segment: Segment) -> str | None:
     return None
 
 
-@rule("one-control", "RFC 9293 3.10.7", concerns=lambda shape: _control(shape) not in (0, SYN, FIN, RST))
+@rule("one-control", "RFC 9293 3.10.7", concerns=lambda shape: shape.flags & _CONTROLS not in (0, SYN, FIN, RST))
 def one_control(_flow: Flow, segment: Segment) -> str | None:
     """At most one of SYN, FIN and RST is set."""
     return f"flags {letters(segment.flags)} ask for two of open, close and reset at once"
@@ -288,7 +284,7 @@ def nothing_behind_fin(flow: Flow, segment: Segment) -> str | None:
     return f"{segment.end - fin_end} sequence numbers behind its FIN"
 
 
-@rule("fin", "RFC 9293 3.6", concerns=lambda shape: _control(shape) == FIN)
+@rule("fin", "RFC 9293 3.6", concerns=lambda shape: shape.flags & _CONTROLS == FIN)
 def fin_in_place(flow: Flow, segment: Segment) -> str | None:
     """The FIN is the last of all that was sent."""
     nxt = flow.theirs.nxt

@@ -6,16 +6,12 @@ Importing Scapy's layers costs a quarter of a second, so it happens at the first
 from __future__ import annotations
 
 import os
-import socket
-import sys
 from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
-
-_NOBODY = "00:00:00:00:00:00"
 
 
 @cache
@@ -39,7 +35,7 @@ def build_shape(family: int, options_length: int, payload_length: int) -> bytes:
     """A frame with room for these options and this payload; addresses, ports and numbers are unspecified."""
     scapy = load_scapy()
     tcp = scapy.TCP(flags=0, dataofs=5 + options_length // 4) / scapy.Raw(bytes(options_length + payload_length))
-    return bytes(_ether(_NOBODY, _NOBODY) / _network(family) / tcp)
+    return bytes(_ether() / _network(family) / tcp)
 
 
 @cache
@@ -47,7 +43,7 @@ def build_echo_request(family: int) -> bytes:
     """A frame with an ICMP or ICMPv6 echo request with unspecified addresses."""
     scapy = load_scapy()
     echo = scapy.ICMP(type=8) if family == 4 else scapy.ICMPv6EchoRequest()
-    return bytes(_ether(_NOBODY, _NOBODY) / _network(family, following=socket.IPPROTO_ICMPV6) / echo)
+    return bytes(_ether() / _network(family) / echo)
 
 
 def build_icmp(about: bytes, kind: tuple[int, int], quoted: bytes) -> bytes:
@@ -58,16 +54,13 @@ def build_icmp(about: bytes, kind: tuple[int, int], quoted: bytes) -> bytes:
         error = scapy.ICMPv6Unknown(type=kind[0], code=kind[1], msgbody=bytes(4) + quoted)
     else:
         error = scapy.ICMP(type=kind[0], code=kind[1]) / scapy.Raw(quoted)
-    network = _network(packet.version, packet.dst, packet.src, following=socket.IPPROTO_ICMPV6)
+    network = _network(packet.version, packet.dst, packet.src)
     return bytes(_ether(ether.dst, ether.src) / network / error)
 
 
 def frame_of(packet: Packet, source_mac: str, destination_mac: str) -> bytes:
     """The bytes of an author's packet exactly as crafted; an IP packet without Ethernet gets the link's addresses."""
-    scapy = load_scapy()
-    if not packet.haslayer(scapy.Ether):
-        packet = _ether(source_mac, destination_mac) / packet
-    return bytes(packet)
+    return bytes(packet if packet.haslayer(load_scapy().Ether) else _ether(source_mac, destination_mac) / packet)
 
 
 def packet_of(frame: bytes) -> Packet:
@@ -77,18 +70,18 @@ def packet_of(frame: bytes) -> Packet:
 
 
 def is_packet(thing: object) -> bool:
-    """Whether `thing` is a Scapy packet; does not import Scapy to find out."""
-    module = sys.modules.get("scapy.packet")
-    return module is not None and isinstance(thing, module.Packet)
+    """Whether `thing` is a Scapy packet."""
+    return isinstance(thing, load_scapy().Packet)
 
 
-def _ether(source_mac: str, destination_mac: str) -> Any:
+def _ether(source_mac: str = "00:00:00:00:00:00", destination_mac: str = "00:00:00:00:00:00") -> Any:
     # Both addresses are given: Scapy would otherwise ask for them by ARP, in the wrong namespace.
     return load_scapy().Ether(src=source_mac, dst=destination_mac)
 
 
-def _network(family: int, source: str = "", destination: str = "", *, following: int = socket.IPPROTO_TCP) -> Any:
+def _network(family: int, source: str = "", destination: str = "") -> Any:
+    # Here, too: Scapy would look for a route. The protocol it fills in itself.
     scapy = load_scapy()
     if family == 6:
-        return scapy.IPv6(src=source or "::", dst=destination or "::", nh=following)
+        return scapy.IPv6(src=source or "::", dst=destination or "::")
     return scapy.IP(src=source or "0.0.0.0", dst=destination or "0.0.0.0", flags="DF", id=0)

@@ -30,17 +30,6 @@ class Action(Enum):
     ALTER = "alter"
 
 
-def carries(letters: str) -> Callable[[bytes], bool]:
-    """Whether a frame has a segment with exactly these control bits: for `Fault.matches`."""
-    wanted = bits(letters)
-
-    def matches(frame: bytes) -> bool:
-        received = decode(frame)
-        return received is not None and received.segment.flags == wanted
-
-    return matches
-
-
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that goes wrong. It strikes the frames that `matches` with the given `probability`.
@@ -62,14 +51,29 @@ class Fault:
 
 def lost(letters: str, nth: int = 1) -> Fault:
     """Of the segments with exactly these control bits the nth gets lost, whatever else comes in between."""
-    return Fault(Action.DROP, nth=nth, matches=carries(letters))
+    wanted = bits(letters)
+
+    def matches(frame: bytes) -> bool:
+        received = decode(frame)
+        return received is not None and received.segment.flags == wanted
+
+    return Fault(Action.DROP, nth=nth, matches=matches)
 
 
 class FaultyLink:
     """A link with faults in each direction."""
 
-    def __init__(self, link: Link, seed: int, sending: Iterable[Fault] = (), receiving: Iterable[Fault] = ()) -> None:
+    def __init__(
+        self,
+        link: Link,
+        seed: int,
+        sending: Iterable[Fault] = (),
+        receiving: Iterable[Fault] = (),
+        record: Callable[[Frame], int | None] | None = None,
+    ) -> None:
+        """`record` gets each frame as it comes off the wire, and returns the number that becomes its `seen_as`."""
         self._link = link
+        self._record = record
         self._sending = _Lane(sending, random.Random(f"{seed} sending"))
         self._receiving = _Lane(receiving, random.Random(f"{seed} receiving"))
         self.lost_the_last = False
@@ -94,43 +98,15 @@ class FaultyLink:
             wake_ns = min((at for at in (self._sending.next_ns, self._receiving.next_ns) if at), default=deadline_ns)
             frame = self._link.receive(min(wake_ns, deadline_ns))
             if frame is not None:
-                self._receiving.put(frame)
+                self._receiving.put(frame._replace(seen_as=self._record(frame)) if self._record else frame)
             elif deadline_ns == 0:
                 return None
-
-    def close(self) -> None:
-        """Close the link underneath; frames still held back are lost."""
-        self._link.close()
 
     def _flush(self, now: int) -> int:
         sent_ns = now
         while (frame := self._sending.take(now)) is not None:
             sent_ns = self._link.send(frame.data)
         return sent_ns
-
-
-class TappedLink:
-    """A link that shows each received frame to a recorder, before faults above it can lose, hold back or double it.
-
-    `record` gets the frame as it comes off the wire, and returns a number for it.
-    """
-
-    def __init__(self, link: Link, record: Callable[[Frame], int | None]) -> None:
-        self._link = link
-        self._record = record
-
-    def send(self, data: bytes) -> int:
-        """Put a frame on the wire; its time."""
-        return self._link.send(data)
-
-    def receive(self, deadline_ns: int) -> Frame | None:
-        """The next frame, with its number in `seen_as`."""
-        frame = self._link.receive(deadline_ns)
-        return None if frame is None else frame._replace(seen_as=self._record(frame))
-
-    def close(self) -> None:
-        """Close the link underneath."""
-        self._link.close()
 
 
 class _Lane:
@@ -159,14 +135,11 @@ class _Lane:
         if any(fault.action is Action.REORDER for fault in striking):
             self._held += [frame] * copies
         elif copies:
-            self._release([frame] * copies + self._held, frame.time_ns)
+            for each in [frame] * copies + self._held:
+                self._order += 1
+                heapq.heappush(self._due, (max(each.time_ns, frame.time_ns), self._order, each))
             self._held = []
         return copies
-
-    def _release(self, frames: list[Frame], due_ns: int) -> None:
-        for each in frames:
-            self._order += 1
-            heapq.heappush(self._due, (max(each.time_ns, due_ns), self._order, each))
 
     def take(self, now: int) -> Frame | None:
         """The next frame that is due by now."""

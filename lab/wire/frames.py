@@ -33,10 +33,6 @@ class Endpoints(NamedTuple):
         """From addresses as one writes them."""
         return cls(ip.packed(source), source_port, ip.packed(destination), destination_port)
 
-    def reversed(self) -> Endpoints:
-        """The other direction."""
-        return Endpoints(self.destination, self.destination_port, self.source, self.source_port)
-
     def __str__(self) -> str:
         source, destination = ip.written(self.source), ip.written(self.destination)
         return f"{source} port {self.source_port} to {destination} port {self.destination_port}"
@@ -106,7 +102,7 @@ class Encoder:
     def __init__(self, source: bytes, destination: bytes, source_mac: str, destination_mac: str) -> None:
         """Addresses packed as in the header: 4 or 16 bytes."""
         self._source, self._destination = source, destination
-        self._link = ip.link_header(source_mac, destination_mac)
+        self._macs = source_mac, destination_mac
         self._shapes: dict[tuple[int, int], tuple[bytes, int]] = {}
         """By length of options and payload: the headers up to TCP, and the data offset beside the control bits."""
 
@@ -130,7 +126,7 @@ class Encoder:
         if options_length > _MOST_OPTIONS:
             raise ValueError(f"these options take {options_length} bytes, a header has room for {_MOST_OPTIONS}")
         frame = crafting.build_shape(ip.family_of(self._source), options_length, payload_length)
-        before = ip.with_addresses(frame, self._link, self._source, self._destination)
+        before = ip.headers_with(frame, self._macs, self._source, self._destination)
         return before, frame[len(before) + 12] << 8
 
 

@@ -1,6 +1,8 @@
-"""What a router or a host says when it cannot deliver a packet: the ICMP and ICMPv6 errors, by one name in both."""
+"""ICMP and ICMPv6: the echo requests of the fence, and the errors about packets, by one name in both."""
 
 from __future__ import annotations
+
+import struct
 
 from lab.wire import crafting, ip
 
@@ -14,8 +16,52 @@ _ERRORS = {
 }
 NAMES = tuple(_ERRORS)
 """The errors that there are."""
+_PROTOCOL = {4: 1, 6: 58}
+_ECHO_REPLY = {4: 0, 6: 129}
+_FIELDS = struct.Struct("!HH")  # identifier and sequence number of an echo, the same place in both
+_IDENTIFIER = 0x7CB
+_HEADER = 8
 _QUOTED_TCP = 8
 """The ports and the sequence number: all that RFC 792 promises to quote of a segment."""
+
+
+class Echo:
+    """The fence: numbered echo requests, which the kernel answers after everything sent before, and their recognition.
+
+    Requests and segments pass through the same veth and the same softirq, first in, first out. Once the answer is
+    there, everything that the kernel had to say at once to an earlier segment is there too.
+    """
+
+    def __init__(self, family: int, source: str, destination: str, macs: tuple[str, str]) -> None:
+        """`macs` are those of source and destination."""
+        frame = crafting.build_echo_request(family)
+        addresses = ip.packed(source), ip.packed(destination)
+        self._headers = ip.headers_with(frame, macs, *addresses)
+        message = frame[len(self._headers) :]
+        self._kind = message[:2]
+        # ICMPv6 counts the pseudo header in (RFC 4443 2.3).
+        self._summed = b"".join(addresses) + bytes([0, len(message), 0, _PROTOCOL[6]]) if family == 6 else b""
+        self._family, self._number = family, 0
+
+    def request(self) -> bytes:
+        """The next request."""
+        self._number = (self._number + 1) & 0xFFFF
+        fields = _FIELDS.pack(_IDENTIFIER, self._number)
+        checksum = ip.checksum(self._summed + self._kind + fields)
+        return self._headers + self._kind + checksum.to_bytes(2, "big") + fields
+
+    def answered_by(self, frame: bytes) -> bool:
+        """Whether `frame` is the reply to the last request."""
+        return reply_in(frame) == (self._family, self._number)
+
+
+def reply_in(frame: bytes) -> tuple[int, int] | None:
+    """Family and number of the reply to any of our requests, None when the frame carries none."""
+    family, message = _message_in(frame)
+    if not message or message[0] != _ECHO_REPLY[family]:
+        return None
+    identifier, number = _FIELDS.unpack_from(message, 4)
+    return (family, number) if identifier == _IDENTIFIER else None
 
 
 def build_error(name: str, about: bytes) -> bytes:
@@ -28,11 +74,20 @@ def build_error(name: str, about: bytes) -> bytes:
     packet = ip.packet_in(about)
     assert not isinstance(packet, str)  # nobody complains of a frame that carries none
     quoted = about[ip.ETHERNET : packet.start + _QUOTED_TCP]
-    return crafting.build_icmp(about, _ERRORS[name][packet.family == 6], quoted)
+    return crafting.build_icmp(about, _ERRORS[name][ip.family_of(packet.source) == 6], quoted)
 
 
 def error_in(frame: bytes) -> str | None:
     """The name of the error that a frame carries, None when it carries none."""
-    family, message = ip.icmp_message_in(frame)
+    family, message = _message_in(frame)
     told = tuple(message[:2])
     return next((name for name, kinds in _ERRORS.items() if told == kinds[family == 6]), None)
+
+
+def _message_in(frame: bytes) -> tuple[int, bytes]:
+    """Family and bytes of the message in a frame; (0, b"") when it carries none."""
+    packet = ip.packet_in(frame)
+    if isinstance(packet, str) or packet.end - packet.start < _HEADER:
+        return 0, b""
+    family = ip.family_of(packet.source)
+    return (family, frame[packet.start : packet.end]) if packet.protocol == _PROTOCOL[family] else (0, b"")

@@ -11,7 +11,6 @@ TCP = 6
 _IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
 _IPV4_HEADER = struct.Struct("!BxHxxHxBxx4s4s")
 _IPV6_HEADER = struct.Struct("!4xHBx16s16s")
-_ICMP, _ICMP_HEADER = {4: 1, 6: 58}, 8
 _PROTOCOL_AT = {_IPV4: 23, _IPV6: 20}
 _EXTENSIONS = frozenset({0, 43, 44, 50, 51, 60, 135, 139, 140})  # RFC 7045 and IANA's list
 _ETHER_TYPES = {0x0806: "ARP", 0x8100: "a VLAN tag", 0x88A8: "a VLAN tag"}
@@ -27,11 +26,6 @@ class Packet(NamedTuple):
     end: int
     faults: tuple[str, ...] = ()
     """What is wrong with the header."""
-
-    @property
-    def family(self) -> int:
-        """4 or 6."""
-        return family_of(self.source)
 
 
 def packet_in(frame: bytes) -> Packet | str:
@@ -79,14 +73,6 @@ def _ipv6_packet_in(frame: bytes) -> Packet | str:
     return Packet(source, destination, protocol, start, start + length)
 
 
-def icmp_message_in(frame: bytes) -> tuple[int, bytes]:
-    """Family and bytes of the ICMP or ICMPv6 message in a frame; (0, b"") when it carries none."""
-    packet = packet_in(frame)
-    if isinstance(packet, str) or packet.protocol != _ICMP[packet.family] or packet.end - packet.start < _ICMP_HEADER:
-        return 0, b""
-    return packet.family, frame[packet.start : packet.end]
-
-
 def carries_tcp(frame: bytes) -> bool:
     """Whether it is TCP over IPv4 or IPv6, whatever else may be wrong with it."""
     at = _PROTOCOL_AT.get(frame[12:ETHERNET])
@@ -100,7 +86,7 @@ def checksum(data: bytes, more: int = 0) -> int:
 
 
 def family_of(address: bytes) -> int:
-    """4 or 6."""
+    """4 or 6, by an address as it stands in a header."""
     return 6 if len(address) == 16 else 4
 
 
@@ -111,16 +97,12 @@ def packed(address: str) -> bytes:
 
 def written(address: bytes) -> str:
     """An address as one writes it."""
-    return socket.inet_ntop(socket.AF_INET6 if len(address) == 16 else socket.AF_INET, address)
+    return socket.inet_ntop(socket.AF_INET6 if family_of(address) == 6 else socket.AF_INET, address)
 
 
-def link_header(source_mac: str, destination_mac: str) -> bytes:
-    """The addresses of an Ethernet header."""
-    return bytes.fromhex((destination_mac + source_mac).replace(":", ""))
-
-
-def with_addresses(frame: bytes, link: bytes, source: bytes, destination: bytes) -> bytes:
-    """The headers up to the end of IP of a frame without IP options, with other addresses."""
+def headers_with(frame: bytes, macs: tuple[str, str], source: bytes, destination: bytes) -> bytes:
+    """The headers of a frame without IP options up to TCP or ICMP, with these addresses; `macs` in the same order."""
+    link = bytes.fromhex("".join(reversed(macs)).replace(":", ""))
     if family_of(source) == 6:
         return link + frame[12:22] + source + destination
     return link + frame[12:ETHERNET] + _with_checksum(frame[ETHERNET:26] + source + destination)

@@ -12,9 +12,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-_SOL_PACKET = 263
-_PACKET_IGNORE_OUTGOING = 23
-_PACKET_QDISC_BYPASS = 20
+_SOL_PACKET, _PACKET_IGNORE_OUTGOING, _PACKET_QDISC_BYPASS = 263, 23, 20
 _SO_TIMESTAMPNS = 35
 _SO_RCVBUFFORCE = 33
 _ETH_P_ALL = 0x0300  # in network byte order
@@ -38,16 +36,13 @@ class Frame(NamedTuple):
 
 
 class Link(Protocol):
-    """Something that carries frames. Wrappers (`lab.wire.faults`) take a link and are one."""
+    """Something that carries frames. Wrappers (`lab.wire.faults`) take a link and are one; its maker closes it."""
 
     def send(self, data: bytes) -> int:
         """Put a frame on the wire; its time in ns of CLOCK_MONOTONIC."""
 
     def receive(self, deadline_ns: int) -> Frame | None:
         """The next frame from the other side, None when there is none by the deadline (0: do not wait)."""
-
-    def close(self) -> None:
-        """Let go of the interface."""
 
 
 class PacketLink:
@@ -99,7 +94,9 @@ class PacketLink:
             time_ns = seconds * 1_000_000_000 + nanoseconds - self._offset_ns
             now_ns = time.monotonic_ns()
             if not now_ns - _PLAUSIBLE_DELAY_NS < time_ns <= now_ns:
-                time_ns = self._after_a_step_of_the_clock(time_ns + self._offset_ns, now_ns)
+                # The kernel stamps frames by the wall clock, and somebody has set that.
+                wall_ns, self._offset_ns = time_ns + self._offset_ns, _wall_clock_offset_ns()
+                time_ns = min(wall_ns - self._offset_ns, now_ns)
             return Frame(time_ns, data)
 
     def close(self) -> None:
@@ -113,11 +110,6 @@ class PacketLink:
             return False
         self._poll.poll(-(-left_ns // 1_000_000))  # rounded up: never wake before the deadline
         return True
-
-    def _after_a_step_of_the_clock(self, wall_ns: int, now_ns: int) -> int:
-        """The kernel stamps frames by the wall clock; the two clocks run alike until somebody sets the wall clock."""
-        self._offset_ns = _wall_clock_offset_ns()
-        return min(wall_ns - self._offset_ns, now_ns)
 
 
 def _ensure_ours(bound: socket.socket) -> None:

@@ -24,15 +24,19 @@ class FrameTemplate:
         self._example = example
         self._addresses = packet.source + packet.destination
         mask = bytearray(b"\xff" * len(example))
-        if packet.family == 6:
+        if ip.family_of(packet.source) == 6:
             mask[15] = 0xF0  # the flow label is chosen for each connection
             mask[16:18] = bytes(2)
         else:
             mask[18:20] = mask[24:26] = bytes(2)  # identification and header checksum
         mask[start : start + 12] = bytes(12)
         mask[start + 14 : start + 18] = bytes(4)
-        for at in _times_in(example, start):
-            mask[at : at + 8] = bytes(8)
+        first = start + 20
+        listed, _ = options.decode(example[first : start + 4 * (example[start + 12] >> 4)])
+        for index, (name, _) in enumerate(listed):
+            if name == "Timestamp":
+                at = first + len(options.encode(listed[:index])) + 2
+                mask[at : at + 8] = bytes(8)
         self._mask = int.from_bytes(mask, "big")
 
     def make(self, source_port: int, destination_port: int, seq: int, ack: int) -> bytes:
@@ -51,11 +55,3 @@ class FrameTemplate:
         if received is None or received.segment.faults:
             return None
         return _NUMBERS.unpack_from(frame, self._start)
-
-
-def _times_in(frame: bytes, start: int) -> list[int]:
-    """Where the values of timestamps options stand."""
-    first, end = start + 20, start + (frame[start + 12] >> 4) * 4
-    listed, _ = options.decode(frame[first:end])
-    ahead = [len(options.encode(listed[:at])) for at, (name, _) in enumerate(listed) if name == "Timestamp"]
-    return [first + length + 2 for length in ahead]

@@ -16,7 +16,7 @@ from statistics import median
 from lab import Lab
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
-from lab.host.inet_diag import StateLookup
+from lab.host.inet_diag import InetDiag
 from lab.host.tracepoint import StateTracer
 from lab.tcp.state import State
 from scripts.benchmarks import cycles
@@ -126,7 +126,7 @@ def _prove_closed(way: Way) -> None:
     with way.network.peer.entered():
         port = way.cycle()
     pair = way.network.addresses.ipv4
-    lookup = StateLookup(way.network.kernel)
+    lookup = InetDiag(way.network.kernel)
     state = lookup.of(4, pair.kernel, cycles.PORT, pair.peer, port).state
     lookup.close()
     if state is not State.TIME_WAIT:

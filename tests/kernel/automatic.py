@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from lab.host import sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, AddressPool
-from lab.host.inet_diag import StateLookup
+from lab.host.inet_diag import InetDiag
 from lab.host.network import PEER_INTERFACE, Network
 from lab.host.sockets import KernelSocket
 from lab.tcp.endpoint import Config, Endpoint
@@ -54,9 +54,6 @@ class Judge:
             self.kernels.append(seen.segment)
         return frame
 
-    def close(self) -> None:
-        self._link.close()
-
 
 class Conversation:
     """One connection, opened, used in both directions and closed. `run` returns once both sides are at rest."""
@@ -75,7 +72,7 @@ class Conversation:
         self.judge = Judge(link, Flow(default_mss))
         self._link = FaultyLink(self.judge, seed, chosen, chosen)
         self._encoder = Encoder(packed(self._pair.peer), packed(self._pair.kernel), PEER_MAC, KERNEL_MAC)
-        self._lookup = self.undo.enter_context(closing(StateLookup(network.kernel)))
+        self._lookup = self.undo.enter_context(closing(InetDiag(network.kernel)))
         self._socket = self.undo.enter_context(closing(KernelSocket.open(network.kernel, family)))
         self._socket.bind(self._pair.kernel, KERNEL_PORT).unwrap()
         self._application: KernelSocket | None = None

@@ -18,7 +18,7 @@ from lab.author.peer import Peer
 from lab.crowd import crowd
 from lab.host import sockets, sysctls
 from lab.host.addresses import AddressPool
-from lab.host.sockets import ManySockets, ports_in_parts
+from lab.host.sockets import ManySockets, limited_port_ranges
 from lab.host.tracepoint import StateTracer
 from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.report.screen import Screen
@@ -63,7 +63,7 @@ def told(lab: Lab, raised: KernelDiffers) -> str:
     return "\n".join(difference_lines(lab.recording, raised.check, Screen(200)))
 
 
-@pytest.mark.parametrize("count", [1, crowd.AT_ONCE, 2 * crowd.AT_ONCE + 1])
+@pytest.mark.parametrize("count", [1, crowd.GROUP_SIZE, 2 * crowd.GROUP_SIZE + 1])
 @pytest.mark.parametrize("example", [opened, half_open, closed_by_peer])
 def test_all_do_what_one_has_done(lab: Lab, example: Callable[[Lab], Peer], count: int) -> None:
     lab.kernel.sysctl("net.core.somaxconn", 1000)
@@ -280,7 +280,7 @@ def test_the_range_of_ports_is_whole_again_however_it_ends(lab: Lab) -> None:
 
 def test_a_range_in_parts(lab: Lab) -> None:
     lab.kernel.sysctl(RANGE, "45000 45010")
-    with closing(ports_in_parts(lab.network.kernel, 4)) as parts:
+    with closing(limited_port_ranges(lab.network.kernel, 4)) as parts:
         seen = [(part, sysctls.read(lab.network.kernel, [RANGE])[RANGE]) for part in parts]
     assert [text for _, text in seen] == ["45000 45003", "45004 45007", "45008 45010"]
     assert [port for part, _ in seen for port in part] == list(range(45000, 45011))
@@ -318,7 +318,7 @@ def test_no_socket_is_closed_while_a_new_process_has_copies(lab4: Lab) -> None:
     """Otherwise that process would close it last, and the FIN would come when it pleases."""
     many = ManySockets(lab4.network.kernel, 4)
     assert many.connect(lab4.peer(port=80).address, 80, 3).value == 3
-    with sockets.no_copies:
+    with sockets.fork_lock:
         closer = threading.Thread(target=many.close)
         closer.start()
         closer.join(0.1)

@@ -25,7 +25,7 @@ from tests.kernel.remains import drain, session_of, unchanged_host
 SEED = 6
 KINDS = ("SIGKILL", "SIGTERM", "SIGINT", "disk", "pipe")
 OF_EACH = 20
-AT_ONCE = 5
+GROUP_SIZE = 5
 DEADLINE_S = 120.0
 SCENARIOS = ("handshake.*", "closing.kernel_closes_first", "fin_wait_2.an_owner_waits_for_ever")
 LAST_BEFORE_SAVING = "states seen"
@@ -200,8 +200,8 @@ def left_of(mark: str, session: int, place: Path) -> list[str]:
 
 
 def test_a_hundred_dying_runs_leave_nothing(tmp_path: Path) -> None:
-    with unchanged_host(), ThreadPoolExecutor(AT_ONCE) as pool:
-        measured = list(pool.map(lambda number: lives(tmp_path / f"living {number}"), range(AT_ONCE)))
+    with unchanged_host(), ThreadPoolExecutor(GROUP_SIZE) as pool:
+        measured = list(pool.map(lambda number: lives(tmp_path / f"living {number}"), range(GROUP_SIZE)))
         whole = Whole(*(min(values) for values in zip(*measured, strict=True)))
         fates = list(pool.map(lambda death: dies(death, tmp_path / death.mark, whole), deaths()))
     for fate in fates:

@@ -11,7 +11,7 @@ import pytest
 
 from lab.host import inet_diag, netlink
 from lab.host.errors import MachineError
-from lab.host.inet_diag import StateLookup
+from lab.host.inet_diag import InetDiag
 from lab.host.namespace import Namespace
 from lab.record.kernel_state import CLOSED
 from lab.tcp.state import State
@@ -23,22 +23,22 @@ NO_MESSAGE = bytes(16)
 
 
 @pytest.fixture
-def lookup(monkeypatch: pytest.MonkeyPatch) -> Iterator[StateLookup]:
+def lookup(monkeypatch: pytest.MonkeyPatch) -> Iterator[InetDiag]:
     monkeypatch.setattr("lab.host.inet_diag.DEADLINE_S", 0.05)
-    with closing(Namespace()) as namespace, closing(StateLookup(namespace)) as made:
+    with closing(Namespace()) as namespace, closing(InetDiag(namespace)) as made:
         yield made
 
 
-@pytest.mark.parametrize("ask", [StateLookup.of, StateLookup.tcp_info])
+@pytest.mark.parametrize("ask", [InetDiag.of, InetDiag.tcp_info])
 def test_an_answer_has_a_deadline(
-    lookup: StateLookup, ask: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+    lookup: InetDiag, ask: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inet_diag, "question", lambda *_, **__: NO_MESSAGE)
     with pytest.raises(MachineError, match=r"inet_diag has not answered for 0\.05 s"):
         ask(lookup, *ENDS)
 
 
-def test_what_is_answered_in_time(lookup: StateLookup) -> None:
+def test_what_is_answered_in_time(lookup: InetDiag) -> None:
     assert lookup.of(*ENDS) == CLOSED
     assert lookup.tcp_info(*ENDS) == {}
     assert lookup.all_in(4, State.LISTEN) == []
@@ -64,4 +64,4 @@ class Answering:
 def test_a_list_that_is_refused_or_breaks_off_is_an_error(monkeypatch: pytest.MonkeyPatch, kind: int) -> None:
     monkeypatch.setattr(netlink, "opened", lambda _: Answering(kind, -errno.EPERM))
     with closing(Namespace()) as namespace, pytest.raises(PermissionError, match="inet_diag: "):
-        StateLookup(namespace).all_in(4, State.LISTEN)
+        InetDiag(namespace).all_in(4, State.LISTEN)

@@ -63,7 +63,7 @@ def test_each_mutation_of_a_frame_is_listed(tmp_path: Path) -> None:
     with closing(Runner()) as runner:
         honest = Mutant()
         assert runner.run(scenario, 4, honest).outcome is Outcome.PASS
-        spot = [reading.spot for reading in honest.readings if reading.kind == "frame"][1]
+        spot = [reading.position for reading in honest.readings if reading.kind == "frame"][1]
 
         def tell(name: str) -> bool:
             mutant = Mutant(Mutation("frame", spot, name))

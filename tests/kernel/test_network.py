@@ -68,11 +68,11 @@ def test_the_link_and_all_addresses_are_usable_at_once(network: Network) -> None
             assert (row["operstate"], row["address"]) == ("UP", KERNEL_MAC)
     for pair in (network.addresses.ipv4, network.addresses.ipv6):
         for address in pair.kernel, pair.second_kernel:
-            with network.kernel.entered(), socket.create_server((address, 80), family=kind_of(pair)) as server:
+            with network.kernel.entered(), socket.create_server((address, 80), family=address_family(pair)) as server:
                 assert server.getsockname()[:2] == (address, 80)
 
 
-def kind_of(pair: Pair) -> socket.AddressFamily:
+def address_family(pair: Pair) -> socket.AddressFamily:
     return socket.AF_INET6 if pair.family == 6 else socket.AF_INET
 
 

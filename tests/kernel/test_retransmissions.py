@@ -113,7 +113,7 @@ def test_the_message_shows_the_schedule_beside_the_times(lab4: Lab) -> None:
     with pytest.raises(KernelDiffers) as told:
         peer.expect_retransmissions("FA", 1)
     text = "\n".join(difference_lines(lab4.recording, told.value.check, Screen(width=300)))
-    assert re.search(r"the kernel sends copies at other times than its settings say\n\n", text)
+    assert re.search(r"the kernel retransmits at other times than its settings say\n\n", text)
     assert re.search(r"\n    time      0\.[12]\d to 0\.\d\d s +0\.[67]\d s\n", text)
     assert re.search(r"\n    schedule  0\.2, 0\.[67], 1\.\d, .* s, given up after 1[01]\d\.\d s +0\.[67] s\n", text)
     assert "RFC 6298 5.5" in text

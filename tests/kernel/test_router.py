@@ -29,9 +29,9 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.wire import icmp
 from lab.wire.crafting import load_scapy, packet_of
-from lab.wire.echo import Echo
 from lab.wire.faults import Action, Fault
 from lab.wire.frames import Encoder, decode
+from lab.wire.icmp import Echo
 from lab.wire.ip import hop_limit, packed
 from lab.wire.link import PacketLink
 from tests.kernel.helpers import result_of
@@ -154,8 +154,8 @@ def test_a_kernel_that_has_noticed_the_missing_cable_is_waited_for(
         move(old, new)
         wait_until_down(routed4.network.kernel, KERNEL_INTERFACE)
 
-    move = router.move_cables
-    monkeypatch.setattr(router, "move_cables", move_slowly)
+    move = router.move_interfaces
+    monkeypatch.setattr(router, "move_interfaces", move_slowly)
     peer = opened(routed4)
     routed4.router.remove()
     routed4.router.rebuild()
@@ -204,7 +204,7 @@ def test_a_namespace_that_lives_on_is_not_taken_for_one_that_has_ended(monkeypat
     with (
         closing(Namespace()) as living,
         pytest.raises(MachineError, match="a namespace is still there after 0 s"),
-        rtnetlink.until_router_ends(living),
+        rtnetlink.until_router_gone(living),
     ):
         pass
 

@@ -17,7 +17,7 @@ from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 from lab.host.netlink import attributes
 from lab.host.network import Network
-from lab.host.rtnetlink import carry_out
+from lab.host.rtnetlink import execute
 
 MAC, FAR_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 LONGEST_NAME = "a" * 15
@@ -114,7 +114,7 @@ def test_a_metric_that_there_is_not_is_an_error() -> None:
 @pytest.mark.usefixtures("inside")
 def test_all_that_is_asked_is_done() -> None:
     with closing(Namespace()) as other:
-        carry_out(
+        execute(
             rtnetlink.new_veth(LONGEST_NAME, MAC, "far", FAR_MAC, other.fileno()),
             rtnetlink.link_up(LONGEST_NAME),
             rtnetlink.link_up("lo"),
@@ -127,10 +127,10 @@ def test_all_that_is_asked_is_done() -> None:
 @pytest.mark.usefixtures("inside")
 def test_what_is_refused_is_an_error_and_the_rest_is_done() -> None:
     with pytest.raises(OSError, match="No such device") as raised:
-        carry_out(rtnetlink.link_up("missing"), rtnetlink.link_up("lo"), rtnetlink.new_address(1, "192.0.2.1", 24))
+        execute(rtnetlink.link_up("missing"), rtnetlink.link_up("lo"), rtnetlink.new_address(1, "192.0.2.1", 24))
     assert raised.value.errno == errno.ENODEV
     with pytest.raises(OSError, match="exists") as raised:
-        carry_out(rtnetlink.link_up("lo"), rtnetlink.new_address(1, "192.0.2.1", 24), rtnetlink.link_up("missing"))
+        execute(rtnetlink.link_up("lo"), rtnetlink.new_address(1, "192.0.2.1", 24), rtnetlink.link_up("missing"))
     assert raised.value.errno == errno.EEXIST
     with IPRoute() as route:
         assert "192.0.2.1" in {address.get("address") for address in route.get_addr()}
@@ -141,7 +141,7 @@ def test_an_answer_that_does_not_come_is_an_error() -> None:
     request = bytearray(rtnetlink.link_up("lo"))
     request[FLAGS_AT] &= ~NLM_F_ACK
     with pytest.raises(BlockingIOError):
-        carry_out(bytes(request))
+        execute(bytes(request))
 
 
 @pytest.mark.parametrize(("code", "becomes"), [(errno.EOPNOTSUPP, MachineError), (errno.EMFILE, OSError)])
@@ -151,6 +151,6 @@ def test_a_kernel_without_veth_is_what_the_machine_lacks(
     def refused(*_: bytes) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(rtnetlink, "carry_out", refused)
+    monkeypatch.setattr(rtnetlink, "execute", refused)
     with pytest.raises(becomes, match=os.strerror(code)):
         Network(pool.acquire())

@@ -20,7 +20,7 @@ from lab.author.lab import Lab
 from lab.host import sockets
 from lab.host.addresses import AddressPool, Pair
 from lab.host.network import Network
-from lab.host.sockets import KernelSocket, Result
+from lab.host.sockets import CallResult, KernelSocket
 from lab.session.errors import KernelDiffers
 
 LONG_S = 10.0
@@ -115,9 +115,9 @@ def test_errors_are_named(host: Host) -> None:
 
 def test_unwrap_raises_what_was_returned() -> None:
     with pytest.raises(OSError, match="ECONNREFUSED") as raised:
-        Result(error="ECONNREFUSED").unwrap()
+        CallResult(error="ECONNREFUSED").unwrap()
     assert raised.value.errno == 111
-    assert Result(7).unwrap() == 7
+    assert CallResult(7).unwrap() == 7
 
 
 def test_a_wait_ends_with_what_it_waits_for(host: Host) -> None:
@@ -183,7 +183,7 @@ def test_no_socket_is_closed_while_a_new_process_has_copies(host: Host, monkeypa
         def __exit__(self, *_: object) -> None:
             seen.append(server.recv(1, soon()).error)
 
-    monkeypatch.setattr(sockets, "no_copies", Watched())
+    monkeypatch.setattr(sockets, "fork_lock", Watched())
     client.close()
     assert seen == ["EAGAIN", ""], "the FIN left between the two"
 
@@ -193,7 +193,7 @@ def test_a_new_process_is_made_while_nobody_closes_a_socket(host: Host, monkeypa
     make_process, taken = subprocess.Popen, []
 
     def making(*words: Any, **named: Any) -> subprocess.Popen[bytes]:
-        taken.append(sockets.no_copies.locked())
+        taken.append(sockets.fork_lock.locked())
         return make_process(*words, **named)
 
     monkeypatch.setattr(subprocess, "Popen", making)
@@ -203,8 +203,8 @@ def test_a_new_process_is_made_while_nobody_closes_a_socket(host: Host, monkeypa
 
 OWNED = """
 import os, socket, sys
-from lab.host.sockets import Owner
-owner = Owner(socket.socket().fileno())
+from lab.host.sockets import HolderProcess
+owner = HolderProcess(socket.socket().fileno())
 print(owner.pid, flush=True)
 sys.stdin.read()
 """

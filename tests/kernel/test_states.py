@@ -13,7 +13,7 @@ import pytest
 from lab.author.lab import Lab
 from lab.author.peer import Peer
 from lab.host.addresses import AddressPool
-from lab.host.inet_diag import StateLookup
+from lab.host.inet_diag import InetDiag
 from lab.host.tracepoint import StateTracer
 from lab.record.events import StateSeen
 from lab.record.kernel_state import BY_NUMBER, CLOSED
@@ -144,7 +144,7 @@ def test_the_lookup_is_exact(lab: Lab) -> None:
     peer.open()
     pair = lab.network.addresses.of(lab.family)
     kernel, address, other = pair.kernel, pair.peer, pair.second_peer
-    with closing(StateLookup(lab.network.kernel)) as lookup:
+    with closing(InetDiag(lab.network.kernel)) as lookup:
         assert lookup.of(lab.family, kernel, 80, address, peer.port).state is State.ESTABLISHED
         assert lookup.of(lab.family, kernel, 80, address, peer.port + 1) == CLOSED
         assert lookup.of(lab.family, kernel, 81, address, peer.port) == CLOSED

@@ -156,7 +156,7 @@ def test_a_lab_says_what_it_waits_for_while_it_does(lab4: Lab) -> None:
     lab4.kernel.expect_state(peer, "FIN-WAIT-1")
     assert lab4.waiting is None
     (waiting,) = {each for each in heard if each is not None}
-    assert waiting.what == "copy 1 of 1 of FA"
+    assert waiting.what == "retransmission 1 of 1 of FA"
     assert began_ns <= waiting.since_ns < waiting.until_ns <= waiting.since_ns + 1_000_000_000
 
 

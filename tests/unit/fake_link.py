@@ -16,7 +16,6 @@ class FakeLink:
     def __init__(self, arriving: Iterable[Frame] = ()) -> None:
         self.now = START
         self.sent: list[tuple[int, bytes]] = []
-        self.closed = False
         self._arriving = deque(arriving)
 
     def send(self, data: bytes) -> int:
@@ -30,6 +29,3 @@ class FakeLink:
             return frame
         self.now = max(self.now, deadline_ns)
         return None
-
-    def close(self) -> None:
-        self.closed = True

@@ -24,7 +24,7 @@ from lab.record.events import (
 )
 from lab.record.expectation import ANY, Bases, Expected, Row
 from lab.record.kernel_state import KernelState
-from lab.record.results import Broken, Outcome, Result, Run, Scenario
+from lab.record.results import BrokenFile, Outcome, Result, Run, Scenario
 from lab.tcp import flags
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -102,7 +102,7 @@ def run() -> Run:
             Result(other, 6, Outcome.SKIP, 0.0, None, message="it is about the other address family"),
             Result(scenario, 4, Outcome.PASS, 0.25, Recording(4, START)),
         ],
-        broken=[Broken(Path("scenarios/broken.py"), 3, "SyntaxError: no")],
+        broken=[BrokenFile(Path("scenarios/broken.py"), 3, "SyntaxError: no")],
         unknown=["nothing"],
         environment={"kernel": "6.18.0", "sysctls": {"net.ipv4.tcp_sack": "1"}},
         version="0.1.0",

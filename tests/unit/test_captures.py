@@ -14,7 +14,7 @@ from lab.record.events import FrameSeen, Recording
 from lab.record.results import Run
 from lab.report.captures import capture, captures
 from lab.wire import pcapng
-from lab.wire.echo import Echo, reply_in
+from lab.wire.icmp import Echo, reply_in
 from tests.unit import sample_run
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lab.author import registry
 from lab.claims.catalogue import CatalogueError, Claim, Kind, Since, Text, catalogue, load
-from lab.claims.index import claims_by_function, measured_by_function, showing
+from lab.claims.index import claims_by_function, measured_by_function, scenarios_naming
 
 WHOLE = """
 [topics]
@@ -106,9 +106,9 @@ def test_what_is_not_utf_8_is_said(tmp_path: Path) -> None:
 
 
 def test_near_ids_are_offered() -> None:
-    assert "C128" in catalogue().near("C129")
-    assert catalogue().near("c50")[0] == "C50"
-    assert catalogue().near("handshake") == []
+    assert "C128" in catalogue().similar_ids("C129")
+    assert catalogue().similar_ids("c50")[0] == "C50"
+    assert catalogue().similar_ids("handshake") == []
 
 
 SOURCE = """
@@ -155,6 +155,6 @@ def test_scenarios_are_chosen_by_what_they_show(tmp_path: Path) -> None:
     file = tmp_path / "file.py"
     file.write_text(SOURCE)
     scenarios = registry.find([str(file)]).scenarios
-    assert [each.id for each in showing(scenarios, ["C18"])] == ["file.one"]
-    assert [each.id for each in showing(scenarios, ["C5", "C3"])] == ["file.one", "file.two"]
-    assert showing(scenarios, ["C6"]) == []
+    assert [each.id for each in scenarios_naming(scenarios, ["C18"])] == ["file.one"]
+    assert [each.id for each in scenarios_naming(scenarios, ["C5", "C3"])] == ["file.one", "file.two"]
+    assert scenarios_naming(scenarios, ["C6"]) == []

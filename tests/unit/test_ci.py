@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from lab.record.results import Broken, Outcome, Result, Run
+from lab.record.results import BrokenFile, Outcome, Result, Run
 from lab.report.ci import error_lines, junit
 from tests.unit import sample_run
 
@@ -67,7 +67,7 @@ def evil(result: Result) -> Result:
 def test_any_text_becomes_valid_xml() -> None:
     run = sample_run.run()
     run.results = [evil(run.results[0])]
-    run.broken = [Broken(Path("\udcff.py"), 1, "\x0b")]
+    run.broken = [BrokenFile(Path("\udcff.py"), 1, "\x0b")]
     [first, second] = tree(run).iter("testcase")
     assert first.get("name") == "<b>&\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER} IPv6"
     assert first[0].get("message") == "\N{REPLACEMENT CHARACTER}<evil>&'\"\N{REPLACEMENT CHARACTER}"
@@ -96,7 +96,7 @@ def test_paths_are_relative_to_the_checkout_or_absolute() -> None:
     run = sample_run.run()
     run.results, run.broken = (
         [],
-        [Broken(Path("/somewhere/a.py"), 1, "x"), Broken(Path("/somewhere/else/b.py"), 1, "x")],
+        [BrokenFile(Path("/somewhere/a.py"), 1, "x"), BrokenFile(Path("/somewhere/else/b.py"), 1, "x")],
     )
     named = [line.split(",")[0] for line in error_lines(run, Path("/somewhere/else"))]
     assert named == ["::error file=/somewhere/a.py", "::error file=b.py"]
@@ -105,7 +105,7 @@ def test_paths_are_relative_to_the_checkout_or_absolute() -> None:
 def test_nothing_can_break_out_of_an_annotation() -> None:
     run = sample_run.run()
     run.results = []
-    run.broken = [Broken(Path("a,line=1::b.py"), 2, "100%\r\n::error ::mine")]
+    run.broken = [BrokenFile(Path("a,line=1::b.py"), 2, "100%\r\n::error ::mine")]
     [line] = error_lines(run, Path.cwd())
     assert line == (
         "::error file=a%2Cline=1%3A%3Ab.py,line=2,title=this file cannot be loaded::100%25%0D%0A::error ::mine"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.record.events import CallMade, CheckMade, Difference, Measured, Place, Recording, Shown, StepBegun
+from lab.record.events import CallMade, CheckMade, Difference, Measured, Place, Recording, ReprOnly, StepBegun
 from lab.record.expectation import Row
-from lab.record.results import Broken, Run
+from lab.record.results import BrokenFile, Run
 from lab.report import svg
 from lab.report.captures import captures, file_name
 from lab.report.i18n import Translator, translator
@@ -47,7 +47,7 @@ def poison(recording: Recording) -> None:
                 recording.events[at] = event._replace(value=event.value + ORDERS)
             case CallMade():
                 recording.events[at] = event._replace(
-                    name=event.name + ORDERS, arguments=(ORDERS, Shown(ORDERS)), value=ORDERS
+                    name=event.name + ORDERS, arguments=(ORDERS, ReprOnly(ORDERS)), value=ORDERS
                 )
             case CheckMade():
                 rows = (Row("field" + ORDERS, "a" + ORDERS, "b" + ORDERS, event.passed),)
@@ -75,7 +75,7 @@ def hostile() -> Run:
             last = result.recording.events[-1]
             assert isinstance(last, CheckMade)
             result.difference = last
-    made.broken = [Broken(Path("broken" + ORDERS), 3, "no" + ORDERS)]
+    made.broken = [BrokenFile(Path("broken" + ORDERS), 3, "no" + ORDERS)]
     made.unknown = ["pattern" + ORDERS]
     made.environment = {"kernel": "6.18" + ORDERS, "sysctls": {}}
     return made

@@ -7,9 +7,9 @@ import pytest
 from lab.tcp.flags import bits
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
-from lab.wire.echo import Echo
-from lab.wire.faults import Action, Fault, FaultyLink, TappedLink, lost
+from lab.wire.faults import Action, Fault, FaultyLink, lost
 from lab.wire.frames import decode
+from lab.wire.icmp import Echo
 from lab.wire.link import Frame
 from tests.unit.crafted import ADDRESSES, DESTINATION_MAC, SOURCE_MAC, packet
 from tests.unit.fake_link import START, FakeLink
@@ -147,8 +147,6 @@ def test_faulty_links_wrap_one_another(clock: list[FakeLink]) -> None:
     outer = FaultyLink(inner, 1, sending=[Fault(Action.DUPLICATE, nth=1)])
     outer.send(FRAMES[0])
     assert [data for _, data in clock[-1].sent] == [FRAMES[0]]
-    outer.close()
-    assert clock[-1].closed
 
 
 def test_the_segment_that_is_meant_gets_lost_whatever_comes_before(clock: list[FakeLink]) -> None:
@@ -160,7 +158,7 @@ def test_the_segment_that_is_meant_gets_lost_whatever_comes_before(clock: list[F
     assert [data for _, data in clock[-1].sent] == [frames[0], frames[1], frames[4]]
 
 
-def test_a_frame_that_is_lost_above_the_tap_was_shown(clock: list[FakeLink]) -> None:
+def test_a_frame_that_gets_lost_was_recorded_before(clock: list[FakeLink]) -> None:
     shown: list[bytes] = []
 
     def record(frame: Frame) -> int:
@@ -169,17 +167,8 @@ def test_a_frame_that_is_lost_above_the_tap_was_shown(clock: list[FakeLink]) -> 
 
     clock.append(FakeLink([Frame(1, b"one"), Frame(2, b"two")]))
     lost_first = Fault(Action.DROP, nth=1, matches=lambda _: True)
-    link = FaultyLink(TappedLink(clock[-1], record), 1, (), [lost_first])
+    link = FaultyLink(clock[-1], 1, (), [lost_first], record)
     arrived = link.receive(0)
     assert shown == [b"one", b"two"]
     assert arrived is not None
     assert (arrived.data, arrived.seen_as) == (b"two", 42)
-
-
-def test_the_tap_passes_on_what_is_sent_and_closes_what_it_wraps() -> None:
-    wire = FakeLink()
-    link = TappedLink(wire, lambda _: 0)
-    assert link.send(b"out") == START
-    assert link.receive(0) is None
-    link.close()
-    assert (wire.sent, wire.closed) == ([(START, b"out")], True)

@@ -139,7 +139,7 @@ def test_what_is_not_plain_tcp_is_left_alone(other: Any) -> None:
 
 def test_endpoints_read_well() -> None:
     assert str(ends(4)) == "198.18.1.2 port 40001 to 198.18.1.1 port 443"
-    assert str(ends(6).reversed()) == "2001:db8:7::1 port 443 to 2001:db8:7::2 port 40001"
+    assert str(ends(6)) == "2001:db8:7::2 port 40001 to 2001:db8:7::1 port 443"
 
 
 def test_changing_many_bytes_never_raises() -> None:

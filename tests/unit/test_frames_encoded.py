@@ -8,8 +8,8 @@ from hypothesis import given
 
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
-from lab.wire.frames import Encoder, Received, decode
-from tests.unit.crafted import DESTINATION_MAC, PORTS, SEGMENTS, SOURCE_MAC, ends, hosts, packet
+from lab.wire.frames import Encoder, Endpoints, Received, decode
+from tests.unit.crafted import DESTINATION_MAC, PORTS, SEGMENTS, SOURCE_MAC, hosts, packet
 
 ENCODERS = {family: Encoder(*hosts(family), SOURCE_MAC, DESTINATION_MAC) for family in (4, 6)}
 NETWORK = {4: {"flags": "DF", "id": 0}, 6: {}}
@@ -40,7 +40,7 @@ def test_connections_and_hosts_do_not_mix(family: int) -> None:
     other = Encoder(destination, source, DESTINATION_MAC, SOURCE_MAC)
     before = encoded(family, PLAIN)
     answer = decode(other.encode(PORTS[1], PORTS[0], PLAIN))
-    assert answer == Received(ends(family).reversed(), PLAIN)
+    assert answer == Received(Endpoints(destination, PORTS[1], source, PORTS[0]), PLAIN)
     assert ENCODERS[family].encode(1, 2, PLAIN) != before == encoded(family, PLAIN)
 
 

@@ -19,18 +19,18 @@ def frame(
 
 def test_a_timer_is_set_between_the_cause_and_the_frame() -> None:
     history = History([frame(100, "S", peer=True), frame(700, "SA"), frame(900, "SA", again=True)])
-    assert [history.cause_ns(at) for at in range(3)] == [100, 100, 900]
-    assert history.set_ns(0) == 900
+    assert [history.earliest_set_ns(at) for at in range(3)] == [100, 100, 900]
+    assert history.timer_set_ns(0) == 900
 
 
 def test_the_cause_may_be_a_call_and_nothing_that_came_later() -> None:
     call = CallMade(200, "close", (), None, "", 0, None)
     history = History([frame(100, "A", peer=True), call, frame(400, "A", peer=True), frame(300, "FA")])
-    assert history.cause_ns(3) == 200
+    assert history.earliest_set_ns(3) == 200
 
 
 def test_without_a_cause_it_is_the_frame() -> None:
-    assert History([frame(300, "S")]).cause_ns(0) == 300
+    assert History([frame(300, "S")]).earliest_set_ns(0) == 300
 
 
 @pytest.mark.parametrize(

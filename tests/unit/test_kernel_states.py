@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.host.tracepoint import Transition, mapped
+from lab.host.tracepoint import Transition, ipv6_bytes
 from lab.record.events import Connection, Recording, StateSeen
 from lab.record.kernel_state import CLOSED, KernelState
 from lab.session.kernel_states import KernelStates
@@ -21,7 +21,7 @@ class Tracer:
     lost = 0
 
     def __init__(self, *told: tuple[int, State]) -> None:
-        ends = mapped(KERNEL), 80, mapped(PEER), 40001
+        ends = ipv6_bytes(KERNEL), 80, ipv6_bytes(PEER), 40001
         self._told = [Transition(time_ns, *ends, State.CLOSED, new) for time_ns, new in told]
 
     def take(self, address: str) -> list[Transition]:
@@ -40,7 +40,7 @@ def states(tracer: Any) -> list[State]:
     recording = Recording(4, START)
     recording.connections.append(Connection(4, 80, 40001, KERNEL, PEER))
     lookup: Any = Lookup()
-    KernelStates(recording, Readings(), KERNEL, lookup, tracer).catch_up()
+    KernelStates(recording, Readings(), KERNEL, lookup, tracer).read_tracepoint()
     return [event.state for event in recording.events if isinstance(event, StateSeen)]
 
 

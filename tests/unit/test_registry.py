@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.author import registry
-from lab.record.results import Broken
+from lab.record.results import BrokenFile
 
 GOOD = '''"""A file."""
 from lab import Lab, scenario
@@ -67,7 +67,7 @@ def test_a_scenario_is_found_once_however_often_it_is_asked_for() -> None:
 
 
 def test_a_broken_file_is_told_with_its_line_when_it_matters(folder: Path) -> None:
-    broken = Broken(folder / "broken.py", 3, "ZeroDivisionError: division by zero")
+    broken = BrokenFile(folder / "broken.py", 3, "ZeroDivisionError: division by zero")
     assert registry.find().broken == [broken]
     assert registry.find(["broken"]).broken == [broken]
     assert registry.find(["no_such"]).broken == [broken], "it may hold what was asked for"

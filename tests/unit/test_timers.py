@@ -45,9 +45,9 @@ SYN = {
 @pytest.mark.parametrize("name", SYN)
 def test_a_syn(name: str) -> None:
     changed, kernel, expected, given_up = SYN[name]
-    schedule = timers.of_syn(settings(kernel, **changed))
+    schedule = timers.syn_schedule(settings(kernel, **changed))
     assert (copies(schedule), schedule.length) == (expected, given_up)
-    assert schedule.copies == len(expected)
+    assert schedule.retransmissions == len(expected)
 
 
 @pytest.mark.parametrize(
@@ -55,16 +55,16 @@ def test_a_syn(name: str) -> None:
     [(5, DOUBLING[:5], 63), (1, [1], 3), (0, [], 1), (8, [*DOUBLING, 247], 367)],  # nothing is above 120 s
 )
 def test_a_syn_ack(retries: int, expected: list[float], gone: float) -> None:
-    schedule = timers.of_syn_ack(settings(tcp_synack_retries=retries))
+    schedule = timers.syn_ack_schedule(settings(tcp_synack_retries=retries))
     assert (copies(schedule), schedule.length) == (expected, gone)
 
 
 def test_no_longest_rto_shortens_the_timer_of_a_connection_request() -> None:
-    assert timers.of_syn_ack(settings(tcp_rto_max_ms=1000)).length == 63
+    assert timers.syn_ack_schedule(settings(tcp_rto_max_ms=1000)).length == 63
 
 
 def test_the_syn_ack_after_crossing_syns_has_the_retries_of_a_syn_and_is_never_linear() -> None:
-    schedule = timers.of_crossed_syn_ack(settings())
+    schedule = timers.crossed_syn_ack_schedule(settings())
     assert (copies(schedule), schedule.length) == (DOUBLING[:6], 127)
 
 
@@ -87,13 +87,13 @@ def doubled(first: float, count: int) -> list[float]:
 )
 def test_a_fin_of_an_orphan(changed: dict[str, int], rto: float, count: int) -> None:
     for kernel in BASELINE, OLD:
-        schedule = timers.of_synchronized(settings(kernel, **changed), rto, orphan=True)
+        schedule = timers.synchronized_schedule(settings(kernel, **changed), rto, orphan=True)
         assert copies(schedule) == pytest.approx(doubled(rto, count))
         assert schedule.length == pytest.approx(doubled(rto, count + 1)[-1])
 
 
 def test_an_orphan_whose_rto_has_reached_the_longest_is_given_up() -> None:
-    schedule = timers.of_synchronized(settings(tcp_rto_max_ms=1000), 0.204, orphan=True)
+    schedule = timers.synchronized_schedule(settings(tcp_rto_max_ms=1000), 0.204, orphan=True)
     assert copies(schedule) == pytest.approx([0.204, 0.612, 1.428])
     assert schedule.length == pytest.approx(2.428)
 
@@ -101,13 +101,13 @@ def test_an_orphan_whose_rto_has_reached_the_longest_is_given_up() -> None:
 def test_data_is_repeated_for_a_quarter_of_an_hour() -> None:
     # "The default value of 15 yields a hypothetical timeout of 924.6 seconds and is a lower bound": with an RTO of
     # exactly 0.2 s the timer fires 0.2 s before that, and once more after the longest RTO.
-    assert timers.of_synchronized(settings(), 0.2, orphan=False).length == pytest.approx(924.6 + 120)
-    assert timers.of_synchronized(settings(), 0.201, orphan=False).length == pytest.approx(0.201 * 1023 + 6 * 120)
+    assert timers.synchronized_schedule(settings(), 0.2, orphan=False).length == pytest.approx(924.6 + 120)
+    assert timers.synchronized_schedule(settings(), 0.201, orphan=False).length == pytest.approx(0.201 * 1023 + 6 * 120)
 
 
 @pytest.mark.parametrize(("retries", "count"), [(0, 1), (2, 3), (3, 4)])
 def test_data_with_little_patience(retries: int, count: int) -> None:
-    schedule = timers.of_synchronized(settings(tcp_retries2=retries, tcp_orphan_retries=9), 0.204, orphan=False)
+    schedule = timers.synchronized_schedule(settings(tcp_retries2=retries, tcp_orphan_retries=9), 0.204, orphan=False)
     assert copies(schedule) == pytest.approx(doubled(0.204, count))
 
 
@@ -173,13 +173,13 @@ def test_what_the_machine_lost_is_allowed_for() -> None:
 def test_no_copy_can_be_missing_unseen() -> None:
     """Between any two copies of a doubling schedule there is room: the next but one is never on time for the next."""
     for rto in 0.2, 0.204, 1.0:
-        schedule = timers.of_synchronized(settings(), rto, orphan=True)
+        schedule = timers.synchronized_schedule(settings(), rto, orphan=True)
         for number in range(8):
             both = schedule.timeout(number) + schedule.timeout(number + 1)
             assert both > tolerance.window(schedule.timeout(number)).latest
 
 
 def test_a_schedule_in_words() -> None:
-    assert str(timers.of_syn(settings(OLD, tcp_syn_retries=2))) == "1.0, 3.0 s, given up after 7.0 s"
-    assert timers.told((), 1.0) == "no copy, given up after 1.0 s"
-    assert timers.told((1.02,), None) == "1.0 s"
+    assert str(timers.syn_schedule(settings(OLD, tcp_syn_retries=2))) == "1.0, 3.0 s, given up after 7.0 s"
+    assert timers.times_text((), 1.0) == "none, given up after 1.0 s"
+    assert timers.times_text((1.02,), None) == "1.0 s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from lab.host.tracepoint import PerfRings, StateTracer, mapped
+from lab.host.tracepoint import PerfRings, StateTracer, ipv6_bytes
 from lab.record.kernel_state import BY_NUMBER
 from lab.tcp.state import State
 
@@ -16,7 +16,7 @@ OURS, FOREIGN = 1, 2
 
 def change(time_ns: int, place: int, old: State, new: State) -> bytes:
     """A record of the perf ring: a sample, its size, its time, and the fields of the event one behind the other."""
-    ends = 80, 40001, mapped(ADDRESS), mapped("198.18.0.2")
+    ends = 80, 40001, ipv6_bytes(ADDRESS), ipv6_bytes("198.18.0.2")
     head = struct.pack("=B5xHQ4x", 9, 76, time_ns)
     return (head + struct.pack("=QiiHH16s16s", place, NUMBERS[old], NUMBERS[new], *ends)).ljust(76, b"\0")
 
@@ -70,6 +70,6 @@ def test_what_comes_while_that_is_looked_for_waits_for_its_own_beginning() -> No
 
 def test_beginnings_are_seen_also_while_looking_away() -> None:
     by = tracer([BEGINS, GOES_ON])
-    with by.looking_away(ADDRESS):
+    with by.paused(ADDRESS):
         pass
     assert told(by) == [State.CLOSE_WAIT]

@@ -27,15 +27,15 @@ from lab.record.events import (
     Measured,
     Place,
     Recording,
-    Shown,
+    ReprOnly,
     StateSeen,
     StepBegun,
     Where,
-    short,
+    abbreviated,
 )
 from lab.record.expectation import Bases, Row
 from lab.record.kernel_state import KernelState
-from lab.record.results import Broken
+from lab.record.results import BrokenFile
 from lab.tcp.options import Option
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -51,7 +51,7 @@ class Damaged(Exception):
     """The JSON is not what a recording consists of; says where and what."""
 
 
-class Form(NamedTuple):
+class JsonType(NamedTuple):
     """How the values of a type are written and read."""
 
     to_json: Callable[[Any], Json] | None
@@ -77,32 +77,32 @@ class Fields:
         self._nones = {name: None for name in kept if types[name].endswith(" | None")}
         defaults |= {name: None for name in self._nones if defaults[name] is _NEEDED}
         self._needed = [name for name in kept if defaults[name] is _NEEDED]
-        forms = {name: _BY_TYPE[types[name].removesuffix(" | None")] for name in kept}
-        self._to_json = [(name, defaults[name], forms[name].to_json) for name in kept]
-        self._from_json = {name: forms[name].from_json for name in kept}
+        json_types = {name: _BY_TYPE[types[name].removesuffix(" | None")] for name in kept}
+        self._to_json = [(name, defaults[name], json_types[name].to_json) for name in kept]
+        self._from_json = {name: json_types[name].from_json for name in kept}
 
     def to_object(self, value: Any) -> dict[str, Json]:
         """The JSON object of a value with these fields."""
-        told: dict[str, Json] = {}
+        json_value: dict[str, Json] = {}
         for name, default, to_json in self._to_json:
             held = getattr(value, name)
             if held is not default and held != default:
-                told[name] = held if to_json is None or held is None else to_json(held)
-        return told
+                json_value[name] = held if to_json is None or held is None else to_json(held)
+        return json_value
 
-    def from_object(self, told: Json) -> dict[str, Any]:
+    def from_object(self, json_value: Json) -> dict[str, Any]:
         """The values of the fields, without those that are as usual; Damaged if one is missing, or is none."""
-        if told.__class__ is not dict:
-            raise Damaged(f"{short(told)} is not an object")
+        if json_value.__class__ is not dict:
+            raise Damaged(f"{abbreviated(json_value)} is not an object")
         values: dict[str, Any] = self._nones.copy()
         from_json = self._from_json
         name, held = "", None
         try:
-            for name, held in told.items():
+            for name, held in json_value.items():
                 if name in from_json:
                     values[name] = None if held is None and name in self._nones else from_json[name](held)
         except (TypeError, ValueError, LookupError):
-            raise Damaged(f"{name} cannot be {short(held)}") from None
+            raise Damaged(f"{name} cannot be {abbreviated(held)}") from None
         for name in self._needed:
             if name not in values:
                 raise Damaged(f"{name} is missing")
@@ -118,37 +118,37 @@ def _default_of(field: dataclasses.Field[Any]) -> object:
 # What a type is in JSON.
 
 
-def _exactly(*kinds: type) -> Form:
+def _exactly(*kinds: type) -> JsonType:
     """Values of these classes, which JSON has too."""
 
-    def read(told: Json) -> Any:
-        if told.__class__ not in kinds:
+    def read(json_value: Json) -> Any:
+        if json_value.__class__ not in kinds:
             raise TypeError
-        return told
+        return json_value
 
-    return Form(None, read)
+    return JsonType(None, read)
 
 
-def _array(one: Form, collect: Callable[[Iterable[Any]], Any]) -> Form:
+def _array(one: JsonType, collect: Callable[[Iterable[Any]], Any]) -> JsonType:
     to_one, from_one = one
 
-    def read(told: Json) -> Any:
-        if told.__class__ is not list:
+    def read(json_value: Json) -> Any:
+        if json_value.__class__ is not list:
             raise TypeError
-        return collect([from_one(each) for each in told])
+        return collect([from_one(each) for each in json_value])
 
-    return Form(list if to_one is None else lambda values: [to_one(each) for each in values], read)
+    return JsonType(list if to_one is None else lambda values: [to_one(each) for each in values], read)
 
 
-def _object(kind: type) -> Form:
+def _object(kind: type) -> JsonType:
     fields = Fields(kind)
-    return Form(fields.to_object, lambda told: kind(**fields.from_object(told)))
+    return JsonType(fields.to_object, lambda json_value: kind(**fields.from_object(json_value)))
 
 
-def _texts_from_json(told: Json) -> dict[str, str]:
-    if told.__class__ is not dict or not all(each.__class__ is str for each in told.values()):
+def _texts_from_json(json_value: Json) -> dict[str, str]:
+    if json_value.__class__ is not dict or not all(each.__class__ is str for each in json_value.values()):
         raise TypeError
-    return dict(told)
+    return dict(json_value)
 
 
 def _anything_to_json(value: object) -> Json:
@@ -158,14 +158,14 @@ def _anything_to_json(value: object) -> Json:
     return {"hex": value.hex()} if isinstance(value, bytes) else {"shown": repr(value)}
 
 
-def _anything_from_json(told: Json) -> object:
-    match told:
+def _anything_from_json(json_value: Json) -> object:
+    match json_value:
         case None | bool() | int() | str():
-            return told
+            return json_value
         case {"hex": str(digits)}:
             return bytes.fromhex(digits)
         case {"shown": str(text)}:
-            return Shown(text)
+            return ReprOnly(text)
         case _:
             raise TypeError
 
@@ -175,8 +175,8 @@ def _option_to_json(option: Option) -> Json:
     return [name, {"hex": value.hex()} if isinstance(value, bytes) else value]
 
 
-def _option_from_json(told: Json) -> Option:
-    match told:
+def _option_from_json(json_value: Json) -> Option:
+    match json_value:
         case [str() | int() as name, {"hex": str(digits)}]:
             return name, bytes.fromhex(digits)
         case [str() | int() as name, None | int() as value]:
@@ -187,8 +187,8 @@ def _option_from_json(told: Json) -> Option:
             raise TypeError
 
 
-def _row_from_json(told: Json) -> Row:
-    field, expected, got, agrees = told
+def _row_from_json(json_value: Json) -> Row:
+    field, expected, got, agrees = json_value
     if not field.__class__ is expected.__class__ is got.__class__ is str or agrees.__class__ is not bool:
         raise TypeError
     return Row(field, expected, got, agrees)
@@ -203,7 +203,7 @@ def _bases(kernel: int, peer: int) -> Bases:
 
 
 _INT, _STR = _exactly(int), _exactly(str)
-_ANYTHING = Form(_anything_to_json, _anything_from_json)
+_ANYTHING = JsonType(_anything_to_json, _anything_from_json)
 _VALUE_OF = attrgetter("value")
 _BY_TYPE = {
     "bool": _exactly(bool),
@@ -211,22 +211,22 @@ _BY_TYPE = {
     "float": _exactly(float, int),
     "str": _STR,
     "object": _ANYTHING,
-    "bytes": Form(bytes.hex, bytes.fromhex),
-    "Path": Form(str, Path),
-    "Seq": Form(int, Seq),
-    "CheckKind": Form(_VALUE_OF, CheckKind),
-    "State": Form(_VALUE_OF, {state.value: state for state in State}.__getitem__),
+    "bytes": JsonType(bytes.hex, bytes.fromhex),
+    "Path": JsonType(str, Path),
+    "Seq": JsonType(int, Seq),
+    "CheckKind": JsonType(_VALUE_OF, CheckKind),
+    "State": JsonType(_VALUE_OF, {state.value: state for state in State}.__getitem__),
     "tuple[int, ...]": _array(_INT, tuple),
     "tuple[str, ...]": _array(_STR, tuple),
     "list[str]": _array(_STR, list),
-    "dict[str, str]": Form(dict, _texts_from_json),
-    "Mapping[str, str]": Form(dict, _texts_from_json),
+    "dict[str, str]": JsonType(dict, _texts_from_json),
+    "Mapping[str, str]": JsonType(dict, _texts_from_json),
     "dict[str, Any]": _exactly(dict),
     "tuple[object, ...]": _array(_ANYTHING, tuple),
-    "Options": _array(Form(_option_to_json, _option_from_json), tuple),
-    "Bases": Form(lambda value: [int(each) for each in value], lambda told: _bases(*told)),
+    "Options": _array(JsonType(_option_to_json, _option_from_json), tuple),
+    "Bases": JsonType(lambda value: [int(each) for each in value], lambda json_value: _bases(*json_value)),
     "Where": _exactly(Place),  # events name them by numbers, see `Places`
-    "tuple[Row, ...]": _array(Form(list, _row_from_json), tuple),
+    "tuple[Row, ...]": _array(JsonType(list, _row_from_json), tuple),
 }
 """A field of a type that is missing here cannot be saved."""
 
@@ -234,7 +234,7 @@ _BY_TYPE["KernelState"] = _object(KernelState)
 _BY_TYPE["Segment"] = _object(Segment)
 _BY_TYPE["Difference"] = _object(Difference)
 _BY_TYPE["list[Connection]"] = _array(_object(Connection), list)
-_BY_TYPE["list[Broken]"] = _array(_object(Broken), list)
+_BY_TYPE["list[BrokenFile]"] = _array(_object(BrokenFile), list)
 
 # Recordings and their events.
 
@@ -297,11 +297,11 @@ def recording_to_json(recording: Recording) -> dict[str, Json]:
     }
 
 
-def recording_from_json(told: Json) -> Recording:
+def recording_from_json(json_value: Json) -> Recording:
     """The recording; Damaged if that is none."""
-    recording = Recording(**_RECORDING.from_object(told))
-    places = [Place(**PLACE.from_object(each)) for each in _list(told, "places")]
-    events = _list(told, "events")
+    recording = Recording(**_RECORDING.from_object(json_value))
+    places = [Place(**PLACE.from_object(each)) for each in _list(json_value, "places")]
+    events = _list(json_value, "events")
     for number, each in enumerate(events):
         try:
             recording.events.append(_event_from_json(each, recording, places, len(events)))
@@ -312,37 +312,37 @@ def recording_from_json(told: Json) -> Recording:
 
 def _event_to_json(recording: Recording, event: Event, places: Places) -> dict[str, Json]:
     kind = event.__class__
-    told = {"event": _NAMES[kind], "ns": event.time_ns - recording.started_ns, **_FIELDS[kind].to_object(event)}
-    if "where" in told:
-        told["where"] = places.number_of(told["where"])
+    json_value = {"event": _NAMES[kind], "ns": event.time_ns - recording.started_ns, **_FIELDS[kind].to_object(event)}
+    if "where" in json_value:
+        json_value["where"] = places.number_of(json_value["where"])
     if isinstance(event, FrameSeen):
         if event.segment == _segment_in(event.data):
-            told.pop("segment", None)
+            json_value.pop("segment", None)
         elif event.segment is None:
-            told["segment"] = None
+            json_value["segment"] = None
     elif isinstance(event, CheckMade) and event.expected is not None:
-        told["rows"] = [list(row) for row in recording.rows(event)]
-    return told
+        json_value["rows"] = [list(row) for row in recording.rows(event)]
+    return json_value
 
 
-def _event_from_json(told: Json, recording: Recording, places: list[Place], count: int) -> Event:
+def _event_from_json(json_value: Json, recording: Recording, places: list[Place], count: int) -> Event:
     """One of `count` events; what it refers to has to be there."""
-    name = told.get("event") if told.__class__ is dict else None
+    name = json_value.get("event") if json_value.__class__ is dict else None
     if name.__class__ is not str or name not in _KINDS:
-        raise Damaged(f"{short(told)} is no event")
+        raise Damaged(f"{abbreviated(json_value)} is no event")
     kind, fields = _KINDS[name]
-    ns = told.get("ns")
+    ns = json_value.get("ns")
     if ns.__class__ is not int:
-        raise Damaged(f"ns cannot be {short(ns)}")
-    if told.get("where") is not None:
-        told["where"] = _place(told["where"], places)
-    if kind is CheckMade and "kind" not in told:
-        told["kind"] = _kind_by_subject(told.get("subject"))
-    values = fields.from_object(told)
+        raise Damaged(f"ns cannot be {abbreviated(ns)}")
+    if json_value.get("where") is not None:
+        json_value["where"] = _place(json_value["where"], places)
+    if kind is CheckMade and "kind" not in json_value:
+        json_value["kind"] = _kind_by_subject(json_value.get("subject"))
+    values = fields.from_object(json_value)
     _ensure_there("connection", [values.get("connection")], -1, len(recording.connections))  # -1: of a peer without one
     if kind is not FrameSeen:
         _ensure_there("frame", [values.get("frame"), *values.get("frames", ())], 0, count)
-    elif "segment" not in told:
+    elif "segment" not in json_value:
         values["segment"] = _segment_in(values["data"])
     event: Event = kind(recording.started_ns + ns, **values)
     return event
@@ -355,7 +355,7 @@ def _segment_in(data: bytes) -> Segment | None:
 
 def _place(number: Json, places: list[Place]) -> Place:
     if number.__class__ is not int or not 0 <= number < len(places):
-        raise Damaged(f"where cannot be {short(number)}")
+        raise Damaged(f"where cannot be {abbreviated(number)}")
     return places[number]
 
 
@@ -369,9 +369,9 @@ def _ensure_there(what: str, numbers: Iterable[int | None], first: int, end: int
             raise Damaged(f"there is no {what} {number}")
 
 
-def _list(told: Json, name: str) -> list[Json]:
-    found = told.get(name)
+def _list(json_value: Json, name: str) -> list[Json]:
+    found = json_value.get(name)
     if found.__class__ is not list:
-        raise Damaged(f"{name} cannot be {short(found)}")
+        raise Damaged(f"{name} cannot be {abbreviated(found)}")
     listed: list[Json] = found
     return listed

@@ -56,23 +56,23 @@ class SavedResult(Result):
     __slots__ = ("_checks", "_differing", "_failed", "_file", "_line", "_states", "_upgrades")
 
     def __init__(
-        self, told: Json, scenarios: list[Scenario], file: Path, lines: list[bytes], upgrades: list[Upgrade]
+        self, json_value: Json, scenarios: list[Scenario], file: Path, lines: list[bytes], upgrades: list[Upgrade]
     ) -> None:
         """`lines` are the recordings of that file."""
         self._file, self._upgrades = file, upgrades
-        self._checks, self._failed = int(told["checks"]), int(told["failed"])
-        self._states = {State(each) for each in told["states"]}
-        self.scenario = scenarios[told["scenario"]]
-        self.family = int(told["family"])
-        self.outcome = Outcome(told["outcome"])
-        self.seconds = float(told["seconds"])
-        self.message = str(told.get("message", ""))
-        self.where = Place(**PLACE.from_object(told["where"])) if "where" in told else None
-        self._differing: int | None = told.get("difference")
+        self._checks, self._failed = int(json_value["checks"]), int(json_value["failed"])
+        self._states = {State(each) for each in json_value["states"]}
+        self.scenario = scenarios[json_value["scenario"]]
+        self.family = int(json_value["family"])
+        self.outcome = Outcome(json_value["outcome"])
+        self.seconds = float(json_value["seconds"])
+        self.message = str(json_value.get("message", ""))
+        self.where = Place(**PLACE.from_object(json_value["where"])) if "where" in json_value else None
+        self._differing: int | None = json_value.get("difference")
         if self._differing is None:
             self.difference = None
-        if "recording" in told:
-            self._line = lines[told["recording"]]
+        if "recording" in json_value:
+            self._line = lines[json_value["recording"]]
         else:
             self.recording = None
 
@@ -86,7 +86,7 @@ class SavedResult(Result):
                 self.difference = _check(self.recording, self._differing)
         except _OF_WRONG_JSON as why:
             whose = f"{self.scenario.id} over IPv{self.family}"
-            raise Unreadable(self._file, f"the recording of {whose} is damaged ({_said(why)})") from None
+            raise Unreadable(self._file, f"the recording of {whose} is damaged ({_reason(why)})") from None
         return getattr(self, name)
 
     @property
@@ -152,7 +152,7 @@ def parse(data: bytes, file: Path) -> Run:
             head = upgrade.head(head)
         return _run(head, file, body.split(b",\n"), upgrades)
     except _OF_WRONG_JSON as why:
-        raise Unreadable(file, f"it is damaged ({_said(why)})") from None
+        raise Unreadable(file, f"it is damaged ({_reason(why)})") from None
 
 
 def _run(head: Json, file: Path, lines: list[bytes], upgrades: list[Upgrade]) -> Run:
@@ -163,10 +163,10 @@ def _run(head: Json, file: Path, lines: list[bytes], upgrades: list[Upgrade]) ->
 
 
 def _recording(line: bytes, upgrades: list[Upgrade]) -> Recording:
-    told = json.loads(line)
+    json_value = json.loads(line)
     for upgrade in upgrades:
-        told = upgrade.recording(told)
-    return recording_from_json(told)
+        json_value = upgrade.recording(json_value)
+    return recording_from_json(json_value)
 
 
 def _check(recording: Recording, number: int) -> CheckMade:
@@ -177,7 +177,7 @@ def _check(recording: Recording, number: int) -> CheckMade:
 
 
 def _result_to_json(result: Result, scenario: int, recording: int) -> dict[str, Json]:
-    told: dict[str, Json] = {
+    json_value: dict[str, Json] = {
         "scenario": scenario,
         "family": result.family,
         "outcome": result.outcome.value,
@@ -187,14 +187,16 @@ def _result_to_json(result: Result, scenario: int, recording: int) -> dict[str, 
         "states": [state.value for state in State if state in result.states],
     }
     if result.message:
-        told["message"] = result.message
+        json_value["message"] = result.message
     if result.where is not None:
-        told["where"] = {name: getattr(result.where, name) for name in Place._fields}
+        json_value["where"] = {name: getattr(result.where, name) for name in Place._fields}
     if result.recording is not None:
-        told["recording"] = recording
+        json_value["recording"] = recording
     if result.recording is not None and result.difference is not None:
-        told["difference"] = next(at for at, each in enumerate(result.recording.events) if each is result.difference)
-    return told
+        json_value["difference"] = next(
+            at for at, each in enumerate(result.recording.events) if each is result.difference
+        )
+    return json_value
 
 
 def _listed(texts: Iterator[str]) -> Iterator[str]:
@@ -207,6 +209,6 @@ def _listed(texts: Iterator[str]) -> Iterator[str]:
         yield "\n"
 
 
-def _said(why: Exception) -> str:
+def _reason(why: Exception) -> str:
     text = " ".join(str(why).split())
     return text if isinstance(why, Damaged) else f"{type(why).__name__}: {text}"

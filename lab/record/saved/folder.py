@@ -55,7 +55,7 @@ class RunFolder:
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> None:
         if raised is not None:
-            self._take_back()
+            self._remove()
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write a file. It gets its name when it is whole; NotWritable when it cannot be."""
@@ -76,10 +76,10 @@ class RunFolder:
                     return
                 self.path = first.with_name(f"{first.name}-{count}")
         except OSError as refused:
-            self._take_back()
+            self._remove()
             raise NotWritable(self.path, refused.strerror or str(refused)) from None
 
-    def _take_back(self) -> None:
+    def _remove(self) -> None:
         for path in self._written:
             path.unlink(missing_ok=True)
         with suppress(OSError):  # somebody else has put something there
@@ -96,7 +96,7 @@ class RunFolder:
         self._made.append(path)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            _give(descriptor)
+            _chown_to_sudo_user(descriptor)
         finally:
             os.close(descriptor)
 
@@ -115,7 +115,7 @@ def put(path: Path, pieces: Iterable[bytes]) -> None:
             return
         try:
             with temporary.open("xb") as file:
-                _give(file.fileno())
+                _chown_to_sudo_user(file.fileno())
                 file.writelines(pieces)
             temporary.rename(path)
         except BaseException:
@@ -147,14 +147,14 @@ def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _give(descriptor: int) -> None:
-    owner = _owner_behind_sudo()
+def _chown_to_sudo_user(descriptor: int) -> None:
+    owner = _sudo_user()
     if owner is not None:
         with suppress(OSError):  # a file system without owners: it is its user's anyway
             os.fchown(descriptor, *owner)
 
 
-def _owner_behind_sudo() -> tuple[int, int] | None:
+def _sudo_user() -> tuple[int, int] | None:
     """User and group of who typed sudo; None when nobody did."""
     user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     return (int(user), int(group)) if os.geteuid() == 0 and user.isdigit() and group.isdigit() else None

@@ -7,7 +7,7 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import Ether
 
-from lab.wire.echo import Echo
+from lab.wire.icmp import Echo
 from tests.unit.crafted import ADDRESSES, DESTINATION_MAC, SOURCE_MAC
 
 pytestmark = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
