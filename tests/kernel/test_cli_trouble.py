@@ -40,7 +40,7 @@ def test_wrong_usage_is_exit_2_and_says_what_is_wrong(arguments: list[str], why:
 
 @pytest.mark.parametrize("command", [["list"], ["list", "--json"], ["claims", "--help"], ["doctor"]], ids=" ".join)
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["in one piece", "line by line"])
-def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
+def test_output_to_a_full_disk_or_a_closed_pipe(command: list[str], unbuffered: str) -> None:
     """A full disk is reported, a closed pipe is not. The exit code of neither is a verdict."""
     run = partial(subprocess.run, [*COMMAND, *command], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     buffering = {**environment(), "PYTHONUNBUFFERED": unbuffered}
@@ -61,7 +61,7 @@ def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
 
 
 @pytest.mark.parametrize("closed", [1, 2], ids=["standard output", "standard error"])
-def test_a_stream_that_is_closed_is_nobody_who_listens(closed: int) -> None:
+def test_a_closed_stream_is_ignored(closed: int) -> None:
     run = [*COMMAND, "run", "-q", "-4", "--no-out", "nobody_listens"]
     closing = ["sh", "-c", f'"$@" {closed}>&-', "sh", *run]
     done = subprocess.run(closing, env=environment(), capture_output=True, text=True, timeout=60, check=False)
@@ -119,7 +119,7 @@ def test_a_difference_weighs_more_than_an_error(trouble: Path) -> None:
     assert run_lab("run", "-q", "-4", trouble).returncode == 1
 
 
-def test_a_file_that_does_what_it_likes_is_an_error_of_that_file(tmp_path: Path) -> None:
+def test_any_exception_in_a_file_is_an_error_of_that_file(tmp_path: Path) -> None:
     (tmp_path / "exits.py").write_text("import sys\nsys.exit(0)\n")
     scenario_file(tmp_path, "import sys\nsys.exit(0)", "leaves")
     scenario_file(tmp_path, PASSING, "fine")
@@ -140,7 +140,7 @@ def test_a_scenario_that_takes_all_memory_ends_the_run_and_is_named(tmp_path: Pa
     assert done.stderr == said + "allow it more: ulimit -v shows a limit\n"
 
 
-def test_a_folder_without_scenarios_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_scenarios_is_reported(tmp_path: Path) -> None:
     done = run_lab("run", tmp_path)
     assert done.returncode == 2
     assert f"no scenario matches '{tmp_path}'" in done.stdout
@@ -163,7 +163,7 @@ def test_a_wrong_decorator_names_its_line(tmp_path: Path, decorator: str, why: s
     assert why in done.stdout
 
 
-def test_a_scenario_for_the_other_family_is_skipped_and_says_so(tmp_path: Path) -> None:
+def test_a_scenario_for_the_other_family_is_skipped_with_a_message(tmp_path: Path) -> None:
     file = tmp_path / "four.py"
     file.write_text(
         "from lab import Lab, scenario\n\n\n"
