@@ -94,7 +94,7 @@ class ScenarioItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where it stands."""
+        """File, line and title of the scenario."""
         return self.path, self._scenario.line - 1, f"{self._scenario.id} IPv{self._family}"
 
 

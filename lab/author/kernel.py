@@ -332,7 +332,7 @@ class Kernel:
         return {each.timer for each in self._states.all_in(_state(state))}
 
     def _ensure_in_time(self, of: Remote, seconds: float) -> None:
-        """NotApplicable when a timer of so many seconds may have run out before anybody looked at the connection."""
+        """Raise NotApplicable if a timer of `seconds` may have expired since the connection's last segment."""
         later = (time.monotonic_ns() - self._switchboard.history.last_segment_ns(of.conversation.number)) / 1e9
         if later > seconds:
             raise NotApplicable(

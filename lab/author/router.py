@@ -78,7 +78,7 @@ class Router:
             lookup.close()
 
     def expect_only_hop_limit_changed(self) -> int:
-        """Every segment that has come to this router has left it with the hop limit one less, all else byte for byte.
+        """Check that the router forwarded every segment with the hop limit reduced by one and no other byte changed.
 
         Returns how many segments that were.
         """

@@ -92,7 +92,7 @@ _LINE_CHARACTERS = "─►┊·"
 
 
 def screen_of(stream: TextIO, plain: bool = False, everything: bool = False) -> Screen:
-    """Width, characters and colours of a stream; `everything` lifts the limit on lines.
+    """Properties of a stream: width, character set, colours, and the most lines to print (`everything`: no limit).
 
     Characters that its encoding lacks are written as escape sequences.
     """

@@ -1,4 +1,4 @@
-"""Crowds: many connections that repeat an example. A group of them goes through the script together.
+"""Crowds: many connections (replicas) that repeat one example connection, its script, group by group.
 
 A replica sends the example's segments with other ports and numbers, and must receive the example's segments with its
 own: every bit is compared. Only one replica is recorded frame by frame.

@@ -25,7 +25,7 @@ class Replicas:
     """All replicas of a crowd, including finished ones."""
 
     def __init__(self, peer_iss: int, fixed: int, *, kernel_opens: bool) -> None:
-        """`fixed` is the port common to all: the peer's if the kernel opens, else the listener's."""
+        """`fixed` is the port that all share: the peer's if the kernel opens, otherwise that of its listener."""
         self.received = bytearray([NO_REPLICA]) * 0x1_0000
         """By port: number of answers that the replica has received."""
         self._kernel_iss = array("I", bytes(4 * 0x1_0000))

@@ -136,15 +136,15 @@ def until_ready(namespace: Namespace, link: str, ipv6_addresses: Iterable[str] =
             wanted.discard(_ready(kind, body))
             if not wanted:
                 return
-    raise _timed_out(f"the veth is not ready ({', '.join(sorted(wanted))})")
+    raise _timed_out(f"the veth is not ready: still waiting for {', '.join(sorted(wanted))}")
 
 
 @contextmanager
 def until_router_gone(namespace: Namespace) -> Iterator[None]:
-    """After a block that closes the router's namespace: wait until the kernel has begun to remove it.
+    """Context manager around code that closes the router's namespace: waits until the kernel begins to remove it.
 
-    Then no thread can enter it any more. Raises MachineError at the deadline. A namespace has numbers for those that it
-    has a veth to (ip-netns(8)); `namespace` has one for the router only.
+    Then no thread can enter it any more. Raises MachineError at the deadline. The kernel gives `namespace` a number for
+    each namespace that it has a veth to (ip-netns(8)), here only for the router. It is awaited that this number is deleted.
     """
     with namespace.entered():
         events = open_socket(socket.NETLINK_ROUTE, _GROUP_NAMESPACE_NUMBERS)

@@ -63,7 +63,7 @@ def become_root_of_own_user_namespace() -> None:
     except OSError as refused:
         raise _permission_error(refused.strerror or str(refused)) from None
     if not may_make_namespaces():
-        raise _permission_error("it was created, but gives no privileges")
+        raise _permission_error("a new one gives no privileges")
 
 
 def forbidding_policy(settings: Path = SETTINGS) -> Policy | None:
@@ -81,4 +81,4 @@ def _permission_error(how: str) -> MachineError:
     if policy is not None:
         how += f": {policy.sysctl} is {policy.forbidding_value}, {policy.why}"
         remedy += f", or allow it: sudo sysctl -w {policy.sysctl}={policy.allowing_value}"
-    return MachineError(f"this user is not root and may not create a user namespace ({how})", remedy)
+    return MachineError(f"this user is not root and cannot use a user namespace ({how})", remedy)

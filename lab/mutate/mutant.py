@@ -46,7 +46,7 @@ class Reading(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """Mutation of the reading at one position; `name` is a key of `MUTATIONS[kind]`."""
+    """A change to one value read from the kernel, by kind and position; `name` is a key of `MUTATIONS[kind]`."""
 
     kind: str
     position: Position

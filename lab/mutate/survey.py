@@ -150,7 +150,7 @@ def _try_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> l
 
 
 def attack_rules(runner: Runner, scenario: Runnable, family: int, frame: Position) -> dict[str, str]:
-    """Try each mutation of a frame of a scenario; returns the broken standing rules, and what broke them."""
+    """Try each mutation of one frame; returns the standing rules that were broken, each with the first one that did."""
     mutations = [Mutation("frame", frame, name) for name in MUTATIONS["frame"]]
     broken: dict[str, str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -211,9 +211,9 @@ def _targets(scenario: Runnable, family: int, recording: Recording, readings: li
 def _candidates(
     check: CheckMade, began: int, at: int, readings: list[Reading], turn: int, connections: int
 ) -> Iterator[Mutation]:
-    """Mutations to try on a check, most promising first; `turn` varies the first field from check to check.
+    """Mutations to try on a check, most promising first. `turn` differs from check to check.
 
-    `connections` is the number of connections by then.
+    With `turn` the first field differs too. `connections` is the number of connections that exist at this check.
     """
     first, end, end_frame = (
         bisect_left(readings, event, key=_AFTER) for event in (began, at + 1, (check.frame or 0) + 1)

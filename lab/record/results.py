@@ -99,7 +99,7 @@ class Result:
 
 @dataclass(slots=True)
 class Run:
-    """A call of `lab run`, finished or loaded from a file. Every view is a function of it."""
+    """A call of `lab run`, just finished or loaded from a file. Every view is computed from it alone."""
 
     results: list[Result] = field(default_factory=list)
     broken: list[BrokenFile] = field(default_factory=list)

@@ -109,7 +109,7 @@ def kernel_edges(recording: Recording) -> Iterator[WalkedEdge]:
 
 
 def peer_edges(recording: Recording) -> Iterator[WalkedEdge]:
-    """Yield the arrows that the peers walked, from the states of their models."""
+    """Yield the transitions of the peers, from the recorded states of their models."""
     states: dict[int, State] = {}
     for at, event in enumerate(recording.events):
         if not isinstance(event, FrameSeen) or event.connection is None:

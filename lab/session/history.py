@@ -60,7 +60,7 @@ class History:
         return next(done, frame.time_ns)
 
     def timer_set_ns(self, number: int) -> int:
-        """`earliest_set_ns` of the last segment of either side on a connection."""
+        """When the timer for the last segment of connection `number`, of either side, was set at the earliest."""
         return self.earliest_set_ns(max(at for at, _ in self._frames(number)))
 
     def longest_round_trip(self, number: int) -> float:

@@ -61,7 +61,7 @@ class RetransmissionWatch:
         return self._switchboard.kernel_states.observe(self._conversation.number)
 
     def run(self, count: int | None) -> Retransmissions:
-        """Check `count` retransmissions, or all and the end of the connection. Raises KernelDiffers."""
+        """Check `count` retransmissions; if None, all of them and that the kernel gives up. Raises KernelDiffers."""
         schedule = self._schedule
         total = schedule.retransmissions if count is None else count
         end_ns = self._first_ns + int(window(schedule.after(total if count else total + 1)).latest * 1e9)

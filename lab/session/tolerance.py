@@ -1,7 +1,8 @@
-"""Tolerance for timers on a busy machine, computed from the measured scheduling delay. Decided here alone.
+"""Tolerance for timers on a busy machine, computed from the measured scheduling delay, and only here.
 
-A timer may be early by the resolution of jiffies only. It may be late by the rounding of Linux's timer wheels, plus a
-quarter of a second, plus the measured delay.
+A timer may be early by two jiffies (ticks of the kernel's clock, up to 10 ms long), plus the CPU time that a hypervisor
+took. It may be late by the rounding of Linux's timer wheels (a long timer ends at a longer tick), plus a quarter of a
+second, plus the measured delay.
 """
 
 from __future__ import annotations

@@ -28,9 +28,8 @@ def next_segment(endpoint: Endpoint, flags: int, payload: bytes, now: float) -> 
         return _next_syn(endpoint, flags, ack, payload, now)
     window = min(endpoint.rcv_wnd >> endpoint.rcv_shift, _MAX_FIELD)
     options: Options = (_NOP, _NOP, _timestamp(endpoint, flags, now)) if endpoint.ts_ok else ()
-    blocks = endpoint.reassembly.sack_blocks()
-    if endpoint.sack_ok and blocks and flags & ACK and not payload:  # full-sized text leaves no room for blocks
-        options += (_NOP, _NOP, ("SAck", blocks))
+    if endpoint.sack_ok and flags & ACK and not payload and (blocks := endpoint.reassembly.sack_blocks()):
+        options += (_NOP, _NOP, ("SAck", blocks))  # full-sized text leaves no room for them
     return Segment(endpoint.snd_nxt, ack, flags, window, options, payload)
 
 

@@ -43,7 +43,7 @@ class Reassembly:
         return b""
 
     def sack_blocks(self) -> tuple[int, ...]:
-        """(left, right, ...) of the most recent blocks, most recent first (RFC 2018 4)."""
+        """Edges of the blocks that changed last, newest first: left, right, left, right, ... (RFC 2018 4)."""
         edges: list[int] = []
         for start, text in self.blocks[:_MAX_SACK_BLOCKS]:
             edges += (int(start), int(start + len(text)))

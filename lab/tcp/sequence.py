@@ -24,7 +24,7 @@ class Seq(int):
     # `.real` is the plain integer: its arithmetic is several times as fast as calling int's methods here.
 
     def __add__(self, count: int) -> Seq:
-        return Seq(self.real + count)
+        return int.__new__(Seq, (self.real + count) & _MASK)
 
     def __sub__(self, other: int) -> int:
         return ((self.real - other.real + _HALF) & _MASK) - _HALF

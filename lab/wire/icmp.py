@@ -65,7 +65,7 @@ def reply_in(frame: bytes) -> tuple[int, int] | None:
 
 
 def build_error(name: str, about: bytes) -> bytes:
-    """A frame with the error of that name about the frame `about`, sent to its sender in its destination's name.
+    """A frame with the ICMP error `name` about the frame `about`: from that frame's destination to its sender.
 
     ValueError for a name that is none of NAMES.
     """

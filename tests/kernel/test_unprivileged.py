@@ -21,7 +21,7 @@ from lab.host.syscalls import CLONE_NEWUSER, unshare
 unshare(CLONE_NEWUSER)
 open("/proc/self/setgroups", "w").write("deny")
 """
-WHY = "the lab cannot run here: this user is not root and may not create a user namespace ("
+WHY = "the lab cannot run here: this user is not root and cannot use a user namespace ("
 REASON = ": user.max_user_namespaces is 0, this machine does not allow user namespaces)"
 MEND = ", or allow it: sudo sysctl -w user.max_user_namespaces=15000"
 REMEDY = "run the lab as root: sudo scripts/lab"

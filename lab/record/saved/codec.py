@@ -91,7 +91,7 @@ class Fields:
         return raw
 
     def from_object(self, raw: Json) -> dict[str, Any]:
-        """Values of the fields, without those left out. Raises Damaged if one is missing or invalid."""
+        """Values of the fields of a JSON object; raises Damaged if a required one is missing, or one is invalid."""
         if raw.__class__ is not dict:
             raise Damaged(f"{abbreviated(raw)} is not an object")
         values: dict[str, Any] = self._nones.copy()
@@ -273,7 +273,7 @@ class Places:
         self._numbers: dict[object, int] = {}
 
     def number_of(self, where: Where) -> int:
-        """The index of a line in `listed`."""
+        """The index in `listed` of a line of a scenario file; a new line is added."""
         # Not the code itself: code of two files can compare equal.
         key = (id(where.code), where.instruction) if isinstance(where, Executed) else where
         number = self._numbers.get(key)
