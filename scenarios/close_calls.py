@@ -1,17 +1,17 @@
-"""Which calls of an application send a FIN: close(), shutdown(), and the end of its process."""
+"""The calls of an application that send a FIN: close(), shutdown(), and the end of its process."""
 
 from lab import Connection, Lab, Listener, Peer, scenario
 
 
 @scenario(section="RFC 9293 3.10.4; close(2)")
 def the_last_descriptor_counts(lab: Lab) -> None:
-    """close() gives back one descriptor. The FIN goes out when there is no other, after a dup() or a fork()."""
+    """close() closes one descriptor. The FIN is sent when the last one is closed, also after dup() or fork()."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
     copy = connection.dup()
 
-    lab.step("The first of two descriptors is closed: the connection stays as it is", claims="C78")
+    lab.step("The first of two descriptors is closed: nothing is sent", claims="C78")
     connection.close()
     peer.expect_silence()
     lab.kernel.expect_state(peer, "ESTABLISHED")
@@ -19,7 +19,7 @@ def the_last_descriptor_counts(lab: Lab) -> None:
     peer.expect("PA", seq=1, ack=1, payload="still here")
     peer.send("A")
 
-    lab.step("The second was the last", claims="C78 C80 C82")
+    lab.step("The second and last descriptor is closed: the FIN is sent", claims="C78 C80 C82")
     copy.close()
     peer.expect("FA", seq=11, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
@@ -28,13 +28,13 @@ def the_last_descriptor_counts(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.4; shutdown(2)")
 def shutdown_counts_no_descriptors(lab: Lab) -> None:
-    """shutdown() is about the connection, not about a descriptor: the FIN goes out at once, however many there are."""
+    """shutdown() concerns the connection, not a descriptor: it sends the FIN at once, however many there are."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
     copy = connection.dup()
 
-    lab.step("One of two descriptors shuts the writing side for both", claims="C78 C80")
+    lab.step("shutdown() of one descriptor ends sending for both", claims="C78 C80")
     connection.shutdown("write")
     peer.expect("FA", seq=1, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
@@ -44,9 +44,9 @@ def shutdown_counts_no_descriptors(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.4; signal(7)")
 def a_killed_process_closes(lab: Lab) -> None:
-    """A process that is killed has no time to close anything: the kernel does it in its place, with an ordinary FIN.
+    """A killed process cannot close its sockets: the kernel closes them in its place, with an ordinary FIN.
 
-    The other side cannot tell a crash from a polite end.
+    The other side cannot distinguish a crash from a regular end.
     """
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
@@ -57,7 +57,7 @@ def a_killed_process_closes(lab: Lab) -> None:
     peer.expect_silence()
     lab.kernel.expect_state(peer, "ESTABLISHED")
 
-    lab.step("SIGKILL ends it: four segments as if it had called close()", claims="C78 C80")
+    lab.step("SIGKILL ends the process: four segments, as after close()", claims="C78 C80")
     process.kill()
     peer.expect("FA", seq=1, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
@@ -71,13 +71,13 @@ def a_killed_process_closes(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.7.4, 3.9.1.2, 3.10.4; tcp(7) TCP_CORK, send(2) MSG_MORE")
 def the_last_data_carries_the_fin(lab: Lab) -> None:
-    """Data that the kernel holds back for some reason leaves together with the FIN: one segment for both.
+    """Data that the kernel has held back is sent together with the FIN: one segment for both.
 
-    Before it other data is not acknowledged yet. So the timer does not run that would let held data go after a while.
+    Earlier data is not acknowledged yet, so the timer that would send held-back data after a while does not run.
     """
     server = lab.kernel.listen(port=80)
 
-    lab.step("Held by the Nagle algorithm: small data waits while other data is unacknowledged", claims="C80 C82")
+    lab.step("Held back by the Nagle algorithm: small data waits while other data is unacknowledged", claims="C80 C82")
     nagle, connection = _with_data_under_way(lab, server)
     connection.send("end")
     nagle.expect_silence()
@@ -86,7 +86,7 @@ def the_last_data_carries_the_fin(lab: Lab) -> None:
     nagle.expect("FPA", seq=7, ack=1, payload="end")
     lab.kernel.expect_state(nagle, "FIN-WAIT-1")
 
-    lab.step("Held by TCP_CORK, which asks for full segments only", claims="C80 C82")
+    lab.step("Held back by TCP_CORK, which allows full segments only", claims="C80 C82")
     corked, connection = _with_data_under_way(lab, server)
     connection.set_option("TCP_NODELAY", 1)
     connection.set_option("TCP_CORK", 1)
@@ -97,7 +97,7 @@ def the_last_data_carries_the_fin(lab: Lab) -> None:
     corked.expect("FPA", seq=7, ack=1, payload="end")
     lab.kernel.expect_state(corked, "FIN-WAIT-1")
 
-    lab.step("Held by MSG_MORE, which promises more: the same without PSH, when there is none", claims="C80 C82")
+    lab.step("Held back by MSG_MORE, which announces more data: the same, without PSH", claims="C80 C82")
     promised, connection = _with_data_under_way(lab, server)
     connection.set_option("TCP_NODELAY", 1)
     connection.send("end", more=True)
@@ -107,7 +107,7 @@ def the_last_data_carries_the_fin(lab: Lab) -> None:
     promised.expect("FA", seq=7, ack=1, payload="end")
     lab.kernel.expect_state(promised, "FIN-WAIT-1")
 
-    lab.step("The FIN comes behind the data: what acknowledges the data alone leaves it open", claims="C19 C101")
+    lab.step("The FIN follows the data: an ACK of the data alone does not acknowledge the FIN", claims="C19 C101")
     promised.send("A", ack=10)
     lab.kernel.expect_state(promised, "FIN-WAIT-1")
     promised.send("A", ack=11)

@@ -1,4 +1,4 @@
-"""Closing a connection: each side says FIN for its own direction, and each FIN is acknowledged."""
+"""Closing a connection: each side sends a FIN for its own direction, and each FIN is acknowledged."""
 
 from lab import ANY, Lab, scenario
 
@@ -7,18 +7,18 @@ _TIMESTAMPS = [("NOP", None), ("NOP", None), ("Timestamp", (ANY, ANY))]
 
 @scenario(section="RFC 9293 3.6 case 2, figure 12")
 def kernel_closes_second(lab: Lab) -> None:
-    """Four segments: the peer closes first, and the kernel waits in CLOSE-WAIT for its application to follow."""
+    """Four segments: the peer closes first, and the kernel waits in CLOSE-WAIT for its application to close."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("First segment: the peer has nothing more to send, and the kernel's application is told", claims="C97")
+    lab.step("First segment: the peer's FIN. The kernel's application reads the end of the stream", claims="C97")
     peer.send("FA")
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
     connection.expect_poll("POLLIN POLLOUT POLLRDHUP")
     connection.expect_eof()
 
-    lab.step("Second segment: the kernel acknowledges", claims="C93 C94 C95")
+    lab.step("Second segment: the kernel acknowledges the FIN", claims="C93 C94 C95")
     peer.expect("A", seq=1, ack=2)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
 
@@ -27,7 +27,7 @@ def kernel_closes_second(lab: Lab) -> None:
     peer.expect("FA", seq=1, ack=2)
     lab.kernel.expect_state(peer, "LAST-ACK")
 
-    lab.step("Fourth segment: the peer acknowledges, and nothing is left on the kernel's side", claims="C120 C122 C128")
+    lab.step("Fourth segment: the peer acknowledges, and the kernel's connection is gone", claims="C120 C122 C128")
     peer.send("A")
     lab.kernel.expect_state(peer, "CLOSED")
     peer.expect_silence()
@@ -38,7 +38,7 @@ def kernel_closes_second(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6 case 1, figure 12")
 def kernel_closes_first(lab: Lab) -> None:
-    """Four segments the other way round: who closes first ends in TIME-WAIT, and stays there for a minute."""
+    """Four segments, and the kernel closes first: it ends in TIME-WAIT, and stays there for a minute."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
@@ -61,7 +61,9 @@ def kernel_closes_first(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "TIME-WAIT")
     lab.measured("C120", "FIN-WAIT-2 to TIME-WAIT")
 
-    lab.step("If the last ACK is lost the FIN comes again, and TIME-WAIT is what still answers it", claims="C114 C115")
+    lab.step(
+        "If the last ACK is lost, the FIN is sent again, and in TIME-WAIT it is answered again", claims="C114 C115"
+    )
     peer.send("FA", seq=1)
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
@@ -81,7 +83,7 @@ def both_close_at_once(lab: Lab) -> None:
         peer.expect("FA", seq=1, ack=1)
         lab.kernel.expect_state(peer, "FIN-WAIT-1")
 
-    lab.step("Each acknowledges the other's FIN, and has to wait for its own to be acknowledged", claims="C120 C122")
+    lab.step("Each acknowledges the other's FIN, and waits in CLOSING for the ACK of its own", claims="C120 C122")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "CLOSING")
     peer.send("A")
@@ -93,10 +95,10 @@ def both_close_at_once(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6")
 def either_side_closes_first(lab: Lab) -> None:
-    """Who opened a connection says nothing about who closes it. TIME-WAIT belongs to who closes first."""
+    """Client or server, either may close first. The side that closes first ends in TIME-WAIT."""
     server = lab.kernel.listen(port=80)
 
-    lab.step("The kernel is the client and closes first: it waits", claims="C90 C128")
+    lab.step("The kernel is the client and closes first: it is in TIME-WAIT", claims="C90 C128")
     peer = lab.peer(port=81)
     lab.kernel.connect(to=peer)
     peer.open()
@@ -104,7 +106,7 @@ def either_side_closes_first(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "TIME-WAIT")
     lab.verify("the state of the peer", "CLOSED", str(peer.state))
 
-    lab.step("The kernel is the client, and the server closes first: the server waits", claims="C90 C128")
+    lab.step("The kernel is the client, and the server closes first: the server is in TIME-WAIT", claims="C90 C128")
     peer = lab.peer(port=82)
     lab.kernel.connect(to=peer)
     peer.open()
@@ -112,14 +114,14 @@ def either_side_closes_first(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "CLOSED")
     lab.verify("the state of the peer", "TIME-WAIT", str(peer.state))
 
-    lab.step("The kernel is the server and closes first: it waits", claims="C90 C128")
+    lab.step("The kernel is the server and closes first: it is in TIME-WAIT", claims="C90 C128")
     peer = lab.peer(to=server)
     peer.open()
     peer.fin_wait_2().close()
     lab.kernel.expect_state(peer, "TIME-WAIT")
     lab.verify("the state of the peer", "CLOSED", str(peer.state))
 
-    lab.step("The kernel is the server, and the client closes first: the client waits", claims="C90 C128")
+    lab.step("The kernel is the server, and the client closes first: the client is in TIME-WAIT", claims="C90 C128")
     peer = lab.peer(to=server)
     peer.open()
     peer.close()
@@ -131,12 +133,12 @@ def either_side_closes_first(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.1, 3.4")
 def the_numbers_of_a_fin(lab: Lab) -> None:
-    """A FIN is numbered as a byte behind the last, and acknowledges all bytes in order, not "the packet before"."""
+    """A FIN has the number after the last byte, and acknowledges all bytes in order, not "the packet before"."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("A packet of 100 bytes from the peer, and ten bytes from the kernel", claims="C81 C82")
+    lab.step("The peer sends a packet of 100 bytes, and the kernel ten bytes", claims="C81 C82")
     peer.send("PA", payload="x" * 100)
     peer.expect("A", seq=1, ack=101)
     connection.expect_data("x" * 100)
@@ -144,11 +146,14 @@ def the_numbers_of_a_fin(lab: Lab) -> None:
     peer.expect("PA", seq=1, ack=101, payload="0123456789")
     peer.send("A")
 
-    lab.step("The last packet that the kernel receives lies behind a gap: it asks for the missing bytes", claims="C81")
+    lab.step(
+        "The last packet that the kernel receives follows a gap: a duplicate ACK asks for the missing bytes",
+        claims="C81",
+    )
     peer.send("PA", seq=121, payload="z" * 30)
     peer.expect("A", seq=11, ack=101)
 
-    lab.step("The FIN stands behind ten bytes, and acknowledges a hundred", claims="C81 C82 C83")
+    lab.step("The FIN has the number after ten bytes, and acknowledges a hundred", claims="C81 C82 C83")
     connection.shutdown("write")
     peer.expect("FA", seq=11, ack=101)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
@@ -163,10 +168,10 @@ def the_numbers_of_a_fin(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.4 fifth; 3.3.2 figure 5")
 def only_the_ack_of_the_fin_counts(lab: Lab) -> None:
-    """Three states wait for the FIN to be acknowledged. An ACK up to the data before it changes none of them."""
+    """Three states end with an ACK of the FIN. An ACK of the data before it changes none of them."""
     server = lab.kernel.listen(port=80)
 
-    lab.step("FIN-WAIT-1: an ACK up to the data, then one that covers the FIN", claims="C19 C101")
+    lab.step("FIN-WAIT-1: an ACK of the data, then one of the FIN", claims="C19 C101")
     peer = lab.peer(to=server)
     connection = peer.open()
     connection.send("hello")
@@ -216,7 +221,7 @@ def only_the_ack_of_the_fin_counts(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6 case 2, 3.10.4", short={})
 def the_second_fin_waits_for_the_application(lab: Lab) -> None:
-    """Only the application knows when it has nothing more to say: the kernel's FIN waits for it as long as need be."""
+    """The kernel sends the second FIN when its application closes, however late: no timer limits CLOSE-WAIT."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
@@ -224,23 +229,23 @@ def the_second_fin_waits_for_the_application(lab: Lab) -> None:
     lab.step("The peer has closed, the application has not: no timer runs, and nothing is sent", claims="C125")
     peer.close_wait()
     lab.verify("the timer of the connection", "", lab.kernel.inet_diag(peer).timer)
-    patience_s = 30.0 if lab.full else 0.5
-    peer.expect_silence(during=patience_s)
+    wait_s = 30.0 if lab.full else 0.5
+    peer.expect_silence(during=wait_s)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
 
-    lab.step("The FIN comes with close(), and not before", claims="C102 C103 C125")
+    lab.step("The FIN is sent at close(), and not before", claims="C102 C103 C125")
     connection.close()
     peer.expect("FA", seq=1, ack=2)
     lab.kernel.expect_state(peer, "LAST-ACK")
-    lab.measured("C125", f"no FIN for {patience_s:g} s, then at once")
+    lab.measured("C125", f"no FIN for {wait_s:g} s, then at once")
 
 
 @scenario(section="RFC 7323 3.2")
 def timestamps_on_each_segment(lab: Lab) -> None:
-    """Where both sides agreed on timestamps all four segments carry them. No other option belongs to the close."""
+    """If both sides agreed on timestamps, all four segments carry them, and no other option."""
     server = lab.kernel.listen(port=80)
 
-    lab.step("With timestamps: the FIN that the kernel sends first, and its ACK of the peer's", claims="C88")
+    lab.step("With timestamps: the FIN that the kernel sends first, and its ACK of the peer's FIN", claims="C88")
     first = lab.peer(to=server, timestamps=True, sack_permitted=True, window_scale=2)
     connection = first.open()
     connection.close()
@@ -258,7 +263,7 @@ def timestamps_on_each_segment(lab: Lab) -> None:
     connection.close()
     second.expect("FA", seq=1, ack=2, options=_TIMESTAMPS)
 
-    lab.step("Without: no option at all", claims="C88")
+    lab.step("Without timestamps: no option at all", claims="C88")
     plain = lab.peer(to=server)
     connection = plain.open()
     connection.close()
@@ -267,13 +272,13 @@ def timestamps_on_each_segment(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.4, 3.10.7.4 eighth")
 def the_peers_fin_carries_data(lab: Lab) -> None:
-    """A FIN that comes with data is numbered behind it: one acknowledgement covers both."""
+    """A FIN in a segment with data has the number after the data: one ACK covers both."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.fin_wait_2()
 
-    lab.step("The last five bytes and the FIN in one segment: the ACK is six further", claims="C109")
+    lab.step("The last five bytes and the FIN in one segment: the acknowledgment number rises by six", claims="C109")
     peer.send("FPA", payload="hello")
     peer.expect("A", seq=2, ack=7)
     lab.kernel.expect_state(peer, "TIME-WAIT")
@@ -283,12 +288,12 @@ def the_peers_fin_carries_data(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.8.6.3 SHLD-31, 3.10.7.4 eighth")
 def a_fin_overtakes_data(lab: Lab) -> None:
-    """A FIN counts when all that was sent before it has come. One that arrives too early is kept until then."""
+    """A FIN takes effect when all data before it has arrived. One that arrives too early is kept until then."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("The FIN is here, the five bytes before it are not: the kernel asks for them, and stays", claims="C92")
+    lab.step("The FIN arrives without the five bytes before it: a duplicate ACK, and the state stays", claims="C92")
     peer.send("FA", seq=6)
     peer.expect("A", seq=1, ack=1)
     lab.kernel.expect_state(peer, "ESTABLISHED")

@@ -1,4 +1,4 @@
-"""What runs out: ports that are still in TIME-WAIT, and sockets that a program forgets to close."""
+"""Exhaustion: ports that are all in TIME-WAIT, and sockets that a program does not close."""
 
 from lab import Lab, NotApplicable, Peer, scenario
 from lab.tcp.state import State
@@ -21,24 +21,24 @@ def open_and_close(lab: Lab, peer: Peer) -> Peer:
 
 
 def number_of_ports(lab: Lab) -> int:
-    """How many the kernel has to choose from when it opens a connection."""
+    """The number of ports that the kernel chooses from when it opens a connection."""
     first, last = map(int, lab.kernel.sysctl("net.ipv4.ip_local_port_range").split())
     return last - first + 1
 
 
 def wait_for_reuse(lab: Lab, last: Peer) -> None:
-    """Until the connection to this peer has been in TIME-WAIT for as long as reuse demands."""
+    """Wait until the connection to this peer has been in TIME-WAIT for as long as reuse demands."""
     delay_ms = int(lab.kernel.sysctl(REUSE_DELAY, missing="1000"))
     last.expect_silence(during=delay_ms / 1000 + 0.05)
 
 
 @scenario(section="RFC 9293 3.6.1, RFC 6056 2.3", sysctls=FOUR_PORTS)
 def four_ports(lab: Lab) -> None:
-    """Who closes first keeps the port for a minute: where there are four ports, the fifth connection is one too many.
+    """The side that closes first keeps the port for a minute: with four ports the fifth connection fails.
 
-    Not the port is taken but the whole four-tuple: towards any other port of the server it is free.
+    The four-tuple is in use, not the port: for any other port of the server the same port is free.
     """
-    lab.step("A connection from every port that there is, and each ends in TIME-WAIT", claims="C117")
+    lab.step("A connection from every port, and each ends in TIME-WAIT", claims="C117")
     for _ in range(number_of_ports(lab)):
         open_and_close(lab, lab.peer(port=SERVER))
 
@@ -53,13 +53,13 @@ def four_ports(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1, RFC 6056 2.3", alone=True)
 def all_ports(lab: Lab) -> None:
-    """The same with all the ports that the kernel has by default: 28,232 connections in a minute are too many."""
+    """The same with all ports of the default range: after 28,232 connections in a minute the next one fails."""
     ports = number_of_ports(lab)
 
     lab.step("The first connection", claims="C117")
     first = open_and_close(lab, lab.peer(port=SERVER))
 
-    lab.step("The others, and every segment of the kernel is like the first one's", claims="C117")
+    lab.step("The others: every segment of the kernel is like that of the first", claims="C117")
     lab.crowd(like=first, count=ports - 1)
     if lab.kernel.inet_diag(first).state is not State.TIME_WAIT:
         raise NotApplicable("on this machine that takes longer than the minute that TIME-WAIT lasts")
@@ -77,13 +77,13 @@ def all_ports(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1", sysctls=FOUR_PORTS)
 def one_long_connection(lab: Lab) -> None:
-    """TIME-WAIT counts connections, not requests: one connection can carry any number of them."""
+    """TIME-WAIT follows each connection, not each request: one connection can carry any number of requests."""
     requests = 3 * number_of_ports(lab)
     peer = lab.peer(port=SERVER)
     lab.kernel.connect(to=peer)
     connection = peer.open()
 
-    lab.step("More requests than there are ports, one behind the other over the same connection", claims="C119")
+    lab.step("More requests than there are ports, one after the other over one connection", claims="C119")
     for number in range(requests):
         connection.send("request")
         peer.expect("PA", seq=1 + 7 * number, ack=1 + 6 * number, payload="request")
@@ -92,7 +92,7 @@ def one_long_connection(lab: Lab) -> None:
         connection.expect_data("answer")
     lab.verify("connections in TIME-WAIT", 0, lab.kernel.count("TIME-WAIT"))
 
-    lab.step("It leaves one TIME-WAIT in the end", claims="C119")
+    lab.step("It ends with one connection in TIME-WAIT", claims="C119")
     connection.close()
     peer.expect("FA")
     peer.send("FA")
@@ -102,7 +102,7 @@ def one_long_connection(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1", sysctls=FOUR_PORTS)
 def more_source_ports(lab: Lab) -> None:
-    """More ports to choose from help: so many more connections fit into the same minute."""
+    """A longer range of ports allows as many more connections in the same minute."""
     lab.step("Every port is in TIME-WAIT", claims="C119")
     ports = number_of_ports(lab)
     for _ in range(ports):
@@ -119,20 +119,20 @@ def more_source_ports(lab: Lab) -> None:
 
 @scenario(section="RFC 6191 2, RFC 7323 appendix B.2", sysctls=FOUR_PORTS, short={})
 def reuse_with_timestamps(lab: Lab) -> None:
-    """With tcp_tw_reuse=1 the kernel opens over a connection in TIME-WAIT, once its clock of timestamps has moved on.
+    """With tcp_tw_reuse=1 a new connection may replace one in TIME-WAIT, as soon as its timestamps are newer.
 
-    Whatever is left of the old connection is then older than the new SYN, and the other side can tell.
+    Old segments then have older timestamps than the new SYN, and the other side can detect them.
     """
     ports = number_of_ports(lab)
     lab.step("Every port is in TIME-WAIT, and both sides used timestamps", claims="C118")
     old = [open_and_close(lab, lab.peer(port=SERVER, timestamps=True)) for _ in range(ports)]
     wait_for_reuse(lab, old[-1])
 
-    lab.step("The next connection takes the place of an old one", claims="C118")
-    lab.kernel.sysctl("net.ipv4.tcp_tw_reuse", 1)  # not before: a slow machine would come to reuse too early
+    lab.step("The next connection replaces an old one", claims="C118")
+    lab.kernel.sysctl("net.ipv4.tcp_tw_reuse", 1)  # not earlier: a slow machine would reuse a port too soon
     new = lab.peer(port=SERVER, timestamps=True)
     known = "the SYN that takes the place of a connection in TIME-WAIT echoes its last timestamp"
-    with lab.deviation("tsecr", known):  # also when it comes again
+    with lab.deviation("tsecr", known):  # also in a retransmission of the SYN
         lab.kernel.connect(to=new)
         new.expect("S")
         lab.verify("from the port of an old one", True, new.kernel_port in [peer.kernel_port for peer in old])
@@ -145,8 +145,8 @@ def reuse_with_timestamps(lab: Lab) -> None:
 
 @scenario(section="RFC 6191 2", sysctls={**FOUR_PORTS, "net.ipv4.tcp_tw_reuse": 1, REUSE_DELAY: 60_000})
 def reuse_not_too_soon(lab: Lab) -> None:
-    """tcp_tw_reuse_delay says how long a connection stays in TIME-WAIT in any case; older kernels wait a second."""
-    lab.step("Every port is in TIME-WAIT, but none for as long as the delay says", claims="C118")
+    """tcp_tw_reuse_delay is the shortest time in TIME-WAIT before reuse. In older kernels it is a second."""
+    lab.step("Every port is in TIME-WAIT, but none for as long as this delay", claims="C118")
     for _ in range(number_of_ports(lab)):
         open_and_close(lab, lab.peer(port=SERVER, timestamps=True))
     lab.kernel.connect(to=lab.peer(port=SERVER), error="EADDRNOTAVAIL")
@@ -155,7 +155,7 @@ def reuse_not_too_soon(lab: Lab) -> None:
 
 @scenario(section="RFC 6191 2", sysctls={**FOUR_PORTS, "net.ipv4.tcp_tw_reuse": 1}, short={})
 def no_reuse_without_timestamps(lab: Lab) -> None:
-    """Where the other side has no timestamps nothing can tell old from new, and tcp_tw_reuse does nothing."""
+    """Without timestamps old and new segments cannot be distinguished, and tcp_tw_reuse has no effect."""
     lab.step("Every port is in TIME-WAIT, without timestamps, for longer than the delay", claims="C118")
     for _ in range(number_of_ports(lab)):
         peer = open_and_close(lab, lab.peer(port=SERVER))
@@ -166,13 +166,13 @@ def no_reuse_without_timestamps(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1", sysctls=FOUR_PORTS, short={})
 def no_reuse_by_default(lab: Lab) -> None:
-    """The default, tcp_tw_reuse=2, is about the loopback interface only; anywhere else it is like 0."""
+    """The default, tcp_tw_reuse=2, concerns the loopback interface only. Elsewhere it has the effect of 0."""
     lab.step("Every port is in TIME-WAIT, with timestamps, for longer than the delay", claims="C118")
     for _ in range(number_of_ports(lab)):
         peer = open_and_close(lab, lab.peer(port=SERVER, timestamps=True))
     wait_for_reuse(lab, peer)
 
-    lab.step("Neither value lets the kernel use one again", claims="C118")
+    lab.step("With neither value the kernel reuses a port", claims="C118")
     waiting = lab.peer(port=SERVER)
     for value in (2, 0):
         lab.kernel.sysctl("net.ipv4.tcp_tw_reuse", value)
@@ -182,9 +182,9 @@ def no_reuse_by_default(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1")
 def a_server_that_starts_again(lab: Lab) -> None:
-    """A server that has closed first cannot be started again for a minute, unless it asks for SO_REUSEADDR.
+    """A server that has closed first cannot be started again for a minute, unless it sets SO_REUSEADDR.
 
-    And it has to have asked the first time too: what counts is what both sockets said, the old one and the new one.
+    The option must be set in both runs: it counts on the old socket and on the new one.
     """
     for number, (first_run, second_run) in enumerate([(0, 0), (0, 1), (1, 1)]):
         port = SERVER + number
@@ -204,9 +204,9 @@ def a_server_that_starts_again(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6 case 2, 3.10.4")
 def a_thousand_forgotten(lab: Lab) -> None:
-    """The other side has closed and the program forgets to: each such connection stays until the program ends.
+    """The other side has closed and the program does not: each such connection stays until the program ends.
 
-    No timer clears away what is in CLOSE-WAIT. The number of these is the number of times that close() is missing.
+    No timer ends CLOSE-WAIT. The number of connections in it is the number of missing calls of close().
     """
     leaks = 1000
     server = lab.kernel.listen(port=80, backlog=leaks)
@@ -224,7 +224,8 @@ def a_thousand_forgotten(lab: Lab) -> None:
     lab.verify("timers of all of them", {""}, lab.kernel.timers("CLOSE-WAIT"))
 
     lab.step(
-        "Much later the program sends something: the client is long gone, and a reset is all that comes", claims="C99"
+        "Much later the program sends data: the client has no connection any more, and answers with a reset",
+        claims="C99",
     )
     connection.send("are you there?")
     peer.expect("PA", seq=1, ack=2, payload="are you there?")

@@ -1,4 +1,4 @@
-"""TCP Fast Open: data in the SYN, for a client that has been here before. This is what saves a round trip."""
+"""TCP Fast Open: data in the SYN, for a client that has connected before. It saves a round trip."""
 
 from lab import ANY, Lab, scenario
 from lab.tcp.options import Option, value_of
@@ -9,14 +9,14 @@ NOP = ("NOP", None)
 
 @scenario(section="RFC 7413 2, 4.1, 4.2", sysctls=BOTH_SIDES)
 def the_kernel_takes_data_in_a_syn(lab: Lab) -> None:
-    """With its first connection a client gets a cookie. With that it may send data in its next SYN, and is believed.
+    """A client gets a cookie with its first connection. With the cookie it may send data in its next SYN.
 
-    The cookie shows that the client really is where it says it is; without it anybody could make the server work.
+    The cookie proves the client's address. Without it any forged SYN could make the server process data.
     """
     server = lab.kernel.listen(port=80, options={"TCP_FASTOPEN": 16})
     mss = ("MSS", lab.kernel.mss)
 
-    lab.step("An empty Fast Open option asks for a cookie, and the SYN+ACK brings it")
+    lab.step("An empty Fast Open option asks for a cookie, and the SYN+ACK carries it")
     peer = lab.peer(to=server)
     peer.send("S", options=[("MSS", 1460), ("TFO", b"")])
     cookie = value_of(peer.expect("SA", seq=0, ack=1, options=[mss, ("TFO", ANY), NOP, NOP]).options, "TFO")
@@ -28,7 +28,7 @@ def the_kernel_takes_data_in_a_syn(lab: Lab) -> None:
     peer.expect("SA", seq=0, ack=6, options=[mss])
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
-    lab.step("The application reads them, and even answers, before there is a third segment", claims="C69 C126")
+    lab.step("The application reads the data, and even answers, before the third segment", claims="C69 C126")
     connection = server.accept()
     connection.expect_data("hello")
     connection.send("hi")
@@ -44,13 +44,11 @@ def the_kernel_takes_data_in_a_syn(lab: Lab) -> None:
 
 @scenario(section="RFC 7413 4.1.2, 4.2.2", sysctls=BOTH_SIDES)
 def the_kernel_does_not_believe_a_wrong_cookie(lab: Lab) -> None:
-    """Without the right cookie the data in a SYN count for nothing, and an ordinary handshake follows."""
+    """Without the right cookie the data in a SYN is ignored, and an ordinary handshake follows."""
     server = lab.kernel.listen(port=80, options={"TCP_FASTOPEN": 16})
     mss = ("MSS", lab.kernel.mss)
 
-    lab.step(
-        "A cookie that this server has not made: the SYN alone is acknowledged, and a good cookie sent", claims="C126"
-    )
+    lab.step("A cookie that is not this server's: only the SYN is acknowledged, and a valid cookie sent", claims="C126")
     peer = lab.peer(to=server)
     peer.send("S", options=[("MSS", 1460), ("TFO", bytes(8))], payload="hello")
     peer.expect("SA", seq=0, ack=1, options=[mss, ("TFO", ANY), NOP, NOP])
@@ -61,7 +59,7 @@ def the_kernel_does_not_believe_a_wrong_cookie(lab: Lab) -> None:
     peer.expect("A", seq=1, ack=6)
     server.accept().expect_data("hello")
 
-    lab.step("A listener that has not asked for Fast Open: no cookie at all", claims="C46 C126")
+    lab.step("A listener without the option TCP_FASTOPEN: no cookie at all", claims="C46 C126")
     peer = lab.peer(to=lab.kernel.listen(port=81))
     peer.send("S", options=[("MSS", 1460), ("TFO", b"")], payload="hello")
     peer.expect("SA", seq=0, ack=1, options=[mss])
@@ -69,7 +67,7 @@ def the_kernel_does_not_believe_a_wrong_cookie(lab: Lab) -> None:
 
 @scenario(section="RFC 7413 4.1.3, 4.2.1", sysctls=BOTH_SIDES)
 def the_kernel_sends_data_in_a_syn(lab: Lab) -> None:
-    """The same from the client's side: the kernel keeps the cookie for this server, and uses it without being told."""
+    """The kernel as client: it stores the cookie for this server, and uses it for the next connection by itself."""
     syn: list[Option] = [
         ("MSS", lab.kernel.mss),
         ("SAckOK", b""),
@@ -87,7 +85,9 @@ def the_kernel_sends_data_in_a_syn(lab: Lab) -> None:
     peer.expect("A", seq=1, ack=1)
     client.expect_connected()
 
-    lab.step("The second: connect() only waits for data, which leave in the SYN with the cookie", claims="C69 C126")
+    lab.step(
+        "The second: connect() sends nothing, the first data is sent in the SYN with the cookie", claims="C69 C126"
+    )
     peer = lab.peer(port=80)
     client = lab.kernel.connect(to=peer, options=wish, error="success")
     client.send("GET /")
@@ -95,9 +95,7 @@ def the_kernel_sends_data_in_a_syn(lab: Lab) -> None:
     peer.send("SA", ack=6)
     peer.expect("A", seq=6, ack=1)
 
-    lab.step(
-        "A server that acknowledges the SYN alone gets the data once more, in the third segment", claims="C68 C126"
-    )
+    lab.step("A server that acknowledges only the SYN gets the data again, in the third segment", claims="C68 C126")
     peer = lab.peer(port=80)
     client = lab.kernel.connect(to=peer, options=wish, error="success")
     client.send("GET /")

@@ -1,4 +1,4 @@
-"""The kernel has closed, and its FIN is acknowledged: how long it waits in FIN-WAIT-2 for the other side to close."""
+"""FIN-WAIT-2: how long the kernel waits for the other side's FIN after its own was acknowledged."""
 
 from lab import Lab, scenario
 
@@ -7,38 +7,38 @@ FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 
 @scenario(section="RFC 9293 3.6; RFC 1122 4.2.2.13", short={FIN_TIMEOUT: 3})
 def an_orphan_waits_a_minute(lab: Lab) -> None:
-    """After close() nobody waits for the other side but the kernel, and it does so for tcp_fin_timeout.
+    """After close() no program has the socket: the kernel waits for the other side's FIN for tcp_fin_timeout.
 
-    The RFC knows no such timer: it exists because nobody is left who could give the socket up.
+    The RFC has no such timer. Without it the socket might stay for ever, as no program can close it.
     """
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     peer.open().close()
     peer.expect("FA", seq=1, ack=1)
 
-    lab.step("The FIN is acknowledged: a small socket is left, with a timer", claims="C86")
+    lab.step("The FIN is acknowledged: a small entry replaces the socket, and its timer runs", claims="C86")
     peer.send("A")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
     (seconds,) = lab.kernel.fin_wait_2_timers(peer)
     lab.kernel.expect_timer(peer, "time-wait", seconds)
 
-    lab.step("The other side never closes: the kernel forgets the connection without a word", claims="C86")
+    lab.step("The other side never closes: the connection ends, and nothing is sent", claims="C86")
     lab.measured("C86", f"orphan in FIN-WAIT-2: gone after {lab.kernel.expect_gone(peer, after=seconds):.1f} s")
 
-    lab.step("What comes then belongs to no connection", claims="C86")
+    lab.step("A FIN that comes later belongs to no connection: a reset", claims="C86")
     peer.send("FA")
     peer.expect("R", seq=2)
 
 
 @scenario(section="RFC 9293 3.6", short={FIN_TIMEOUT: 1})
 def an_owner_waits_for_ever(lab: Lab) -> None:
-    """After shutdown() a program still has the socket: no timer ends its half of the connection."""
+    """After shutdown() a program still has the socket: no timer ends FIN-WAIT-2."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.fin_wait_2()
 
-    lab.step("No timer runs, and long after tcp_fin_timeout the connection is as it was", claims="C86")
+    lab.step("No timer runs, and long after tcp_fin_timeout the connection is still there", claims="C86")
     lab.kernel.expect_timer(peer, "")
     seconds = 2 * int(lab.kernel.sysctl(FIN_TIMEOUT))
     peer.expect_silence(during=seconds)
@@ -46,7 +46,7 @@ def an_owner_waits_for_ever(lab: Lab) -> None:
     lab.kernel.expect_timer(peer, "")
     lab.measured("C86", f"after shutdown(): no timer, still in FIN-WAIT-2 after {seconds} s")
 
-    lab.step("Its program can still read what the other side has to say", claims="C86")
+    lab.step("The program can still read data from the other side", claims="C86")
     peer.send("PA", payload="at last")
     peer.expect("A", seq=2, ack=8)
     connection.expect_data("at last")
@@ -54,9 +54,9 @@ def an_owner_waits_for_ever(lab: Lab) -> None:
 
 @scenario(section="RFC 1122 4.2.2.13; tcp(7) tcp_fin_timeout", sysctls={FIN_TIMEOUT: 120}, short={FIN_TIMEOUT: 62})
 def more_than_a_minute_is_counted_twice(lab: Lab) -> None:
-    """What tcp_fin_timeout has above a minute is waited for twice, and the minute itself not at all.
+    """If tcp_fin_timeout is above a minute, the kernel waits twice for what exceeds the minute, and no longer.
 
-    So 120 s are 60 s and 60 s, as they should be, but 62 s are no more than 2 s and 2 s.
+    So 120 s are 60 s and 60 s, as they should be, but 62 s are only 2 s and 2 s.
     """
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
@@ -64,22 +64,22 @@ def more_than_a_minute_is_counted_twice(lab: Lab) -> None:
     peer.expect("FA", seq=1, ack=1)
     peer.send("A")
 
-    lab.step("First the whole socket waits, on the timer that keeps connections alive", claims="C86")
+    lab.step("First the whole socket waits, on the keepalive timer", claims="C86")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
     above, again = lab.kernel.fin_wait_2_timers(peer)
     lab.kernel.expect_timer(peer, "keepalive", above)
 
-    lab.step("Then a small one takes its place, for the same time once more", claims="C86")
+    lab.step("Then a small entry replaces it, for the same time again", claims="C86")
     gone = lab.kernel.expect_gone(peer, after=above + again)
     lab.measured("C86", f"{FIN_TIMEOUT} = {lab.kernel.sysctl(FIN_TIMEOUT)}: gone after {gone:.1f} s")
 
 
 @scenario(section="RFC 1122 4.2.2.13; tcp(7) TCP_LINGER2", short={})
 def patience_of_one_socket(lab: Lab) -> None:
-    """TCP_LINGER2 takes the place of tcp_fin_timeout for one socket, and a negative one means: no patience at all."""
+    """TCP_LINGER2 replaces tcp_fin_timeout for one socket. A negative value means: no wait at all."""
     server = lab.kernel.listen(port=80)
 
-    lab.step("None: as soon as the FIN is acknowledged the other side is told by a reset to forget it", claims="C86")
+    lab.step("A negative value: the kernel sends a reset as soon as its FIN is acknowledged", claims="C86")
     peer = lab.peer(to=server)
     connection = peer.open()
     connection.set_option("TCP_LINGER2", -1)
@@ -90,7 +90,7 @@ def patience_of_one_socket(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "CLOSED")
     lab.measured("C86", "TCP_LINGER2 = -1: R as soon as the FIN is acknowledged")
 
-    lab.step("Two seconds, whatever tcp_fin_timeout says", claims="C86")
+    lab.step("Two seconds, whatever tcp_fin_timeout is", claims="C86")
     peer = lab.peer(to=server)
     connection = peer.open()
     connection.set_option("TCP_LINGER2", 2)

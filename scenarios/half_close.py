@@ -1,19 +1,19 @@
-"""Half a close: a FIN ends one direction, and what becomes of the other depends on which call sent it."""
+"""Half-close: a FIN ends one direction. What happens to the other depends on the call that sent the FIN."""
 
 from lab import Lab, scenario
 
 
 @scenario(section="RFC 9293 3.6, 3.6.1")
 def shutdown_keeps_reading(lab: Lab) -> None:
-    """shutdown() of the writing side: a FIN goes out, and what the other side still has to say is read as before.
+    """shutdown() for writing: a FIN is sent, and data from the other side is read as before.
 
-    So a client sends its whole request, says that this was all, and reads the answer.
+    So a client sends its whole request, marks its end with the FIN, and reads the answer.
     """
     peer = lab.peer(port=80)
     client = lab.kernel.connect(to=peer)
     peer.open()
 
-    lab.step("The client has sent everything, but goes on reading", claims="C77 C82 C84")
+    lab.step("The client has sent everything, and still reads", claims="C77 C82 C84")
     client.send("request")
     peer.expect("PA", seq=1, ack=1, payload="request")
     peer.send("A")
@@ -22,12 +22,14 @@ def shutdown_keeps_reading(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
     client.send("too late", error="EPIPE")
 
-    lab.step("The peer has read to the end and acknowledges: no timer limits how long it may take", claims="C77 C101")
+    lab.step("The peer acknowledges the FIN: no timer limits how long its answer may take", claims="C77 C101")
     peer.send("A")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
     lab.verify("the timer of the half-closed connection", "", lab.kernel.inet_diag(peer).timer)
 
-    lab.step("Its answer comes over the direction that is still open, after the client's FIN", claims="C77 C85 C89")
+    lab.step(
+        "The peer's answer comes after the client's FIN, in the direction that is still open", claims="C77 C85 C89"
+    )
     peer.send("PA", payload="a long answer")
     peer.expect("A", seq=9, ack=14)
     client.expect_data("a long answer")
@@ -43,12 +45,14 @@ def shutdown_keeps_reading(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6, 3.6.1")
 def answering_a_half_close(lab: Lab) -> None:
-    """The other end of it: an application that reads the end of the stream may answer for as long as it likes."""
+    """The other end of a half-close: an application may still answer after it has read the end of the stream."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("A whole request and its end: the server's application reads both", claims="C89")
+    lab.step(
+        "A whole request and a FIN: the server's application reads the data and the end of the stream", claims="C89"
+    )
     peer.send("PA", payload="request")
     peer.expect("A", seq=1, ack=8)
     peer.send("FA")
@@ -57,7 +61,7 @@ def answering_a_half_close(lab: Lab) -> None:
     connection.expect_data("request")
     connection.expect_eof()
 
-    lab.step("It answers in two pieces: the FIN only said that no more requests come", claims="C89 C98 C127")
+    lab.step("It answers in two segments: the peer's FIN ended only the other direction", claims="C89 C98 C127")
     connection.send("first ")
     peer.expect("PA", seq=1, ack=9, payload="first ")
     peer.send("A")
@@ -66,7 +70,7 @@ def answering_a_half_close(lab: Lab) -> None:
     peer.send("A")
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
 
-    lab.step("The server's own FIN stands behind its last byte", claims="C89 C102 C103")
+    lab.step("The server's own FIN follows its last byte", claims="C89 C102 C103")
     connection.close()
     peer.expect("FA", seq=13, ack=9)
     lab.kernel.expect_state(peer, "LAST-ACK")
@@ -76,9 +80,9 @@ def answering_a_half_close(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1 MAY-1, SHLD-3; RFC 1122 4.2.2.13")
 def close_ends_both_directions(lab: Lab) -> None:
-    """close() is no half-close: nobody is left to read, and data that comes later is answered with a reset.
+    """close() is not a half-close: no program is left to read, and later data is answered with a reset.
 
-    The FIN is the same, and so are the states; only data that needs a reader shows the difference.
+    The FIN and the states are the same as after shutdown(). Only data, which needs a reader, shows the difference.
     """
     server = lab.kernel.listen(port=80)
 
@@ -102,7 +106,7 @@ def close_ends_both_directions(lab: Lab) -> None:
     lab.kernel.expect_state(late, "CLOSED")
     lab.measured("C85", "after close() it is answered with R")
 
-    lab.step("What needs no reader is welcome all the same: the peer's FIN is acknowledged", claims="C85 C109")
+    lab.step("The peer's FIN needs no reader: it is acknowledged", claims="C85 C109")
     polite = lab.peer(to=server)
     polite.open().close()
     polite.expect("FA", seq=1, ack=1)
@@ -114,20 +118,18 @@ def close_ends_both_directions(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1; shutdown(2)")
 def shutting_the_reading_side_says_nothing(lab: Lab) -> None:
-    """TCP has no message for "I shall read no more": shutdown() of the reading side is a matter of the kernel alone."""
+    """TCP has no segment for the end of reading: shutdown() for reading has an effect in the kernel only."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step(
-        "The application shuts its reading side: nothing is sent, it reads the end of the stream", claims="C77 C91"
-    )
+    lab.step("shutdown() for reading: nothing is sent, the application reads the end of the stream", claims="C77 C91")
     connection.shutdown("read")
     peer.expect_silence()
     lab.kernel.expect_state(peer, "ESTABLISHED")
     connection.expect_eof()
 
-    lab.step("Data that arrives is acknowledged nevertheless", claims="C77 C91")
+    lab.step("Data that arrives is still acknowledged", claims="C77 C91")
     peer.send("PA", payload="hello")
     peer.expect("A", seq=1, ack=6)
     lab.kernel.expect_state(peer, "ESTABLISHED")

@@ -5,9 +5,9 @@ from lab import ANY, Lab, scenario
 
 @scenario(section="RFC 9293 3.5 figure 6")
 def kernel_as_server(lab: Lab) -> None:
-    """Three segments open a connection to a listening kernel; its application is asked only afterwards.
+    """Three segments open a connection to a listening kernel; its application takes no part.
 
-    The listener stays in LISTEN all the while: what goes through SYN-RECEIVED is a connection request beside it.
+    The listener stays in LISTEN. The connection request beside it goes through SYN-RECEIVED.
     """
     server = lab.kernel.listen(port=80)
     lab.kernel.expect_state(server, "LISTEN")
@@ -26,20 +26,20 @@ def kernel_as_server(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "ESTABLISHED")
     peer.expect_silence()
 
-    lab.step("Only now does the application take the connection, and read what comes over it", claims="C22 C47")
+    lab.step("Only now the application accepts the connection, and reads data from it", claims="C22 C47")
     connection = server.accept()
     peer.send("PA", seq=1, ack=1, payload="hello")
     peer.expect("A", seq=1, ack=6)
     connection.expect_data("hello")
 
-    lab.step("Each direction counts on from its own SYN", claims="C22")
+    lab.step("The numbers of each direction go on from its own SYN", claims="C22")
     connection.send("good morning")
     peer.expect("PA", seq=1, ack=6, payload="good morning")
 
 
 @scenario(section="RFC 9293 3.5 figure 6")
 def kernel_as_client(lab: Lab) -> None:
-    """The kernel opens: its SYN offers every option it knows, and its third segment carries none of them again."""
+    """The kernel opens: its SYN offers every option that it knows, its third segment has only the timestamps."""
     peer = lab.peer(port=80, timestamps=True)
     client = lab.kernel.connect(to=peer)
 
@@ -57,10 +57,13 @@ def kernel_as_client(lab: Lab) -> None:
     )
     lab.kernel.expect_state(peer, "SYN-SENT")
 
-    lab.step("Second segment: the peer answers with SYN+ACK, and wants timestamps but no window scale", claims="C29")
+    lab.step(
+        "Second segment: the peer answers with SYN+ACK, and agrees to timestamps, but not to a window scale",
+        claims="C29",
+    )
     peer.send("SA")
 
-    lab.step("Third segment: a bare ACK, with the timestamps that both sides asked for", claims="C62 C63 C64 C65 C66")
+    lab.step("Third segment: a bare ACK, with the timestamps that both sides agreed on", claims="C62 C63 C64 C65 C66")
     peer.expect("A", seq=1, ack=1, options=[("NOP", None), ("NOP", None), ("Timestamp", (ANY, ANY))])
     client.expect_connected()
     lab.kernel.expect_state(peer, "ESTABLISHED")

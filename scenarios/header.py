@@ -1,4 +1,4 @@
-"""Flags and sequence numbers: what the header of a segment says, whichever segment it is."""
+"""Flags and sequence numbers: the header that all segments have."""
 
 from lab import Lab, scenario
 
@@ -7,14 +7,14 @@ FIXED_WORDS = 5  # of the header, 32 bits each; options come on top
 
 @scenario(section="RFC 9293 3.1")
 def one_header_for_all(lab: Lab) -> None:
-    """There are no message types: SYN, data, FIN and all the others are one header with different bits set.
+    """TCP has no message types: SYN, data, FIN and all other segments have one header with different bits set.
 
-    What makes it longer are options. The data offset says how long it is, in words of four bytes.
+    Options make it longer. The data offset is its length, in words of four bytes.
     """
     peer = lab.peer(port=80, timestamps=True)
     client = lab.kernel.connect(to=peer)
 
-    lab.step("Open, send a request, close: five segments of the kernel, SYN in the first alone", claims="C10 C11 C15")
+    lab.step("Open, send a request, close: five segments of the kernel, SYN only in the first", claims="C10 C11 C15")
     peer.open()
     client.send("request")
     peer.expect("PA", seq=1, ack=1, payload="request")
@@ -25,7 +25,7 @@ def one_header_for_all(lab: Lab) -> None:
     peer.expect("A", seq=9, ack=2)
     packets = [packet["TCP"] for packet in peer.packets()]
 
-    lab.step("Each has the fixed header, and behind it as many words of options as its data offset says", claims="C10")
+    lab.step("Each has the fixed header, followed by as many words of options as its data offset says", claims="C10")
     every_option, timestamps_alone = 5, 3
     options = [every_option, timestamps_alone, timestamps_alone, timestamps_alone, timestamps_alone]
     lab.verify(
@@ -35,7 +35,7 @@ def one_header_for_all(lab: Lab) -> None:
         why="the data offset counts 32-bit words up to the data, options included   RFC 9293 3.1",
     )
 
-    lab.step("Without timestamps a bare ACK is the fixed header and nothing else", claims="C10")
+    lab.step("Without timestamps a bare ACK is the fixed header only", claims="C10")
     plain = lab.peer(port=81)
     lab.kernel.connect(to=plain)
     plain.open()
@@ -47,7 +47,7 @@ def one_header_for_all(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.1, 3.10.7.4 fifth check")
 def the_ack_bit_makes_the_ack_number_valid(lab: Lab) -> None:
-    """Without the ACK bit the acknowledgment number means nothing; once a connection is open every segment needs it."""
+    """Without the ACK bit the acknowledgment number is ignored. On an open connection every segment needs the bit."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
 
@@ -55,7 +55,7 @@ def the_ack_bit_makes_the_ack_number_valid(lab: Lab) -> None:
     peer.send("S", ack=12345)
     peer.expect("SA", seq=0, ack=1)
 
-    lab.step("Without the bit the third segment opens nothing", claims="C14")
+    lab.step("Without the bit the third segment does not open the connection", claims="C14")
     peer.send("", seq=1, ack=1)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
@@ -63,7 +63,7 @@ def the_ack_bit_makes_the_ack_number_valid(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "ESTABLISHED")
     connection = server.accept()
 
-    lab.step("Nor does it bring data, or end anything, though every number is right", claims="C14")
+    lab.step("Without the bit data and FIN are ignored, though every number is right", claims="C14")
     peer.send("P", seq=1, ack=1, payload="data")
     peer.send("F", seq=1, ack=1)
     peer.expect_silence()
@@ -72,7 +72,7 @@ def the_ack_bit_makes_the_ack_number_valid(lab: Lab) -> None:
 
     lab.measured("C14", "data or FIN without it: silence")
 
-    lab.step("With the bit the same bytes are taken", claims="C14")
+    lab.step("With the bit the same data is accepted", claims="C14")
     peer.send("PA", seq=1, ack=1, payload="data")
     peer.expect("A", seq=1, ack=5)
     connection.expect_data("data")
@@ -80,9 +80,9 @@ def the_ack_bit_makes_the_ack_number_valid(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.5.2, 3.10.7.4 fourth check, RFC 5961 4.2, 7")
 def syn_belongs_to_the_handshake(lab: Lab) -> None:
-    """A SYN on an open connection opens nothing: the kernel answers with what it expects, but not too often.
+    """A SYN on an open connection has no effect: the kernel answers with a challenge ACK, but not too often.
 
-    Such a challenge ACK lets a peer that really has forgotten the connection find out, and tells an attacker nothing.
+    By a challenge ACK a restarted peer finds out about the connection. An attacker learns nothing from it.
     """
     lab.kernel.sysctl("net.ipv4.tcp_invalid_ratelimit", 3_600_000)
     peer = lab.peer(to=lab.kernel.listen(port=80))
@@ -115,11 +115,11 @@ def syn_belongs_to_the_handshake(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6, 3.4")
 def nothing_follows_a_fin(lab: Lab) -> None:
-    """FIN says: I have sent everything. From then on the numbers of that side stand still, though it goes on to ACK."""
+    """FIN marks the end of the data. After it this side's sequence number stays the same, and it only acknowledges."""
     peer = lab.peer(to=lab.kernel.listen(port=80))
     connection = peer.open()
 
-    lab.step("The FIN comes behind the last byte", claims="C16")
+    lab.step("The FIN follows the last byte", claims="C16")
     connection.send("last words")
     peer.expect("PA", seq=1, ack=1, payload="last words")
     connection.shutdown("write")
@@ -129,7 +129,7 @@ def nothing_follows_a_fin(lab: Lab) -> None:
     connection.send("one more thing", error="EPIPE")
     peer.expect_silence()
 
-    lab.step("Whatever the peer says is acknowledged with the number behind the FIN", claims="C16")
+    lab.step("The peer's data is acknowledged, with the sequence number after the FIN", claims="C16")
     for at in range(3):
         peer.send("PA", payload="still talking")
         peer.expect("A", seq=12, ack=1 + 13 * (at + 1))
@@ -137,9 +137,9 @@ def nothing_follows_a_fin(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.1, 3.9.1.2 MUST-61")
 def push_marks_the_end_of_a_write(lab: Lab) -> None:
-    """PSH says: nothing more is waiting here, hand it over. The last segment of a write has it.
+    """PSH asks the receiver to deliver the data at once. The last segment of a write has it.
 
-    Linux also sets it on the last of several segments that it cuts from one piece, so earlier ones may have it too.
+    Linux also sets it on the last segment of each piece that it divides, so earlier segments may have it too.
     """
     peer = lab.peer(to=lab.kernel.listen(port=80), mss=1000)
     connection = peer.open()
@@ -149,7 +149,7 @@ def push_marks_the_end_of_a_write(lab: Lab) -> None:
     peer.expect("PA", seq=1, payload="a" * 10)
     peer.send("A")
 
-    lab.step("A long one needs three: the third has it", claims="C17")
+    lab.step("A long write is three segments: the third has PSH", claims="C17")
     connection.send("b" * 2500)
     peer.skip_until("PA", seq=2011, payload="b" * 500)
     lab.measured("C17", "PSH on the last segment of each write")
@@ -157,7 +157,7 @@ def push_marks_the_end_of_a_write(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.2")
 def senseless_flags(lab: Lab) -> None:
-    """Nonsense gets no answer from a listener: SYN with FIN, SYN with RST, no flag at all. A scanner learns nothing."""
+    """A listener ignores senseless flags: SYN with FIN, SYN with RST, none at all. A port scanner learns nothing."""
     server = lab.kernel.listen(port=80)
 
     for bits, what in (("SF", "SYN and FIN"), ("SR", "SYN and RST"), ("", "no flag"), ("F", "FIN alone")):
@@ -187,7 +187,7 @@ def syn_and_fin_count_as_one(lab: Lab) -> None:
     peer.send("S", seq=0)
     peer.expect("SA", seq=0, ack=1)
 
-    lab.step("A bare ACK: none, so what follows stands at the same place, however many there are", claims="C19")
+    lab.step("A bare ACK: none, so the next segment has the same number, however many there are", claims="C19")
     for _ in range(3):
         peer.send("A", seq=1, ack=1)
     connection = server.accept()
@@ -208,17 +208,17 @@ def syn_and_fin_count_as_one(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.4, 3.4.1")
 def numbers_wrap(lab: Lab) -> None:
-    """After the number 4294967295 comes 0: SYN, data and FIN may each stand just there, and nothing notices."""
+    """After the number 4294967295 comes 0: SYN, data and FIN may each cross this wrap without any effect."""
     last = 2**32 - 1
     server = lab.kernel.listen(port=80)
 
-    lab.step("A SYN with the last number there is: the answer acknowledges 0", claims="C20")
+    lab.step("A SYN with the last number: the answer acknowledges 0", claims="C20")
     peer = lab.peer(to=server, iss=last)
     peer.send("S")
     answer = peer.expect("SA", seq=0)
     lab.verify("acknowledgment number as it stands on the wire", 0, int(answer.ack))
 
-    lab.step("Data across the end of the circle", claims="C20")
+    lab.step("Data that crosses the wrap", claims="C20")
     peer = lab.peer(to=server, iss=last - 3)
     connection = peer.open()
     peer.send("PA", payload="across")

@@ -1,13 +1,13 @@
-"""Why three segments: a SYN or an answer that wandered about in the network must not open anything."""
+"""Why three segments: an old SYN, or an answer to one, must not open a connection."""
 
 from lab import Lab, scenario
 
 
 @scenario(section="RFC 9293 3.5, 3.10.7.3 first check")
 def the_client_refuses_an_answer_to_an_old_syn(lab: Lab) -> None:
-    """An answer to a SYN of long ago acknowledges a number that the client has not sent: reset, and nothing is lost.
+    """An answer to an old SYN acknowledges a number that was never sent: the client resets it, connect() goes on.
 
-    This is what the third segment is for. With two, the server would now hold a connection that nobody wants.
+    This is the purpose of the third segment. With two, the server would have a connection that no client wants.
     """
     peer = lab.peer(port=80)
     client = lab.kernel.connect(to=peer)
@@ -18,14 +18,14 @@ def the_client_refuses_an_answer_to_an_old_syn(lab: Lab) -> None:
     peer.expect("R", seq=-9)
     lab.kernel.expect_state(peer, "SYN-SENT")
 
-    lab.step("... one that acknowledges the SYN's own number, and one beyond what was sent", claims="C23")
+    lab.step("One that acknowledges the SYN's own number, and one with a number that was not sent yet", claims="C23")
     peer.send("SA", ack=0)
     peer.expect("R", seq=0)
     peer.send("SA", ack=2)
     peer.expect("R", seq=2)
     lab.kernel.expect_state(peer, "SYN-SENT")
 
-    lab.step("The right answer is still welcome", claims="C23")
+    lab.step("The right answer still opens the connection", claims="C23")
     peer.send("SA", ack=1)
     peer.expect("A", seq=1, ack=1)
     client.expect_connected()
@@ -34,7 +34,7 @@ def the_client_refuses_an_answer_to_an_old_syn(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.5 figure 8")
 def the_client_resets_what_an_old_syn_opened(lab: Lab) -> None:
-    """An old SYN reaches the server before the new one. The server cannot know; the client can, and resets."""
+    """An old SYN reaches the server before the new one. Only the client can detect that, and resets."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server, iss=100)
 
@@ -43,7 +43,7 @@ def the_client_resets_what_an_old_syn_opened(lab: Lab) -> None:
     peer.expect("SA", seq=0, ack=-9)
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
-    lab.step("The client has sent no such SYN: its reset stands where that answer points", claims="C24")
+    lab.step("The client has sent no such SYN: its reset has the acknowledgment number of the answer", claims="C24")
     peer.send("R", seq=-9)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
@@ -58,10 +58,10 @@ def the_client_resets_what_an_old_syn_opened(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.4 first and fourth check")
 def two_syns_before_the_third_segment(lab: Lab) -> None:
-    """A second SYN with a newer number, while the first is answered but not acknowledged: a reset, and both are gone.
+    """A second SYN with a newer number, before the third segment: a reset, and the request is gone.
 
-    RFC 9293 returns to LISTEN and names no reply, RFC 793 wanted the reset. A SYN outside the window is what any old
-    segment is: it is answered with the number that is expected.
+    RFC 9293 returns to LISTEN and names no reply, RFC 793 demanded the reset. A SYN outside the window is treated as
+    any old segment: it is answered with the number that is expected.
     """
     server = lab.kernel.listen(port=80)
 
@@ -76,11 +76,11 @@ def two_syns_before_the_third_segment(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "CLOSED")
     lab.kernel.expect_state(server, "LISTEN")
 
-    lab.step("So the client has to begin again, as if it had never called", claims="C25")
+    lab.step("The client has to start again from the beginning", claims="C25")
     peer.send("S", seq=10)
     peer.expect("SA", seq=0, ack=11)
 
-    lab.step("An older number: the acknowledgment says what is expected, and the request stays", claims="C25")
+    lab.step("An older number: an ACK with the number that is expected, and the request stays", claims="C25")
     peer.send("S", seq=5)
     peer.expect("A", seq=1, ack=11)
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
@@ -91,6 +91,6 @@ def two_syns_before_the_third_segment(lab: Lab) -> None:
     peer.expect("A", seq=1, ack=11)
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
-    lab.step("The first one is still good", claims="C25")
+    lab.step("The third segment for the first SYN still opens the connection", claims="C25")
     peer.send("A", seq=11, ack=1)
     lab.kernel.expect_state(peer, "ESTABLISHED")

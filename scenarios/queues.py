@@ -1,4 +1,4 @@
-"""Where connections wait: half-open ones in the SYN queue, finished ones in the accept queue, or inside of a cookie."""
+"""Where connections wait: half-open ones in the SYN queue or in a cookie, established ones in the accept queue."""
 
 from lab import ANY, Lab, scenario
 from lab.tcp.options import timestamp
@@ -11,26 +11,26 @@ NO_COOKIES, COOKIES_WHEN_FULL, COOKIES_ALWAYS = ({"net.ipv4.tcp_syncookies": val
 
 @scenario(section="RFC 9293 3.10.7.2")
 def a_full_accept_queue(lab: Lab) -> None:
-    """Finished connections wait in a queue for accept(), and while it is full the kernel ignores SYNs.
+    """Established connections wait in a queue for accept(). While it is full, the kernel ignores SYNs.
 
-    It holds one connection more than the backlog says. Silence is kinder than a reset: the client tries again.
+    It has room for one connection more than the backlog. After silence the client tries again, after a reset it fails.
     """
     server = lab.kernel.listen(port=80, backlog=1)
 
-    lab.step("A backlog of 1, and nobody calls accept(): two connections become ESTABLISHED", claims="C60")
+    lab.step("A backlog of 1, and no call of accept(): two connections become ESTABLISHED", claims="C60")
     for _ in range(2):
         peer = lab.peer(to=server).syn_received()
         peer.send("A")
         lab.kernel.expect_state(peer, "ESTABLISHED")
 
-    lab.step("The third SYN is not answered, and nothing is kept of it but a count", claims="C6 C60")
+    lab.step("The third SYN is not answered, only a counter shows it", claims="C6 C60")
     third = lab.peer(to=server)
     third.send("S")
     third.expect_silence()
     lab.kernel.expect_state(third, "CLOSED")
     lab.verify("TcpExtListenOverflows", 1, lab.kernel.counter("TcpExtListenOverflows"))
 
-    lab.step("The application takes one connection: the same SYN, sent again, is answered", claims="C60")
+    lab.step("The application accepts one connection: the same SYN, sent again, is answered", claims="C60")
     server.accept()
     third.send("S", seq=0)
     third.expect("SA", seq=0, ack=1)
@@ -39,9 +39,9 @@ def a_full_accept_queue(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.4")
 def a_third_segment_finds_no_room(lab: Lab) -> None:
-    """A client may believe that it is connected while the server has dropped its third segment.
+    """A client may be ESTABLISHED while the server has dropped its third segment.
 
-    The accept queue was full when that segment came. What the client sends next is dropped too, until the application
+    The accept queue was full when that segment came. The client's next segments are dropped too, until the application
     has made room.
     """
     server = lab.kernel.listen(port=80, backlog=2)
@@ -56,12 +56,12 @@ def a_third_segment_finds_no_room(lab: Lab) -> None:
     lab.kernel.expect_state(late, "SYN-RECEIVED")
     lab.verify("TcpExtListenOverflows", 1, lab.kernel.counter("TcpExtListenOverflows"))
 
-    lab.step("The client knows nothing of that and sends: dropped as well", claims="C59 C60")
+    lab.step("The client is ESTABLISHED and sends data: dropped as well", claims="C59 C60")
     late.send("PA", payload="hello")
     late.expect_silence()
     lab.kernel.expect_state(late, "SYN-RECEIVED")
 
-    lab.step("accept() makes room, and the data, sent again, also serve as the third segment", claims="C59 C60 C73")
+    lab.step("accept() makes room, and the data, sent again, also serves as the third segment", claims="C59 C60 C73")
     server.accept()
     late.send("PA", seq=1, payload="hello")
     late.expect("A", seq=1, ack=6)
@@ -73,7 +73,7 @@ def a_third_segment_finds_no_room(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.4", sysctls={"net.ipv4.tcp_abort_on_overflow": 1})
 def a_third_segment_is_refused(lab: Lab) -> None:
-    """With tcp_abort_on_overflow the kernel tells the client at once that there is no room for it: by a reset."""
+    """With tcp_abort_on_overflow the kernel sends a reset when the accept queue has no room for the client."""
     server = lab.kernel.listen(port=80, backlog=2)
     late = lab.peer(to=server).syn_received()
     for _ in range(3):
@@ -88,9 +88,9 @@ def a_third_segment_is_refused(lab: Lab) -> None:
 
 @scenario(section="RFC 4987 3.6", sysctls=COOKIES_WHEN_FULL)
 def cookies_when_the_syn_queue_is_full(lab: Lab) -> None:
-    """Every SYN is answered, however many come: when the SYN queue is full the kernel stops to remember them.
+    """Every SYN is answered, however many come: when the SYN queue is full, the kernel stops remembering them.
 
-    It then hides what it has to know in the sequence number of its SYN+ACK, and reads it there in the third segment.
+    It then encodes what it has to know in the sequence number of its SYN+ACK, and decodes it from the third segment.
     """
     server = lab.kernel.listen(port=80, backlog=BACKLOG)
 
@@ -100,15 +100,15 @@ def cookies_when_the_syn_queue_is_full(lab: Lab) -> None:
         peer.send("S")
         peer.expect("SA", seq=0, ack=1)
 
-    lab.step("The queue is as long as the backlog; newer kernels let one more in", claims="C6 C60")
+    lab.step("The queue is as long as the backlog; newer kernels take one more", claims="C6 C60")
     waiting = lab.kernel.count("SYN-RECEIVED")
     lab.verify_between("SYN-RECEIVED", BACKLOG, waiting, BACKLOG + 1)
 
-    lab.step("All others got a cookie, and the kernel knows nothing of them", claims="C6 C60")
+    lab.step("All others got a cookie, and the kernel has no state of them", claims="C6 C60")
     lab.verify("TcpExtSyncookiesSent", CLIENTS - waiting, lab.kernel.counter("TcpExtSyncookiesSent"))
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("The third segment brings the cookie back: a connection like any other", claims="C60")
+    lab.step("The third segment returns the cookie, and the connection opens", claims="C60")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
     lab.verify("TcpExtSyncookiesRecv", 1, lab.kernel.counter("TcpExtSyncookiesRecv"))
@@ -122,9 +122,9 @@ def cookies_when_the_syn_queue_is_full(lab: Lab) -> None:
     sysctls={**NO_COOKIES, "net.ipv4.tcp_max_syn_backlog": BACKLOG},
 )
 def no_cookies(lab: Lab) -> None:
-    """Without cookies a handful of SYNs that nobody follows up keeps everybody else out.
+    """Without cookies a few SYNs without a third segment keep all other clients out.
 
-    The last quarter of tcp_max_syn_backlog is kept for hosts that the kernel knows from earlier connections.
+    The last quarter of tcp_max_syn_backlog is reserved for hosts that the kernel knows from earlier connections.
     """
     server = lab.kernel.listen(port=80, backlog=2 * BACKLOG)
     most = int(lab.kernel.sysctl("net.ipv4.tcp_max_syn_backlog"))
@@ -137,7 +137,7 @@ def no_cookies(lab: Lab) -> None:
         peer.expect("SA", seq=0, ack=1)
     lab.verify("SYN-RECEIVED", room, lab.kernel.count("SYN-RECEIVED"))
 
-    lab.step("Then silence, for whoever comes", claims="C6 C60")
+    lab.step("All further SYNs are not answered", claims="C6 C60")
     for _ in range(CLIENTS - room):
         peer = lab.peer(to=server)
         peer.send("S")
@@ -148,12 +148,10 @@ def no_cookies(lab: Lab) -> None:
 
 @scenario(section="RFC 4987 2.2", sysctls=NO_COOKIES)
 def no_cookies_and_a_short_backlog(lab: Lab) -> None:
-    """The backlog bounds the SYN queue as well, and not only the queue of finished connections."""
+    """The backlog limits the SYN queue as well, and not only the accept queue."""
     server = lab.kernel.listen(port=80, backlog=BACKLOG)
 
-    lab.step(
-        "Both limits are for half-open connections, and the lower one counts: here it is the backlog", claims="C60"
-    )
+    lab.step("There are two limits for half-open connections, and the lower one counts: here the backlog", claims="C60")
     peers = [lab.peer(to=server) for _ in range(CLIENTS)]
     for peer in peers:
         peer.send("S")
@@ -168,10 +166,10 @@ def no_cookies_and_a_short_backlog(lab: Lab) -> None:
 
 @scenario(section="RFC 4987 3.6", sysctls=COOKIES_ALWAYS)
 def nothing_but_cookies(lab: Lab) -> None:
-    """With tcp_syncookies=2 the kernel never remembers a SYN: it has no connection in SYN-RECEIVED at all."""
+    """With tcp_syncookies=2 the kernel never remembers a SYN: no connection is ever in SYN-RECEIVED."""
     server = lab.kernel.listen(port=80)
 
-    lab.step("Every SYN is answered, nothing is kept of it", claims="C60")
+    lab.step("Every SYN is answered, and no state is kept", claims="C60")
     for _ in range(CLIENTS):
         peer = lab.peer(to=server)
         peer.send("S")
@@ -179,20 +177,20 @@ def nothing_but_cookies(lab: Lab) -> None:
     lab.verify("SYN-RECEIVED", 0, lab.kernel.count("SYN-RECEIVED"))
     lab.verify("TcpExtSyncookiesSent", CLIENTS, lab.kernel.counter("TcpExtSyncookiesSent"))
 
-    lab.step("Whoever guesses has no cookie", claims="C60")
+    lab.step("A guessed number is not a cookie: a reset", claims="C60")
     peer.send("A", ack=1001)
     peer.expect("R", seq=1001)
     lab.kernel.expect_state(peer, "CLOSED")
     lab.verify("TcpExtSyncookiesFailed", 1, lab.kernel.counter("TcpExtSyncookiesFailed"))
 
-    lab.step("Who has seen the SYN+ACK is let in, from CLOSED to ESTABLISHED in one step", claims="C60")
+    lab.step("The right cookie: from CLOSED to ESTABLISHED in one step", claims="C60")
     peer.send("A", ack=1)
     lab.kernel.expect_state(peer, "ESTABLISHED")
 
 
 @scenario(section="RFC 4987 3.6", sysctls=COOKIES_ALWAYS)
 def what_a_cookie_forgets(lab: Lab) -> None:
-    """32 bits have room for three bits of the client's MSS, and none for its other options: they are gone."""
+    """A cookie has room for three bits of the client's MSS, and none for its other options: they are lost."""
     server = lab.kernel.listen(port=80)
     table = (536, 1300, 1440, 1460) if lab.family == 4 else (1220, 1420, 1440, 8940)  # net/ipv{4,6}/syncookies.c
     offered = 1400
@@ -203,14 +201,14 @@ def what_a_cookie_forgets(lab: Lab) -> None:
     peer.send("S")
     peer.expect("SA", seq=0, ack=1, options=[("MSS", lab.kernel.mss)])
 
-    lab.step("What is left of its MSS is the next lower entry of a table", claims="C60")
+    lab.step("Its MSS is rounded down to an entry of a table", claims="C60")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
     info = server.accept().tcp_info()
     lab.verify("MSS to send with", kept, info["snd_mss"])
     lab.verify("window scale and SACK agreed on", (0, 0), (info["wscale"], info["sack"]))
 
-    lab.step("The entry's number is simply added: a cookie that is off by one stands for the next entry", claims="C60")
+    lab.step("The entry's number is added to the cookie: one that is off by one means the next entry", claims="C60")
     another = lab.peer(to=server, mss=offered)
     another.send("S")
     another.expect("SA", seq=0, ack=1)
@@ -221,9 +219,9 @@ def what_a_cookie_forgets(lab: Lab) -> None:
 
 @scenario(section="RFC 4987 3.6, RFC 7323 3.2", sysctls={**COOKIES_ALWAYS, "net.ipv4.tcp_timestamps": 2})
 def what_timestamps_keep_for_a_cookie(lab: Lab) -> None:
-    """With timestamps nothing is forgotten: the kernel hides the options in the time that it asks to be echoed.
+    """With timestamps no option is lost: the kernel encodes the options in its timestamp, which the client echoes.
 
-    tcp_timestamps=2 leaves out the random offset of the clock, so that they can be read there.
+    tcp_timestamps=2 leaves out the random offset of the clock, so that the options can be read in it.
     """
     server = lab.kernel.listen(port=80)
     shift = 7
@@ -244,7 +242,7 @@ def what_timestamps_keep_for_a_cookie(lab: Lab) -> None:
         ],
     )
 
-    lab.step("The low bits of its TSval are no time: four for the window scale, one for SACK", claims="C60")
+    lab.step("The low bits of its TSval are not time: four for the window scale, one for SACK", claims="C60")
     value, _ = timestamp(answer.options) or (0, 0)
     lab.verify("the last five bits of TSval", f"1{shift:04b}", f"{value & 0b11111:05b}")
 
@@ -258,7 +256,7 @@ def what_timestamps_keep_for_a_cookie(lab: Lab) -> None:
 
 @scenario(section="RFC 4987 3.6", sysctls=COOKIES_WHEN_FULL, alone=True)
 def ten_thousand_cookies(lab: Lab) -> None:
-    """A SYN flood: one segment each is all it takes. With cookies all are answered, and whoever is honest gets in."""
+    """A SYN flood: many clients send one segment each. With cookies all are answered, and an honest one connects."""
     backlog = 256
     server = lab.kernel.listen(port=80, backlog=backlog)
     first = lab.peer(to=server).syn_received()
@@ -267,18 +265,18 @@ def ten_thousand_cookies(lab: Lab) -> None:
     lab.crowd(like=first, count=backlog)
     waiting = lab.kernel.count("SYN-RECEIVED")
     lab.verify_between("SYN-RECEIVED", backlog, waiting, backlog + 1)
-    # One that was given up meanwhile, on a slow machine, made room for the last.
+    # On a slow machine a request that was dropped meanwhile has made room for the last one.
     sent = lab.kernel.counter("TcpExtSyncookiesSent")
     lab.verify_between("TcpExtSyncookiesSent", 0, sent, backlog + 1 - waiting)
 
     lab.step("All others are answered too, with cookies", claims="C6 C60")
     lab.crowd(like=first, count=FLOOD - backlog - 1)
     cookies = lab.kernel.counter("TcpExtSyncookiesSent")
-    # After seven seconds a full queue gives up its first requests, and takes new ones in their place.
+    # After seven seconds a full queue drops its first requests, and has room for new ones.
     lab.verify_between("TcpExtSyncookiesSent", FLOOD - 2 * waiting, cookies, FLOOD - waiting)
     lab.measured("C60", f"{FLOOD:,} SYNs: {FLOOD - cookies:,} remembered, {cookies:,} cookies, all answered")
 
-    lab.step("In the middle of it an honest client connects", claims="C6 C60")
+    lab.step("During the flood an honest client connects", claims="C6 C60")
     honest = lab.peer(to=server)
     honest.send("S")
     honest.expect("SA", seq=0, ack=1)
@@ -288,7 +286,7 @@ def ten_thousand_cookies(lab: Lab) -> None:
 
 @scenario(section="RFC 4987 2.2", sysctls={**NO_COOKIES, "net.ipv4.tcp_max_syn_backlog": 256}, alone=True)
 def ten_thousand_without_cookies(lab: Lab) -> None:
-    """The same flood without cookies: a few hundred are answered, all others are not, and nor is the honest client."""
+    """The same flood without cookies: a few hundred are answered, the others and the honest client are not."""
     server = lab.kernel.listen(port=80, backlog=4096)
     most = int(lab.kernel.sysctl("net.ipv4.tcp_max_syn_backlog"))
     room = most - most // 4 + 1
@@ -300,7 +298,7 @@ def ten_thousand_without_cookies(lab: Lab) -> None:
     lab.verify("TcpExtListenDrops", FLOOD - room, lab.kernel.counter("TcpExtListenDrops"))
     lab.measured("C6", f"{room:,} half-open connections keep {FLOOD - room:,} others out")
 
-    lab.step("The honest client is kept out", claims="C6 C60")
+    lab.step("The honest client is not answered", claims="C6 C60")
     honest = lab.peer(to=server)
     honest.send("S")
     honest.expect_silence()

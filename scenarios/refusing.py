@@ -1,4 +1,4 @@
-"""Where nobody listens: a reset says so at once."""
+"""Refused connections: a reset if no program listens, an ICMP error if a router cannot deliver."""
 
 import errno
 
@@ -7,10 +7,10 @@ from lab import Lab, scenario
 
 @scenario(section="RFC 9293 3.5.2 group 1, 3.10.7.1")
 def nobody_listens_at_the_kernel(lab: Lab) -> None:
-    """A segment for no connection is answered with a reset that proves it was read, and a reset never is.
+    """A segment for no connection is answered with a reset that fits its numbers. A reset is never answered.
 
-    Its numbers depend on what it answers. With ACK, its sequence number is that acknowledgment number, and it needs no
-    ACK itself. Without, it counts what came: data, SYN and FIN.
+    If the segment has ACK, the reset takes its sequence number from the acknowledgment number, and has no ACK itself.
+    If not, the reset acknowledges what the segment takes up: data, SYN and FIN.
     """
     peer = lab.peer(to=81)
 
@@ -24,13 +24,13 @@ def nobody_listens_at_the_kernel(lab: Lab) -> None:
     peer.expect("RA", seq=0, ack=10)
     lab.measured("C17", "reset to SYN: x+1, to SYN with five bytes: x+6")
 
-    lab.step("What has an ACK is answered without one: not every segment after the first carries ACK", claims="C14 C17")
+    lab.step("A segment with ACK is answered without ACK: not every segment after the first has it", claims="C14 C17")
     for bits in ("A", "SA", "FA", "PA"):
         peer.send(bits, seq=0, ack=777)
         peer.expect("R", seq=777)
     lab.measured("C14", "a reset that answers an ACK has none")
 
-    lab.step("A reset is never answered, or two sides without a connection would talk for ever", claims="C17")
+    lab.step("A reset is never answered: two sides without a connection would else send resets for ever", claims="C17")
     peer.send("R", seq=0)
     peer.send("RA", seq=0, ack=777)
     peer.expect_silence()
@@ -40,30 +40,30 @@ def nobody_listens_at_the_kernel(lab: Lab) -> None:
 def the_kernel_is_refused(lab: Lab) -> None:
     """The kernel's connect() fails as soon as a reset acknowledges its SYN, and only then.
 
-    Nobody who has not seen the SYN can know the number that has to be acknowledged.
+    An attacker who has not seen the SYN does not know the number that has to be acknowledged.
     """
     peer = lab.peer(port=81)
     client = lab.kernel.connect(to=peer)
     peer.expect("S", seq=0)
     lab.kernel.expect_state(peer, "SYN-SENT")
 
-    lab.step("A reset without ACK could come from anybody: ignored", claims="C43")
+    lab.step("A reset without ACK could be forged: ignored", claims="C43")
     peer.send("R", seq=0)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "SYN-SENT")
 
-    lab.step("One that acknowledges another number: ignored too", claims="C43")
+    lab.step("A reset that acknowledges another number: ignored too", claims="C43")
     peer.send("RA", seq=0, ack=2)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "SYN-SENT")
 
-    lab.step("One that acknowledges the SYN is believed", claims="C43")
+    lab.step("A reset that acknowledges the SYN: connect() fails", claims="C43")
     peer.send("RA", seq=0, ack=1)
     client.expect_connected(error="ECONNREFUSED")
     lab.kernel.expect_state(peer, "CLOSED")
 
 
-SOFT = {  # what a router says that it may say otherwise a minute later (RFC 9293 3.9.2.2)
+SOFT = {  # soft errors: their cause may be gone a minute later (RFC 9293 3.9.2.2)
     "network unreachable": "ENETUNREACH",
     "host unreachable": "EHOSTUNREACH",
     "time exceeded": "EHOSTUNREACH",
@@ -74,13 +74,13 @@ HARD = {"port unreachable": "ECONNREFUSED"}
 
 @scenario(section="RFC 9293 3.9.2.2 MUST-56, SHLD-25, SHLD-26, RFC 5461 4.1")
 def an_icmp_error_ends_an_attempt(lab: Lab) -> None:
-    """A router that cannot deliver the SYN says so by ICMP, and Linux gives up at once: even where RFC 9293 says wait.
+    """On Linux an ICMP error about the SYN ends connect() at once, even where RFC 9293 demands another SYN.
 
-    Some errors are called soft because they may pass: MUST-56 wants the SYN to be tried again. An open connection
-    does go on, and its application may ask what was said.
+    Soft errors are those that may pass: after them MUST-56 demands another SYN. An open connection does go on, and its
+    application can read the error.
     """
     for at, (error, name) in enumerate({**SOFT, **HARD}.items()):
-        lab.step(f"An answer to the kernel's SYN: {error}", claims="C44")
+        lab.step(f"An ICMP error about the kernel's SYN: {error}", claims="C44")
         peer = lab.peer(port=81 + at)
         client = lab.kernel.connect(to=peer)
         peer.expect("S", seq=0)
@@ -105,10 +105,10 @@ def an_icmp_error_ends_an_attempt(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.9.2.2 MUST-56, SHLD-26")
 def an_icmp_error_ends_a_request(lab: Lab) -> None:
-    """An ICMP error about the kernel's SYN+ACK: the two halves of Linux disagree which errors remove the request.
+    """An ICMP error about the kernel's SYN+ACK: IPv4 and IPv6 disagree in Linux on which errors remove the request.
 
-    Over IPv4 the soft ones do, which should not, and "port unreachable" does not, which should. Over IPv6 it is the
-    other way round. Nobody is told in any case: no reset, no error for the listener.
+    Over IPv4 the soft errors do, which should not, and "port unreachable" does not, which should. Over IPv6 it is the
+    other way round. In no case is there a reset, or an error for the listener.
     """
     server = lab.kernel.listen(port=80)
     removes = ["port unreachable", "parameter problem"] if lab.family == 6 else list(SOFT)

@@ -1,14 +1,14 @@
-"""A close without a FIN: where the FIN would have stood there is a reset, and the connection is gone at once."""
+"""A close without a FIN: the kernel sends a reset in its place, and the connection is gone at once."""
 
 from lab import Lab, scenario
 
 
 @scenario(section="RFC 9293 3.6.1 SHLD-3; RFC 1122 4.2.2.13")
 def unread_data(lab: Lab) -> None:
-    """close() before everything was read: a FIN would say that all is well, so a reset says that data was lost."""
+    """close() with unread data sends a reset. A FIN would not show the other side that data was lost."""
     server = lab.kernel.listen(port=80)
 
-    lab.step("Five bytes are here, acknowledged but not read, when the application closes", claims="C79")
+    lab.step("Five bytes are acknowledged but not read when the application closes", claims="C79")
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.send("PA", payload="hello")
@@ -17,7 +17,7 @@ def unread_data(lab: Lab) -> None:
     peer.expect("RA", seq=1, ack=6)
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("One byte too few was read: the same", claims="C79")
+    lab.step("One byte was not read: the same", claims="C79")
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.send("PA", payload="hello")
@@ -27,7 +27,7 @@ def unread_data(lab: Lab) -> None:
     peer.expect("RA", seq=1, ack=6)
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("The peer has closed already, as if nothing could go wrong any more: the same", claims="C79")
+    lab.step("The peer has closed already: the same", claims="C79")
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.send("FPA", payload="hello")
@@ -38,7 +38,7 @@ def unread_data(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "CLOSED")
     lab.measured("C79", "unread data: RA")
 
-    lab.step("shutdown() does not ask: the data can still be read behind the FIN", claims="C77 C79")
+    lab.step("shutdown() sends a FIN all the same: the data can still be read after it", claims="C77 C79")
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.send("PA", payload="hello")
@@ -51,9 +51,9 @@ def unread_data(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.5; socket(7) SO_LINGER")
 def a_linger_time_of_zero(lab: Lab) -> None:
-    """An application can abort instead of closing: the reset stands where the FIN would have stood.
+    """An application can abort instead of closing: a reset is sent in place of the FIN.
 
-    RFC 9293 sends <SEQ=SND.NXT><CTL=RST> for ABORT. Linux adds an acknowledgement, which no receiver of a reset minds.
+    RFC 9293 sends <SEQ=SND.NXT><CTL=RST> for ABORT. Linux adds an acknowledgement, which the receiver ignores.
     """
     server = lab.kernel.listen(port=80)
 
@@ -66,11 +66,11 @@ def a_linger_time_of_zero(lab: Lab) -> None:
     lab.measured("C79", "a linger time of zero: RA")
     lab.measured("C122", "one reset")
 
-    lab.step("What the peer still sends belongs to no connection", claims="C79")
+    lab.step("Later data from the peer belongs to no connection: a reset", claims="C79")
     peer.send("PA", seq=1, ack=1, payload="still there?")
     peer.expect("R", seq=1)
 
-    lab.step("What was sent but not acknowledged is given up: the reset stands behind it", claims="C79")
+    lab.step("Unacknowledged data is given up: the reset has the number after it", claims="C79")
     peer = lab.peer(to=server)
     connection = peer.open()
     connection.send("hello")
@@ -79,7 +79,7 @@ def a_linger_time_of_zero(lab: Lab) -> None:
     peer.expect("RA", seq=6, ack=1)
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("A FIN can be taken back, while the peer has not closed", claims="C79")
+    lab.step("A reset is also sent after the FIN, while the peer has not closed", claims="C79")
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.fin_wait_2()
@@ -87,7 +87,7 @@ def a_linger_time_of_zero(lab: Lab) -> None:
     peer.expect("RA", seq=2, ack=1)
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("Where both have closed there is nothing to abort: the connection is gone, nothing is sent", claims="C79")
+    lab.step("Both have closed and nothing is left to abort: the connection is gone, nothing is sent", claims="C79")
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.closing()
@@ -98,7 +98,7 @@ def a_linger_time_of_zero(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.4; listen(2)")
 def a_listener_with_connections_in_its_queue(lab: Lab) -> None:
-    """A connection is open before its application takes it. If the listener closes first, nobody ever will."""
+    """A listener closes while connections wait in its queue: those that are open are reset."""
     server = lab.kernel.listen(port=80)
 
     lab.step("One connection is open and waits for accept(); of another only the SYN has come")
@@ -108,14 +108,16 @@ def a_listener_with_connections_in_its_queue(lab: Lab) -> None:
     opening = lab.peer(to=server)
     opening.syn_received()
 
-    lab.step("The listener closes: the open connection is reset, the request is forgotten without a word", claims="C79")
+    lab.step(
+        "The listener closes: the open connection is reset, the request is dropped and nothing is sent", claims="C79"
+    )
     server.close()
     waiting.expect("RA", seq=1, ack=1)
     lab.kernel.expect_state(waiting, "CLOSED")
     opening.expect_silence()
     lab.measured("C79", "a listener that closes: RA to the connection that waited")
 
-    lab.step("The third segment of that handshake finds nobody", claims="C79")
+    lab.step("The third segment for the dropped request is answered with a reset", claims="C79")
     opening.send("A")
     opening.expect("R", seq=1)
     lab.kernel.expect_state(opening, "CLOSED")

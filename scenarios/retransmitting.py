@@ -1,4 +1,4 @@
-"""A segment is lost: whatever takes up sequence numbers comes again until it is acknowledged, and an ACK never does."""
+"""Lost segments: those that take up sequence numbers are sent again until they are acknowledged, ACKs never are."""
 
 from lab import Lab, scenario
 from lab.wire.faults import lost
@@ -6,17 +6,17 @@ from lab.wire.faults import lost
 
 @scenario(section="RFC 9293 3.8.1; RFC 6298 2.1", short={})
 def a_lost_syn(lab: Lab) -> None:
-    """The kernel's SYN is lost: a second later it comes again, the same but for its timestamp."""
+    """The kernel's SYN is lost: a second later it is sent again, the same but for its timestamp."""
     peer = lab.peer(port=80)
     lab.disturb(1, from_kernel=[lost("S")])
     client = lab.kernel.connect(to=peer)
 
-    lab.step("Nobody has heard the first one, so nobody answers: the timer of the kernel runs out", claims="C41 C42")
-    copies = peer.expect_retransmissions("S", 1)
-    lab.measured("C42", f"the same SYN again after {copies.times[0]:.2f} s")
+    lab.step("The first SYN is lost, so there is no answer: the timer of the kernel expires", claims="C41 C42")
+    resent = peer.expect_retransmissions("S", 1)
+    lab.measured("C42", f"the same SYN again after {resent.times[0]:.2f} s")
     lab.kernel.expect_state(peer, "SYN-SENT")
 
-    lab.step("The second one arrives, and the connection opens as if nothing had happened", claims="C42")
+    lab.step("The second SYN arrives, and the connection opens", claims="C42")
     peer.send("SA")
     peer.expect("A", seq=1, ack=1)
     client.expect_connected()
@@ -25,18 +25,18 @@ def a_lost_syn(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.8.1; RFC 6298 2.1", short={})
 def a_lost_syn_ack(lab: Lab) -> None:
-    """The kernel's SYN+ACK is lost: it comes again by itself, without another SYN."""
+    """The kernel's SYN+ACK is lost: it is sent again, without another SYN from the peer."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     lab.disturb(1, from_kernel=[lost("SA")])
 
-    lab.step("The answer to the SYN is lost; a second later the kernel repeats it", claims="C56")
+    lab.step("The SYN+ACK is lost; a second later the kernel sends it again", claims="C56")
     peer.send("S")
-    copies = peer.expect_retransmissions("SA", 1)
-    lab.measured("C56", f"the same SYN+ACK again after {copies.times[0]:.2f} s")
+    resent = peer.expect_retransmissions("SA", 1)
+    lab.measured("C56", f"the same SYN+ACK again after {resent.times[0]:.2f} s")
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
-    lab.step("This one arrives, and is acknowledged", claims="C56")
+    lab.step("The second SYN+ACK arrives, and is acknowledged", claims="C56")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
     lab.kernel.expect_timer(peer, "")
@@ -44,7 +44,7 @@ def a_lost_syn_ack(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.4 first", short={})
 def a_second_syn_restarts_the_timer(lab: Lab) -> None:
-    """The peer did not wait long enough: its SYN comes again, is answered at once, and the kernel waits anew."""
+    """The peer sends its SYN again: the kernel answers it at once, and restarts its timer."""
     server = lab.kernel.listen(port=80)
 
     lab.step("A SYN, and the same SYN again: the same SYN+ACK, at once", claims="C57")
@@ -62,27 +62,27 @@ def a_second_syn_restarts_the_timer(lab: Lab) -> None:
         if attempt.late:
             peer.send("R", seq=1)
 
-    lab.step("The timer of the kernel begins anew with it", claims="C57")
-    copies = peer.expect_retransmissions("SA", 1)
-    lab.measured("C57", f"answered at once, and again {copies.times[0]:.2f} s later")
+    lab.step("The timer of the kernel restarts with this answer", claims="C57")
+    resent = peer.expect_retransmissions("SA", 1)
+    lab.measured("C57", f"answered at once, and again {resent.times[0]:.2f} s later")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
 
 
 @scenario(section="RFC 9293 3.8.1, 3.10.7.4 fifth", short={})
 def a_lost_third_segment_of_the_peer(lab: Lab) -> None:
-    """The peer's ACK of the SYN+ACK is lost: the kernel repeats its SYN+ACK, since that is what lacks an answer."""
+    """The peer's ACK of the SYN+ACK is lost: the kernel sends its SYN+ACK again, as it is not acknowledged."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     peer.send("S")
     peer.expect("SA", seq=0, ack=1)
 
-    lab.step("The peer is ESTABLISHED with its ACK, the kernel never hears of it", claims="C73")
+    lab.step("The peer is ESTABLISHED when it sends its ACK, but the ACK is lost", claims="C73")
     lab.disturb(1, to_kernel=[lost("A")])
     peer.send("A")
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
-    lab.step("The SYN+ACK comes again, and is acknowledged again", claims="C56 C73")
+    lab.step("The SYN+ACK is sent again, and acknowledged again", claims="C56 C73")
     peer.expect_retransmissions("SA", 1)
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
@@ -90,9 +90,9 @@ def a_lost_third_segment_of_the_peer(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.8.1; RFC 6298 2.2, 2.4, 5.5", short={})
 def lost_data(lab: Lab) -> None:
-    """Data is lost: it comes again after a time that the kernel has measured, and sooner than a SYN would.
+    """Data is lost: it is sent again after a timeout from measured round trips, which is shorter than for a SYN.
 
-    The RFC wants a second at least. Linux takes the round trip and a fifth of a second (tcp_rto_min_us).
+    The RFC demands a second at least. Linux takes the round trip plus a fifth of a second (tcp_rto_min_us).
     """
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
@@ -103,12 +103,12 @@ def lost_data(lab: Lab) -> None:
     least, most = lab.kernel.first_timeout(info["rtt"] / 1e6)
     lab.verify_between("the retransmission timeout in seconds", least, info["rto"] / 1e6, most)
 
-    lab.step("The wire loses the bytes: they come again when that time is over, and again after twice as long")
+    lab.step("The wire loses the data: it is sent again after this timeout, and again after twice as long")
     lab.disturb(1, from_kernel=[lost("PA")])
     connection.send("hello")
     peer.expect_retransmissions("PA", 2)
 
-    lab.step("They are acknowledged: the timer stops")
+    lab.step("The data is acknowledged: the timer stops")
     peer.send("A")
     lab.kernel.expect_timer(peer, "")
     lab.verify("what the peer has received", b"hello", peer.received)
@@ -116,7 +116,7 @@ def lost_data(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6, 3.8.1; RFC 6298 5.5", short={})
 def a_lost_first_fin(lab: Lab) -> None:
-    """The FIN of the side that closes first takes up a sequence number, so it is repeated like data."""
+    """The FIN of the side that closes first takes up a sequence number, so it is sent again like data."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
@@ -124,36 +124,36 @@ def a_lost_first_fin(lab: Lab) -> None:
 
     lab.step("The FIN is lost: in FIN-WAIT-1 the ordinary retransmission timer runs, no other", claims="C86")
     connection.close()
-    copies = peer.expect_retransmissions("FA", 2)
-    lab.measured("C86", f"FIN-WAIT-1: the FIN again after {copies}")
+    resent = peer.expect_retransmissions("FA", 2)
+    lab.measured("C86", f"FIN-WAIT-1: the FIN again after {resent}")
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
 
-    lab.step("Its acknowledgement ends that", claims="C86")
+    lab.step("Its acknowledgement ends FIN-WAIT-1", claims="C86")
     peer.send("A")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
 
 
 @scenario(section="RFC 9293 3.6, 3.8.1, 3.10.7.4 fifth; RFC 6298 5.5", short={})
 def a_lost_second_fin(lab: Lab) -> None:
-    """The second FIN is repeated like the first, and what ends LAST-ACK is the one ACK that covers it."""
+    """The second FIN is sent again like the first, and only an ACK of it ends LAST-ACK."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
     peer.close_wait()
     lab.disturb(1, from_kernel=[lost("FA")])
 
-    lab.step("The FIN is lost; it comes again, ever more slowly", claims="C104")
+    lab.step("The FIN is lost; it is sent again, at growing intervals", claims="C104")
     connection.close()
-    copies = peer.expect_retransmissions("FA", 2)
-    lab.measured("C104", f"LAST-ACK: the FIN again after {copies}")
+    resent = peer.expect_retransmissions("FA", 2)
+    lab.measured("C104", f"LAST-ACK: the FIN again after {resent}")
     lab.kernel.expect_state(peer, "LAST-ACK")
 
-    lab.step("An ACK of everything before the FIN is not the one that the kernel waits for", claims="C105")
+    lab.step("An ACK of everything before the FIN does not end LAST-ACK", claims="C105")
     peer.send("A", ack=1)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "LAST-ACK")
 
-    lab.step("This one is", claims="C105")
+    lab.step("An ACK of the FIN does", claims="C105")
     peer.send("A", ack=2)
     lab.kernel.expect_state(peer, "CLOSED")
     peer.expect_silence()
@@ -161,20 +161,20 @@ def a_lost_second_fin(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6 case 3, 3.8.1; RFC 6298 5.5", short={})
 def a_lost_crossing_fin(lab: Lab) -> None:
-    """Both close at once, and the kernel's FIN is lost: it comes again while the kernel waits in CLOSING."""
+    """Both close at once, and the kernel's FIN is lost: it is sent again while the kernel is in CLOSING."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
     lab.disturb(1, from_kernel=[lost("FA")])
 
-    lab.step("The peer's FIN arrives and is acknowledged; of the kernel's own nothing is known", claims="C120")
+    lab.step("The peer's FIN arrives and is acknowledged; the kernel's own is lost", claims="C120")
     with lab.crossing():
         peer.send("FA")
         connection.close()
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "CLOSING")
 
-    lab.step("The FIN comes again, now together with what the kernel has received", claims="C120")
+    lab.step("The FIN is sent again, and now acknowledges the peer's FIN", claims="C120")
     peer.expect("FA", seq=1, ack=2)
     lab.kernel.expect_state(peer, "CLOSING")
     peer.send("A")
@@ -183,7 +183,7 @@ def a_lost_crossing_fin(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.4 first")
 def a_fin_that_comes_twice(lab: Lab) -> None:
-    """The kernel's ACK of the peer's FIN did not arrive. An ACK is never repeated; the FIN that lacks it is."""
+    """The kernel's ACK of the peer's FIN is lost. An ACK is never sent again; the FIN is, until it is acknowledged."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
@@ -195,7 +195,7 @@ def a_fin_that_comes_twice(lab: Lab) -> None:
     lab.kernel.expect_timer(peer, "")
     connection.expect_eof()
 
-    lab.step("The FIN comes again, and so does its ACK; nothing else changes", claims="C93")
+    lab.step("The FIN is sent again, and acknowledged again; nothing else changes", claims="C93")
     peer.send("FA", seq=1)
     peer.expect("A", seq=1, ack=2)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")

@@ -1,4 +1,4 @@
-"""What the two SYNs agree on about sizes: nothing. Each side says what it can take, and the other keeps to it."""
+"""Segment sizes are not negotiated: each side announces what it can take, and the other side obeys."""
 
 from lab import ANY, Lab, Peer, scenario
 
@@ -7,10 +7,10 @@ DEFAULT_MSS = {4: 536, 6: 1220}  # RFC 9293 MUST-15
 
 @scenario(section="RFC 9293 3.7.1 MUST-15, MUST-16, SHLD-5")
 def each_side_says_its_own_mss(lab: Lab) -> None:
-    """MSS and window are not negotiated: the SYN+ACK says the server's own, whatever the client's SYN said.
+    """MSS and window are not negotiated: the SYN+ACK has the server's own, whatever the client's SYN has.
 
-    What the kernel sends is as large as both allow: the peer's MSS, but no more than its own interface takes. A peer
-    that says nothing gets the default of RFC 9293, and one that says too little gets Linux's least.
+    The kernel's segments are as large as both allow: the peer's MSS, but no more than its own interface takes. To a
+    peer without MSS it sends the default of RFC 9293, and to one with a tiny MSS the least of Linux.
     """
     server = lab.kernel.listen(port=80)
     own, least = lab.kernel.mss, int(lab.kernel.sysctl("net.ipv4.tcp_min_snd_mss"))
@@ -20,13 +20,13 @@ def each_side_says_its_own_mss(lab: Lab) -> None:
 
     lab.measured("C51", f"{own}, whatever the peer has said")
     for said, used in ((900, 900), (own, own), (9000, own), (10, least), (None, DEFAULT_MSS[lab.family])):
-        lab.step(f"The peer says {said or 'nothing'}: the kernel answers {own}, as to everybody", claims="C26 C51")
+        lab.step(f"The peer announces {said or 'nothing'}: the kernel answers {own}, as always", claims="C26 C51")
         peer = lab.peer(to=server, mss=said)
         peer.send("S")
         peer.expect("SA", seq=0, ack=1, options=[("MSS", own)], window=window)
         peer.send("A")
 
-        lab.step(f"... and sends {used} bytes at a time", claims="C26")
+        lab.step(f"The kernel sends {used} bytes in a segment", claims="C26")
         server.accept().send("a" * used + "b")
         peer.skip_until("PA", seq=1 + used, payload="b")
         lab.verify("bytes in each of its segments", [used, 1], sizes(peer)[1:])
@@ -36,11 +36,11 @@ def each_side_says_its_own_mss(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.7.1 MUST-16")
 def options_take_room_from_the_data(lab: Lab) -> None:
-    """MSS counts the data of a segment without options, so a segment with timestamps carries twelve bytes less."""
+    """The MSS is for a segment without options: a segment with timestamps carries twelve bytes less."""
     peer = lab.peer(to=lab.kernel.listen(port=80), mss=1000, timestamps=True)
     connection = peer.open()
 
-    lab.step("1000 bytes do not fit into one segment any more", claims="C34")
+    lab.step("1000 bytes do not fit into one segment with timestamps", claims="C34")
     connection.send("a" * 988 + "b" * 12)
     stamps = [("NOP", None), ("NOP", None), ("Timestamp", (ANY, ANY))]
     peer.skip_until("PA", seq=989, payload="b" * 12, options=stamps)
@@ -48,5 +48,5 @@ def options_take_room_from_the_data(lab: Lab) -> None:
 
 
 def sizes(peer: Peer) -> list[int]:
-    """How many bytes of data the kernel's segments carry, in order."""
+    """The number of data bytes in each segment of the kernel, in order."""
     return [len(packet["TCP"].payload) for packet in peer.packets()]

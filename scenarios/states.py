@@ -5,52 +5,52 @@ from lab import Lab, scenario
 
 @scenario(section="RFC 9293 3.10.4 LISTEN")
 def a_listener_closes(lab: Lab) -> None:
-    """A listener that closes was alone with itself: nothing is sent, and whoever comes afterwards is refused."""
+    """A listener closes: nothing is sent, and later clients are refused."""
     server = lab.kernel.listen(port=80)
     lab.kernel.expect_state(server, "LISTEN")
     peer = lab.peer(to=server)
 
     lab.step("The server stops listening")
     server.close()
-    lab.settle()  # a segment of the kernel would be one outside of any connection
+    lab.settle()  # any segment of the kernel here is a difference: it belongs to no connection
     lab.kernel.expect_state(server, "CLOSED")
 
-    lab.step("The next client comes to a closed port", claims="C17")
+    lab.step("The next client connects to a closed port", claims="C17")
     peer.send("S")
     peer.expect("RA", seq=0, ack=1)
 
 
 @scenario(section="RFC 9293 3.10.2, 3.10.1 LISTEN")
 def a_listener_cannot_open(lab: Lab) -> None:
-    """In the RFC a listener that has something to send, or connects, sends a SYN itself. No listener of Linux can.
+    """In the RFC a listener can become a client, by SEND or by an active OPEN. A listener of Linux cannot.
 
-    It is the one arrow of the state diagram that Linux does not offer: a listener stays one.
+    It is the one transition of the state diagram that Linux does not offer.
     """
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server, port=90)
 
-    lab.step("SEND: to whom? A listening socket has no other end")
+    lab.step("SEND: a listening socket has no other end, the call fails")
     server.send("hello", error="EPIPE")
     lab.kernel.expect_state(server, "LISTEN")
 
-    lab.step("OPEN, active this time: the socket counts as connected already")
+    lab.step("Active OPEN: the call fails as if the socket were connected already")
     server.connect(to=peer, error="EISCONN")
     lab.settle()
     lab.kernel.expect_state(server, "LISTEN")
 
-    lab.step("It listens as before")
+    lab.step("The socket still listens")
     peer.open()
 
 
 @scenario(section="RFC 9293 3.10.4 SYN-SENT")
 def closed_before_any_answer(lab: Lab) -> None:
-    """A client that changes its mind before anybody has answered leaves without a word."""
+    """A client closes before its SYN is answered: nothing is sent, and the connection is gone."""
     peer = lab.peer(port=80)
     client = lab.kernel.connect(to=peer)
     peer.expect("S", seq=0)
     lab.kernel.expect_state(peer, "SYN-SENT")
 
-    lab.step("close() in SYN-SENT: nothing is sent, nothing is left", claims="C45")
+    lab.step("close() in SYN-SENT: nothing is sent, the connection is gone", claims="C45")
     client.close()
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
@@ -62,9 +62,9 @@ def closed_before_any_answer(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.4 SYN-RECEIVED")
 def closed_before_it_was_open(lab: Lab) -> None:
-    """Two SYNs have crossed, and the application closes at once: the FIN leaves before the connection is open.
+    """Two SYNs have crossed, and the application closes: the FIN is sent before the connection is open.
 
-    Only who has opened actively has a socket to close by then; a server's application gets its own after the handshake.
+    Only a client has a socket to close in SYN-RECEIVED: a server's application gets one after the handshake.
     """
     peer = lab.peer(to=5000, port=80, window_scale=2)
     with lab.crossing():
@@ -74,16 +74,16 @@ def closed_before_it_was_open(lab: Lab) -> None:
     peer.expect("SA", seq=0, ack=1)
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
-    lab.step("close() in SYN-RECEIVED: from there straight to FIN-WAIT-1")
+    lab.step("close() in SYN-RECEIVED: the next state is FIN-WAIT-1")
     client.close()
     peer.expect("FA", seq=1, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
 
-    lab.step("One ACK is for both, SYN and FIN", claims="C19")
+    lab.step("One ACK acknowledges both SYN and FIN", claims="C19")
     peer.send("A", ack=2)
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
 
-    lab.step("The rest is as always", claims="C120")
+    lab.step("The rest is an ordinary close", claims="C120")
     peer.send("FA")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
@@ -91,9 +91,9 @@ def closed_before_it_was_open(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.4 fifth check")
 def open_only_with_data(lab: Lab) -> None:
-    """A server can ask not to hear of a connection before its first data: a bare ACK then changes nothing.
+    """With TCP_DEFER_ACCEPT a connection opens with its first data: a bare third segment changes nothing.
 
-    TCP_DEFER_ACCEPT is for protocols in which the client speaks first. The RFC has no such choice.
+    The option is for protocols in which the client sends first. The RFC has no such option.
     """
     server = lab.kernel.listen(port=80, options={"TCP_DEFER_ACCEPT": 5})
     peer = lab.peer(to=server).syn_received()
@@ -104,7 +104,7 @@ def open_only_with_data(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
     server.accept(error="EAGAIN")
 
-    lab.step("The first data makes it a connection, and can be read at once", claims="C68 C74")
+    lab.step("The first data opens the connection, and can be read at once", claims="C68 C74")
     peer.send("PA", payload="GET /")
     peer.expect("A", seq=1, ack=6)
     lab.kernel.expect_state(peer, "ESTABLISHED")

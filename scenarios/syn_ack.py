@@ -1,4 +1,4 @@
-"""The second segment: what a server's SYN+ACK says, and what of it depends on the client's SYN."""
+"""The second segment: the fields of a server's SYN+ACK, and which of them depend on the client's SYN."""
 
 from lab import ANY, Lab, scenario
 
@@ -7,9 +7,9 @@ NOP, SACK = ("NOP", None), ("SAckOK", b"")
 
 @scenario(section="RFC 9293 3.10.7.2")
 def the_kernel_agrees_by_itself(lab: Lab) -> None:
-    """Nobody asks the application: the kernel answers the SYN, opens the connection and takes data for it.
+    """The application is not asked: the kernel answers the SYN, opens the connection and accepts data for it.
 
-    accept() only fetches a connection that has been open for some time.
+    accept() only returns a connection that is open already.
     """
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
@@ -25,14 +25,14 @@ def the_kernel_agrees_by_itself(lab: Lab) -> None:
     peer.send("PA", payload="is anybody there?")
     peer.expect("A", seq=1, ack=18)
 
-    lab.step("The application comes at last, and finds it all", claims="C47")
+    lab.step("The application accepts the connection, and reads all data", claims="C47")
     server.accept().expect_data("is anybody there?")
     lab.measured("C47", "ESTABLISHED, and 17 bytes acknowledged, before accept()")
 
 
 @scenario(section="RFC 9293 3.4, 3.5 figure 6")
 def it_acknowledges_the_number_of_the_syn(lab: Lab) -> None:
-    """SYN and ACK in one segment. Its acknowledgment number is the SYN's number plus one, wherever on the circle."""
+    """SYN and ACK in one segment. Its acknowledgment number is the SYN's number plus one, modulo 2**32."""
     server = lab.kernel.listen(port=80)
     for iss in (0, 1, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1):
         lab.step(f"x = {iss}: the answer acknowledges {(iss + 1) % 2**32}", claims="C29 C48 C50")
@@ -45,7 +45,7 @@ def it_acknowledges_the_number_of_the_syn(lab: Lab) -> None:
 
 @scenario(section="RFC 3168 6.1.1")
 def it_agrees_to_ecn(lab: Lab) -> None:
-    """A SYN that asks for congestion marks is answered with one of the two bits: agreed. Or with none: not here."""
+    """A SYN that asks for ECN is answered with ECE alone if the kernel agrees, and with neither bit if not."""
     server = lab.kernel.listen(port=80)
 
     lab.step("By default the kernel agrees when it is asked", claims="C48")
@@ -53,12 +53,12 @@ def it_agrees_to_ecn(lab: Lab) -> None:
     peer.send("SEC")
     peer.expect("SAE", seq=0, ack=1)
 
-    lab.step("It does not begin with it", claims="C48")
+    lab.step("If it is not asked, it sets neither bit", claims="C48")
     peer = lab.peer(to=server)
     peer.send("S")
     peer.expect("SA", seq=0, ack=1)
 
-    lab.step("Switched off, it does not agree", claims="C48")
+    lab.step("With tcp_ecn=0 it does not agree", claims="C48")
     lab.kernel.sysctl("net.ipv4.tcp_ecn", 0)
     peer = lab.peer(to=server)
     peer.send("SEC")
@@ -67,21 +67,21 @@ def it_agrees_to_ecn(lab: Lab) -> None:
 
 @scenario(section="RFC 7323 1.3, 2.2, 3.2, RFC 2018 2")
 def options_come_back_only_if_offered(lab: Lab) -> None:
-    """The MSS is always there. Window scale, timestamps and SACK come only if the SYN offered them, each by itself."""
+    """The MSS is always there. Window scale, timestamps and SACK each come only if the SYN offered them."""
     server = lab.kernel.listen(port=80)
     mss, scale = ("MSS", lab.kernel.mss), ("WScale", lab.kernel.window_scale)
 
-    lab.step("A SYN with nothing but its MSS", claims="C52 C53")
+    lab.step("A SYN with only an MSS", claims="C52 C53")
     peer = lab.peer(to=server)
     peer.send("S", options=[("MSS", 1460)])
     peer.expect("SA", options=[mss])
 
-    lab.step("Without any option: the kernel still says its MSS", claims="C51 C53")
+    lab.step("A SYN without any option: the kernel still sends its MSS", claims="C51 C53")
     peer = lab.peer(to=server)
     peer.send("S", options=[])
     peer.expect("SA", options=[mss])
 
-    lab.step("Window scale: the kernel says its own, whatever the peer's is", claims="C52")
+    lab.step("Window scale: the kernel sends its own, whatever the peer's is", claims="C52")
     for shift in (0, 2, 14):
         peer = lab.peer(to=server)
         peer.send("S", options=[("MSS", 1460), NOP, ("WScale", shift)])
@@ -98,7 +98,7 @@ def options_come_back_only_if_offered(lab: Lab) -> None:
     peer.send("S", options=[("MSS", 1460), NOP, NOP, SACK])
     peer.expect("SA", options=[mss, NOP, NOP, SACK])
 
-    lab.step("What the kernel has switched off it does not agree to", claims="C52 C53")
+    lab.step("The kernel does not agree to an option that is switched off", claims="C52 C53")
     for name in ("tcp_window_scaling", "tcp_timestamps", "tcp_sack"):
         lab.kernel.sysctl(f"net.ipv4.{name}", 0)
     peer = lab.peer(to=server, window_scale=2, timestamps=True, sack_permitted=True)
@@ -108,7 +108,7 @@ def options_come_back_only_if_offered(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.1, RFC 7323 2.2")
 def its_window_is_not_scaled(lab: Lab) -> None:
-    """The window is the server's own: half of its buffer, in whole segments, and in bytes though a scale is agreed."""
+    """The window of a SYN+ACK is half of the server's buffer, in whole segments, and not scaled."""
     server = lab.kernel.listen(port=80)
     room = int(lab.kernel.sysctl("net.ipv4.tcp_rmem").split()[1]) // 2
 
@@ -119,14 +119,14 @@ def its_window_is_not_scaled(lab: Lab) -> None:
         peer.send("S", window=offered)
         peer.expect("SA", window=window)
 
-    lab.step("With timestamps each segment has twelve bytes less to carry", claims="C54")
+    lab.step("With timestamps each segment carries twelve bytes less", claims="C54")
     segment = lab.kernel.mss - 12
     peer = lab.peer(to=server, window_scale=7, timestamps=True)
     peer.send("S")
     peer.expect("SA", window=min(room // segment * segment, 65535))
     lab.measured("C54", f"{window} bytes, {room // segment * segment} with timestamps")
 
-    lab.step("The next segment is scaled, so the same room is a much smaller number", claims="C54")
+    lab.step("The window of the next segment is scaled, so the same size is a much smaller number", claims="C54")
     peer.send("A")
     peer.send("PA", payload="x")
     scaled = peer.expect("A", ack=2).window
@@ -136,9 +136,9 @@ def its_window_is_not_scaled(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.10.7.4 first check, RFC 5961 7")
 def a_syn_that_comes_twice(lab: Lab) -> None:
-    """If the SYN+ACK is lost the client sends its SYN again, and the kernel its answer: with the same number.
+    """If the SYN+ACK is lost, the client sends its SYN again, and the kernel its answer with the same number.
 
-    Read to the letter, RFC 9293 answers the second SYN with a bare ACK. And one copy each half second is enough.
+    By its text RFC 9293 answers the second SYN with a bare ACK. Linux answers at most once in half a second.
     """
     lab.kernel.sysctl("net.ipv4.tcp_invalid_ratelimit", 3_600_000)
     server = lab.kernel.listen(port=80)
@@ -146,7 +146,7 @@ def a_syn_that_comes_twice(lab: Lab) -> None:
     peer.send("S")
     first = peer.expect("SA", seq=0, ack=1)
 
-    lab.step("The same SYN once more: the same answer at once", claims="C57")
+    lab.step("The same SYN again: the same answer at once", claims="C57")
     peer.send("S", seq=0)
     second = peer.expect("SA", seq=0, ack=1, options=list(first.options), window=first.window)
     lab.verify("sequence number as it stands on the wire", int(first.seq), int(second.seq))
@@ -156,7 +156,7 @@ def a_syn_that_comes_twice(lab: Lab) -> None:
     peer.send("S", seq=0)
     peer.expect_silence()
 
-    lab.step("The request is still the one that it was", claims="C57")
+    lab.step("The third segment opens the connection", claims="C57")
     peer.send("A", seq=1, ack=1)
     lab.kernel.expect_state(peer, "ESTABLISHED")
     server.accept()

@@ -1,26 +1,26 @@
-"""Three segments to close: the acknowledgement of a FIN may travel with the FIN of the other side.
+"""Three segments to close: the ACK of a FIN may be in the FIN of the other side.
 
-The kernel delays the acknowledgement of a FIN, as that of data. An application that closes within this time makes one
-segment of both.
+The kernel delays the ACK of a FIN, as that of data. If the application closes within this time, one segment carries
+both.
 """
 
 from lab import Connection, Lab, Listener, Peer, scenario
 
 _DELAYED = "TcpExtDelayedACKs"
-"""How many acknowledgements a timer of the kernel has sent."""
+"""The counter of acknowledgements that a timer of the kernel has sent."""
 _LEAST_DELAY_S = 0.030
-"""TCP_ATO_MIN is 40 ms; the kernel counts them in its own ticks, of which the first is nearly over, 10 ms at most."""
+"""TCP_ATO_MIN is 40 ms. The kernel counts in ticks of 10 ms at most, and the first of them may be nearly over."""
 
 
 @scenario(section="RFC 9293 3.8.6.3 SHLD-18")
 def the_ack_of_a_fin_is_delayed(lab: Lab) -> None:
-    """A FIN is acknowledged some 40 ms later, for the application may have something to say that could go along.
+    """A FIN is acknowledged some 40 ms later: the application may send something that carries the ACK.
 
     The state does not wait: CLOSE-WAIT begins when the FIN arrives.
     """
     server = lab.kernel.listen(port=80)
 
-    lab.step("After an exchange of data: the kernel is in CLOSE-WAIT, its ACK still to come", claims="C93 C96")
+    lab.step("After an exchange of data: the kernel is in CLOSE-WAIT, its ACK is not sent yet", claims="C93 C96")
     for attempt in lab.attempts():
         peer, connection = _request(lab, server)
         with attempt.before(_DELAYED):
@@ -30,13 +30,13 @@ def the_ack_of_a_fin_is_delayed(lab: Lab) -> None:
         peer.expect("A", seq=1, ack=9)
     lab.measured("C96", "CLOSE-WAIT before the ACK leaves")
 
-    lab.step("A timer has sent it, not before 40 ms were over", claims="C93")
+    lab.step("A timer sends it, not before 40 ms have passed", claims="C93")
     delay_s = peer.received_at - peer.sent_at
     lab.verify("delayed ACKs since the FIN", 1, attempt.fired)
     lab.verify_between("seconds to the ACK of the FIN", _LEAST_DELAY_S, delay_s, 10.0)
     lab.measured("C93", f"after data: {delay_s * 1000:.0f} ms")
 
-    lab.step("Without any data before, the same timer runs out with the next tick of the kernel's clock", claims="C93")
+    lab.step("Without any data before, the same timer expires with the next tick of the kernel's clock", claims="C93")
     fresh = lab.peer(to=server)
     fresh.open()
     before = lab.kernel.counter(_DELAYED)
@@ -48,7 +48,7 @@ def the_ack_of_a_fin_is_delayed(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6, 3.8.6.3")
 def closing_at_once_saves_a_segment(lab: Lab) -> None:
-    """An application that closes as soon as it reads the end: its FIN is also the acknowledgement. Three segments.
+    """An application closes as soon as it reads the end: its FIN is also the acknowledgement. Three segments.
 
     No setting is needed for that; the article says that the two cannot be merged.
     """
@@ -75,13 +75,13 @@ def closing_at_once_saves_a_segment(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6, 3.8.6.3; tcp(7) TCP_QUICKACK")
 def quick_ack_makes_four(lab: Lab) -> None:
-    """TCP_QUICKACK makes the kernel acknowledge at once, if the application asks when it has read to the end.
+    """TCP_QUICKACK makes the kernel acknowledge a FIN at once, if it is set after the end was read.
 
-    Asked for before the FIN comes it is forgotten: a FIN always makes the kernel wait.
+    Set before the FIN arrives it has no effect: a FIN always makes the kernel delay its ACK.
     """
     server = lab.kernel.listen(port=80)
 
-    lab.step("Asked for before: the ACK is still delayed, and goes with the kernel's own FIN", claims="C107")
+    lab.step("Set before the FIN: the ACK is still delayed, and sent with the kernel's own FIN", claims="C107")
     for attempt in lab.attempts():
         peer, connection = _request(lab, server)
         with attempt.before(_DELAYED):
@@ -95,7 +95,7 @@ def quick_ack_makes_four(lab: Lab) -> None:
     _last_two_segments(lab, peer)
     lab.measured("C107", "TCP_QUICKACK=1 before the FIN: one FA for both")
 
-    lab.step("Asked for behind the last byte: the ACK leaves with the call, and no timer has sent it", claims="C107")
+    lab.step("Set after the end was read: the call sends the ACK, and not a timer", claims="C107")
     for attempt in lab.attempts():
         peer, connection = _request(lab, server)
         with attempt.before(_DELAYED):
@@ -112,7 +112,7 @@ def quick_ack_makes_four(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6, figure 5 note 2")
 def the_peer_saves_a_segment(lab: Lab) -> None:
-    """The other way round: the peer's FIN also acknowledges the kernel's, which goes straight on to TIME-WAIT."""
+    """The kernel closes first: the peer's FIN also acknowledges the kernel's FIN. The next state is TIME-WAIT."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
@@ -135,25 +135,25 @@ def the_peer_saves_a_segment(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6")
 def data_makes_four(lab: Lab) -> None:
-    """What the server has still to send stands between its ACK and its FIN: that is what the fourth segment is for."""
+    """Data that the server still has to send comes between its ACK and its FIN: so there are four segments."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     connection = peer.open()
 
-    lab.step("A request and its end in one segment, and its acknowledgement", claims="C94 C95 C96 C124")
+    lab.step("A request and the FIN in one segment, and the ACK of both", claims="C94 C95 C96 C124")
     peer.send("FPA", payload="request")
     peer.expect("A", seq=1, ack=9)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
     connection.expect_data("request")
     connection.expect_eof()
 
-    lab.step("The answer: with a FIN in place of the ACK it would have been lost", claims="C98 C124 C127")
+    lab.step("The answer: after a FIN in place of the ACK it could not have been sent", claims="C98 C124 C127")
     connection.send("reply")
     peer.expect("PA", seq=1, ack=9, payload="reply")
     peer.send("A")
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
 
-    lab.step("The FIN comes behind it", claims="C102 C103 C124")
+    lab.step("The FIN follows the answer", claims="C102 C103 C124")
     connection.close()
     peer.expect("FA", seq=6, ack=9)
     lab.kernel.expect_state(peer, "LAST-ACK")

@@ -1,4 +1,4 @@
-"""TIME-WAIT: who closed first remembers the connection for a while, to keep what is left of it out of the next one."""
+"""TIME-WAIT: the side that closed first keeps the connection for a while, against old segments in a new one."""
 
 from dataclasses import dataclass
 
@@ -8,28 +8,28 @@ from lab.tcp.segment import Segment
 from lab.wire.faults import lost
 
 _BEYOND_THE_OLD = 65537
-"""A window without scale, and two: where the new numbers begin behind the old (Linux's choice)."""
+"""The largest window without scale, plus two: the distance from the old numbers to the new (Linux's choice)."""
 _CLOCK_S = 64e-9
-"""Otherwise, as for every connection, the ISS is a secret plus a clock of 64 ns."""
+"""The tick of the clock that any other ISS follows, in seconds."""
 
 
 @scenario(section="RFC 9293 3.6.1 MAY-2, 3.10.7.4 fourth")
 def a_new_syn_with_a_higher_number(lab: Lab) -> None:
-    """A SYN numbered above all that came before is no old one: the kernel lets TIME-WAIT go and opens at once.
+    """A SYN with a number above all earlier ones is not an old one: the kernel ends TIME-WAIT and opens at once.
 
-    Its own numbers begin far enough above the old ones that nothing left over can be taken for new.
+    Its own numbers begin so far above the old ones that no old segment can be taken for a new one.
     """
     server = lab.kernel.listen(port=80)
     old = _time_wait(lab, server)
     peer = old.peer
 
-    lab.step("The new connection of the same four numbers: its SYN lies above the old FIN", claims="C111")
+    lab.step("A new connection of the same addresses and ports: its SYN has a number above the old FIN", claims="C111")
     peer.send("S", seq=3)
     beyond = _expect_numbers_above(lab, old, ack=4)
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
     lab.measured("C111", f"new ISS = old SND.NXT + {beyond}")
 
-    lab.step("It is a connection like any other", claims="C111")
+    lab.step("The connection carries data as any other", claims="C111")
     peer.send("A")
     lab.kernel.expect_state(peer, "ESTABLISHED")
     peer.send("PA", payload="hello")
@@ -39,10 +39,10 @@ def a_new_syn_with_a_higher_number(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1, 3.10.7.3; RFC 6191 2")
 def a_new_syn_with_a_lower_number(lab: Lab) -> None:
-    """A SYN with a number that was used already may be an old one: it is refused, but not for long.
+    """A SYN with a number that was used already may be an old one: it is refused at first.
 
-    RFC 6191 would drop it in silence. Linux answers with its last ACK; a host that knows nothing of it resets, and that
-    clears the way for the SYN when it comes again.
+    RFC 6191 would drop it in silence. Linux answers with its last ACK; a host without the old connection answers that
+    with a reset, and its next SYN opens the connection.
     """
     server = lab.kernel.listen(port=80)
     peer = _time_wait(lab, server).peer
@@ -53,14 +53,12 @@ def a_new_syn_with_a_lower_number(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "TIME-WAIT")
     lab.measured("C111", "a SYN with a lower number: A")
 
-    lab.step(
-        "The host that wants to connect has sent nothing yet that could be acknowledged: reset", claims="C111 C116"
-    )
+    lab.step("The connecting host has sent nothing yet that could be acknowledged: reset", claims="C111 C116")
     peer.send("R", seq=2)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("The SYN comes again, to a kernel that has forgotten the old connection", claims="C111")
+    lab.step("The SYN is sent again: the kernel has no old connection any more", claims="C111")
     peer.send("S", seq=2)
     peer.expect("SA", ack=3)
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
@@ -68,7 +66,7 @@ def a_new_syn_with_a_lower_number(lab: Lab) -> None:
 
 @scenario(section="RFC 6191 2; RFC 7323 5.3")
 def timestamps_tell_old_from_new(lab: Lab) -> None:
-    """With timestamps the younger SYN is known by its clock, whatever its number. An older clock is never believed."""
+    """With timestamps a newer SYN is accepted, whatever its sequence number, and an older one is refused."""
     server = lab.kernel.listen(port=80)
 
     lab.step("A lower number and a newer timestamp: accepted", claims="C111")
@@ -102,7 +100,7 @@ def timestamps_tell_old_from_new(lab: Lab) -> None:
     old.peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(old.peer, "TIME-WAIT")
 
-    lab.step("Linux asks for timestamps on both: a first one on the new SYN alone does not count", claims="C111")
+    lab.step("Linux needs timestamps on both connections: one on the new SYN alone does not count", claims="C111")
     old = _time_wait(lab, server)
     old.peer.send("S", seq=-5000, options=_syn_options(1))
     old.peer.expect("A", seq=2, ack=2)
@@ -111,9 +109,9 @@ def timestamps_tell_old_from_new(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1 MAY-2; 3.10.7.4 second")
 def what_becomes_of_the_shortened_wait(lab: Lab) -> None:
-    """TIME-WAIT gives way only to a listener, and does not come back if nothing comes of the new connection.
+    """A SYN ends TIME-WAIT only if a program listens. TIME-WAIT does not return if the new connection fails.
 
-    RFC 9293 wants to return to TIME-WAIT if the SYN turns out to be an old duplicate. Linux has let it go by then.
+    RFC 9293 returns to TIME-WAIT if the SYN turns out to be an old duplicate. Linux has dropped it by then.
     """
     server = lab.kernel.listen(port=80)
 
@@ -125,7 +123,7 @@ def what_becomes_of_the_shortened_wait(lab: Lab) -> None:
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.step("Nobody listens any more: the SYN is answered from TIME-WAIT, which goes on", claims="C111")
+    lab.step("No program listens any more: the SYN is answered from TIME-WAIT, which goes on", claims="C111")
     peer = _time_wait(lab, server).peer
     server.close()
     peer.send("S", seq=500)
@@ -135,7 +133,7 @@ def what_becomes_of_the_shortened_wait(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1, 3.10.7.4 eighth")
 def the_last_ack_may_be_lost_again_and_again(lab: Lab) -> None:
-    """TIME-WAIT cannot make the last ACK arrive. It can send it again, each time that the FIN comes again."""
+    """In TIME-WAIT the kernel sends the last ACK again, each time that the FIN is sent again."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     peer.open()
@@ -149,7 +147,7 @@ def the_last_ack_may_be_lost_again_and_again(lab: Lab) -> None:
     lab.verify("the peer's state", "LAST-ACK", str(peer.state))
     lab.kernel.expect_state(peer, "TIME-WAIT")
 
-    lab.step("The third arrives: it was worth waiting", claims="C114 C115")
+    lab.step("The third ACK arrives", claims="C114 C115")
     lab.disturb(1)
     peer.send("FA", seq=1)
     peer.expect("A", seq=2, ack=2)
@@ -160,22 +158,20 @@ def the_last_ack_may_be_lost_again_and_again(lab: Lab) -> None:
 
 @scenario(section="RFC 9293 3.6.1", sysctls={"net.ipv4.tcp_max_tw_buckets": 0})
 def without_time_wait(lab: Lab) -> None:
-    """What TIME-WAIT is for shows when there is none: the FIN that comes again finds nobody, and is reset."""
+    """Without TIME-WAIT a FIN that is sent again belongs to no connection, and is answered with a reset."""
     server = lab.kernel.listen(port=80)
     peer = lab.peer(to=server)
     peer.open()
     peer.fin_wait_2()
 
-    lab.step(
-        "The kernel may keep no connection in TIME-WAIT: with its last ACK it forgets this one", claims="C113 C115"
-    )
+    lab.step("The kernel may keep no connection in TIME-WAIT: after its last ACK this one is gone", claims="C113 C115")
     peer.send("FA")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "CLOSED")
     lab.verify("connections that should have waited", 1, lab.kernel.counter("TcpExtTCPTimeWaitOverflow"))
     lab.measured("C113", "with tcp_max_tw_buckets = 0 no TIME-WAIT")
 
-    lab.step("Had that ACK been lost: an orderly close ends in an error for the peer's application", claims="C115")
+    lab.step("If that ACK was lost, an orderly close ends in an error for the peer's application", claims="C115")
     peer.send("FA", seq=1)
     peer.expect("R", seq=2)
     lab.measured("C115", "without TIME-WAIT: R")
@@ -183,7 +179,7 @@ def without_time_wait(lab: Lab) -> None:
 
 @scenario(section="RFC 1337 2, 3; RFC 9293 3.10.7.4 second", sysctls={"net.ipv4.tcp_rfc1337": 0})
 def assassination(lab: Lab) -> None:
-    """An old duplicate can kill TIME-WAIT: the kernel answers it, and the other side, which has closed, resets that."""
+    """An old duplicate can end TIME-WAIT: the kernel answers it, and the closed other side resets the answer."""
     server = lab.kernel.listen(port=80)
     peer = _time_wait(lab, server).peer
 
@@ -193,12 +189,12 @@ def assassination(lab: Lab) -> None:
     peer.expect_silence()
     lab.kernel.expect_state(peer, "TIME-WAIT")
 
-    lab.step("Old data, late: the kernel says once more what it has", claims="C116")
+    lab.step("Old data arrives late: the kernel sends its last ACK again", claims="C116")
     peer.send("PA", seq=1, ack=2, payload="x")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
 
-    lab.step("The peer knows of no connection: its reset has exactly the next number, and ends the wait", claims="C116")
+    lab.step("The peer has no connection: its reset has exactly the next number, and ends TIME-WAIT", claims="C116")
     peer.send("R", seq=2)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
@@ -211,7 +207,7 @@ def assassination_prevented(lab: Lab) -> None:
     server = lab.kernel.listen(port=80)
     peer = _time_wait(lab, server).peer
 
-    lab.step("The reset that would have ended the wait", claims="C116")
+    lab.step("The reset that would have ended TIME-WAIT", claims="C116")
     peer.send("R", seq=2)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "TIME-WAIT")
@@ -237,7 +233,7 @@ class _Old:
     def recent(self) -> int:
         """The last timestamp that the kernel has seen."""
         stamp = timestamp(self.last.options)
-        assert stamp is not None  # the standing rules see to it
+        assert stamp is not None  # the standing rules make sure of it
         return stamp[1]
 
 
@@ -253,9 +249,9 @@ def _time_wait(lab: Lab, server: Listener, *, timestamps: bool = False) -> _Old:
 
 
 def _expect_numbers_above(lab: Lab, old: _Old, ack: int) -> int:
-    """A SYN+ACK whose ISS lies above the old connection's last number; by how much.
+    """Expect a SYN+ACK whose ISS is above the old connection's last number; return the distance.
 
-    Linux before 6.10 mislaid its choice on the way to the listener (commit 41eecbd712b7), so that the clock decided.
+    Linux before 6.10 lost its choice on the way to the listener (commit 41eecbd712b7): there the clock decides.
     """
     answer = old.peer.expect("SA", ack=ack)
     beyond = answer.seq - old.last.seq

@@ -1,4 +1,4 @@
-"""The `lab` command: the only place that prints and exits. A module here is a command, or what several of them share.
+"""The `lab` command, the only place that prints and exits. Each module is a command, or is shared by several.
 
 Exit codes: 0 the kernel did as documented, 1 it did not, 2 wrong usage, 3 the lab could not run.
 """
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import lab
-from lab.cli.exits import ending_at_once
+from lab.cli.exits import immediate_exit
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, shell, up
@@ -24,19 +24,19 @@ from lab.cli.views import claims, coverage, diff, report, show
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    rich_markup_mode=None,  # drawing help with rich takes longer than everything else in it
+    rich_markup_mode=None,  # rich takes longer to draw the help than all the rest
     pretty_exceptions_enable=False,
     help="Open and close real TCP connections with the Linux kernel, and check every segment and every state.",
 )
 
 
 def main() -> None:
-    """The entry point."""
+    """Entry point of the `lab` command."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed, as by 2>&-
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for as long as we are
-    gc.disable()  # nothing that is imported becomes garbage; `run` switches the collector on when all of it is there
-    with ending_at_once():
+        if getattr(sys, name) is None:  # closed, for example by 2>&-
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # open until the process ends
+    gc.disable()  # imports create no garbage; `run` switches the collector on after them
+    with immediate_exit():
         app(prog_name="lab")
 
 

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and whether it waits for what still runs."""
+"""Exit codes of commands, and exits with or without waiting for running scenarios."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import NoReturn
 import typer
 
 DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
-"""The kernel did not do as documented, wrong usage, the lab could not run, Ctrl-C, nobody reads the output any more."""
+"""Exit codes: the kernel differs, wrong usage, the lab cannot run, Ctrl-C, the reader of the output is gone."""
 
 
 def leave(code: int, at_once: bool = False) -> NoReturn:
-    """Exit. `at_once` does not wait for scenarios still running: all they hold are descriptors, which end with us."""
-    # Of a full disk: what could not be written was said, or is told by the code.
+    """Exit. `at_once` does not wait for running scenarios: they hold only descriptors, which the process closes."""
+    # A full disk: the message or the exit code has reported it already.
     with suppress(OSError) if at_once else nullcontext():
         sys.stdout.flush()
         sys.stderr.flush()
@@ -28,28 +28,28 @@ def leave(code: int, at_once: bool = False) -> NoReturn:
 
 
 @contextmanager
-def ending_at_once() -> Iterator[None]:
-    """For a whole command: it ends without waiting for scenarios still running, or taking apart what it has loaded."""
+def immediate_exit() -> Iterator[None]:
+    """Context of a whole command. At its end the process exits without waiting for scenarios or freeing objects."""
     code, stdout = 0, sys.stdout
     try:
         try:
             yield
         except SystemExit as ended:
-            if sys.stdout is not stdout:  # what click does about a broken pipe, before it exits with 1
+            if sys.stdout is not stdout:  # click replaces stdout after a broken pipe, and exits with 1
                 os._exit(READER_GONE)
             code = ended.code if isinstance(ended.code, int) else USAGE if ended.code else 0
         if not code:
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader closed the pipe
         os._exit(READER_GONE)
     except MemoryError:
         try:
             cannot_run("it has run out of memory", "allow it more: ulimit -v shows a limit")
-        finally:  # there is too little memory for the message
+        finally:  # even without memory for the message
             os._exit(CANNOT_RUN)
-    except Exception as mistake:  # noqa: BLE001  # in the lab, which says nothing about the kernel
+    except Exception as mistake:  # noqa: BLE001  # a mistake in the lab, no verdict on the kernel
         if isinstance(mistake, OSError) and mistake.errno == errno.ENOSPC:
-            cannot_run("there is no room for what it writes", "make room, or write it to where there is some")
+            cannot_run("no space is left on the device", "free some space, or write elsewhere")
         with suppress(OSError):
             traceback.print_exc()
         leave(CANNOT_RUN, at_once=True)
@@ -57,13 +57,13 @@ def ending_at_once() -> Iterator[None]:
 
 
 def cannot_run(why: str, remedy: str) -> NoReturn:
-    """End: the lab cannot run here, and what would help."""
+    """Print why the lab cannot run here and what would help, and exit with 3."""
     print(f"the lab cannot run here: {why}\n{remedy}", file=sys.stderr)
     leave(CANNOT_RUN, at_once=True)
 
 
 def wrong_usage(what: str, code: int = USAGE) -> NoReturn:
-    """End: what was asked for cannot be."""
+    """Print what is wrong with the request, and exit."""
     from lab.report.screen import printable_lines
 
     for line in printable_lines(what):

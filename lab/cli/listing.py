@@ -1,4 +1,4 @@
-"""`lab list` and `lab doctor`: what there is to run, and whether it can be run here."""
+"""`lab list` and `lab doctor`: the scenarios, and the requirements of this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.cli.options import AsJson, Patterns
 
 
 def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> None:
-    """List the scenarios, and what each of them shows."""
+    """List the scenarios with their titles."""
     from lab.author import registry
     from lab.cli.printer import Printer
     from lab.report.screen import json_text, printable
@@ -37,7 +37,7 @@ def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> Non
 
 
 def doctor() -> None:
-    """Say whether everything is here that the lab needs, and how to get what is missing."""
+    """Check whether this machine has what the lab needs, and how to get what is missing."""
     from lab.host.doctor import examine
 
     findings = list(examine())

@@ -1,4 +1,4 @@
-"""`lab mutate`: a kernel that lies, once for every check; a check that does not notice is a defect of the check."""
+"""`lab mutate`: one altered reading of the kernel (a mutation) at a time; a check must catch one of its own."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from lab.mutate.mutant import Position
 
 _PER_CPU = 3
-"""Processes: much of their time goes by while a scenario waits for what the kernel is made not to say."""
+"""Processes for each CPU: they mostly wait for segments that a mutation suppresses."""
 
 
 def mutate(
     patterns: Patterns = None,
     *,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what survives, and the figures.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the survivors, and the totals.")] = False,
     ipv6: IPv6 = False,
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - is standard output.")
     ] = None,
 ) -> None:
-    """Show for every check which lie of the kernel turns it red; exit code 1 when one survives them all."""
+    """Show which altered packet or value each check catches. Exit code 1 when a check catches none."""
     from lab.author import registry
     from lab.cli.printer import Printer
     from lab.cli.saved_runs import write_json
@@ -49,17 +49,17 @@ def mutate(
         leave(CANNOT_RUN if found.broken else USAGE)
     stream = sys.stderr if json_file == "-" else sys.stdout
     names = [each.id for each in found.scenarios]
-    lacking = None
+    missing = None
     try:
         ensure_privileges()
-        tell = partial(_tell, stream, quiet=quiet)
-        reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, tell)
-    except MachineError as missing:
-        lacking = missing.why, missing.remedy
-    gc.collect()  # the pool, whose semaphores would outlive an exit at once
-    if lacking is not None:
-        cannot_run(*lacking)
-    survivors = _tell_all(stream, reports, rules, whole=not patterns)
+        on_report = partial(_print_report, stream, quiet=quiet)
+        reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, on_report)
+    except MachineError as error:
+        missing = error.why, error.remedy
+    gc.collect()  # frees the pool: its semaphores would outlive an immediate exit
+    if missing is not None:
+        cannot_run(*missing)
+    survivors = _print_summary(stream, reports, rules, whole=not patterns)
     print(f"in {time.monotonic() - began:.0f} s", file=stream)
     if json_file:
         write_json(json_file, {"scenarios": reports, "rules": rules}, indent=1)
@@ -67,15 +67,15 @@ def mutate(
 
 
 def _in_processes(
-    names: list[str], patterns: list[str], family: int, tell: Callable[[dict[str, Any]], None]
+    names: list[str], patterns: list[str], family: int, on_report: Callable[[dict[str, Any]], None]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """What each scenario's checks noticed, and what broke the rules; processes, as threads would take turns."""
+    """The report of each scenario, and the mutation that broke each rule; in processes, as threads share one CPU."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(_PER_CPU * (os.cpu_count() or 1), _begin, (patterns, family)) as pool:
+    with context.Pool(_PER_CPU * (os.cpu_count() or 1), _initialize_worker, (patterns, family)) as pool:
         reports = []
         for report in pool.imap_unordered(_attack, names):
             reports.append(report)
-            tell(report)
+            on_report(report)
         reports.sort(key=lambda each: names.index(each["scenario"]))
         firsts: dict[str, tuple[str, Position]] = {}
         for each in reports:
@@ -92,7 +92,7 @@ def _in_processes(
 _worker: dict[str, Any] = {}
 
 
-def _begin(patterns: list[str], family: int) -> None:
+def _initialize_worker(patterns: list[str], family: int) -> None:
     from lab.author import registry
     from lab.author.runner import Runner, settle_garbage_collector
 
@@ -103,7 +103,7 @@ def _begin(patterns: list[str], family: int) -> None:
 
 
 def _prepared(name: str) -> tuple[Runner, Runnable, int]:
-    """What runs a scenario, the scenario, and the address family: its first where it has not the one asked for."""
+    """The runner, the scenario, and its address family: the requested one, or else the first that it has."""
     scenario, family = _worker["scenarios"][name], _worker["family"]
     return _worker["runner"], scenario, family if family in scenario.families else scenario.families[0]
 
@@ -142,8 +142,8 @@ def _attack_rules(job: tuple[str, Position]) -> dict[str, str]:
     return survey.attack_rules(*_prepared(name), frame)
 
 
-def _tell(stream: TextIO, report: dict[str, Any], *, quiet: bool) -> None:
-    """Each check of a scenario with what killed it."""
+def _print_report(stream: TextIO, report: dict[str, Any], *, quiet: bool) -> None:
+    """Print each check of a scenario with the mutation that it caught."""
     head = f"{report['scenario']}  {report['family']}"
     shown = [check for check in report["checks"] if not (quiet and check["killed_by"])]
     if report["outcome"] != "pass":
@@ -152,18 +152,18 @@ def _tell(stream: TextIO, report: dict[str, Any], *, quiet: bool) -> None:
         print(head, file=stream)
     for check in shown:
         place = f":{check['line']}" if check["line"] else ""
-        told = check["killed_by"] or f"SURVIVED {check['lies']} lies"
-        print(f"  {place:>5}  {check['subject'][:44]:<44}  {told}", file=stream)
+        killed_by = check["killed_by"] or f"SURVIVED {check['lies']} mutations"
+        print(f"  {place:>5}  {check['subject'][:44]:<44}  {killed_by}", file=stream)
     stream.flush()
 
 
-def _tell_all(stream: TextIO, reports: list[dict[str, Any]], rules: dict[str, str], *, whole: bool) -> int:
-    """Print the figures. How many survived: checks, scenarios that do not pass, claims; of a whole run rules, too."""
+def _print_summary(stream: TextIO, reports: list[dict[str, Any]], rules: dict[str, str], *, whole: bool) -> int:
+    """Print totals. Returns the number of survivors: checks, failed scenarios, claims, and in a whole run rules."""
     checks = [check for report in reports for check in report["checks"]]
     survived = [check for check in checks if not check["killed_by"]]
     failed = [report for report in reports if report["outcome"] not in ("pass", "skip")]
-    unbroken = [name for name, lie in rules.items() if not lie]
-    # A verdict on a claim changes where a check of a step that names it was killed.
+    unbroken = [name for name, mutation in rules.items() if not mutation]
+    # A claim's verdict changes if a check was killed in a step that names the claim.
     claims = dict.fromkeys(claim for check in checks for claim in check["claims"])
     changed = {claim for check in checks if check["killed_by"] for claim in check["claims"]}
     unchanged = [claim for claim in claims if claim not in changed]
@@ -177,7 +177,7 @@ def _tell_all(stream: TextIO, reports: list[dict[str, Any]], rules: dict[str, st
     if not whole:
         return survivors
     for name in unbroken:
-        print(f"no lie broke the rule {name}", file=stream)
+        print(f"no mutation broke the rule {name}", file=stream)
     for name in unchanged:
-        print(f"no lie changed the verdict on {name}", file=stream)
+        print(f"no mutation changed the verdict on {name}", file=stream)
     return survivors + len(unbroken)

@@ -1,4 +1,4 @@
-"""The arguments and options that more than one command takes."""
+"""Arguments and options shared by several commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 class Language(Enum):
-    """What texts are shown in."""
+    """Language of the texts."""
 
     EN = "en"
     ZH = "zh"
@@ -22,23 +22,23 @@ Patterns = Annotated[
 ]
 IPv4 = Annotated[bool, typer.Option("-4", help="IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", help="IPv6 only.")]
-Full = Annotated[bool, typer.Option("--full", help="Let every timer run its whole length: some three minutes.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also each standing rule and each frame's bytes.")]
+Full = Annotated[bool, typer.Option("--full", help="Let every timer run its full length: about three minutes.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also each standing rule and the bytes of each frame.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Sentences instead of drawings, for a screen reader.")]
 Saved = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[RUN] [SCENARIO]...",
-        help="A saved run, by folder or file (else the newest below out/), and scenarios of it, by part of the id.",
+        help="A saved run, by folder or file (default: the newest below out/), and part of the ids of scenarios in it.",
     ),
 ]
 From = Annotated[
     Path | None,
-    typer.Option("--from", metavar="RUN", help="Look at a saved run (its folder or file), instead of running now."),
+    typer.Option("--from", metavar="RUN", help="Use a saved run (its folder or file) instead of running now."),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--sysctl", metavar="NAME=VALUE", help="A setting for every scenario without an own value for it."),
+    typer.Option("--sysctl", metavar="NAME=VALUE", help="A setting for every scenario that does not set it."),
 ]
 NewFolder = Annotated[
     Path | None,
@@ -50,5 +50,5 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def families(ipv4: bool, ipv6: bool) -> list[int]:
-    """The address families that were asked for; both when neither was named."""
+    """The requested address families; both when none is requested."""
     return [family for family, only in ((4, ipv4), (6, ipv6)) if only or ipv4 == ipv6]

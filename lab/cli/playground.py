@@ -1,4 +1,4 @@
-"""`lab up`, `lab down` and `lab shell`: a lab that stays, for other tools or a Python prompt to use."""
+"""`lab up`, `lab down` and `lab shell`: a lab that stays, for other tools or for a Python prompt."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 _WELCOME = """{where}
-  lab      the words of a scenario: lab.peer(...), lab.step("..."), lab.verify(...)
-  kernel   the kernel: kernel.listen(81), kernel.connect(to=...), kernel.expect_state(peer, "ESTABLISHED")
+  lab      the scenario API: lab.peer(...), lab.step("..."), lab.verify(...)
+  kernel   its kernel: kernel.listen(81), kernel.connect(to=...), kernel.expect_state(peer, "ESTABLISHED")
   server   a listener on port {port}: server.accept()
-  peer     the user-space end, towards it: peer.send("S"), peer.expect("SA"), peer.open(), peer.state
-scenarios/README.md has all the words. Leave with Ctrl-D.
+  peer     the user-space endpoint towards it: peer.send("S"), peer.expect("SA"), peer.open(), peer.state
+scenarios/README.md lists the whole API. Leave with Ctrl-D.
 """
 _PORT = 80
 
 
 def up() -> None:
-    """Make two namespaces with names, wired like a scenario's, to be entered with ip, tcpdump and ss."""
+    """Make two named namespaces, wired as for a scenario, to use with ip, tcpdump and ss."""
     from lab.host import playground
     from lab.host.errors import MachineError
 
@@ -40,33 +40,33 @@ def up() -> None:
         cannot_run(missing.why, missing.remedy)
     four, six = playground.ADDRESSES
     print(f"{playground.KERNEL:<11} the kernel under test: {four.kernel} and {six.kernel} on kernel0")
-    print(f"{playground.PEER:<11} the other end: peer0, whose {four.peer} and {six.peer} nobody owns but `lab shell`")
-    print("\nlook at them from another terminal:")
+    print(f"{playground.PEER:<11} the other end: peer0; only `lab shell` uses {four.peer} and {six.peer}")
+    print("\ninspect them from another terminal:")
     for name, command in (
         (playground.KERNEL, "ss -tano"),
         (playground.KERNEL, "nc -l 8000"),
         (playground.PEER, "tcpdump -nSi peer0"),
     ):
         print(f"  sudo ip netns exec {name} {command}")
-    print("speak TCP to it:   sudo scripts/lab shell\nremove it:         sudo scripts/lab down")
+    print("send TCP to it:    sudo scripts/lab shell\nremove it:         sudo scripts/lab down")
 
 
 def down() -> None:
-    """Remove what `lab up` has made, and nothing else."""
+    """Remove the namespaces that `lab up` made, and nothing else."""
     from lab.host import playground
 
     gone, foreign = playground.down()
     for name in gone:
         print(f"removed {name}")
     for name in foreign:
-        print(f"{name} was not made by the lab, and stays")
+        print(f"{name} was not made by the lab and is kept")
     if not gone and not foreign:
         print("there is no playground")
     leave(CANNOT_RUN if foreign else 0)
 
 
 def shell(*, ipv6: IPv6 = False) -> None:
-    """Type a scenario line by line: in the namespaces of `lab up` where they are up, else in new ones."""
+    """Type a scenario line by line, in the namespaces of `lab up` if they exist, else in new ones."""
     from lab.author.lab import Lab
     from lab.host import playground
     from lab.host.errors import MachineError
@@ -74,29 +74,29 @@ def shell(*, ipv6: IPv6 = False) -> None:
 
     try:
         ensure_privileges()
-        here = playground.is_up()
-        network = playground.attach() if here else None
+        is_up = playground.is_up()
+        network = playground.attach() if is_up else None
         with Lab(6 if ipv6 else 4, network=network) as opened:
-            where = "In the namespaces of `lab up`:" if here else "In two new namespaces:"
-            _converse(opened, where)
+            where = "In the namespaces of `lab up`:" if is_up else "In two new namespaces:"
+            _interact(opened, where)
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
     leave(0)
 
 
-def _converse(lab: Lab, where: str) -> None:
+def _interact(lab: Lab, where: str) -> None:
     from lab.record.expectation import ANY
 
     server = lab.kernel.listen(port=_PORT, options={"SO_REUSEADDR": 1})
     names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY}
     console = _Console(lab, names)
     print(_WELCOME.format(where=where, port=_PORT))
-    with _while_waiting(console.catch_up):
+    with _input_hook(console.catch_up):
         console.interact(banner="", exitmsg="")
 
 
 class _Console(code.InteractiveConsole):
-    """Shows behind each line what passed on the wire, and says what differs as a run of the lab does."""
+    """Python prompt that prints the new rungs of the ladder after each line, and differences as a run prints them."""
 
     def __init__(self, lab: Lab, names: dict[str, Any]) -> None:
         super().__init__(names)
@@ -104,12 +104,12 @@ class _Console(code.InteractiveConsole):
         self._shown = 0
 
     def runcode(self, code: CodeType) -> None:
-        """Run what was typed, then show what it led to."""
+        """Run the typed code, then print the new rungs."""
         super().runcode(code)
         self.catch_up()
 
     def catch_up(self) -> bool:
-        """Take what has arrived and show it; whether there was anything."""
+        """Process received frames and print the new rungs; True if there were any."""
         from lab.cli.printer import screen_of
         from lab.report.ladder import ladder_of
         from lab.report.ladder_model import Ladder
@@ -121,14 +121,14 @@ class _Console(code.InteractiveConsole):
         except KernelDiffers:
             self.showtraceback()
         ladder = ladder_of(self._lab.recording)
-        fresh, said_before = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown > 0
+        fresh, had_heading = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown > 0
         self._shown = len(ladder.rungs)
         if fresh.rungs:
-            print("\n".join(list(ladder_lines(fresh, screen_of(sys.stdout)))[said_before:]))
+            print("\n".join(list(ladder_lines(fresh, screen_of(sys.stdout)))[had_heading:]))
         return bool(fresh.rungs)
 
     def showtraceback(self) -> None:
-        """A difference as its message, a mistake in a word as a line; everything else as Python does."""
+        """Print a difference as a run does, a scenario mistake as a line, and any other error as Python does."""
         from lab.report.verdicts import what_differs
         from lab.session.errors import KernelDiffers, ScenarioError
 
@@ -144,9 +144,9 @@ class _Console(code.InteractiveConsole):
 
 
 @contextmanager
-def _while_waiting(idle: Callable[[], bool]) -> Iterator[None]:
-    """Call a function ten times a second while the interpreter waits for a line to be typed (PyOS_InputHook)."""
-    import readline  # noqa: F401  # it is what calls the hook, and gives the prompt a history
+def _input_hook(idle: Callable[[], bool]) -> Iterator[None]:
+    """Call a function ten times a second while Python waits for a typed line (PyOS_InputHook)."""
+    import readline  # noqa: F401  # calls the hook, and gives the prompt a history
 
     def hook() -> int:
         if idle():

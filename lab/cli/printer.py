@@ -1,6 +1,6 @@
-"""Prints the results of a run as they come, and between them which scenarios wait for which timers.
+"""Output of a run: results as they arrive, and progress lines about scenarios that wait for timers.
 
-As wide and as colourful as the stream's reader can see.
+Width, characters and colours depend on the stream.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from lab.report.screen import Screen
 
 _SOON_S = 2.0
-"""Shorter waits are not shown."""
+"""Shorter waits are not shown, in seconds."""
 _LONG_S = 30.0
-"""Without a terminal nothing is printed before; an ordinary run is over by then."""
-_MOST_ROWS = 12
+"""Time before the one progress line of a stream that is no terminal, in seconds; most runs end earlier."""
+_MAX_ROWS = 12
 _OTHER_LINES = 4
 _OTHER_COLUMNS = 26
-_LEAST_NAME = 20
+_MIN_NAME = 20
 
 
 class Printer:
-    """Prints what `lab run` and similar commands say, on one stream."""
+    """Output of `lab run` and similar commands on one stream."""
 
     def __init__(
         self, stream: TextIO, quiet: bool = False, verbose: bool = False, plain: bool = False, everything: bool = False
@@ -47,7 +47,7 @@ class Printer:
         self.progress = Progress(sys.stderr, plain)
 
     def result(self, result: Result) -> None:
-        """One scenario."""
+        """Print the result of one scenario; of a quiet printer only failures and errors."""
         from lab.record.results import Outcome
         from lab.report.verdicts import result_lines
 
@@ -55,146 +55,146 @@ class Printer:
             return
         head, *lines = result_lines(result, self._screen, brief=self._quiet, verbose=self._verbose)
         word, _, rest = head.partition(" ")
-        self.say(f"{self._screen.paint(word, result.outcome.value)} {rest}", *lines, "")
+        self.print_lines(f"{self._screen.paint(word, result.outcome.value)} {rest}", *lines, "")
 
     def usage(self, found: Found | Run) -> None:
-        """What the command line asked for and could not have."""
+        """Print the broken scenario files, and the patterns that match no scenario."""
         from lab.report.screen import printable_lines
         from lab.report.verdicts import place
 
         for broken in found.broken:
-            self.say(*printable_lines(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"))
+            self.print_lines(*printable_lines(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"))
         for pattern in found.unknown:
-            self.say(f"no scenario matches {pattern!r}; `lab list` shows them all")
+            self.print_lines(f"no scenario matches {pattern!r}; `lab list` shows them all")
 
     def summary(self, run: Run) -> None:
-        """The last lines."""
+        """Print the totals of a run."""
         from lab.report.screen import printable
         from lab.report.verdicts import summary_lines
 
         if run.results or run.broken:
-            self.say(*map(printable, summary_lines(run)))
+            self.print_lines(*map(printable, summary_lines(run)))
 
-    def say(self, *lines: str) -> None:
-        """These lines, in place of those about waiting."""
+    def print_lines(self, *lines: str) -> None:
+        """Print lines, after removing the progress lines."""
         self.progress.hide()
         try:
             for line in lines:
                 print(line, file=self._stream, flush=True)
-        except BrokenPipeError:  # the reader has seen enough: do not wait for scenarios still running
+        except BrokenPipeError:  # the reader closed the pipe: do not wait for running scenarios
             os._exit(READER_GONE)
         except OSError as refused:
-            cannot_run(f"its output cannot be written ({refused.strerror})", "write it to where there is room")
+            cannot_run(f"its output cannot be written ({refused.strerror})", "free some space, or write elsewhere")
 
 
-_LEAST_WIDTH, _USUAL_WIDTH = 80, 100
-_DRAWN = "─►┊·"
+_MIN_WIDTH, _DEFAULT_WIDTH = 80, 100
+_LINE_CHARACTERS = "─►┊·"
 
 
 def screen_of(stream: TextIO, plain: bool = False, everything: bool = False) -> Screen:
-    """The screen behind a stream. What its encoding lacks is written as an escape sequence, not refused.
+    """Width, characters and colours of a stream; `everything` lifts the limit on lines.
 
-    Its reader wants every line when `everything` is set.
+    Characters that its encoding lacks are written as escape sequences.
     """
     from lab.report.screen import Screen
 
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
-    width = max(_LEAST_WIDTH, shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns)
+    width = max(_MIN_WIDTH, shutil.get_terminal_size((_DEFAULT_WIDTH, 24)).columns)
     colours = stream.isatty() and not os.environ.get("NO_COLOR")
     most = None if everything else Screen().most
-    return Screen(width, _shows_lines(stream), colours, plain, most)
+    return Screen(width, _shows_unicode(stream), colours, plain, most)
 
 
-def _shows_lines(stream: TextIO) -> bool:
-    """Whether it shows more than ASCII.
+def _shows_unicode(stream: TextIO) -> bool:
+    """Whether the stream shows more than ASCII.
 
-    Where somebody chose the locale C, Python writes UTF-8 all the same; the terminal was not asked for that.
+    In the C locale Python writes UTF-8, which the terminal may not support.
     """
     chosen = os.environ.get("LC_ALL") or os.environ.get("LANG")
     if sys.flags.utf8_mode and chosen in {"C", "POSIX"} and os.environ.get("PYTHONUTF8") != "1":
         return False
     try:
-        _DRAWN.encode(stream.encoding or "ascii")
+        _LINE_CHARACTERS.encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
         return False
     return True
 
 
 class Progress:
-    """The lines about waiting scenarios on one stream: drawn on a terminal, a single line elsewhere.
+    """Progress lines about waiting scenarios: redrawn on a terminal, one line on any other stream.
 
-    From `show` to `hide` nothing else may be printed there.
+    Between `show` and `hide` nothing else may be printed there.
     """
 
     def __init__(self, stream: TextIO, plain: bool = False) -> None:
         self._stream = stream
         self._draws = stream.isatty() and not plain and os.environ.get("TERM") not in {None, "dumb", "unknown"}
         self._live: Live | None = None
-        self._quiet_since = time.monotonic()
-        self._said = False
+        self._idle_since = time.monotonic()
+        self._printed = False
 
     def show(self, patient: list[Patient]) -> None:
-        """Show which scenarios wait now, in place of the lines before."""
+        """Replace the progress lines with the scenarios that wait now."""
         now_ns = time.monotonic_ns()
-        lasting = [each for each in patient if now_ns - each.waiting.since_ns >= _SOON_S * 1e9]
-        lasting.sort(key=lambda each: (-each.waiting.until_ns, each.scenario, each.family))
-        if self._draws and lasting:
-            with _undisturbed():
-                self._draw(lasting, now_ns)
+        long_waits = [each for each in patient if now_ns - each.waiting.since_ns >= _SOON_S * 1e9]
+        long_waits.sort(key=lambda each: (-each.waiting.until_ns, each.scenario, each.family))
+        if self._draws and long_waits:
+            with _deferred_interrupt():
+                self._draw(long_waits, now_ns)
         elif self._draws:
             self.hide()
-        elif lasting and not self._said and time.monotonic() - self._quiet_since >= _LONG_S:
-            self._said, first = True, lasting[0]
-            print(f"{_counted(lasting, now_ns)}: {first.scenario} IPv{first.family}", file=self._stream, flush=True)
+        elif long_waits and not self._printed and time.monotonic() - self._idle_since >= _LONG_S:
+            self._printed, first = True, long_waits[0]
+            print(f"{_counted(long_waits, now_ns)}: {first.scenario} IPv{first.family}", file=self._stream, flush=True)
 
     def hide(self) -> None:
-        """Remove the lines: something else is going to be printed, or nothing more."""
-        self._quiet_since = time.monotonic()
+        """Remove the progress lines before other output, or at the end."""
+        self._idle_since = time.monotonic()
         if self._live is not None:
-            with _undisturbed():
+            with _deferred_interrupt():
                 self._live.stop()
                 self._live = None
 
-    def _draw(self, lasting: list[Patient], now_ns: int) -> None:
+    def _draw(self, long_waits: list[Patient], now_ns: int) -> None:
         from rich.console import Console
         from rich.live import Live
         from rich.text import Text
 
         if self._live is None:
             console = Console(file=self._stream, highlight=False)
-            # Nothing else prints meanwhile, so no thread has to draw and no stream has to be redirected.
+            # Nothing else prints meanwhile: no drawing thread and no redirected stream are needed.
             self._live = Live(
                 console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
             )
             self._live.start()
         width, height = self._live.console.size
-        lines = _lines(lasting, width, max(1, min(_MOST_ROWS, height - _OTHER_LINES)), now_ns)
+        lines = _lines(long_waits, width, max(1, min(_MAX_ROWS, height - _OTHER_LINES)), now_ns)
         self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C takes effect after the block: an interrupted drawing could be neither finished nor removed."""
-    struck: list[int] = []
-    usual = signal.signal(signal.SIGINT, lambda number, _: struck.append(number))
+def _deferred_interrupt() -> Iterator[None]:
+    """Delay Ctrl-C until the block ends: an interrupted drawing could be neither finished nor removed."""
+    caught: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
-    if struck:
+        signal.signal(signal.SIGINT, previous)
+    if caught:
         signal.raise_signal(signal.SIGINT)
 
 
-def _lines(lasting: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
-    """A line for each scenario, its families together; names are cut where the screen is narrow."""
+def _lines(long_waits: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
+    """A line for each scenario and its address families; long names are cut on a narrow screen."""
     rows: dict[str, list[Patient]] = {}
-    for each in lasting:
+    for each in long_waits:
         rows.setdefault(each.scenario, []).append(each)
     shown = list(rows.items())[:most]
     what = max(len(waits[0].waiting.what) for _, waits in shown)
-    room = max(_LEAST_NAME, min(max(len(name) for name, _ in shown), width - what - _OTHER_COLUMNS))
-    lines = [_counted(lasting, now_ns)]
+    room = max(_MIN_NAME, min(max(len(name) for name, _ in shown), width - what - _OTHER_COLUMNS))
+    lines = [_counted(long_waits, now_ns)]
     for name, waits in shown:
         text, since_ns, until_ns = waits[0].waiting
         families = "+".join(str(family) for family in sorted({each.family for each in waits}))
@@ -205,7 +205,7 @@ def _lines(lasting: list[Patient], width: int, most: int, now_ns: int) -> list[s
     return lines
 
 
-def _counted(lasting: list[Patient], now_ns: int) -> str:
-    many = f"{len(lasting)} scenarios wait" if len(lasting) > 1 else "1 scenario waits"
-    left_s = max(0, lasting[0].waiting.until_ns - now_ns) / 1e9
-    return f"{many} for timers of the kernel, {left_s:.0f} s more at most"
+def _counted(long_waits: list[Patient], now_ns: int) -> str:
+    many = f"{len(long_waits)} scenarios wait" if len(long_waits) > 1 else "1 scenario waits"
+    left_s = max(0, long_waits[0].waiting.until_ns - now_ns) / 1e9
+    return f"{many} for timers of the kernel, at most {left_s:.0f} s more"

@@ -1,4 +1,4 @@
-"""`lab run`: scenarios against this machine's kernel; and runs for commands that look at all of one together."""
+"""`lab run`: scenarios against this machine's kernel; and whole runs for `lab claims` and `lab coverage`."""
 
 from __future__ import annotations
 
@@ -44,29 +44,29 @@ def run(
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saved_runs import save, wanted_folder, write, write_json
+    from lab.cli.saved_runs import new_folder, save, write, write_json
     from lab.record.results import Outcome
 
     began = time.monotonic()
     found = registry.find(patterns or [])
     printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
     settings = _settings(sysctl or [])
-    folder = None if no_out else wanted_folder(out)
+    folder = None if no_out else new_folder(out)
 
-    def is_enough(result: Result) -> bool:
+    def is_last(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
 
     wanted = families(ipv4, ipv6)
-    results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, stop=is_enough)
-    made = _carried_out(found, results, printer, full=full, began=began)
+    results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, stop=is_last)
+    made = _collect(found, results, printer, full=full, began=began)
     if made.interrupted:
-        printer.say(f"\ninterrupted; {len(made.results)} finished before that")
+        printer.print_lines(f"\ninterrupted; {len(made.results)} finished before that")
     printer.usage(made)
     printer.summary(made)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from lab.report.ci import error_lines
 
-        printer.say(*error_lines(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
+        printer.print_lines(*error_lines(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
     if json_file:
         from lab.report.verdicts import as_json
 
@@ -75,13 +75,13 @@ def run(
         from lab.report.ci import junit
 
         write(junit_file, junit(made))
-    is_kept = folder is None or save(made, folder, printer)
-    code = INTERRUPTED if made.interrupted else exit_code(made) or (0 if is_kept else CANNOT_RUN)
-    leave(code, at_once=made.interrupted or any(is_enough(each) for each in made.results))
+    is_saved = folder is None or save(made, folder, printer)
+    code = INTERRUPTED if made.interrupted else exit_code(made) or (0 if is_saved else CANNOT_RUN)
+    leave(code, at_once=made.interrupted or any(is_last(each) for each in made.results))
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
-    """What was asked for; ends the command where that is no setting of a network namespace of this kernel."""
+    """The requested settings; exits with 2 if one is no sysctl of a network namespace of this kernel."""
     from lab.host.sysctls import is_known
 
     settings = {}
@@ -104,7 +104,7 @@ def _results(
     sysctls: Mapping[str, str] | None = None,
     stop: Callable[[Result], bool] = lambda _: False,
 ) -> Iterator[Result]:
-    """Run these scenarios; the results in their order, and who waits meanwhile. Ends the command if there is no lab."""
+    """Run scenarios and yield their results in order, with progress lines. Exits with 3 if the lab cannot run."""
     from lab.author.runner import Runner, settle_garbage_collector
     from lab.host.errors import MachineError
     from lab.host.user_namespace import ensure_privileges
@@ -125,8 +125,8 @@ def _results(
         printer.progress.hide()
 
 
-def _carried_out(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
-    """The run that these results make up, each printed as it comes; Ctrl-C ends it early. `began` is monotonic time."""
+def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
+    """Collect results into a run, printing each; Ctrl-C ends it early. `began` is monotonic time in seconds."""
     from lab.author.environment import environment_of, new_run
 
     made = new_run(full=full)
@@ -143,30 +143,30 @@ def _carried_out(found: Found, results: Iterable[Result], printer: Printer, *, f
 
 
 def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *, full: bool) -> Run:
-    """For a command that looks at all of a run together: what could not do its part is said on standard error.
+    """A run for a command that needs all results together. Failures and errors go to standard error.
 
-    Ctrl-C ends the command.
+    Ctrl-C exits with 130.
     """
     from lab.cli.printer import Printer
 
     began = time.monotonic()
     printer = Printer(sys.stderr, quiet=True)
     printer.usage(found)
-    made = _carried_out(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
+    made = _collect(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
     if made.interrupted:
         leave(INTERRUPTED, at_once=True)
     return made
 
 
 def is_whole(made: Run) -> bool:
-    """Whether every scenario could do its part: otherwise something may be missing from what the run shows."""
+    """Whether every scenario file was loaded and no scenario had an error."""
     from lab.record.results import Outcome
 
     return not made.broken and all(result.outcome is not Outcome.ERROR for result in made.results)
 
 
 def exit_code(made: Run) -> int:
-    """What the verdicts of a run come to."""
+    """The exit code of a run."""
     from lab.record.results import Outcome
 
     if any(result.outcome is Outcome.FAIL for result in made.results):

@@ -1,4 +1,4 @@
-"""Saved runs: finding and loading one, saving one, and writing other files that the command line names."""
+"""Saved runs: find, load and save them; and write other files that the command line names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Ends the command with 2 for a missing or damaged run or catalogue; damage may show only when a part is used."""
+    """Exit with 2 for a missing or damaged run or catalogue; damage may show only when a part is used."""
     from lab.claims.catalogue import CatalogueError
     from lab.record.saved.document import Unreadable
     from lab.record.saved.folder import NoRun
@@ -30,7 +30,7 @@ def reading() -> Iterator[None]:
 
 
 def load_run(named: Path | None, families: list[int]) -> Run:
-    """The run in that folder or file, the newest below `out` when none is named, with its results in these families."""
+    """The run in that folder or file (default: the newest below `out`), with its results in these families."""
     from lab.record.saved.document import load
     from lab.record.saved.folder import find
 
@@ -39,19 +39,19 @@ def load_run(named: Path | None, families: list[int]) -> Run:
     return run
 
 
-def choose(words: list[str], families: list[int]) -> tuple[Run, list[str], list[str]]:
-    """The run that the first word names (else the newest), the other words, and those of them that match nothing.
+def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], list[str]]:
+    """The run named by the first argument (else the newest), the patterns, and those that match nothing.
 
-    The run keeps the results that match the other words; all of them without one.
+    The run keeps only results that match a pattern; all of them without a pattern.
     """
-    named = bool(words) and (Path(words[0]).exists() or "/" in words[0] or words[0].endswith(".json"))
-    run = load_run(Path(words[0]) if named else None, families)
-    patterns = words[named:]
+    named = bool(arguments) and (Path(arguments[0]).exists() or "/" in arguments[0] or arguments[0].endswith(".json"))
+    run = load_run(Path(arguments[0]) if named else None, families)
+    patterns = arguments[named:]
     return run, patterns, narrow(run, patterns)
 
 
 def narrow(run: Run, patterns: list[str]) -> list[str]:
-    """Leave the results that match any of the patterns (all without one); the patterns that match nothing."""
+    """Remove the results that match no pattern, if there is a pattern. Returns the patterns that match nothing."""
     from lab.author.registry import matches
 
     known = [result.scenario.id for result in run.results]
@@ -61,8 +61,8 @@ def narrow(run: Run, patterns: list[str]) -> list[str]:
     return [each for each in patterns if not any(matches(each, name) for name in known)]
 
 
-def wanted_folder(path: Path | None) -> RunFolder:
-    """The folder for a run; ends the command before anything has run where the folder cannot be made."""
+def new_folder(path: Path | None) -> RunFolder:
+    """The folder for a run; exits with 3 before anything has run if it cannot be made."""
     from lab.record.saved.folder import NotWritable, RunFolder
 
     try:
@@ -73,7 +73,7 @@ def wanted_folder(path: Path | None) -> RunFolder:
 
 
 def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
-    """Write the run and its captures, and print where or why not. Whether it was saved; otherwise nothing is left."""
+    """Save the run and its captures, and print where. False if that failed: then nothing is left."""
     from lab.record.saved.document import lines_of
     from lab.record.saved.folder import RUN_FILE, NotWritable
     from lab.report.captures import captures
@@ -92,12 +92,12 @@ def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
     except KeyboardInterrupt:
         print("interrupted; the run is not saved", file=sys.stderr)
         leave(INTERRUPTED, at_once=True)
-    printer.say(f"saved in {printable(str(folder.path))}; `lab show` shows it again")
+    printer.print_lines(f"saved in {printable(str(folder.path))}; `lab show` shows it again")
     return True
 
 
 def write_json(name: str, value: Any, indent: int = 2) -> None:
-    """Write a value as JSON into a file; - is standard output."""
+    """Write a value as JSON to a file, or to standard output for `-`."""
     from lab.report.screen import json_text
 
     text = json_text(value, indent)
@@ -108,7 +108,7 @@ def write_json(name: str, value: Any, indent: int = 2) -> None:
 
 
 def write(file: Path, data: bytes, code: int = USAGE) -> None:
-    """Write a file that the command line names; ends the command with `code` when it cannot be."""
+    """Write a file that the command line names; exits with `code` if it cannot be written."""
     from lab.record.saved.folder import NotWritable, put
 
     try:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Format(Enum):
-    """What a ladder is drawn as."""
+    """Format of a drawn ladder."""
 
     TEXT = "text"
     SVG = "svg"
@@ -41,7 +41,7 @@ def show(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what differs.")] = False,
     verbose: Verbose = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every line of text: otherwise of more than 2,000 the beginning and the end.")
+        bool, typer.Option("--all", help="Print all lines; by default the middle of more than 2,000 is left out.")
     ] = False,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
@@ -51,11 +51,11 @@ def show(
     ] = None,
     language: Lang = Language.EN,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the ladder there; each in DIR/.")
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file, or one file each to DIR/.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a saved run: the list of its results, or ladders and checks of the scenarios that are named."""
+    """Show a saved run: the list of its results, or the ladders and checks of the named scenarios."""
     from lab.cli.saved_runs import choose, reading
     from lab.report import verdicts
     from lab.report.screen import json_text
@@ -71,7 +71,7 @@ def show(
             for result in run.results:
                 printer.result(result)
         else:
-            printer.say(*verdicts.listing_lines(run, brief=quiet), "")
+            printer.print_lines(*verdicts.listing_lines(run, brief=quiet), "")
             printer.summary(run)
     for pattern in unknown:
         print(f"this run has no scenario {pattern!r}; `lab show` lists them", file=sys.stderr)
@@ -86,7 +86,7 @@ def diff(
     ipv6: IPv6 = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hold two saved runs side by side, of two kernels or two settings: only what differs. Exit code 1 if any does."""
+    """Compare two saved runs, of two kernels or two settings: only what differs. Exit code 1 if anything does."""
     from lab.cli.saved_runs import load_run, reading
     from lab.report import comparison
     from lab.report.screen import json_text
@@ -106,14 +106,14 @@ def diff(
 def report(
     named: Annotated[
         Path | None,
-        typer.Argument(metavar="[RUN]", help="A saved run, by folder or file; else the newest below out/."),
+        typer.Argument(metavar="[RUN]", help="A saved run, by folder or file (default: the newest below out/)."),
     ] = None,
     *,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of report.html in the run's folder.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: report.html in the run's folder.")
     ] = None,
 ) -> None:
-    """Write a page about a saved run: verdicts, claims, the state diagram, each packet. It needs nothing else."""
+    """Write one HTML page about a saved run: verdicts, claims, the state diagram, each packet."""
     from lab.claims.catalogue import catalogue
     from lab.cli.saved_runs import reading
     from lab.record.saved.document import load
@@ -128,7 +128,7 @@ def report(
 
 
 def claims(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="C50 and so on; without one, all.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Such as C50; default: all.")] = None,
     *,
     language: Lang = Language.EN,
     ipv4: IPv4 = False,
@@ -137,7 +137,7 @@ def claims(
     saved: From = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold what the article says beside the RFC and this kernel, with the packet that shows it."""
+    """Compare the claims of the article with the RFC and with this kernel, with a packet as evidence."""
     from lab.author import registry
     from lab.claims.catalogue import catalogue
     from lab.claims.index import scenarios_naming
@@ -173,7 +173,7 @@ def coverage(
     saved: From = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which states and arrows of RFC 9293's diagram the scenarios walk, with the packet for each."""
+    """Show which states and arrows of RFC 9293's state diagram the scenarios reach, with a packet for each."""
     from lab.author import registry
     from lab.cli.run import exit_code, whole_run
     from lab.cli.saved_runs import load_run, narrow, reading
@@ -197,22 +197,22 @@ def coverage(
 
 
 def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
-    """The ids as the catalogue has them, in its order; ends the command at one that is not there."""
+    """The ids in the order of the catalogue; exits with 2 for an unknown one."""
     asked = {each.upper() for each in ids}
     for each in sorted(asked - set(known.claims)):
         near = ", ".join(known.similar_ids(each))
         last = list(known.claims)[-1]
-        wrong_usage(f"there is no claim {each!r}; " + (f"near it: {near}" if near else f"they are C1 to {last}"))
+        wrong_usage(f"there is no claim {each!r}; " + (f"did you mean {near}?" if near else f"they are C1 to {last}"))
     return [each for each in known.claims if not asked or each in asked]
 
 
 def _draw(
     results: Sequence[Result], form: Format, language: str, *, plain: bool, everything: bool, output: str | None
 ) -> None:
-    """Draw the ladders to standard output, to a file, or each to a file of its own in a folder."""
+    """Draw the ladders to standard output, to one file, or into a folder with one file each."""
     from lab.report.captures import file_name
 
-    screen_of(sys.stdout)  # what its encoding lacks is not refused
+    screen_of(sys.stdout)  # sets the error handler of its encoding
     drawn = [
         (result, _drawing(result.recording, form, language, plain, everything))
         for result in results
@@ -227,8 +227,8 @@ def _draw(
         return
     if form is Format.SVG and len(drawn) > 1:
         wrong_usage(
-            f"{len(drawn)} ladders were named and an SVG file holds one: add -4 or -6, more of the scenario's id, or a"
-            " folder for all of them: -o DIR/"
+            f"an SVG file holds one ladder and {len(drawn)} match: add -4 or -6, more of the scenario's id, or a folder"
+            " for all: -o DIR/"
         )
     text = "\n".join(text for _, text in drawn)
     if output is not None:
@@ -240,23 +240,23 @@ def _draw(
 def _drawing(recording: Recording, form: Format, language: str, plain: bool, everything: bool) -> str:
     from lab.report import plain as sentences
     from lab.report import svg, text
-    from lab.report.i18n import words
+    from lab.report.i18n import translator
     from lab.report.ladder import ladder_of
     from lab.report.screen import Screen
 
-    say = words(language)
+    translate = translator(language)
     if form is Format.SVG:
-        return svg.svg(ladder_of(recording, svg.MOST_RUNGS), say)
+        return svg.svg(ladder_of(recording, svg.MOST_RUNGS), translate)
     if form is Format.MERMAID:
-        return text.mermaid(ladder_of(recording, text.MOST_IN_MERMAID), say)
+        return text.mermaid(ladder_of(recording, text.MOST_IN_MERMAID), translate)
     screen = Screen(most=None) if everything else Screen()
     ladder = ladder_of(recording, screen.most)
-    lines = sentences.sentences(ladder, say) if plain else text.ladder_lines(ladder, screen)
+    lines = sentences.sentences(ladder, translate) if plain else text.ladder_lines(ladder, screen)
     return "".join(f"{line}\n" for line in lines)
 
 
 def _write(file: Path, text: str) -> None:
-    """Write a file and say where it is; ends the command when it cannot be."""
+    """Write a file and print its path; exits with 3 if it cannot be written."""
     from lab.cli.saved_runs import write
 
     write(file, text.encode("utf-8", "backslashreplace"), CANNOT_RUN)

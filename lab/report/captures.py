@@ -1,6 +1,6 @@
-"""A recording as a capture that Wireshark opens: each frame with what was expected of it, and the verdict.
+"""Capture files of recordings for Wireshark, with each frame's step and checks as comments.
 
-The frames stand in the order of the recording, so that their numbers are those of `lab claims` and `lab show -v`.
+Frames stand in the order of the recording: their numbers are the same in `lab claims` and `lab show -v`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _VERDICTS = {
     Outcome.ERROR: "the scenario could not do its part",
     Outcome.SKIP: "not applicable here",
 }
-_REQUEST = "the lab asks for an echo: when the answer is there, the kernel has nothing more to say to what came before"
-_REPLY = "the echo that the lab has asked for: all that the kernel had to say stands before it"
+_REQUEST = "echo request of the lab: its reply follows everything that the kernel sent in answer to earlier frames"
+_REPLY = "echo reply to the lab: everything that the kernel sent in answer to earlier frames stands before it"
 
 
 def captures(run: Run) -> Iterator[tuple[str, list[bytes]]]:
-    """The capture of each recording with frames: a file's name, `closing.half_close-IPv4.pcapng`, and its blocks."""
+    """Yield file name (`closing.half_close-IPv4.pcapng`) and pcapng blocks of each recording with frames."""
     used: Counter[str] = Counter()
     for result in run.results:
         blocks = list(capture(run, result))
@@ -41,12 +41,12 @@ def captures(run: Run) -> Iterator[tuple[str, list[bytes]]]:
 
 
 def file_name(result: Result) -> str:
-    """The name of a file about this result, without a suffix: no separators, no leading dot."""
+    """File name of a result, without a suffix. It has no separators and no leading dot."""
     return _UNUSUAL.sub("_", result.scenario.id).lstrip(".")[:_LONGEST_NAME] + f"-IPv{result.family}"
 
 
 def capture(run: Run, result: Result) -> Iterator[bytes]:
-    """The blocks of one capture; none when there is no frame in the recording."""
+    """Yield the pcapng blocks of one capture; none for a recording without frames."""
     recording = result.recording
     if recording is None or not any(isinstance(event, FrameSeen) for event in recording.events):
         return
@@ -65,7 +65,7 @@ def capture(run: Run, result: Result) -> Iterator[bytes]:
 
 
 def _comments(recording: Recording) -> dict[int, list[str]]:
-    """The comments by index of a frame. A check without a frame belongs to the frame before it."""
+    """Comments by index of the frame's event. A check without a frame belongs to the frame before it."""
     comments: dict[int, list[str]] = {}
     step, last = "before the first step", None
     for at, event in enumerate(recording.events):
@@ -94,13 +94,13 @@ def _notes(seen: FrameSeen) -> list[str]:
 
 
 def _verdict(recording: Recording, check: CheckMade) -> str:
-    """What was expected, and whether it came."""
+    """The expectation of a check, and its verdict."""
     rows = recording.rows(check)
-    # What was expected to be absent, and was, needs no mention; nor does a subject that a field names too.
+    # Left out: values that are absent as expected, and a subject that is also the name of a field.
     named = [row for row in rows if not (row.agrees and row.expected == "none")]
     parts = [row.expected if row.field == "flags" else f"{row.field} {row.expected}" for row in named]
     is_named = any(check.subject in {row.field, row.expected} for row in named)
-    told = f"expected {': '.join([check.subject] * (not is_named) + [', '.join(parts)] * bool(parts))}"
+    expectation = f"expected {': '.join([check.subject] * (not is_named) + [', '.join(parts)] * bool(parts))}"
     at = f"   {Path(check.where.file).name}:{check.where.line}" if check.where else ""
     got = ", ".join(f"{row.field} {row.got}" for row in rows if not row.agrees)
-    return f"ok: {told}{at}" if check.passed else f"FAIL: {told}; got {got}{at}"
+    return f"ok: {expectation}{at}" if check.passed else f"FAIL: {expectation}; got {got}{at}"

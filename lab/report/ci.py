@@ -1,4 +1,4 @@
-"""A run for CI systems: JUnit XML, and annotations of GitHub Actions."""
+"""Reports for CI systems: JUnit XML, and annotations for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from lab.record.results import Outcome, Result, Run
 from lab.report.screen import Screen
-from lab.report.verdicts import result_lines, told
+from lab.report.verdicts import check_text, result_lines
 
 _ELEMENTS = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIP: "skipped"}
 _TYPES = {"failure": "the kernel differs", "error": "the scenario is broken", "skipped": "not applicable"}
@@ -18,7 +18,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def junit(run: Run) -> bytes:
-    """The whole run as JUnit XML: a suite for each scenario file, a case for each scenario and family."""
+    """The run as JUnit XML: a suite for each scenario file, a case for each scenario and address family."""
     suites: dict[Path, list[ET.Element]] = {}
     for result in run.results:
         suites.setdefault(result.scenario.file, []).append(_case_of(result))
@@ -50,9 +50,9 @@ def _case_of(result: Result) -> ET.Element:
 
 
 def _case(file: Path, line: int, name: str, seconds: float, kind: str, message: str, text: str) -> ET.Element:
-    """A case; `kind` is the element that says what went wrong in it, "" for none."""
-    told = {"classname": file.stem, "name": name, "file": str(file), "line": str(line), "time": f"{seconds:.3f}"}
-    case = ET.Element("testcase", {key: _clean(value) for key, value in told.items()})
+    """A `testcase` element; `kind` is the element inside it for a failure, an error or a skip, "" for none."""
+    attributes = {"classname": file.stem, "name": name, "file": str(file), "line": str(line), "time": f"{seconds:.3f}"}
+    case = ET.Element("testcase", {key: _clean(value) for key, value in attributes.items()})
     if kind:
         inside = ET.SubElement(case, kind, {"message": _clean(message), "type": _TYPES[kind]})
         inside.text = _clean(text) or None
@@ -68,16 +68,16 @@ def _count(element: ET.Element) -> None:
 
 
 def _clean(text: str) -> str:
-    """Without the characters that XML has no way to write."""
+    """The text with a replacement character for each character that XML does not allow."""
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-_IN_A_MESSAGE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
-_IN_A_PROPERTY = _IN_A_MESSAGE | str.maketrans({":": "%3A", ",": "%2C"})
+_MESSAGE_ESCAPES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY_ESCAPES = _MESSAGE_ESCAPES | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def error_lines(run: Run, root: Path) -> Iterator[str]:
-    """An annotation of GitHub Actions for each failed result and each broken file; paths are relative to `root`."""
+    """Yield a GitHub Actions annotation for each failed result and broken file. Paths are relative to `root`."""
     for result in run.results:
         if result.outcome in (Outcome.FAIL, Outcome.ERROR):
             at = result.at or result.scenario
@@ -90,7 +90,7 @@ def error_lines(run: Run, root: Path) -> Iterator[str]:
 def _message(result: Result) -> str:
     lines, check = [result.summary], result.difference
     if check is not None and result.recording is not None:
-        lines += [told(result.recording, check), check.difference.why if check.difference else ""]
+        lines += [check_text(result.recording, check), check.difference.why if check.difference else ""]
     return "\n".join(filter(None, lines))
 
 
@@ -98,5 +98,5 @@ def _error(root: Path, file: str, line: int, title: str, message: str) -> str:
     relative = os.path.relpath(file, root)
     named = file if relative.startswith(os.pardir) else relative
     properties = {"file": named, "line": str(line), "title": title}
-    told_as = ",".join(f"{name}={value.translate(_IN_A_PROPERTY)}" for name, value in properties.items())
-    return f"::error {told_as}::{message.translate(_IN_A_MESSAGE)}"
+    listed = ",".join(f"{name}={value.translate(_PROPERTY_ESCAPES)}" for name, value in properties.items())
+    return f"::error {listed}::{message.translate(_MESSAGE_ESCAPES)}"

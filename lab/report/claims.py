@@ -1,6 +1,6 @@
-"""What a run says about the claims of the catalogue: a verdict for each, the value found, the packets that show it.
+"""Verdicts of a run on the claims of the catalogue, with measured values and packets as evidence.
 
-A step shows the claims that it names when it ran to its end with every check passed. It ends where the next step
+A step confirms the claims that it names if it was completed and all its checks passed. It ends where the next step
 begins, or with the scenario.
 """
 
@@ -17,43 +17,43 @@ from lab.record.events import CheckKind, CheckMade, FrameSeen, Measured, Recordi
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import Evidence, packet_text, segment_with_flags
-from lab.report.i18n import Words, words
+from lab.report.i18n import Translator, translator
 from lab.report.screen import labelled, side_by_side
-from lab.report.verdicts import told
+from lab.report.verdicts import check_text
 
 _MOST_VALUES, _MOST_SEGMENTS = 3, 2
-"""So many of a step's checks are named as what was measured, where the author names no value."""
+"""Limits on the checks of a step that are listed as measured, if the author names no value."""
 
 _LONGEST_VALUE = 40
-"""In characters; what is longer, such as the data that was read, is cut."""
+"""In characters; longer values, such as data, are cut."""
 
 _LABEL = 12
-"""Columns for the labels below the three texts; six Chinese characters."""
+"""Width of the labels below the three texts, in columns: six Chinese characters."""
 
 
 class Verdict(Enum):
     """The verdict of a run on one claim."""
 
     SHOWN = "shown"
-    """The kernel does what the catalogue says, be the article right or wrong."""
+    """The kernel does what the catalogue documents for Linux, whether the article is right or wrong."""
     DIFFERS = "differs"
-    """The kernel does something else."""
+    """The kernel does not do what the catalogue documents."""
     NOT_RUN = "not run"
-    """No step that names it ran to its end."""
+    """No step that names the claim was completed."""
 
 
 class ClaimReport(NamedTuple):
-    """One claim of the catalogue in the light of a run."""
+    """Verdict of a run on one claim of the catalogue."""
 
     claim: Claim
     verdict: Verdict
     measured: str = ""
     evidence: tuple[Evidence, ...] = ()
-    """The step that is about the fewest claims comes first, of those one with a segment of the kernel."""
+    """The step with the fewest claims comes first; among equals, one that has a segment of the kernel."""
 
 
 def claim_reports(run: Run, catalogue: Catalogue) -> list[ClaimReport]:
-    """A report for each claim of the catalogue, in its order."""
+    """A report for each claim, in the order of the catalogue."""
     steps: dict[str, list[_Step]] = {}
     for result in run.results:
         for step in _steps(result):
@@ -63,7 +63,7 @@ def claim_reports(run: Run, catalogue: Catalogue) -> list[ClaimReport]:
 
 
 def as_json(reports: Sequence[ClaimReport]) -> list[dict[str, Any]]:
-    """The reports for programs."""
+    """The reports as JSON values."""
     return [
         {
             "id": report.claim.id,
@@ -79,7 +79,7 @@ def as_json(reports: Sequence[ClaimReport]) -> list[dict[str, Any]]:
 
 @dataclass(slots=True)
 class _Step:
-    """A step of a scenario that ran, and what happened in it."""
+    """A step of a run scenario, with its checks."""
 
     result: Result
     recording: Recording
@@ -87,22 +87,22 @@ class _Step:
     ended: bool = False
     checks: list[CheckMade] = field(default_factory=list)
     last_frame: int | None = None
-    """Index of the peer's last segment in it: what the kernel met with silence, where there is no other."""
+    """Index of the peer's last segment in it: the evidence for a check of silence, which has no frame."""
 
     @property
     def failed(self) -> list[CheckMade]:
-        """Checks that did not hold."""
+        """Checks that failed."""
         return [check for check in self.checks if not check.passed]
 
     def evidence(self) -> Evidence:
-        """The check that shows it best, with its packet."""
-        # The last checks of a step are what it is about.
-        check = next(iter(self.failed), None) or min(reversed(self.checks), key=_least_telling)
+        """The most informative check of the step, with its packet."""
+        # Among equal ranks, the last check of a step is the one that it is about.
+        check = next(iter(self.failed), None) or min(reversed(self.checks), key=_evidence_rank)
         at = check.frame if check.frame is not None or not check.passed else self.last_frame
         seen = self.recording.events[at] if at is not None else None
         packet = self.recording.packet(at) if at is not None else None
         if not check.passed:
-            text = told(self.recording, check)
+            text = check_text(self.recording, check)
         else:
             text = packet_text(seen) if isinstance(seen, FrameSeen) else _value(self.recording, check)
         return Evidence(self.result.scenario.id, self.result.family, self.begun.title, packet, text)
@@ -110,10 +110,10 @@ class _Step:
     def values(self) -> list[str]:
         """The results of its checks: the last segments first, then values, states and silence."""
         if self.failed:
-            return [told(self.recording, check) for check in self.failed]
-        telling = [check for check in self.checks if check.where is not None]  # what ends each scenario tells nothing
-        segments = [check for check in telling if check.frame is not None][-_MOST_SEGMENTS:]
-        others = sorted((check for check in reversed(telling) if check.frame is None), key=_least_telling)
+            return [check_text(self.recording, check) for check in self.failed]
+        authored = [check for check in self.checks if check.where is not None]  # without the final checks of the lab
+        segments = [check for check in authored if check.frame is not None][-_MOST_SEGMENTS:]
+        others = sorted((check for check in reversed(authored) if check.frame is None), key=_evidence_rank)
         return list(dict.fromkeys(_value(self.recording, check) for check in segments + others))[:_MOST_VALUES]
 
 
@@ -137,9 +137,9 @@ def _steps(result: Result) -> Iterator[_Step]:
 
 
 def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
-    telling = sorted(steps, key=lambda step: (len(step.begun.claims), min(map(_least_telling, step.checks), default=0)))
-    failed = [step for step in telling if step.failed]
-    shown = [step for step in telling if step.ended and step.checks and not step.failed]
+    ordered = sorted(steps, key=lambda step: (len(step.begun.claims), min(map(_evidence_rank, step.checks), default=0)))
+    failed = [step for step in ordered if step.failed]
+    shown = [step for step in ordered if step.ended and step.checks and not step.failed]
     if not (failed or shown):
         return ClaimReport(claim, Verdict.NOT_RUN)
     evidence = tuple(step.evidence() for step in failed or shown)
@@ -150,7 +150,7 @@ def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
 
 
 def _measured(claim: Claim, shown: list[_Step]) -> list[str]:
-    """The values that authors name for a claim, of each scenario in one family: IPv4 where it ran over that.
+    """Values that scenarios measured for a claim, each scenario in one address family: IPv4 if it ran over IPv4.
 
     They are in the order of the scenarios, so that the values of two kernels can be compared.
     """
@@ -163,8 +163,8 @@ def _measured(claim: Claim, shown: list[_Step]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def _least_telling(check: CheckMade) -> int:
-    """How little a check says by itself: a segment is worth more than a value, a state, or silence."""
+def _evidence_rank(check: CheckMade) -> int:
+    """Rank of a check as evidence, the best first: a segment, a value, a state, silence, a final check."""
     if check.frame is not None:
         return 0
     return {CheckKind.STATE: 2, CheckKind.SILENCE: 3}.get(check.kind, 1 if check.where is not None else 4)
@@ -182,13 +182,13 @@ def _value(recording: Recording, check: CheckMade) -> str:
         case (Row(got=value),):
             shown = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}..."
             return f"{check.subject}: {shown or 'none'}"
-    return told(recording, check)
+    return check_text(recording, check)
 
 
 def claim_lines(
     reports: Sequence[ClaimReport], catalogue: Catalogue, width: int = 80, language: str = "en"
 ) -> Iterator[str]:
-    """Every report under the heading of its topic; after a report of all claims the misprints of the article."""
+    """Yield the reports under the headings of their topics; if all claims are there, also the article's misprints."""
     topic = ""
     for report in reports:
         if report.claim.topic != topic:
@@ -198,7 +198,7 @@ def claim_lines(
         yield from _claim(report, width, language)
         yield ""
     if len(reports) == len(catalogue.claims):
-        yield words(language)("claims_errata")
+        yield translator(language)("claims_errata")
         yield ""
         for each in catalogue.errata:
             yield from side_by_side([each.printed, each.meant, each.text.of(language)], width, indent=2)
@@ -206,35 +206,36 @@ def claim_lines(
 
 
 def total_line(reports: Sequence[ClaimReport], kernel: str, language: str = "en") -> str:
-    """How many there are of each verdict."""
-    say = words(language)
+    """Number of claims by verdict."""
+    translate = translator(language)
     counts = Counter(report.verdict for report in reports)
-    told = [f"{counts[verdict]} {say(f'verdict_{verdict.name}')}" for verdict in Verdict if counts[verdict]]
-    return say("claims_total", count=len(reports), verdicts=say("comma").join(told), kernel=kernel)
+    counted = [f"{counts[verdict]} {translate(f'verdict_{verdict.name}')}" for verdict in Verdict if counts[verdict]]
+    return translate("claims_total", count=len(reports), verdicts=translate("comma").join(counted), kernel=kernel)
 
 
 def _claim(report: ClaimReport, width: int, language: str) -> Iterator[str]:
-    say, claim = words(language), report.claim
-    yield f"{claim.id}  {say(f'verdict_{report.verdict.name}')}  {say(f'kind_{claim.kind.name}')}"
+    translate, claim = translator(language), report.claim
+    yield f"{claim.id}  {translate(f'verdict_{report.verdict.name}')}  {translate(f'kind_{claim.kind.name}')}"
     yield f"  {claim.section}"
     kernel = "claims_kernel" if report.verdict is Verdict.SHOWN else "claims_linux"
-    yield from side_by_side([say("claims_article"), say("claims_document"), say(kernel)], width, indent=2)
-    linux = claim.linux.of(language) if claim.linux else say("claims_as_documented")
+    headings = [translate(key) for key in ("claims_article", "claims_document", kernel)]
+    yield from side_by_side(headings, width, indent=2)
+    linux = claim.linux.of(language) if claim.linux else translate("claims_as_documented")
     yield from side_by_side([claim.article.of(language), claim.document.of(language), linux], width, indent=2)
-    for label, text in _rows(report, say, language):
+    for label, text in _rows(report, translate, language):
         if text:
             yield from labelled(label, text, width, indent=2, label_width=_LABEL)
 
 
-def _rows(report: ClaimReport, say: Words, language: str) -> Iterator[tuple[str, str]]:
-    """What stands below the three texts: a label and a text each, which may be empty."""
+def _rows(report: ClaimReport, translate: Translator, language: str) -> Iterator[tuple[str, str]]:
+    """Label and text of each row below the three columns; a text may be empty."""
     claim = report.claim
-    yield say("claims_measured"), report.measured
+    yield translate("claims_measured"), report.measured
     for first in report.evidence[:1]:
         kind = "claims_step" if first.packet is None else "claims_packet"
-        yield say(kind), say(f"{kind}_text", **first._asdict())
+        yield translate(kind), translate(f"{kind}_text", **first._asdict())
         others = dict.fromkeys(each.scenario for each in report.evidence if each.scenario != first.scenario)
-        yield say("claims_others"), ", ".join(others)
-    yield say("claims_depends"), ", ".join(claim.depends)
+        yield translate("claims_others"), ", ".join(others)
+    yield translate("claims_depends"), ", ".join(claim.depends)
     for since in claim.since:
-        yield say("claims_since", kernel=since.kernel), since.text.of(language)
+        yield translate("claims_since", kernel=since.kernel), since.text.of(language)

@@ -15,7 +15,7 @@ PHASES = {
     "closing": ("#3b6fc4", "#6f9fe8"),
     "waiting": ("#7d5bb5", "#a98be0"),
 }
-"""The phases of a connection with their colours. Every state is drawn in the colour of its phase."""
+"""Colours of the phases of a connection. Each state has the colour of its phase."""
 PHASE_OF = {
     State.CLOSED: "closed",
     State.LISTEN: "opening",
@@ -51,23 +51,23 @@ _VARIABLE = re.compile(r"var\(--([a-z]+)\)")
 
 
 def ladder_style() -> str:
-    """The style of a ladder, with the colours as variables."""
+    """CSS of a ladder, with colours as variables."""
     return Path(__file__).with_name("ladder.css").read_text(encoding="utf-8") + phase_rules(".ladder ", "stroke")
 
 
 def phase_rules(selector: str, attribute: str) -> str:
-    """CSS rules that give an attribute of whatever the selector finds the colour of the phase that is its class."""
+    """CSS rules that colour an attribute of the selected elements by the phase in their class."""
     return "".join(f"{selector}.{phase} {{ {attribute}: var(--{phase}); }}\n" for phase in PHASES)
 
 
 def variables() -> str:
-    """The colours as variables of a page, which follow its `color-scheme`."""
+    """CSS variables for all colours; they follow the `color-scheme` of the page."""
     listed = "".join(f"--{name}:light-dark({light},{dark});" for name, (light, dark) in COLOURS.items())
     return f":root{{{listed}}}\n"
 
 
 def file_style() -> str:
-    """The style of a ladder that is a file of its own: no variables, which not every viewer of SVG knows."""
+    """CSS of a ladder in its own SVG file, without variables, which some SVG viewers do not support."""
     return f"{_with_colours(0)}@media (prefers-color-scheme: dark) {{\n{_with_colours(1)}}}\n"
 
 

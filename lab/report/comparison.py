@@ -1,7 +1,7 @@
-"""What differs between two runs, of two kernels or of two settings of one: only that, and the first place of each.
+"""Comparison of two runs, of two kernels or of two settings: only differences, in each scenario the first one.
 
-What differs between any two runs is left out: times, timestamps, cookies, the kernel's choice of ports and of initial
-sequence numbers.
+Ignored is what differs between any two runs: times, timestamps, cookies, the ports and initial sequence numbers that
+the kernel chooses.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from lab.report.screen import Screen, labelled, printable
 from lab.tcp.flags import RST
 from lab.tcp.segment import Segment
 
-NOT_THERE = "-"
+MISSING = "-"
 _SHOWN_LINES = 3
 _COMPARED = {Kind.SEGMENT, Kind.FRAME, Kind.CALL, Kind.ARRIVAL}
-_BY_CHANCE = re.compile(r"(?<=TS) val \d+ ecr \d+|(?<=tfo) [0-9a-f]{8,}")
+_RANDOM = re.compile(r"(?<=TS) val \d+ ecr \d+|(?<=tfo) [0-9a-f]{8,}")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?: ?([mu]?s\b|%))?")
 """A number with its unit."""
 _RATIOS = {"s": 1.3, "": 1.3, "ms": 2.0, "us": 2.0, "%": 2.0}
-"""By unit: so many times as large may one measured number be as the other."""
-_SHORT_MS = 10
-"""How long anything takes below that is the machine's doing."""
+"""By unit: the ratio up to which two measured numbers count as equal."""
+_NOISE_MS = 10
+"""Shorter times, in milliseconds, depend on the machine only."""
 _SIGNS = ("<", ">")
-"""What marks the first and the second run in text, as diff(1) has it."""
+"""Marks of the first and the second run, as in diff(1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something with a name, in the first run and in the second."""
+    """A named value that differs between the two runs."""
 
     name: str
     first: str
@@ -46,7 +46,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A segment or a system call, and the two sides' states once it was dealt with."""
+    """A segment or a system call, and the states of both sides after it."""
 
     text: str
     states: str
@@ -57,16 +57,16 @@ class Line:
 
 @dataclass(slots=True)
 class ScenarioChange:
-    """What differs in one scenario: how it ended, its settings, the values found, the exchange."""
+    """Differences in one scenario: outcome, settings, measured values, exchange."""
 
     id: str
     families: list[str] = field(compare=False)
-    """Those in which this differs in the same way, such as "IPv4"."""
+    """The address families with exactly this difference, such as "IPv4"."""
     changes: list[Change] = field(default_factory=list)
     step: str = ""
-    """The paragraph in which the exchanges part."""
+    """The step in which the exchanges first differ."""
     first: list[Line] = field(default_factory=list)
-    """How the exchange goes on from there, a few lines."""
+    """The first lines of the exchange from there on."""
     second: list[Line] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -75,7 +75,7 @@ class ScenarioChange:
 
 @dataclass(slots=True)
 class Comparison:
-    """Everything that differs."""
+    """All differences between two runs."""
 
     environment: list[Change]
     sysctls: list[Change]
@@ -89,7 +89,7 @@ class Comparison:
 
 
 def compare_runs(first: Run, second: Run) -> Comparison:
-    """Hold two runs side by side."""
+    """Compare two runs."""
     before, after = ({(each.scenario.id, each.family): each for each in run.results} for run in (first, second))
     environments = [{**run.environment, "timers": "full length" if run.full else "short"} for run in (first, second)]
     sysctls = list(_changes(*(each.pop("sysctls", {}) for each in environments)))
@@ -106,35 +106,35 @@ def compare_runs(first: Run, second: Run) -> Comparison:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison for programs."""
+    """The comparison as JSON values."""
     return asdict(comparison)
 
 
 def _compare(before: Result, after: Result, run_wide: list[Change]) -> ScenarioChange:
     change = ScenarioChange(before.scenario.id, [f"IPv{before.family}"])
-    change.changes += _changes(_ending(before), _ending(after))
+    change.changes += _changes(_outcome(before), _outcome(after))
     if before.recording is not None and after.recording is not None:
         own = _changes(before.recording.sysctls, after.recording.sysctls)
         change.changes += [each for each in own if each not in run_wide]
         change.changes += _measured(before.recording, after.recording)
-        _part(change, before.recording, after.recording)
+        _compare_exchanges(change, before.recording, after.recording)
     return change
 
 
-def _ending(result: Result) -> dict[str, str]:
+def _outcome(result: Result) -> dict[str, str]:
     because = f"{result.difference.subject}: {result.summary}" if result.difference is not None else result.message
     return {"outcome": result.outcome.value, "because": because}
 
 
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Change]:
     for name in dict.fromkeys([*first, *second]):
-        one, other = (_text(each.get(name, NOT_THERE)) for each in (first, second))
+        one, other = (_text(each.get(name, MISSING)) for each in (first, second))
         if one != other:
             yield Change(name, one, other)
 
 
 def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) or NOT_THERE
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) or MISSING
 
 
 def _names(keys: Iterable[tuple[str, int]]) -> list[str]:
@@ -142,32 +142,32 @@ def _names(keys: Iterable[tuple[str, int]]) -> list[str]:
 
 
 def _measured(before: Recording, after: Recording) -> Iterator[Change]:
-    """The values that authors found for claims, where they are not the same but for the chance of a measurement."""
+    """Measured values of claims that differ by more than measurements vary."""
     found = [[event for event in each.events if isinstance(event, Measured)] for each in (before, after)]
     for claim in dict.fromkeys(event.claim for event in found[0] + found[1]):
         one, other = ([event.value for event in each if event.claim == claim] for each in found)
-        if len(one) != len(other) or not all(map(_is_alike, one, other)):
-            yield Change(claim, "; ".join(one) or NOT_THERE, "; ".join(other) or NOT_THERE)
+        if len(one) != len(other) or not all(map(_texts_agree, one, other)):
+            yield Change(claim, "; ".join(one) or MISSING, "; ".join(other) or MISSING)
 
 
-def _is_alike(one: str, other: str) -> bool:
-    """Whether two texts say the same. What has a unit or a fraction was measured, and is never quite the same twice."""
+def _texts_agree(one: str, other: str) -> bool:
+    """Whether two texts are equal. Numbers with a unit or a fraction were measured, and may vary."""
     pairs = zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
-    return _NUMBER.sub("0", one) == _NUMBER.sub("0", other) and all(_is_like(*pair) for pair in pairs)
+    return _NUMBER.sub("0", one) == _NUMBER.sub("0", other) and all(_numbers_agree(*pair) for pair in pairs)
 
 
-def _is_like(one: tuple[str, str], other: tuple[str, str]) -> bool:
+def _numbers_agree(one: tuple[str, str], other: tuple[str, str]) -> bool:
     (first, unit), (second, others_unit) = one, other
     if one == other:
         return True
     if unit != others_unit or not (unit or "." in first + second):
         return False
     least, most = sorted(map(float, (first, second)))
-    return most <= least * _RATIOS[unit] or (unit in {"ms", "us"} and most < _SHORT_MS)
+    return most <= least * _RATIOS[unit] or (unit in {"ms", "us"} and most < _NOISE_MS)
 
 
-def _part(change: ScenarioChange, before: Recording, after: Recording) -> None:
-    """Note where the two exchanges part."""
+def _compare_exchanges(change: ScenarioChange, before: Recording, after: Recording) -> None:
+    """Add the first difference between the two exchanges to `change`."""
     with_states = before.witnesses == after.witnesses and not before.transitions_lost and not after.transitions_lost
     one, other = _exchange(before, with_states), _exchange(after, with_states)
     at = next((at for at, (a, b) in enumerate(zip_longest(one, other)) if a is None or b is None or a[1] != b[1]), None)
@@ -178,9 +178,9 @@ def _part(change: ScenarioChange, before: Recording, after: Recording) -> None:
 
 
 def _exchange(recording: Recording, with_states: bool) -> list[tuple[str, Line]]:
-    """Each segment and call, with the paragraph that it belongs to.
+    """Each segment and call, with the title of its step.
 
-    A retransmission that nobody expected is left out: on a busy machine there are more of them.
+    Retransmissions that no expectation names are left out: a busy machine has more of them.
     """
     lines, step = [], ""
     ladder = ladder_of(recording)
@@ -197,10 +197,10 @@ def _exchange(recording: Recording, with_states: bool) -> list[tuple[str, Line]]
 def _line(rung: Rung, seen: tuple[FrameSeen, Segment] | None) -> str:
     if rung.kind is Kind.ARRIVAL:
         return "what was on its way to the kernel arrives"
-    text = _BY_CHANCE.sub("", rung.text)
+    text = _RANDOM.sub("", rung.text)
     if rung.kind is Kind.CALL:
         return text
-    if seen is not None and seen[1].flags & RST and seen[1].seq == 0:  # which is no number of the connection
+    if seen is not None and seen[1].flags & RST and seen[1].seq == 0:  # not a sequence number of the connection
         text = f"absolute 0 {text.partition(' ')[2]}"
     return "  ".join([direction(rung.from_peer), f"{rung.letters:<3}", text, *["lost on the way"] * rung.lost])
 
@@ -208,10 +208,10 @@ def _line(rung: Rung, seen: tuple[FrameSeen, Segment] | None) -> str:
 def comparison_lines(
     comparison: Comparison, runs: tuple[Run, Run], names: tuple[str, str], screen: Screen
 ) -> Iterator[str]:
-    """What differs; `names` is what the two runs are called."""
+    """Yield the comparison as text; `names` are the names of the two runs."""
     for sign, run, name in zip(_SIGNS, runs, names, strict=True):
-        told = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
-        yield f"{sign} {printable(name)}   {printable(told)}"
+        described = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
+        yield f"{sign} {printable(name)}   {printable(described)}"
     if not comparison:
         yield "nothing differs but what always does: times, timestamps, ports"
         return
@@ -223,7 +223,7 @@ def comparison_lines(
     for sign, missing in zip(_SIGNS, (comparison.only_first, comparison.only_second), strict=True):
         if missing:
             yield ""
-            yield f"{sign} alone has {printable(', '.join(missing))}"
+            yield f"only in {sign}: {printable(', '.join(missing))}"
     for scenario in comparison.scenarios:
         yield ""
         yield from _scenario(scenario, screen)

@@ -1,4 +1,4 @@
-"""Which states and which arrows of figure 5 (RFC 9293 3.3.2) a run has seen, and where: as data, JSON and text."""
+"""States and arrows of figure 5 (RFC 9293 3.3.2) that a run reached, and where: as data, JSON and text."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ NOT_OFFERED = {
 """Arrows that no program on Linux can make the kernel walk, and why."""
 
 TAKES_LONG = {
-    (TIME_WAIT, Event.TIME_WAIT_TIMEOUT): "no setting shortens these 60 seconds: --full waits for them",
+    (TIME_WAIT, Event.TIME_WAIT_TIMEOUT): "no setting shortens these 60 seconds; --full waits for them",
 }
-"""Arrows that a run with short timers does not come to."""
+"""Arrows that a run with short timers does not reach."""
 _ARROW, _EVENT, _COUNT = 27, 37, 6
-"""Columns for source and target, for the event, and for how many scenarios walked it."""
+"""Widths in columns: source and target, event, number of scenarios that walked the arrow."""
 _STATE, _WHO = 14, 8
 
 
 class StateReport(NamedTuple):
-    """One of the eleven states, and where the kernel was in it first."""
+    """One of the eleven states, with evidence for the first time the kernel was in it."""
 
     state: State
     kernel: tuple[Evidence, ...]
-    """One for each scenario."""
+    """One evidence for each scenario."""
 
 
 class EdgeReport(NamedTuple):
-    """One arrow of figure 5, and where it was walked."""
+    """One arrow of figure 5, with evidence that it was walked."""
 
     edge: Edge
     kernel: tuple[Evidence, ...]
-    """One for each scenario in which the kernel walked it."""
+    """One evidence for each scenario in which the kernel walked it."""
     peer: tuple[Evidence, ...]
-    """One for each scenario in which a user-space endpoint walked it."""
+    """One evidence for each scenario in which a user-space endpoint walked it."""
 
     @property
     def best(self) -> Evidence | None:
@@ -54,12 +54,12 @@ class EdgeReport(NamedTuple):
 
     @property
     def offered(self) -> bool:
-        """Whether Linux can walk it at all."""
+        """Whether Linux can walk this arrow at all."""
         return (self.edge.source, self.edge.event) not in NOT_OFFERED
 
     @property
     def reason(self) -> str:
-        """Why the kernel did not walk it; "" when it did, or when the run had no scenario for it."""
+        """Why the kernel did not walk it; "" if it did, or if the run had no scenario for it."""
         if self.kernel:
             return ""
         arrow = self.edge.source, self.edge.event
@@ -67,14 +67,14 @@ class EdgeReport(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """The whole diagram in the light of a run."""
+    """Coverage of the whole diagram by a run."""
 
     states: tuple[StateReport, ...]
     edges: tuple[EdgeReport, ...]
 
 
 def coverage(run: Run) -> Coverage:
-    """What the recordings of a run show."""
+    """The coverage by all recordings of a run."""
     kernel: dict[State | Edge, dict[str, Evidence]] = {each: {} for each in (*State, *FIGURE_5)}
     peer: dict[State | Edge, dict[str, Evidence]] = {edge: {} for edge in FIGURE_5}
     for result in run.results:
@@ -94,7 +94,7 @@ def coverage(run: Run) -> Coverage:
 
 
 def as_json(found: Coverage) -> dict[str, Any]:
-    """The coverage for programs."""
+    """The coverage as JSON values."""
     return {
         "states": [
             {"state": each.state.value, "kernel": [where.as_json() for where in each.kernel]} for each in found.states
@@ -117,10 +117,10 @@ def as_json(found: Coverage) -> dict[str, Any]:
 
 
 def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, Evidence]]:
-    """Each state that the kernel was seen in, with the last segment before, if it is the state of a connection."""
+    """Each state that the kernel was seen in, with the last segment of the connection before it, if any."""
     first: dict[State, tuple[Observation, int | None]] = {}
-    for number, told in observations(recording).items():
-        for observed in told:
+    for number, series in observations(recording).items():
+        for observed in series:
             if observed.state not in first or observed.time_ns < first[observed.state][0].time_ns:
                 first[observed.state] = observed, number
     for state, (observed, number) in first.items():
@@ -129,7 +129,7 @@ def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, E
 
 
 def _walked(result: Result, recording: Recording, walked: WalkedEdge) -> Evidence:
-    """Evidence for an arrow: the segment that caused it, or the segment that the system call sent."""
+    """Evidence for an arrow: the segment that caused it, or the one sent by the system call that caused it."""
     if walked.cause is None:
         last = _last_frame(recording, walked.connection, walked.time_ns)
         waited_ns = walked.time_ns - (recording.events[last].time_ns if last is not None else recording.started_ns)
@@ -138,7 +138,7 @@ def _walked(result: Result, recording: Recording, walked: WalkedEdge) -> Evidenc
     if isinstance(cause, FrameSeen):
         return _evidence(result, recording, cause.time_ns, walked.cause, packet_text(cause))
     called = f"{cause} = {cause.result}" if isinstance(cause, CallMade) else ""
-    control = flags.bits(walked.edge.sends or "") & (flags.SYN | flags.FIN)  # what goes with the arrow
+    control = flags.bits(walked.edge.sends or "") & (flags.SYN | flags.FIN)  # the control bits that the arrow sends
     for at, sent, segment in _segments(recording, walked.connection):
         if not sent.from_peer and sent.time_ns >= cause.time_ns and segment.flags & control:
             return _evidence(result, recording, cause.time_ns, at, f"{called}, {packet_text(sent)}")
@@ -152,7 +152,7 @@ def _evidence(result: Result, recording: Recording, time_ns: int, frame: int | N
 
 
 def _segments(recording: Recording, connection: int | None) -> Iterator[tuple[int, FrameSeen, Segment]]:
-    """The segments of a connection with their frames and the indices of those; a listener has none."""
+    """Event index, frame and segment of each segment of a connection; a listener has none."""
     for at, event in enumerate(recording.events):
         if isinstance(event, FrameSeen) and event.segment is not None and event.connection == connection is not None:
             yield at, event, event.segment
@@ -164,7 +164,7 @@ def _last_frame(recording: Recording, connection: int | None, time_ns: int) -> i
 
 
 def coverage_lines(found: Coverage, width: int = 80) -> Iterator[str]:
-    """The states, then the arrows: in how many scenarios each side walked it, and the packet to look at."""
+    """Yield the states, then the arrows: number of scenarios for each side, and a packet as evidence."""
     yield "States of the kernel"
     yield ""
     for seen in found.states:
@@ -189,14 +189,14 @@ def _edge(report: EdgeReport, width: int) -> Iterator[str]:
     arrow, event = f"{edge.source} > {edge.target}", f"{edge.event}" + (f", sends {edge.sends}" if edge.sends else "")
     kernel, peer = (str(len(walked) or "-") for walked in (report.kernel, report.peer))
     yield f"  {arrow:<{_ARROW}}{event:<{_EVENT}}{kernel:>{_COUNT}}{peer:>{_COUNT}}"
-    told = ("" if report.offered else "not offered: ") + report.reason
-    for who, text in ("kernel", _where(report.kernel) or told), ("peer", _where(report.peer)):
+    explanation = ("" if report.offered else "not offered: ") + report.reason
+    for who, text in ("kernel", _where(report.kernel) or explanation), ("peer", _where(report.peer)):
         if text:
             yield from labelled(who, text, width, 4, _WHO)
 
 
 def _where(evidence: Sequence[Evidence]) -> str:
-    """The first place; "" when there is none."""
+    """The first evidence as text; "" if there is none."""
     for first in evidence[:1]:
         packet = f", packet {first.packet}" if first.packet is not None else ""
         return f"{first.scenario} IPv{first.family}{packet}: {first.text}"

@@ -1,11 +1,11 @@
-"""The arrows of figure 5 (RFC 9293 3.3.2) that a recording walks, on the kernel's side and on the peer's.
+"""Arrows of figure 5 (RFC 9293 3.3.2) that the kernel and the peers walk in a recording.
 
-The kernel's side is what the two witnesses saw, in order of time, and between two states what happened: a segment that
-arrived, a system call, or nothing but time. An arrow counts only when that fits it.
+The kernel's states come from the two witnesses, in order of time. An arrow between two states counts only if its event
+happened in between: a received segment, a system call, or a timeout.
 
-What the witnesses say is read as the RFC means it. A request in SYN-RECEIVED came from LISTEN though the listener stays
-there, and if a reset ends it, it goes back to LISTEN. And CLOSED is no state of a connection while a mini-socket goes
-on in FIN-WAIT-2 or TIME-WAIT, which nothing but a look-up sees.
+States are interpreted as in the RFC. A connection request in SYN-RECEIVED came from LISTEN, though the listener stays
+in LISTEN, and goes back to LISTEN if a reset ends it. CLOSED is no state of the connection while a mini-socket is in
+FIN-WAIT-2 or TIME-WAIT, which only an inet_diag query shows.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _CALLS = {
     Event.CLOSE: {"close", "shutdown", "kill"},
     Event.SEND: {"send"},
 }
-"""What an application calls for each event that comes from it."""
+"""System calls that cause each user event."""
 _TIME = itemgetter(0)
 _SHORTEST_TIMER_NS = 1_000_000_000
-"""Nothing happened for at least so long: TIME-WAIT has ended by its timer."""
+"""If nothing happened for at least this long, the timer ended TIME-WAIT."""
 
 
 class WalkedEdge(NamedTuple):
@@ -45,7 +45,7 @@ class WalkedEdge(NamedTuple):
 
     edge: Edge
     time_ns: int
-    """When the state was seen to be another."""
+    """When the new state was observed, in nanoseconds."""
     connection: int | None
     """Index into `Recording.connections`; None for a listener."""
     cause: int | None
@@ -53,7 +53,7 @@ class WalkedEdge(NamedTuple):
 
 
 class _Arrival(NamedTuple):
-    """A segment that the kernel got."""
+    """A segment that the kernel received."""
 
     time_ns: int
     at: int
@@ -70,7 +70,7 @@ class _Call(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """A state of the kernel as a witness saw it."""
+    """A state of the kernel as one witness observed it."""
 
     time_ns: int
     at: int
@@ -80,15 +80,15 @@ class Observation(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """The state changed at this time, not at some time before."""
+        """Whether the state changed at exactly this time, not earlier."""
         return self.witness == "tracepoint"
 
 
 def kernel_edges(recording: Recording) -> Iterator[WalkedEdge]:
-    """The arrows that the kernel walked: listeners first, then connection by connection."""
-    strangers: list[_Call] = []
-    sides: dict[int | None, _KernelSide] = {None: _KernelSide(None, None, strangers, strangers)}
-    sides |= {at: _KernelSide(at, each.peer_port, [], strangers) for at, each in enumerate(recording.connections)}
+    """Yield the arrows that the kernel walked: those of listeners first, then connection by connection."""
+    unassigned: list[_Call] = []
+    sides: dict[int | None, _KernelSide] = {None: _KernelSide(None, None, unassigned, unassigned)}
+    sides |= {at: _KernelSide(at, each.peer_port, [], unassigned) for at, each in enumerate(recording.connections)}
     events = recording.events
     crossed = {at: event.time_ns for event in events if isinstance(event, CrossingOver) for at in event.frames}
     for at, event in enumerate(events):
@@ -109,44 +109,44 @@ def kernel_edges(recording: Recording) -> Iterator[WalkedEdge]:
 
 
 def peer_edges(recording: Recording) -> Iterator[WalkedEdge]:
-    """The arrows that the peers walked, by their own states."""
+    """Yield the arrows that the peers walked, from the states of their models."""
     states: dict[int, State] = {}
     for at, event in enumerate(recording.events):
         if not isinstance(event, FrameSeen) or event.connection is None:
             continue
-        if event.segment is None or event.peer_state is None:  # lost on its way to the peer
+        if event.segment is None or event.peer_state is None:  # lost before it reached the peer
             continue
         before = states.get(event.connection)
         if before is None:
             before = CLOSED
-            if not event.from_peer:  # it waited for this one
+            if not event.from_peer:  # a passive open
                 before = LISTEN
                 yield WalkedEdge(_BY_ENDS[CLOSED, LISTEN], event.time_ns, event.connection, at)
         states[event.connection] = event.peer_state
         edge = _BY_ENDS.get((before, event.peer_state))
         if edge is None:
             continue
-        # The model has taken the edge; what is left to know is which of several between the same states it was.
-        by_itself = edge.event in (Event.ACTIVE_OPEN, Event.CLOSE)
-        if by_itself if event.from_peer else _fits_segment(edge.event, event.segment):
+        # The model took an edge between these states; its event must fit, as there may be several.
+        own_action = edge.event in (Event.ACTIVE_OPEN, Event.CLOSE)
+        if own_action if event.from_peer else _fits_segment(edge.event, event.segment):
             yield WalkedEdge(edge, event.time_ns, event.connection, at)
 
 
 @dataclass(slots=True)
 class _KernelSide:
-    """What happened on one connection of the kernel, or to its listeners, in order of time."""
+    """Events of one connection of the kernel, or of its listeners, in order of time."""
 
     number: int | None
     peer_port: int | None
     calls: list[_Call]
-    strangers: list[_Call]
-    """Calls on a listener, or on a socket of which the lab did not know whose it was."""
+    unassigned: list[_Call]
+    """Calls on a listener, or on a socket of an unknown connection."""
     arrivals: list[_Arrival] = field(default_factory=list)
     fin_ends: set[Seq] = field(default_factory=set)
-    """What acknowledges a FIN of the kernel."""
+    """Acknowledgment numbers that acknowledge a FIN of the kernel."""
 
     def walks(self, observed_states: list[Observation]) -> Iterator[WalkedEdge]:
-        """The arrows between these states."""
+        """Yield the arrows between these states."""
         before, passive, since_ns = CLOSED, False, 0
         for observed in observed_states:
             source, target = before, observed.state
@@ -163,7 +163,7 @@ class _KernelSide:
             if edge is None:
                 continue
             if edge.event is Event.TIME_WAIT_TIMEOUT:
-                if self._nothing_happened(since_ns, observed):
+                if self._was_idle(since_ns, observed):
                     yield WalkedEdge(edge, observed.time_ns, self.number, None)
                 continue
             cause = self._cause(edge.event, since_ns, observed)
@@ -172,9 +172,9 @@ class _KernelSide:
                 yield WalkedEdge(edge, observed.time_ns, self.number, cause.at)
 
     def _cause(self, event: Event, since_ns: int, observed: Observation) -> _Arrival | _Call | None:
-        """The last thing that fits before the change; the first segment where only a look-up afterwards tells of it."""
+        """The last fitting event before the change; the first fitting segment if a later query showed the state."""
         if event in _CALLS:
-            calls = (self._last_call(event, each, since_ns, observed) for each in (self.calls, self.strangers))
+            calls = (self._last_call(event, each, since_ns, observed) for each in (self.calls, self.unassigned))
             return max((call for call in calls if call is not None), key=_TIME, default=None)
         fitting = [each for each in self._arrived(since_ns, observed) if self._fits(event, each)]
         return next(reversed(fitting) if observed.exact else iter(fitting), None)
@@ -189,7 +189,7 @@ class _KernelSide:
                 return made
         return None
 
-    def _nothing_happened(self, since_ns: int, observed: Observation) -> bool:
+    def _was_idle(self, since_ns: int, observed: Observation) -> bool:
         arrived = list(self._arrived(since_ns, observed))
         last_ns = arrived[-1].time_ns if arrived else since_ns
         resets = any(each.segment.flags & (flags.RST | flags.SYN) for each in arrived)
@@ -197,7 +197,7 @@ class _KernelSide:
 
     def _arrived(self, since_ns: int, observed: Observation) -> Iterator[_Arrival]:
         for each in self.arrivals[bisect_left(self.arrivals, since_ns, key=_TIME) :]:
-            if each.time_ns > observed.time_ns:  # an observation shows what has happened by then
+            if each.time_ns > observed.time_ns:  # later than the observation
                 return
             if each.at < observed.at:
                 yield each
@@ -211,7 +211,7 @@ class _KernelSide:
 
 
 def _fits_segment(event: Event, segment: Segment) -> bool:
-    """Whether a segment that arrives can mean this event."""
+    """Whether a received segment can be this event."""
     syn, ack, fin, rst = (bool(segment.flags & bit) for bit in (flags.SYN, flags.ACK, flags.FIN, flags.RST))
     if event is Event.RST_AFTER_PASSIVE_OPEN or rst:
         return event is Event.RST_AFTER_PASSIVE_OPEN and rst
@@ -226,21 +226,21 @@ def _fits_segment(event: Event, segment: Segment) -> bool:
 
 
 def observations(recording: Recording) -> dict[int | None, list[Observation]]:
-    """What the witnesses said of each connection (None: listeners) in order of time, without what is no state of it.
+    """Observations by connection (None: listeners) in order of time, without misleading ones.
 
-    A tracepoint says CLOSED when a mini-socket takes over from the full one, and nothing at the end of a mini-socket.
-    What it says of a connection in TIME-WAIT is about one of the same addresses in somebody else's namespace.
+    The tracepoint reports CLOSED when a mini-socket replaces the full socket, and reports no end of a mini-socket: what
+    it reports during TIME-WAIT is about a connection with the same addresses in another namespace.
     """
     found: dict[int | None, list[Observation]] = {}
     for at, event in enumerate(recording.events):
         if isinstance(event, StateSeen):
             found.setdefault(event.connection, []).append(Observation(event.time_ns, at, event.state, event.witness))
-    return {number: _without_hand_over(sorted(told, key=_TIME)) for number, told in found.items()}
+    return {number: _without_mini_socket_artifacts(sorted(series, key=_TIME)) for number, series in found.items()}
 
 
-def _without_hand_over(told: list[Observation]) -> list[Observation]:
+def _without_mini_socket_artifacts(series: list[Observation]) -> list[Observation]:
     kept: list[Observation] = []
-    for observed, following in zip_longest(told, told[1:]):
+    for observed, following in zip_longest(series, series[1:]):
         if observed.state is CLOSED and following is not None and following.state in _MINI_SOCKETS:
             continue
         if observed.state is CLOSED and observed.exact and kept and kept[-1].state is TIME_WAIT:

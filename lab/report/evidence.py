@@ -1,6 +1,6 @@
-"""Evidence: a scenario, a step of it and the packet that shows something; and how a segment is written.
+"""Evidence (a scenario, its step and a packet), and the notation of segments.
 
-Segments are in the notation of tcpdump and packetdrill: `0:5(5) ack 1 win 64240 <mss 1460>`.
+The notation is that of tcpdump and packetdrill: `0:5(5) ack 1 win 64240 <mss 1460>`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from lab.tcp.sequence import Seq
 
 
 class Evidence(NamedTuple):
-    """What shows something, or shows that it is not so."""
+    """Evidence for or against a claim, a state or an arrow."""
 
     scenario: str
     family: int
     step: str
-    """Its title; "" before the first one."""
+    """Title of the step; "" before the first one."""
     packet: int | None
     """The number of the frame in the recording, counted from 1; None for evidence without a segment."""
     text: str
-    """The segment in tcpdump's notation, or what was found where there is none."""
+    """The segment in tcpdump's notation; without a segment, the value that was found."""
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The evidence as a JSON value."""
         return {**self._asdict(), "family": f"IPv{self.family}"}
 
 
@@ -38,7 +38,7 @@ def packet_text(seen: FrameSeen) -> str:
 
 
 def direction(from_peer: bool) -> str:
-    """Who sends a frame to whom."""
+    """Sender and receiver of a frame: `kernel > peer`."""
     return "peer > kernel" if from_peer else "kernel > peer"
 
 
@@ -50,7 +50,7 @@ def segment_with_flags(seen: FrameSeen) -> str:
 
 
 def segment_text(segment: Segment, bases: Bases, from_peer: bool) -> str:
-    """Numbers relative to each side's ISS; `end` counts data only, as tcpdump does."""
+    """A segment without its control bits. Numbers are relative to each side's ISS; `end` counts data only."""
     own, other = own_and_other(bases, from_peer)
     seq = relative(segment.seq, own)
     parts = [f"{seq}:{seq + len(segment.payload)}({len(segment.payload)})"]
@@ -66,5 +66,5 @@ def segment_text(segment: Segment, bases: Bases, from_peer: bool) -> str:
 
 
 def own_and_other(bases: Bases, from_peer: bool) -> tuple[Seq, Seq]:
-    """The base of the sender's numbers, and that of the other side's."""
+    """The initial sequence numbers of the sender and of the receiver."""
     return (bases.peer, bases.kernel) if from_peer else (bases.kernel, bases.peer)

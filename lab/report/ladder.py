@@ -1,4 +1,4 @@
-"""The ladder of a recording: what happened, in order, with both sides' states before and after it."""
+"""Builds the ladder of a recording: its events in order, with the states of both sides before and after each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from lab.record.events import CallMade, CheckMade, CrossingOver, Event, FrameSeen, Recording, StateSeen, StepBegun
 from lab.report.evidence import segment_text
-from lab.report.ladder_model import NOBODY, Kind, Ladder, Rung, Sides, middle
+from lab.report.ladder_model import NO_STATES, Kind, Ladder, Rung, Sides, omitted_range
 from lab.tcp.flags import ACK, SYN
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -21,17 +21,17 @@ from lab.wire import icmp
 from lab.wire.frames import why_no_segment
 
 _NOTICEABLE_NS = 100_000_000
-"""A gap of at least this length is a wait: far above what a busy machine takes for an answer, below any timer."""
+"""A gap of at least this length is a wait: longer than a busy machine needs to answer, shorter than any timer."""
 _TIME = attrgetter("time_ns")
 _UNTIMED = (CheckMade, StepBegun)
-"""What has a place among the rungs, or in one, but is nothing that happened on the wire."""
+"""Events with a rung, or a place in one, that are no events of the wire or the kernel."""
 
 
 def ladder_of(recording: Recording, most: int | None = None) -> Ladder:
-    """The ladder of a recording; the time that takes grows with its length only.
+    """The ladder of a recording, in linear time.
 
-    What has more than `most` rungs shows its beginning and its end, half of `most` each; not counted are waits, and
-    states that change by themselves.
+    Of more than `most` rungs it has the first and the last `most / 2`. Waits, and states that change without an event,
+    are not counted.
     """
     return _Builder(recording, most).build()
 
@@ -43,19 +43,19 @@ class _Builder:
         self._rungs: list[Rung] = []
         self._ladder = Ladder(self._rungs, recording)
         self._has_rung = [_is_shown(event) for event in events]
-        """By event: whether it has a rung with its own time."""
-        self._left_out = _middle(events, self._has_rung, most)
-        """The events in the middle that get no rungs."""
+        """By index of an event: whether it has a rung with its own time."""
+        self._left_out = _omitted_events(events, self._has_rung, most)
+        """Indices of the events in the middle that get no rungs."""
         self._omits = False
-        """Whether the current event is one of them; its effect on states counts all the same."""
+        """Whether the current event is one of them; it still changes the states."""
         self._sides: dict[int, Sides] = {}
-        self._met: set[int] = set()
-        """The connections that have had a segment."""
+        self._begun: set[int] = set()
+        """Connections that had a segment already."""
         self._rung_of: dict[int, int] = {}
-        """By index of an event."""
+        """Index of its rung, by index of an event."""
         self._packets = 0
         self._shown: int | None = None
-        """The last rung that is more than a title."""
+        """Index of the last rung that is no title."""
         times_ns = [event.time_ns for event, has_rung in zip(events, self._has_rung, strict=True) if has_rung]
         self._start_ns = self._last_ns = times_ns[0] if times_ns else recording.started_ns
         self._lanes = _lanes_of(events, sorted(times_ns))
@@ -65,9 +65,9 @@ class _Builder:
 
     def build(self) -> Ladder:
         events, shown = self._recording.events, self._has_rung
-        # A change of state that no event explains gets a rung of its own.
-        by_themselves = deque(sorted((at, number) for number, lane in self._lanes.items() for at in lane.by_itself_ns))
-        turns = _next_turns(events, shown)
+        # A change of state without an event gets its own rung.
+        spontaneous = deque(sorted((at, number) for number, lane in self._lanes.items() for at in lane.spontaneous_ns))
+        next_actions = _next_actions(events, shown)
         add: dict[type, Callable[[int, Any, float], None]] = {
             FrameSeen: self._frame,
             CheckMade: self._check,
@@ -82,15 +82,15 @@ class _Builder:
             if index == self._left_out.stop and self._left_out:
                 self._close_gap()
             self._omits = index in self._left_out
-            while by_themselves and shown[index] and by_themselves[0][0] < event.time_ns:
-                self._by_itself(*by_themselves.popleft())
-            add[event.__class__](index, event, turns[index])
-        for at, number in by_themselves:
-            self._by_itself(at, number)
+            while spontaneous and shown[index] and spontaneous[0][0] < event.time_ns:
+                self._spontaneous(*spontaneous.popleft())
+            add[event.__class__](index, event, next_actions[index])
+        for at, number in spontaneous:
+            self._spontaneous(at, number)
         return self._ladder
 
     def _close_gap(self) -> None:
-        """The gap ends: events have rungs again, and refer to none before it."""
+        """End the gap: later events have rungs again, which refer to none before the gap."""
         self._ladder.gap = len(self._rungs)
         self._acknowledgements = _Acknowledgements(self._rungs)
         self._shown = None
@@ -99,17 +99,17 @@ class _Builder:
         self._add(Rung(Kind.STEP, step.time_ns, step.title, index, claims=step.claims))
 
     def _omit(self, time_ns: int) -> None:
-        """Count an event without a rung; a wait can only begin after it."""
+        """Count an event without a rung; the next wait begins after it at the earliest."""
         self._ladder.omitted += 1
         self._last_ns = max(self._last_ns, time_ns)
 
-    def _frame(self, index: int, seen: FrameSeen, turn_ns: float) -> None:
+    def _frame(self, index: int, seen: FrameSeen, next_action_ns: float) -> None:
         number, segment = seen.connection, seen.segment
-        before = after = NOBODY
+        before = after = NO_STATES
         if number is not None:
-            before = self._sides[number] if number in self._met else self._at_first(number, seen.from_peer)
-            self._met.add(number)
-            kernel = self._lanes[number].until(seen.time_ns, turn_ns)
+            before = self._sides[number] if number in self._begun else self._at_first(number, seen.from_peer)
+            self._begun.add(number)
+            kernel = self._lanes[number].until(seen.time_ns, next_action_ns)
             after = self._sides[number] = Sides(seen.peer_state or before.peer, kernel)
         if self._omits:
             self._omit(seen.time_ns)
@@ -128,33 +128,33 @@ class _Builder:
         if segment is not None and number is not None:
             self._acknowledgements.add(len(self._rungs) - 1, number, segment)
 
-    def _call(self, index: int, call: CallMade, turn_ns: float) -> None:
+    def _call(self, index: int, call: CallMade, next_action_ns: float) -> None:
         rung = Rung(Kind.CALL, call.time_ns, f"{call} = {call.result}", index, connection=call.connection)
         if call.name == "bind" and not call.error and isinstance(call.arguments[0], int):
             self._bound = call.arguments[0]
         elif call.name == "listen" and not call.error:
             self._listening.add(self._bound)
             rung.before, rung.after = Sides(None, State.CLOSED), Sides(None, State.LISTEN)
-        self._after_lab(rung, turn_ns)
+        self._after_lab(rung, next_action_ns)
 
-    def _arrival(self, index: int, crossing: CrossingOver, turn_ns: float) -> None:
+    def _arrival(self, index: int, crossing: CrossingOver, next_action_ns: float) -> None:
         held = [at for at in crossing.frames if _is_shown(self._recording.events[at])]
         numbers = {getattr(self._recording.events[at], "connection", None) for at in held}
         number = numbers.pop() if len(numbers) == 1 else None
-        self._after_lab(Rung(Kind.ARRIVAL, crossing.time_ns, "", index, connection=number), turn_ns)
+        self._after_lab(Rung(Kind.ARRIVAL, crossing.time_ns, "", index, connection=number), next_action_ns)
         for at in held:
             if at in self._rung_of and not self._omits:
-                self._rungs[self._rung_of[at]].arrives = len(self._rungs) - 1
+                self._rungs[self._rung_of[at]].arrival = len(self._rungs) - 1
 
-    def _by_itself(self, time_ns: int, number: int) -> None:
+    def _spontaneous(self, time_ns: int, number: int) -> None:
         self._after_lab(Rung(Kind.STATE, time_ns, "", connection=number), time_ns + 1)
 
-    def _after_lab(self, rung: Rung, turn_ns: float) -> None:
-        """Add a rung that may change the kernel's state, but not the peer's."""
+    def _after_lab(self, rung: Rung, next_action_ns: float) -> None:
+        """Add a rung that may change the kernel's state but not the peer's."""
         number = rung.connection
         if number is not None:
-            rung.before = self._sides.get(number, NOBODY)
-            kernel = self._lanes[number].until(rung.time_ns, turn_ns)
+            rung.before = self._sides.get(number, NO_STATES)
+            kernel = self._lanes[number].until(rung.time_ns, next_action_ns)
             rung.after = self._sides[number] = Sides(rung.before.peer, kernel)
         self._add(rung)
 
@@ -199,7 +199,7 @@ class _Builder:
         return last.detail.timer if last is not None and last.detail is not None else ""
 
     def _at_first(self, number: int, peer_begins: bool) -> Sides:
-        """What the two sides were before their first segment."""
+        """States of both sides before the first segment."""
         listens = self._recording.connections[number].kernel_port in self._listening
         if peer_begins:
             return Sides(State.CLOSED, State.LISTEN if listens else State.CLOSED)
@@ -211,43 +211,43 @@ def _is_shown(event: Event) -> bool:
     if isinstance(event, FrameSeen):
         if event.segment is not None or (event.from_peer and event.connection is not None):
             return True
-        return icmp.error_in(event.data) is not None  # echo requests, and what the interface says of itself, are not
+        return icmp.error_in(event.data) is not None  # no echo requests, no neighbour discovery
     return isinstance(event, CallMade | CrossingOver)
 
 
-def _middle(events: Sequence[Event], shown: Sequence[bool], most: int | None) -> range:
-    """The events to leave out, none where no more than `most` have a rung of their own."""
+def _omitted_events(events: Sequence[Event], shown: Sequence[bool], most: int | None) -> range:
+    """Range of the events to leave out; empty if at most `most` have their own rung."""
     own = [at for at, event in enumerate(events) if shown[at] or event.__class__ is StepBegun]
-    omitted = middle(len(own), most)
+    omitted = omitted_range(len(own), most)
     return range(own[omitted.start], own[omitted.stop]) if omitted else omitted
 
 
 @dataclass(slots=True)
 class _Lane:
-    """One connection's states as the witnesses saw them."""
+    """Kernel states of one connection, as observed by the witnesses."""
 
     seen: list[StateSeen] = field(default_factory=list)
     """In order of time."""
-    by_itself_ns: list[int] = field(default_factory=list)
-    """When the connection ended by itself: nothing else had happened for a while."""
+    spontaneous_ns: list[int] = field(default_factory=list)
+    """Times of changes to CLOSED without an event shortly before."""
 
-    def until(self, time_ns: int, turn_ns: float) -> State | None:
-        """The last state seen before `turn_ns`, but for one that came by itself after `time_ns`."""
-        if self.by_itself_ns:
-            later = bisect_right(self.by_itself_ns, time_ns)
-            if later < len(self.by_itself_ns):
-                turn_ns = min(turn_ns, self.by_itself_ns[later])
-        last = self.last_before(turn_ns)
+    def until(self, time_ns: int, next_action_ns: float) -> State | None:
+        """The last state seen before `next_action_ns`, except a change without an event after `time_ns`."""
+        if self.spontaneous_ns:
+            later = bisect_right(self.spontaneous_ns, time_ns)
+            if later < len(self.spontaneous_ns):
+                next_action_ns = min(next_action_ns, self.spontaneous_ns[later])
+        last = self.last_before(next_action_ns)
         return last.state if last is not None else None
 
     def last_before(self, time_ns: float) -> StateSeen | None:
-        """What was seen last before that moment."""
+        """The last observation before that time."""
         following = bisect_left(self.seen, time_ns, key=_TIME)
         return self.seen[following - 1] if following else None
 
 
 def _lanes_of(events: Sequence[Event], shown_ns: Sequence[int]) -> defaultdict[int, _Lane]:
-    """The states by number of connection. `shown_ns`: times of all that may change a state, in order."""
+    """Kernel states by connection. `shown_ns` are the sorted times of all events that may change a state."""
     lanes: defaultdict[int, _Lane] = defaultdict(_Lane)
     for event in events:
         if isinstance(event, StateSeen) and event.connection is not None:
@@ -258,34 +258,34 @@ def _lanes_of(events: Sequence[Event], shown_ns: Sequence[int]) -> defaultdict[i
             if seen.state is State.CLOSED is not before.state:
                 cause = bisect_right(shown_ns, seen.time_ns) - 1
                 if cause < 0 or seen.time_ns - shown_ns[cause] >= _NOTICEABLE_NS:
-                    lane.by_itself_ns.append(seen.time_ns)
+                    lane.spontaneous_ns.append(seen.time_ns)
     return lanes
 
 
-def _next_turns(events: Sequence[Event], shown: Sequence[bool]) -> list[float]:
-    """For each event when the lab acts next (infinity: not again). The kernel's state until then is its answer."""
-    turns: list[float] = []
+def _next_actions(events: Sequence[Event], shown: Sequence[bool]) -> list[float]:
+    """For each event, when the lab acts next (infinity: never). State changes until then are caused by the event."""
+    next_actions: list[float] = []
     following = float("inf")
-    for event, is_it in zip(reversed(events), reversed(shown), strict=True):
-        turns.append(following)
-        if is_it and not (isinstance(event, FrameSeen) and not event.from_peer):
+    for event, is_shown in zip(reversed(events), reversed(shown), strict=True):
+        next_actions.append(following)
+        if is_shown and not (isinstance(event, FrameSeen) and not event.from_peer):
             following = event.time_ns
-    turns.reverse()
-    return turns
+    next_actions.reverse()
+    return next_actions
 
 
 class _Acknowledgements:
-    """Which segment acknowledges which: takes all segments in order, and notes the pairs in their rungs."""
+    """Matches segments with the segments that acknowledge them, and stores the pairs in their rungs."""
 
     def __init__(self, rungs: list[Rung]) -> None:
         self._rungs = rungs
         self._sent: dict[tuple[int, bool], deque[tuple[Seq, int]]] = {}
-        """By connection and direction: the ends of segments that nothing acknowledged yet, with their rungs."""
+        """By connection and direction: ends of unacknowledged segments, with their rungs."""
         self._next: dict[tuple[int, bool], Seq] = {}
-        """By connection and direction: the highest end so far."""
+        """By connection and direction: highest end so far."""
 
     def add(self, at: int, connection: int, segment: Segment) -> None:
-        """Take the segment of the rung `at`."""
+        """Add the segment of the rung `at`; segments must be added in order."""
         rung = self._rungs[at]
         if segment.flags & ACK and not rung.lost:
             self._acknowledge(at, (connection, not rung.from_peer), segment.ack)

@@ -1,7 +1,7 @@
-"""What a ladder consists of: the one value that every picture of an exchange is drawn from.
+"""Data of a ladder, the one value from which text, SVG, mermaid and page are drawn.
 
-A rung is a segment, a system call, an author's paragraph, a wait, or whatever else happened, in the order in which the
-lab learned of it. It knows both sides' states before and after it, and what was checked there.
+A rung is a segment, a system call, a step, a wait or another event, in the order in which the lab recorded it. It has
+the states of both sides before and after it, and its checks.
 """
 
 from __future__ import annotations
@@ -18,77 +18,77 @@ from lab.tcp.state import State
 
 
 class Kind(Enum):
-    """What a rung is."""
+    """Kind of a rung."""
 
     SEGMENT = "segment"
     FRAME = "frame"
-    """An ICMP error, or whatever else a peer has sent that is no TCP segment."""
+    """An ICMP error, or another frame from a peer that is no TCP segment."""
     CALL = "call"
     """A system call of the kernel's application."""
     STEP = "step"
-    """The author begins a paragraph."""
+    """A step of the scenario begins."""
     WAIT = "wait"
-    """Nothing happens for a while."""
+    """A time without events."""
     ARRIVAL = "arrival"
-    """What the peers have sent since a crossing began reaches the kernel."""
+    """The delayed frames of a crossing reach the kernel."""
     STATE = "state"
-    """The kernel's state changes by itself: a timer has run out."""
+    """The kernel's state changes without an event: a timer expired."""
 
 
 class Sides(NamedTuple):
-    """The states that the two ends of a connection are in; None where none was seen."""
+    """States of both ends of a connection; None if not seen."""
 
     peer: State | None = None
     kernel: State | None = None
 
 
-NOBODY = Sides()
+NO_STATES = Sides()
 
 
 @dataclass(slots=True)
 class Rung:
-    """One line of the ladder, with what all drawings need to know of it."""
+    """One line of the ladder, with the data that all drawings need."""
 
     kind: Kind
     time_ns: int
-    """Since the ladder begins; for a wait its end."""
+    """Time since the start of the ladder; of a wait, its end."""
     text: str
-    """The segment's numbers, the call and its result, the paragraph's title."""
+    """The numbers of a segment, a call with its result, or the title of a step."""
     event: int | None = None
-    """Index into `Recording.events`, where the rung shows one event."""
+    """Index into `Recording.events`, if the rung shows one event."""
     packet: int | None = None
-    """Of a frame: its number in the recording and in the capture file, counted from 1."""
+    """Number of a frame in the recording and in the capture file, counted from 1."""
     connection: int | None = None
-    before: Sides = NOBODY
-    after: Sides = NOBODY
+    before: Sides = NO_STATES
+    after: Sides = NO_STATES
     letters: str = ""
     """A segment's control bits, "-" for none; "ICMP", or "?" for what is neither."""
     from_peer: bool = False
     retransmission: bool = False
     lost: bool = False
-    """It never got to the other side."""
+    """The frame did not reach the other side."""
     broke: bool = False
-    """This is the segment that an expectation did not hold for."""
+    """An expectation failed for this segment."""
     waited_ns: int = 0
     timer: str = ""
-    """Which of the kernel's timers ran meanwhile, by inet_diag's words; "" where that is not known."""
-    arrives: int | None = None
-    """For a segment that crosses others: the rung where it arrives."""
+    """The kernel's timer that ran during a wait, by its inet_diag name; "" if not known."""
+    arrival: int | None = None
+    """Index of the rung where a delayed segment arrives."""
     acknowledges: tuple[int, ...] = ()
-    """The rungs of the segments that this one is the first to acknowledge."""
+    """Indices of the rungs of segments that this one is the first to acknowledge."""
     acknowledged: int | None = None
-    """The rung that acknowledges this one."""
+    """Index of the rung that acknowledges this one."""
     claims: tuple[str, ...] = ()
     checks: list[CheckMade] = field(default_factory=list)
 
     @property
     def new(self) -> Sides:
-        """The states that are others than before it."""
+        """The states that differ from those before the rung."""
         return Sides(*(new if new is not old else None for old, new in zip(self.before, self.after, strict=True)))
 
     @property
     def timer_key(self) -> str:
-        """The key of the timer's name in `words.toml`."""
+        """Key of the timer's name in `words.toml`."""
         return f"timer_{self.timer.replace(' ', '_')}"
 
 
@@ -99,15 +99,15 @@ class Ladder:
     rungs: list[Rung]
     recording: Recording
     omitted: int = 0
-    """How many were left out."""
+    """Number of rungs left out."""
     gap: int | None = None
-    """The rung before which they were."""
+    """Index of the rung before which they were left out."""
 
     @cached_property
     def names(self) -> list[str]:
-        """What to call each connection, "" where there is only one: the port that tells it from the others.
+        """Name of each connection; "" if there is only one.
 
-        Where it takes more than that, both ports, and where even those are the same also the ends of the addresses.
+        The name is one port if that is unique, else both ports, else both ports with the ends of the addresses.
         """
         connections = self.recording.connections
         if len(connections) < 2:
@@ -122,22 +122,22 @@ class Ladder:
         ]
 
     def name(self, rung: Rung) -> str:
-        """What to call the connection of a rung; "" where there is only one, or none."""
+        """Name of the connection of a rung; "" if there is only one, or none."""
         return self.names[rung.connection] if rung.connection is not None else ""
 
     def seen(self, rung: Rung) -> tuple[FrameSeen, Segment] | None:
-        """The frame of a rung and its segment; None for a rung that is no segment."""
+        """The frame and the segment of a rung; None for a rung without a segment."""
         event = self.recording.events[rung.event] if rung.event is not None else None
         return (event, event.segment) if isinstance(event, FrameSeen) and event.segment is not None else None
 
 
-def middle(count: int, most: int | None) -> range:
-    """Which of so many lines to leave out where there may be `most`: neither the first half of those nor the last."""
+def omitted_range(count: int, most: int | None) -> range:
+    """Range of the lines to leave out of `count`, so that the first and the last `most / 2` are left."""
     if most is None or count <= most:
         return range(0)
     return range(most // 2, count - (most - most // 2))
 
 
 def _host(address: str) -> str:
-    """What comes last in an address."""
+    """The last group of an address."""
     return re.split("[.:]", address)[-1]

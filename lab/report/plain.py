@@ -1,4 +1,4 @@
-"""The ladder in sentences, one for each rung: for screen readers, and as text alternative of drawings."""
+"""Ladder as sentences, one for each rung: for screen readers, and as the text alternative of drawings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lab.record.events import CallMade, FrameSeen
 from lab.record.expectation import relative
 from lab.report.evidence import own_and_other
-from lab.report.i18n import Words
+from lab.report.i18n import Translator
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import printable
 from lab.tcp import flags
@@ -15,94 +15,95 @@ from lab.tcp.options import Option, value_text
 from lab.tcp.segment import Segment
 
 FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
-"""The control bits, the lowest first."""
+"""Names of the control bits, the lowest bit first."""
 
 
-def sentences(ladder: Ladder, say: Words) -> Iterator[str]:
-    """A line for each rung."""
+def sentences(ladder: Ladder, translate: Translator) -> Iterator[str]:
+    """Yield a sentence for each rung."""
     for at, rung in enumerate(ladder.rungs):
         if at == ladder.gap:
-            yield say("left_out", count=ladder.omitted)
-        yield sentence(ladder, rung, say)
+            yield translate("left_out", count=ladder.omitted)
+        yield sentence(ladder, rung, translate)
 
 
-def sentence(ladder: Ladder, rung: Rung, say: Words) -> str:
-    """What happened there, and what state that leads to."""
-    told = [_event(ladder, rung, say), *_marks(rung, say)]
+def sentence(ladder: Ladder, rung: Rung, translate: Translator) -> str:
+    """The event of a rung, and the new states after it."""
+    parts = [_event(ladder, rung, translate), *_marks(rung, translate)]
     if rung.kind is not Kind.WAIT:
-        told += _states(rung, say)
-    text = say("space").join(told)
+        parts += _states(rung, translate)
+    text = translate("space").join(parts)
     name = ladder.name(rung)
-    return say("on_connection", name=name, sentence=text) if name else text
+    return translate("on_connection", name=name, sentence=text) if name else text
 
 
-def _event(ladder: Ladder, rung: Rung, say: Words) -> str:
-    time = say("milliseconds", count=f"{rung.time_ns / 1e6:.1f}")
+def _event(ladder: Ladder, rung: Rung, translate: Translator) -> str:
+    time = translate("milliseconds", count=f"{rung.time_ns / 1e6:.1f}")
     match rung.kind:
         case Kind.STEP:
-            return say("step", title=printable(rung.text).rstrip(".。"))
+            return translate("step", title=printable(rung.text).rstrip(".。"))
         case Kind.WAIT:
-            duration = say("seconds", count=f"{rung.waited_ns / 1e9:.3g}")
-            timer = say(rung.timer_key) if rung.timer else ""
-            return say("waits_for", duration=duration, timer=timer) if timer else say("waits", duration=duration)
+            duration = translate("seconds", count=f"{rung.waited_ns / 1e9:.3g}")
+            timer = translate(rung.timer_key) if rung.timer else ""
+            return translate("waits_for" if timer else "waits", duration=duration, timer=timer)
         case Kind.ARRIVAL:
-            return say("arrives", time=time)
+            return translate("arrives", time=time)
         case Kind.STATE:
-            return say("by_itself", time=time)
+            return translate("by_itself", time=time)
         case Kind.CALL:
             call = ladder.recording.events[rung.event] if rung.event is not None else None
             assert isinstance(call, CallMade)
-            return say("calls", time=time, call=printable(str(call)), result=printable(call.result))
-    side = say("peer" if rung.from_peer else "kernel")
+            return translate("calls", time=time, call=printable(str(call)), result=printable(call.result))
+    side = translate("peer" if rung.from_peer else "kernel")
     seen = ladder.seen(rung)
     if seen is None:
-        return say("sends_frame", time=time, side=side, what=printable(rung.text))
+        return translate("sends_frame", time=time, side=side, what=printable(rung.text))
     frame, segment = seen
-    return say("sends", time=time, side=side, flags=flag_names(segment, say), numbers=_numbers(frame, segment, say))
+    names, numbers = flag_names(segment, translate), _numbers(frame, segment, translate)
+    return translate("sends", time=time, side=side, flags=names, numbers=numbers)
 
 
-def flag_names(segment: Segment, say: Words) -> str:
-    """The control bits by name: "SYN+ACK"."""
+def flag_names(segment: Segment, translate: Translator) -> str:
+    """Names of the control bits: "SYN+ACK"."""
     order = [name for bit, name in enumerate(FLAG_NAMES) if segment.flags >> bit & 1 and name != "ACK"]
-    return "+".join([*order, *(["ACK"] if segment.flags & flags.ACK else [])]) or say("no_flags")
+    return "+".join([*order, *(["ACK"] if segment.flags & flags.ACK else [])]) or translate("no_flags")
 
 
-def _numbers(frame: FrameSeen, segment: Segment, say: Words) -> str:
+def _numbers(frame: FrameSeen, segment: Segment, translate: Translator) -> str:
     own, other = own_and_other(frame.bases, frame.from_peer)
-    told = [say("sequence", seq=relative(segment.seq, own))]
+    parts = [translate("sequence", seq=relative(segment.seq, own))]
     if segment.payload:
-        told.append(say("data", count=len(segment.payload)))
+        parts.append(translate("data", count=len(segment.payload)))
     if segment.flags & flags.ACK:
-        told.append(say("ack", ack=relative(segment.ack, other)))
-    told.append(say("window", window=segment.window))
+        parts.append(translate("ack", ack=relative(segment.ack, other)))
+    parts.append(translate("window", window=segment.window))
     if segment.flags & flags.URG:
-        told.append(say("urgent", urgent=segment.urgent))
-    told += [_option(option, say) for option in segment.options if option[0] not in {"NOP", "EOL"}]
-    return say("comma").join([*told, *segment.faults])
+        parts.append(translate("urgent", urgent=segment.urgent))
+    parts += [_option(option, translate) for option in segment.options if option[0] not in {"NOP", "EOL"}]
+    return translate("comma").join([*parts, *segment.faults])
 
 
-def _option(option: Option, say: Words) -> str:
+def _option(option: Option, translate: Translator) -> str:
     match option:
         case "Timestamp", (sent, echo):
-            return say("option_Timestamp", value=sent, echo=echo)
+            return translate("option_Timestamp", value=sent, echo=echo)
         case str(name), _:
-            return say(f"option_{name}", value=value_text(option))
+            return translate(f"option_{name}", value=value_text(option))
         case kind, _:
-            return say("option_other", value=kind)
+            return translate("option_other", value=kind)
 
 
-def _marks(rung: Rung, say: Words) -> list[str]:
+def _marks(rung: Rung, translate: Translator) -> list[str]:
     marks = {
         "is_retransmission": rung.retransmission,
         "is_lost": rung.lost,
-        "is_under_way": rung.arrives is not None,
+        "is_under_way": rung.arrival is not None,
         "broke": rung.broke,
     }
-    return [say(key) for key, holds in marks.items() if holds]
+    return [translate(key) for key, holds in marks.items() if holds]
 
 
-def _states(rung: Rung, say: Words) -> list[str]:
-    """The states that are new."""
+def _states(rung: Rung, translate: Translator) -> list[str]:
+    """A sentence about the states that changed."""
     peer, kernel = (state.value if state is not None else None for state in rung.new)
     key = "both_now" if peer and kernel else "peer_now" if peer else "kernel_now"
-    return [say(key, peer=peer, kernel=kernel)] if peer or kernel else []
+    return [translate(key, peer=peer, kernel=kernel)] if peer or kernel else []

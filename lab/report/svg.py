@@ -1,4 +1,4 @@
-"""The ladder as SVG: two lanes with their states, an arrow for each segment, everything else beside them."""
+"""Ladder as SVG: two lanes with states, an arrow for each segment, other events beside them."""
 
 from __future__ import annotations
 
@@ -6,78 +6,79 @@ from html import escape
 from typing import NamedTuple
 
 from lab.report.colours import PHASE_OF, file_style
-from lab.report.i18n import Words
-from lab.report.ladder_model import NOBODY, Kind, Ladder, Rung
+from lab.report.i18n import Translator
+from lab.report.ladder_model import NO_STATES, Kind, Ladder, Rung
 from lab.report.plain import sentences
 from lab.report.screen import printable, wrapped
 from lab.report.text import duration
 from lab.tcp.state import State
 
 MOST_RUNGS = 2000
-"""More than that no reader scrolls through, and a browser draws no more."""
+"""Limit for readers and browsers."""
 
 _SLOPE = 8
-"""How much lower a segment arrives than it leaves."""
+"""Vertical distance between the ends of an arrow, in pixels."""
 _SMALL, _SANS, _STATE = 6.4, 8.2, 7.3
-"""How wide a character is at most, in each of the sizes."""
+"""Largest width of a character in each font size, in pixels."""
 
 
 class Sheet(NamedTuple):
-    """Where things stand, in pixels from the left."""
+    """Layout of a drawing, in pixels from the left."""
 
     width: int
     peer: int
-    """The peer's lane."""
+    """Position of the peer's lane."""
     kernel: int
     outside: bool
-    """States, times and calls stand beside the lanes; without room for that, between them."""
+    """States, times and calls stand beside the lanes, not between them."""
 
 
 WIDE, NARROW = Sheet(860, 212, 600, outside=True), Sheet(360, 12, 348, outside=False)
 
 
-def svg(ladder: Ladder, say: Words, sheet: Sheet = WIDE) -> str:
-    """A complete SVG file: with its style, a title, and a description in sentences for screen readers."""
-    height, body = figure(ladder, say, sheet)
-    told = escape("\n".join(sentences(ladder, say)))
+def svg(ladder: Ladder, translate: Translator, sheet: Sheet = WIDE) -> str:
+    """A complete SVG file with its style, a title, and a description in sentences for screen readers."""
+    height, body = figure(ladder, translate, sheet)
+    description = escape("\n".join(sentences(ladder, translate)))
     size = f'width="{sheet.width}" height="{height}" viewBox="0 0 {sheet.width} {height}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" role="img" aria-labelledby="t d" {size}>\n'
-        f"<title id='t'>{escape(say('ladder'))}</title>\n<desc id='d'>{told}</desc>\n<style>\n{file_style()}</style>\n"
+        f"<title id='t'>{escape(translate('ladder'))}</title>\n<desc id='d'>{description}</desc>\n"
+        f"<style>\n{file_style()}</style>\n"
         f'<rect class="paper" width="100%" height="100%"/>\n{body}\n</svg>\n'
     )
 
 
-def figure(ladder: Ladder, say: Words, sheet: Sheet) -> tuple[int, str]:
-    """For a page that has the style: how high it is, and what stands inside of the svg element."""
-    drawn = _Drawing(ladder, say, sheet)
+def figure(ladder: Ladder, translate: Translator, sheet: Sheet) -> tuple[int, str]:
+    """Height in pixels and content of the svg element, for a page that has the style."""
+    drawn = _Drawing(ladder, translate, sheet)
     body = drawn.body()
     return drawn.y, body
 
 
 class _Drawing:
-    def __init__(self, ladder: Ladder, say: Words, sheet: Sheet) -> None:
+    def __init__(self, ladder: Ladder, translate: Translator, sheet: Sheet) -> None:
         self._ladder = ladder
-        self._say = say
+        self._translate = translate
         self._sheet = sheet
         self._lanes = {True: sheet.peer, False: sheet.kernel}
-        """By whether it is the peer's lane: where it is."""
+        """Position of each lane; True: the peer's."""
         self._middle = (sheet.peer + sheet.kernel) // 2
         self._below: list[str] = []
-        """Drawn below everything else."""
+        """Elements below all others."""
         self._since = {True: (0, ""), False: (0, "")}
-        """By whether it is the peer's lane: from where it is in which phase."""
+        """Start and name of the current phase of each lane; True: the peer's."""
         self._leaving: dict[int, list[tuple[int, Rung]]] = {}
-        """By the rung where they arrive: from where crossing segments left."""
+        """Start and rung of each delayed segment, by the rung where it arrives."""
         self.y = 0
 
     def body(self) -> str:
-        """All elements; afterwards `y` is the height."""
+        """Draw all elements; afterwards `y` is the height."""
         parts = [self._heads()]
         for at, rung in enumerate(self._ladder.rungs):
             if at == self._ladder.gap:
                 self.y += 34
-                text = self._say("left_out", count=self._ladder.omitted)
+                text = self._translate("left_out", count=self._ladder.omitted)
                 parts.append(self._text(self._middle, self.y - 12, "note mark", text, anchor="middle"))
             parts.append(self._rung(at, rung))
         self.y += 8
@@ -86,25 +87,25 @@ class _Drawing:
         return "\n".join(self._below + parts)
 
     def _heads(self) -> str:
-        """Who stands where, and the states that both begin in, where one connection is all there is."""
+        """Draw the names of the lanes, and the first states if there is one connection."""
         sheet, self.y = self._sheet, 34
-        known = [rung.before for rung in self._ladder.rungs if rung.before is not NOBODY]
+        known = [rung.before for rung in self._ladder.rungs if rung.before is not NO_STATES]
         if len(self._ladder.names) != 1:
             known = []
-        peer = next((sides.peer for sides in known if sides.peer), None)  # a call of the kernel's alone has none
-        told = ""
+        peer = next((sides.peer for sides in known if sides.peer), None)  # None before the first segment
+        markup = ""
         for from_peer, key, state in (
             (True, "peer_head", peer),
             (False, "kernel_head", known[0].kernel if known else None),
         ):
             lane = self._lanes[from_peer]
             x, anchor = (lane, "middle") if sheet.outside else (lane - 6, "start") if from_peer else (lane + 6, "end")
-            told += self._text(x, 18, "head", key=key, anchor=anchor)
+            markup += self._text(x, 18, "head", key=key, anchor=anchor)
             self._since[from_peer] = 28, PHASE_OF[state] if state else "closed"
             if state is not None:
-                told += self._pill(state, 38, from_peer)
+                markup += self._pill(state, 38, from_peer)
                 self.y = 50
-        return told + (self._text(84, 18, "time", "ms", anchor="end") if sheet.outside else "")
+        return markup + (self._text(84, 18, "time", "ms", anchor="end") if sheet.outside else "")
 
     def _rung(self, at: int, rung: Rung) -> str:
         top = self.y
@@ -120,7 +121,7 @@ class _Drawing:
             case Kind.ARRIVAL:
                 inside = self._arrival(at, rung)
             case Kind.STATE:
-                inside = self._by_itself(rung)
+                inside = self._state(rung)
         marks = {"retransmission": rung.retransmission, "lost": rung.lost, "broke": rung.broke}
         classes = " ".join(["rung", *(name for name, holds in marks.items() if holds)])
         hit = f'<rect class="hit" x="2" y="{top}" width="{self._sheet.width - 4}" height="{self.y - top}" rx="6"/>'
@@ -130,40 +131,40 @@ class _Drawing:
         sheet = self._sheet
         start, end = self._lanes[rung.from_peer], self._lanes[not rung.from_peer]
         y = self.y + 30
-        told = self._numbers(rung, self._ladder.name(rung), y - 9) + self._time(rung, y)
+        markup = self._numbers(rung, self._ladder.name(rung), y - 9) + self._time(rung, y)
         options = rung.text.partition(" <")[2]
         below = y + _SLOPE + 3
         if options:
             for line in wrapped("<" + options, int((sheet.kernel - sheet.peer - 24) / _SMALL)):
                 below += 12
-                told += self._text(self._middle, below, "options", line, anchor="middle")
+                markup += self._text(self._middle, below, "options", line, anchor="middle")
         marks = {"retransmission": rung.retransmission, "lost": rung.lost, "here": rung.broke}
         for key in (key for key, holds in marks.items() if holds):
             below += 14
             style = "note wrong" if key == "here" else "note mark"
-            told += self._text(self._middle, below, style, key=key, anchor="middle")
-        if rung.arrives is not None:
-            self._leaving.setdefault(rung.arrives, []).append((y, rung))
-            told += f'<circle class="dot" cx="{start}" cy="{y}" r="4"/>'
+            markup += self._text(self._middle, below, style, key=key, anchor="middle")
+        if rung.arrival is not None:
+            self._leaving.setdefault(rung.arrival, []).append((y, rung))
+            markup += f'<circle class="dot" cx="{start}" cy="{y}" r="4"/>'
         else:
-            told += self._arrow(start, y, end, y + _SLOPE, lost=rung.lost)
-        told += self._states(rung, y, below)
+            markup += self._arrow(start, y, end, y + _SLOPE, lost=rung.lost)
+        markup += self._states(rung, y, below)
         self.y = max(self.y, below + 9)
-        return told
+        return markup
 
     def _states(self, rung: Rung, y: int, below: int) -> str:
-        """The pills of the states that are new, and the lanes up to there."""
-        told, inside = "", False
+        """Draw the pills of new states, and the lanes up to there."""
+        markup, inside = "", False
         for from_peer, old, new in zip((True, False), rung.before, rung.after, strict=True):
             if new is None or (new is old and self._since[from_peer][1]):
                 continue
             leaves = from_peer == rung.from_peer or rung.kind not in {Kind.SEGMENT, Kind.FRAME}
             at, inside = y if leaves else y + _SLOPE, not self._sheet.outside
-            told += self._pill(new, below + 12 if inside else at, from_peer)
+            markup += self._pill(new, below + 12 if inside else at, from_peer)
             self._lane_until(at, from_peer, PHASE_OF[new])
         if inside:
             self.y = below + 26
-        return told
+        return markup
 
     def _lane_until(self, y: int, from_peer: bool, phase: str) -> None:
         since, old = self._since[from_peer]
@@ -176,24 +177,24 @@ class _Drawing:
 
     def _step(self, rung: Rung) -> str:
         top = self.y = self.y + 10
-        told = ""
+        markup = ""
         for line in wrapped(printable(rung.text), int((self._sheet.width - 24) / _SANS)):
             self.y += 19
-            told += self._text(10, self.y, "title", line)
+            markup += self._text(10, self.y, "title", line)
         self.y += 8
         band = f'<rect class="band" x="2" y="{top}" width="{self._sheet.width - 4}" height="{self.y - top}" rx="4"/>'
         self.y += 2
-        return band + told
+        return band + markup
 
     def _wait(self, rung: Rung) -> str:
-        """The longer it took the higher it is: a step for each tenfold."""
+        """Draw a wait; its height grows with its length."""
         steps = sum(rung.waited_ns >= least for least in (10**9, 10**10, 6 * 10**10))
         top, self.y = self.y + 4, self.y + 34 + 14 * steps
-        told = "".join(f'<path class="gap" d="M{x} {top}V{self.y - 2}"/>' for x in self._lanes.values())
+        markup = "".join(f'<path class="gap" d="M{x} {top}V{self.y - 2}"/>' for x in self._lanes.values())
         y = (top + self.y) // 2 + 3
         key = rung.timer_key
-        timer = f' <tspan data-w="{key}">{escape(self._say(key))}</tspan>' if rung.timer else ""
-        return told + (
+        timer = f' <tspan data-w="{key}">{escape(self._translate(key))}</tspan>' if rung.timer else ""
+        return markup + (
             f'<text class="note" x="{self._middle}" y="{y}" text-anchor="middle">'
             f'<tspan class="mono">{duration(rung.waited_ns)}</tspan>{timer}</text>'
         )
@@ -201,40 +202,40 @@ class _Drawing:
     def _call(self, rung: Rung) -> str:
         sheet, text = self._sheet, f"{self._ladder.name(rung)} {printable(rung.text)}".lstrip(" ")
         room = (sheet.width - sheet.kernel - 24) if sheet.outside else (sheet.kernel - sheet.peer - 30)
-        told = self._time(rung, self.y + 14)
+        markup = self._time(rung, self.y + 14)
         y = self.y + 18
-        told += f'<rect class="dot" x="{sheet.kernel - 3}" y="{y - 7}" width="7" height="7"/>'
+        markup += f'<rect class="dot" x="{sheet.kernel - 3}" y="{y - 7}" width="7" height="7"/>'
         for line in wrapped(text, int(room / _SMALL / 1.1)):
             x, anchor = (sheet.kernel + 14, "start") if sheet.outside else (sheet.kernel - 12, "end")
-            told += self._text(x, y, "call", line, anchor=anchor)
+            markup += self._text(x, y, "call", line, anchor=anchor)
             y += 15
         self.y = y - 9
         if rung.new.kernel:
-            told += self._states(rung, self.y + 12, self.y)
+            markup += self._states(rung, self.y + 12, self.y)
             self.y = max(self.y, y + 14)
-        return told
+        return markup
 
     def _arrival(self, at: int, rung: Rung) -> str:
         sheet, y = self._sheet, self.y + 16
-        told = self._text(self._middle, y + 2, "note", key="arrives_note", anchor="middle")
+        markup = self._text(self._middle, y + 2, "note", key="arrives_note", anchor="middle")
         for left, segment in self._leaving.pop(at, []):
             self._below.append(self._arrow(sheet.peer, left, sheet.kernel, y, lost=segment.lost))
         self.y = y + 12
-        return told + self._states(rung, y, y + 6)
+        return markup + self._states(rung, y, y + 6)
 
-    def _by_itself(self, rung: Rung) -> str:
+    def _state(self, rung: Rung) -> str:
         y = self.y + 14
         self.y += 28
-        told = self._text(self._middle, y + 4, "note", key="by_itself_note", anchor="middle")
-        return told + self._time(rung, y) + self._states(rung, y, y + 2)
+        markup = self._text(self._middle, y + 4, "note", key="by_itself_note", anchor="middle")
+        return markup + self._time(rung, y) + self._states(rung, y, y + 2)
 
     def _text(self, x: int, y: int, classes: str, text: str = "", *, key: str = "", anchor: str = "") -> str:
-        """A text, or the one with this key, which a page can say in another language."""
+        """A text, or the text with this key, which a page can translate."""
         more = (f' text-anchor="{anchor}"' if anchor else "") + (f' data-w="{key}"' if key else "")
-        return f'<text class="{classes}" x="{x}" y="{y}"{more}>{escape(self._say(key) if key else text)}</text>'
+        return f'<text class="{classes}" x="{x}" y="{y}"{more}>{escape(self._translate(key) if key else text)}</text>'
 
     def _numbers(self, rung: Rung, name: str, y: int) -> str:
-        """The letters and the numbers of a segment, after the name of its connection."""
+        """Connection name, control bits and numbers of a segment."""
         seq, *rest = rung.text.partition(" <")[0].split(" ")
         has_ack = rest[:1] == ["ack"]
         ack, rest = (rest[:2], rest[2:]) if has_ack else ([], rest)
@@ -247,7 +248,7 @@ class _Drawing:
         return f'<text class="numbers" x="{x}" y="{y}" text-anchor="{anchor}">{" ".join(filter(None, parts))}</text>'
 
     def _time(self, rung: Rung, y: int) -> str:
-        """When it was, and its packet's number."""
+        """Time and packet number of a rung."""
         text = f"{rung.time_ns / 1e6:.3f}" if rung.time_ns < 1e10 else f"{rung.time_ns / 1e6:.1f}"
         number = str(rung.packet or "")
         if self._sheet.outside:
@@ -259,7 +260,7 @@ class _Drawing:
         return self._text(x, y - 9, "time", f"{text} ms", anchor=anchor)
 
     def _pill(self, state: State, y: int, from_peer: bool) -> str:
-        """A state beside its lane."""
+        """The pill of a state beside its lane."""
         wide = int(len(state.value) * _STATE) + 16
         lane = self._lanes[from_peer]
         left = lane - 12 - wide if from_peer == self._sheet.outside else lane + 12
@@ -267,7 +268,7 @@ class _Drawing:
         return box + self._text(left + wide // 2, y + 4, "state", state.value, anchor="middle")
 
     def _arrow(self, x1: int, y1: int, x2: int, y2: int, lost: bool = False) -> str:
-        """From lane to lane; where the segment was lost, with a cross on the way."""
+        """An arrow between the lanes; of a lost segment it ends in a cross."""
         way = 1 if x2 > x1 else -1
         x1, x2 = x1 + 6 * way, x2 - 6 * way
         if lost:

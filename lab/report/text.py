@@ -1,36 +1,36 @@
-"""The ladder in text: a line a segment, with both sides' states once they have dealt with it.
+"""Ladder as text, with a line and the new states of both sides for each segment; and as a mermaid sequence diagram.
 
-And as a mermaid sequence diagram, which GitHub and others draw where it stands in a document.
+GitHub and other sites draw mermaid in Markdown documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.report.i18n import Words
+from lab.report.i18n import Translator
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.screen import Screen, left_out, printable, wrapped
 
 _TIME, _PEER, _ARROW, _KERNEL = 11, 13, 9, 14
-"""How wide the columns are."""
+"""Widths of the columns."""
 _KERNEL_AT = _TIME + _PEER + _ARROW
 _NUMBERS_AT = _KERNEL_AT + _KERNEL
 _LEAST_NUMBERS = 30
 _TITLES = " " * _TIME
 MOST_IN_MERMAID = 300
-"""A diagram of more than 50,000 characters is refused where it is drawn."""
+"""Limit on rungs: mermaid refuses diagrams of more than 50,000 characters."""
 _LINES, _ASCII = ("─", "►", "◄", "·", "┊"), ("-", ">", "<", ".", ":")
-"""A line, its tips to the right and to the left, a segment under way, a wait."""
+"""A line, its tips to the right and to the left, a delayed segment, a wait."""
 
 
 def duration(nanoseconds: int) -> str:
-    """In seconds, with three digits: "0.204 s", "1.02 s", "134 s"."""
+    """A time in seconds with three digits: "0.204 s", "1.02 s", "134 s"."""
     seconds = nanoseconds / 1e9
     return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
 
 
 def ladder_lines(ladder: Ladder, screen: Screen) -> Iterator[str]:
-    """The lines, the first of them with the names of the columns."""
+    """Yield the lines; the first has the names of the columns."""
     return _Drawing(ladder, screen).lines()
 
 
@@ -64,7 +64,7 @@ class _Drawing:
                     yield from self._row(_milliseconds(rung), "", "", rung, ["without a segment"])
 
     def _frame(self, rung: Rung) -> Iterator[str]:
-        if rung.arrives is not None:
+        if rung.arrival is not None:
             arrow = f"{rung.letters:{self._under_way}<6}"
         elif rung.from_peer:
             arrow = f"{rung.letters:{self._line}<4}{self._line}{'x' if rung.lost else self._right}"
@@ -75,14 +75,14 @@ class _Drawing:
             "lost on the way": rung.lost,
             "<--\N{NO-BREAK SPACE}here": rung.broke,
         }
-        told = [printable(rung.text), *(mark for mark, holds in marks.items() if holds)]
+        parts = [printable(rung.text), *(mark for mark, holds in marks.items() if holds)]
         peer = rung.after.peer.value if rung.after.peer and (rung.from_peer or not rung.lost) else ""
-        return self._row(_milliseconds(rung), peer, arrow, rung, told)
+        return self._row(_milliseconds(rung), peer, arrow, rung, parts)
 
-    def _row(self, time: str, peer: str, arrow: str, rung: Rung, told: list[str]) -> Iterator[str]:
+    def _row(self, time: str, peer: str, arrow: str, rung: Rung, parts: list[str]) -> Iterator[str]:
         kernel = rung.after.kernel.value if rung.after.kernel else ""
         head = f"{time:>9}  {peer:<{_PEER}}{arrow:<{_ARROW}}{kernel:<{_KERNEL}}"
-        text = _name_before(self._ladder, rung) + "  ".join(told)
+        text = _name_before(self._ladder, rung) + "  ".join(parts)
         style = "broke" if rung.broke else "mark" if rung.lost or rung.retransmission else ""
         for line in wrapped(text, max(_LEAST_NUMBERS, self._screen.width - _NUMBERS_AT)):
             yield head + (self._screen.paint(line, style) if style else line)
@@ -99,7 +99,7 @@ class _Drawing:
             head = " " * (_KERNEL_AT + 2)
 
     def _wait(self, rung: Rung) -> Iterator[str]:
-        """A bar in each lane: a line for some tenths of a second, two for seconds, three for more."""
+        """Yield a bar in each lane: one line below 1 s, two below 10 s, three above."""
         bars = f"{_TITLES}{self._bar:<{_PEER + _ARROW}}{self._bar}"
         timer = f", the kernel's {rung.timer} timer" if rung.timer else ""
         yield self._screen.paint(f"{bars}  {duration(rung.waited_ns)}{timer}", "faint")
@@ -118,48 +118,48 @@ def _milliseconds(rung: Rung) -> str:
     return f"{milliseconds:.3f}" if abs(milliseconds) < 1e5 else f"{milliseconds:.1f}"
 
 
-def mermaid(ladder: Ladder, say: Words) -> str:
+def mermaid(ladder: Ladder, translate: Translator) -> str:
     """The diagram, without a fence around it."""
-    return "\n".join(_diagram(ladder, say)) + "\n"
+    return "\n".join(_diagram(ladder, translate)) + "\n"
 
 
-def _diagram(ladder: Ladder, say: Words) -> Iterator[str]:
+def _diagram(ladder: Ladder, translate: Translator) -> Iterator[str]:
     yield "sequenceDiagram"
-    yield f"    participant P as {say('peer_head')}"
-    yield f"    participant K as {say('kernel_head')}"
+    yield f"    participant P as {translate('peer_head')}"
+    yield f"    participant K as {translate('kernel_head')}"
     for at, rung in enumerate(ladder.rungs):
         if at == ladder.gap:
-            yield f"    Note over P,K: {_escaped(say('left_out', count=ladder.omitted))}"
-        for line in _statements(rung, _name_before(ladder, rung), say):
+            yield f"    Note over P,K: {_escaped(translate('left_out', count=ladder.omitted))}"
+        for line in _statements(rung, _name_before(ladder, rung), translate):
             yield f"    {line}"
 
 
-def _statements(rung: Rung, name: str, say: Words) -> Iterator[str]:
+def _statements(rung: Rung, name: str, translate: Translator) -> Iterator[str]:
     match rung.kind:
         case Kind.STEP:
             yield f"Note over P,K: {_escaped(rung.text)}"
         case Kind.WAIT:
-            timer = f" {say(rung.timer_key)}" if rung.timer else ""
+            timer = f" {translate(rung.timer_key)}" if rung.timer else ""
             yield f"Note over P,K: {_escaped(duration(rung.waited_ns) + timer)}"
         case Kind.CALL:
             yield f"Note right of K: {_escaped(name + rung.text)}"
         case Kind.ARRIVAL:
-            yield f"Note right of K: {_escaped(say('arrives_note'))}"
+            yield f"Note right of K: {_escaped(translate('arrives_note'))}"
         case Kind.STATE:
-            yield f"Note right of K: {_escaped(name + say('by_itself_note'))}"
+            yield f"Note right of K: {_escaped(name + translate('by_itself_note'))}"
         case _:
             arrow = ("--" if rung.retransmission else "-") + ("x" if rung.lost else ">>")
             ends = f"P{arrow}K" if rung.from_peer else f"K{arrow}P"
-            marks = [say(key) for key, holds in (("lost", rung.lost), ("here", rung.broke)) if holds]
+            marks = [translate(key) for key, holds in (("lost", rung.lost), ("here", rung.broke)) if holds]
             numbers, options, rest = rung.text.partition(" <")
-            told = [f"{name}{rung.letters} {numbers}", *[f"<{rest}"] * bool(options), *marks]
-            yield f"{ends}: {'<br/>'.join(map(_escaped, told))}"
+            parts = [f"{name}{rung.letters} {numbers}", *[f"<{rest}"] * bool(options), *marks]
+            yield f"{ends}: {'<br/>'.join(map(_escaped, parts))}"
     for where, state in zip(("left of P", "right of K"), rung.new, strict=True):
         if state is not None:
             yield f"Note {where}: {state.value}"
 
 
 def _escaped(text: str) -> str:
-    """As it has to be written: what mermaid or HTML would read as something else is a character's number."""
-    told = "".join(f"#{ord(each)};" if each in "#;<>&%\"'\\`" else each for each in printable(text))
-    return told.replace("wrap:", "wrap#58;")  # a word of its own at the beginning of a text
+    """The text with character numbers for characters that mean something in mermaid or HTML."""
+    escaped = "".join(f"#{ord(each)};" if each in "#;<>&%\"'\\`" else each for each in printable(text))
+    return escaped.replace("wrap:", "wrap#58;")  # a keyword of mermaid at the start of a text

@@ -1,4 +1,4 @@
-"""Verdicts. Of a run: in a line, as a list, as JSON. Of a result: its checks, and what differs, with the exchange."""
+"""Verdicts of a run (summary, list, JSON) and of a result (checks, differences, exchange)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameS
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import direction
-from lab.report.i18n import words
+from lab.report.i18n import translator
 from lab.report.ladder import ladder_of
-from lab.report.ladder_model import middle
+from lab.report.ladder_model import omitted_range
 from lab.report.plain import sentences
 from lab.report.screen import Screen, left_out, printable_lines
 from lab.report.text import ladder_lines
@@ -24,7 +24,7 @@ _WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Ou
 
 
 def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose: bool = False) -> Iterator[str]:
-    """One scenario's verdict, its ladder, and every check; `brief` leaves out what is as it should be."""
+    """Yield a scenario's verdict, ladder and checks; `brief` leaves out all that passed."""
     scenario, recording = result.scenario, result.recording
     yield from printable_lines(f"{_WORDS[result.outcome]} {scenario.id}  IPv{result.family}  {scenario.section}")
     yield from printable_lines(f"  {scenario.title}")
@@ -43,7 +43,7 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
 
 
 def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
-    """When and where it was, a line for each result, and why where that is not as it should be."""
+    """Yield a heading, a line for each result, and the message of each that did not pass."""
     how = (" with timers of full length" if run.full else "") + (", interrupted" if run.interrupted else "")
     yield from printable_lines(f"run of {run.began}{how}, by version {run.version} of the lab")
     wide = max((len(result.scenario.id) for result in run.results), default=0)
@@ -58,7 +58,7 @@ def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """The whole run."""
+    """The run as a JSON value."""
     unchecked = {"family": None, "outcome": "error", "checks": 0, "failed": 0, "seconds": 0.0}
     listed = [_scenario(result) for result in run.results]
     listed += [
@@ -81,15 +81,15 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 def summary_lines(run: Run) -> list[str]:
-    """What became of a run, in a line or two."""
+    """One or two lines: number of results by outcome, and the states seen."""
     outcomes = Counter(result.outcome for result in run.results)
     outcomes[Outcome.ERROR] += len(run.broken)
     words = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.ERROR: "errors", Outcome.SKIP: "skipped"}
-    told = ", ".join(
+    counted = ", ".join(
         f"{outcomes[each]} {word}" for each, word in words.items() if outcomes[each] or each is Outcome.PASS
     )
     checks = sum(result.checks for result in run.results)
-    lines = [f"{told}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}"]
+    lines = [f"{counted}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}"]
     states = states_of(run)
     if states:
         lines.append(f"states seen ({len(states)} of {len(State)}): {', '.join(state.value for state in states)}")
@@ -97,7 +97,7 @@ def summary_lines(run: Run) -> list[str]:
 
 
 def states_of(run: Run) -> list[State]:
-    """The states that the kernel was seen in, in the order of the diagram."""
+    """The states in which the kernel was seen, in the order of the diagram."""
     seen = set().union(*(result.states for result in run.results))
     return [state for state in State if state in seen]
 
@@ -119,9 +119,9 @@ def _scenario(result: Result) -> dict[str, Any]:
 
 
 def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -> Iterator[str]:
-    """Every check with its verdict, a line each; the standing rules as one line, or a line for `each_rule`."""
+    """Yield a line for each check; for the standing rules one line, or with `each_rule` a line for each."""
     checks = recording.checks
-    omitted = {at for at in middle(len(checks), screen.most) if checks[at].passed}
+    omitted = {at for at in omitted_range(len(checks), screen.most) if checks[at].passed}
     gap = min(omitted, default=None)
     for at, check in enumerate(checks):
         if at == gap:
@@ -129,7 +129,7 @@ def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -
         if at in omitted:
             continue
         verdict, line = "ok  " if check.passed else "FAIL", f":{check.where.line}" if check.where else ""
-        yield from printable_lines(f"  {verdict} {line:>5}  {told(recording, check)}")
+        yield from printable_lines(f"  {verdict} {line:>5}  {check_text(recording, check)}")
     kinds = Counter(check.kind for check in checks)
     waived = kinds[CheckKind.DEVIATION]
     if recording.segments_judged and not kinds[CheckKind.RULE]:
@@ -147,10 +147,10 @@ def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -
 
 
 def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
-    """The bytes of every frame, numbered as they came, from 1 as in Wireshark."""
+    """Yield the bytes of each frame, numbered from 1 as in Wireshark."""
     dropped = dict(recording.dropped)
     frames = [(at, event) for at, event in enumerate(recording.events) if isinstance(event, FrameSeen)]
-    omitted = middle(len(frames), screen.most)
+    omitted = omitted_range(len(frames), screen.most)
     for number, (at, seen) in enumerate(frames, start=1):
         if number - 1 in omitted:
             if number - 1 == omitted.start:
@@ -163,14 +163,14 @@ def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
 
 
 def difference_lines(recording: Recording, check: CheckMade, screen: Screen) -> Iterator[str]:
-    """A failed check: what differs, why that is wrong, where to look, and the whole exchange."""
+    """Yield a failed check: source line, differing fields, explanation, state, and the whole exchange."""
     yield from what_differs(recording, check)
     for line in exchange_lines(recording, screen._replace(width=screen.width - 2)):
         yield f"  {line}"
 
 
 def what_differs(recording: Recording, check: CheckMade) -> Iterator[str]:
-    """The same without the exchange."""
+    """Yield a failed check without the exchange."""
     for line in _difference(recording, check):
         yield from printable_lines(line)
 
@@ -199,29 +199,29 @@ def _difference(recording: Recording, check: CheckMade) -> Iterator[str]:
 
 
 def exchange_lines(recording: Recording, screen: Screen) -> Iterator[str]:
-    """The ladder, or in sentences where that is what the screen is for."""
+    """Yield the ladder, as sentences on a plain screen."""
     drawn = ladder_of(recording, screen.most)
-    return sentences(drawn, words("en")) if screen.plain else ladder_lines(drawn, screen)
+    return sentences(drawn, translator("en")) if screen.plain else ladder_lines(drawn, screen)
 
 
 def place(file: str, line: int) -> str:
-    """A file and line; below the current folder the file is named from there."""
+    """File and line: `scenarios/closing.py:27`; the path is relative if the file is below the current folder."""
     relative = os.path.relpath(file)
     return f"{file if relative.startswith(os.pardir) else relative}:{line}"
 
 
-def told(recording: Recording, check: CheckMade) -> str:
-    """The verdict of a check in a line: "SA  seq 0, ack 1", "SA: ack 2 instead of 1"."""
+def check_text(recording: Recording, check: CheckMade) -> str:
+    """A check and its result in a line: "SA  seq 0, ack 1", or "SA: ack 2 instead of 1"."""
     rows = recording.rows(check)
     if check.passed:
-        return found(check.subject, rows)
+        return result_text(check.subject, rows)
     differing = ", ".join(f"{row.field} {row.got} instead of {row.expected}" for row in rows if not row.agrees)
     return f"{check.subject}: {differing}"
 
 
-def found(subject: str, rows: Sequence[Row]) -> str:
-    """What a check has found, whether that is as expected or not: "SA  seq 0, ack 1"."""
-    # What was expected to be absent, and the control bits that are the subject, need no second mention.
+def result_text(subject: str, rows: Sequence[Row]) -> str:
+    """The values that a check found, expected or not: "SA  seq 0, ack 1"."""
+    # Left out: absent values, and control bits, which are the subject already.
     named = [row for row in rows if row.field != "flags" and row.got != "none"]
     values = ", ".join(row.got if row.field == subject else f"{row.field} {row.got}" for row in named)
     return f"{subject:<3} {values}".rstrip()

@@ -162,8 +162,7 @@ def value_text(option: Option) -> str:
             return ", ".join(map(str, numbers))
         case _, bytes(data):
             return data.hex()
-        case _, value:
-            return "" if value is None else str(value)
+    return "" if option[1] is None else str(option[1])
 
 
 def encode(options: Options) -> bytes:

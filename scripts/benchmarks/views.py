@@ -14,7 +14,7 @@ from lab.record.saved.document import lines_of, load
 from lab.record.saved.folder import RUN_FILE, RunFolder
 from lab.report.captures import captures
 from lab.report.html.page import page
-from lab.report.i18n import words
+from lab.report.i18n import translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Ladder
 from lab.report.plain import sentences
@@ -50,11 +50,11 @@ def write_views(file: Path) -> Written:
 
 
 def _write_ladders(folder: RunFolder, name: str, ladder: Ladder) -> None:
-    say = words("en")
-    folder.write(f"{name}.svg", [svg(ladder, say).encode()])
-    folder.write(f"{name}.mmd", [mermaid(ladder, say).encode()])
+    translate = translator("en")
+    folder.write(f"{name}.svg", [svg(ladder, translate).encode()])
+    folder.write(f"{name}.mmd", [mermaid(ladder, translate).encode()])
     folder.write(f"{name}.txt", (f"{line}\n".encode() for line in ladder_lines(ladder, Screen())))
-    folder.write(f"{name}.plain.txt", (f"{line}\n".encode() for line in sentences(ladder, say)))
+    folder.write(f"{name}.plain.txt", (f"{line}\n".encode() for line in sentences(ladder, translate)))
 
 
 def enlarge(file: Path, frames: int, larger: Path) -> str:

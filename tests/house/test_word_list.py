@@ -122,7 +122,7 @@ def test_the_list_has_all_names_of_a_kind(heading: str, names: set[str]) -> None
 
 
 def test_what_the_list_says_of_a_schedule_exists() -> None:
-    assert {"first", "copies", "length"} <= set(dir(Schedule)) | set(Schedule.__slots__)
+    assert {"first_rto", "retransmissions", "length"} <= set(dir(Schedule)) | set(Schedule.__slots__)
 
 
 def test_the_list_has_each_scenario_file() -> None:

@@ -1,4 +1,4 @@
-"""`lab claims` as a process, and what a run of everything shows of the catalogue."""
+"""`lab claims` as a process, and the verdicts of a whole run on the catalogue."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_claims_of(folder: Path, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_this_kernel_shows_every_claim() -> None:
+def test_this_kernel_confirms_every_claim() -> None:
     done = run_lab("claims", "--json")
     told = json.loads(done.stdout)
     assert [(each["id"], each["measured"]) for each in told if each["verdict"] == "differs"] == []
@@ -58,7 +58,7 @@ def test_this_kernel_shows_every_claim() -> None:
     assert all(each["measured"] and each["evidence"] for each in told)
 
 
-def test_only_what_was_asked_for_is_run_and_told() -> None:
+def test_only_requested_claims_are_run_and_reported() -> None:
     done = run_lab("claims", "c80", "C77", "-4", "--json")
     told = json.loads(done.stdout)
     assert [(each["id"], each["kind"], each["verdict"]) for each in told] == [
@@ -75,7 +75,7 @@ def test_text_in_chinese_fits_eighty_columns() -> None:
     assert done.stdout.splitlines()[-1].startswith("共 1 条：1 已验证（Linux ")
 
 
-@pytest.mark.parametrize(("asked", "near"), [("C129", "near it: C"), ("handshake", "they are C1 to C128")])
+@pytest.mark.parametrize(("asked", "near"), [("C129", "did you mean C"), ("handshake", "they are C1 to C128")])
 def test_an_unknown_claim_is_wrong_usage(asked: str, near: str) -> None:
     done = run_lab("claims", "C1", asked)
     assert done.returncode == 2
@@ -95,7 +95,7 @@ def test_a_difference_is_exit_1_and_names_the_claims_of_its_step_alone(tmp_path:
     assert (second["id"], second["verdict"], second["evidence"]) == ("C62", "not run", [])
 
 
-def test_a_scenario_that_breaks_off_is_exit_3_and_shows_what_came_before(tmp_path: Path) -> None:
+def test_an_error_in_a_scenario_is_exit_3_and_its_earlier_steps_count(tmp_path: Path) -> None:
     scenario_file(tmp_path, STEP.format(ack=1, end="raise ValueError('mine')"))
     done = run_claims_of(tmp_path, "C50", "C62", "-4", "--json")
     assert [each["verdict"] for each in json.loads(done.stdout)] == ["shown", "not run"]
@@ -104,13 +104,13 @@ def test_a_scenario_that_breaks_off_is_exit_3_and_shows_what_came_before(tmp_pat
 
 
 def without_packets(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of two runs: each has housekeeping frames of its own between the segments."""
+    """Evidence of two runs without packet numbers: each run has other housekeeping frames between the segments."""
     for each in told:
         each["evidence"] = [{**seen, "packet": None} for seen in each["evidence"]]
     return told
 
 
-def test_a_saved_run_tells_the_same_as_a_run(tmp_path: Path) -> None:
+def test_a_saved_run_gives_the_same_verdicts(tmp_path: Path) -> None:
     scenario_file(tmp_path, STEP.format(ack=1, end=""))
     assert run_lab("run", "-4", "--out", tmp_path / "saved", tmp_path).returncode == 0
     live = json.loads(run_claims_of(tmp_path, "C50", "C62", "-4", "--json").stdout)
@@ -120,6 +120,6 @@ def test_a_saved_run_tells_the_same_as_a_run(tmp_path: Path) -> None:
     assert without_packets(json.loads(saved.stdout)) == without_packets(live)
 
 
-def test_a_run_that_is_not_there_is_wrong_usage() -> None:
+def test_a_missing_run_is_wrong_usage() -> None:
     done = run_lab("claims", "--from", "no/such/run")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "there is no no/such/run\n")

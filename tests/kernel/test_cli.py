@@ -1,4 +1,4 @@
-"""`lab run`, `lab list`, `lab doctor` as processes: what they print, where, and how they exit."""
+"""`lab run`, `lab list` and `lab doctor` as processes: output, streams and exit codes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILING = PASSING + "peer.expect('A', within=0.0)\n"
 
 @pytest.fixture
 def three(tmp_path: Path) -> Path:
-    """Passing, failing, passing: in this order."""
+    """A file with a passing, a failing and a passing scenario, in this order."""
     for name, body in ("a", PASSING), ("b", FAILING), ("c", PASSING):
         scenario_file(tmp_path, body, name)
     return tmp_path
@@ -40,7 +40,7 @@ def test_every_scenario_passes_over_both_families(whole: WholeRun) -> None:
     assert all(each["checks"] > 0 and each["seconds"] > 0 for each in told["scenarios"])
 
 
-def test_the_json_says_what_ran_where(whole: WholeRun) -> None:
+def test_json_has_scenarios_and_environment(whole: WholeRun) -> None:
     told = whole.told
     assert set(told) == {"version", "environment", "scenarios", "states", "summary"}
     assert told["version"] == lab.__version__
@@ -76,14 +76,14 @@ def test_text_shows_ladder_checks_and_a_summary_last(whole: WholeRun) -> None:
     assert lines[-1] == f"saved in {whole.folder}; `lab show` shows it again"
 
 
-def test_the_saved_run_shows_what_the_run_showed(whole: WholeRun) -> None:
+def test_a_saved_run_prints_the_same_as_the_run(whole: WholeRun) -> None:
     shown = run_lab("show", whole.folder, "*")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.splitlines() == whole.text.splitlines()[:-3]
     assert json.loads(run_lab("show", "--json", whole.folder).stdout) == whole.told
 
 
-def test_quiet_is_the_summary_alone() -> None:
+def test_quiet_prints_only_the_summary() -> None:
     done = run_lab("run", "-q", "-4", "kernel_as_server")
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["1", "states"]
 
@@ -114,7 +114,7 @@ def test_stop_at_the_first_difference(three: Path) -> None:
     assert told["scenarios"][1]["where"] == f"{three}/b.py:9"
 
 
-def test_json_on_standard_output_is_all_there_is(three: Path) -> None:
+def test_json_is_alone_on_standard_output(three: Path) -> None:
     done = run_lab("run", "--json", "-", three)
     told = json.loads(done.stdout)
     assert [(each["id"], each["family"], each["outcome"], each["failed"]) for each in told["scenarios"]] == [
@@ -143,7 +143,7 @@ def test_list_takes_patterns() -> None:
     ]
 
 
-def test_doctor_finds_all_that_is_needed() -> None:
+def test_doctor_finds_all_requirements() -> None:
     done = run_lab("doctor")
     assert done.returncode == 0
     assert {line.split()[0] for line in done.stdout.splitlines()[:-1]} == {"ok"}

@@ -1,4 +1,4 @@
-"""Wrong usage, broken scenario files and scenarios that raise: what is said, and that everything else still runs."""
+"""Wrong usage, broken scenario files and scenarios that raise: the messages, and that all others still run."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_wrong_usage_is_exit_2_and_says_what_is_wrong(arguments: list[str], why:
 
 @pytest.mark.parametrize("command", [["list"], ["list", "--json"], ["claims", "--help"], ["doctor"]], ids=" ".join)
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["in one piece", "line by line"])
-def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
-    """A full disk is told; a reader that has seen enough wants to hear no more. Neither looks like a verdict."""
+def test_output_to_a_full_disk_or_a_closed_pipe(command: list[str], unbuffered: str) -> None:
+    """A full disk is reported, a closed pipe is not. The exit code of neither is a verdict."""
     run = partial(subprocess.run, [*COMMAND, *command], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     buffering = {**environment(), "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
@@ -49,8 +49,8 @@ def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
     assert (done.returncode, done.stderr.splitlines()) == (
         3,
         [
-            "the lab cannot run here: there is no room for what it writes",
-            "make room, or write it to where there is some",
+            "the lab cannot run here: no space is left on the device",
+            "free some space, or write elsewhere",
         ],
     )
     reader, writer = os.pipe()
@@ -61,7 +61,7 @@ def test_output_that_nobody_takes(command: list[str], unbuffered: str) -> None:
 
 
 @pytest.mark.parametrize("closed", [1, 2], ids=["standard output", "standard error"])
-def test_a_stream_that_is_closed_is_nobody_who_listens(closed: int) -> None:
+def test_a_closed_stream_is_ignored(closed: int) -> None:
     run = [*COMMAND, "run", "-q", "-4", "--no-out", "nobody_listens"]
     closing = ["sh", "-c", f'"$@" {closed}>&-', "sh", *run]
     done = subprocess.run(closing, env=environment(), capture_output=True, text=True, timeout=60, check=False)
@@ -78,7 +78,7 @@ def test_an_unknown_pattern_does_not_stop_the_known_ones() -> None:
 
 @pytest.fixture
 def trouble(tmp_path: Path) -> Path:
-    """A folder of files each of which is wrong in its own way, and of one that is not."""
+    """A folder of files, each broken in a different way, and one correct file."""
     scenario_file(tmp_path, PASSING, "fine")
     scenario_file(tmp_path, "peer = lab.peer(to=81)\nraise RuntimeError('no idea')", "raises")
     scenario_file(tmp_path, "lab.peer(port=80).send('S')", "outside")
@@ -119,7 +119,7 @@ def test_a_difference_weighs_more_than_an_error(trouble: Path) -> None:
     assert run_lab("run", "-q", "-4", trouble).returncode == 1
 
 
-def test_a_file_that_does_what_it_likes_is_an_error_of_that_file(tmp_path: Path) -> None:
+def test_any_exception_in_a_file_is_an_error_of_that_file(tmp_path: Path) -> None:
     (tmp_path / "exits.py").write_text("import sys\nsys.exit(0)\n")
     scenario_file(tmp_path, "import sys\nsys.exit(0)", "leaves")
     scenario_file(tmp_path, PASSING, "fine")
@@ -131,7 +131,7 @@ def test_a_file_that_does_what_it_likes_is_an_error_of_that_file(tmp_path: Path)
 
 
 def test_a_scenario_that_takes_all_memory_ends_the_run_and_is_named(tmp_path: Path) -> None:
-    """Whoever waits for what it has left undone would wait for ever."""
+    """An exit that waited for running threads would never end."""
     scenario_file(tmp_path, "import threading\nthreading.Event().wait()", "first")
     file = scenario_file(tmp_path, "bytes(2**62)", "takes_all")
     done = run_lab("run", "-4", tmp_path / "first.py", file)
@@ -140,7 +140,7 @@ def test_a_scenario_that_takes_all_memory_ends_the_run_and_is_named(tmp_path: Pa
     assert done.stderr == said + "allow it more: ulimit -v shows a limit\n"
 
 
-def test_a_folder_without_scenarios_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_scenarios_is_reported(tmp_path: Path) -> None:
     done = run_lab("run", tmp_path)
     assert done.returncode == 2
     assert f"no scenario matches '{tmp_path}'" in done.stdout
@@ -163,7 +163,7 @@ def test_a_wrong_decorator_names_its_line(tmp_path: Path, decorator: str, why: s
     assert why in done.stdout
 
 
-def test_a_scenario_for_the_other_family_is_skipped_and_says_so(tmp_path: Path) -> None:
+def test_a_scenario_for_the_other_family_is_skipped_with_a_message(tmp_path: Path) -> None:
     file = tmp_path / "four.py"
     file.write_text(
         "from lab import Lab, scenario\n\n\n"

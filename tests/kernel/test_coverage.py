@@ -55,7 +55,7 @@ def test_every_arrow_that_a_segment_walks_names_its_packet() -> None:
     assert all(each["packet"] for edge in walked if edge["event"] not in by_calls for each in edge["kernel"])
 
 
-def test_look_ups_alone_show_every_arrow_too() -> None:
+def test_inet_diag_alone_shows_every_arrow_too() -> None:
     with started_lab(
         "coverage", "--json", "-4", mark=f"{os.getpid()} coverage", preexec=as_an_ordinary_user()
     ) as process:
@@ -74,7 +74,7 @@ def test_text_names_scenario_and_packet_and_ends_with_the_totals() -> None:
     assert done.returncode == 0
 
 
-def test_a_saved_run_tells_the_same(tmp_path: Path) -> None:
+def test_a_saved_run_gives_the_same_coverage(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert run_lab("run", "-q", "-4", "closing", "--out", folder).returncode == 0
     saved = run_lab("coverage", "--from", folder, "--json")

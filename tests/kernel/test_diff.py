@@ -1,4 +1,4 @@
-"""`lab diff` and `lab run --sysctl`: two runs of one kernel side by side."""
+"""`lab diff` and `lab run --sysctl`: comparison of two runs of one kernel."""
 
 from __future__ import annotations
 

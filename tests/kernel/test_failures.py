@@ -12,14 +12,14 @@ from tests.kernel.helpers import failure_of, scenario_file
 LIES = """
 from typing import Any
 
-from lab.wire.crafting import layers, packet_of
+from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.faults import Action, Fault
 
 
 def lie(field: str, value: Any) -> Any:
     def alter(frame: bytes, chance: object) -> bytes:
         packet = packet_of(frame)
-        tcp = packet[layers().TCP]
+        tcp = packet[load_scapy().TCP]
         setattr(tcp, field, value(tcp))
         del tcp.chksum
         return bytes(packet)

@@ -1,4 +1,4 @@
-"""What the ladder shows beyond a line for each segment."""
+"""Ladders of the real kernel: lines that are no segments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def lines_of(lab: Lab) -> list[list[str]]:
     return [line[11:].split() for line in ladder_lines(ladder_of(lab.recording), Screen(width=200))][1:]
 
 
-def test_crossing_segments_show_what_each_side_knew(lab: Lab) -> None:
+def test_crossing_segments_show_the_states_of_each_side(lab: Lab) -> None:
     peer = lab.peer(to=5000, port=80)
     with lab.crossing():
         peer.send("S")
@@ -33,7 +33,7 @@ def test_crossing_segments_show_what_each_side_knew(lab: Lab) -> None:
     assert syn_ack[:3] == ["ESTABLISHED", "◄───SA", "SYN-RECEIVED"]
 
 
-def test_a_segment_that_the_wire_lost_is_marked(lab: Lab) -> None:
+def test_a_lost_segment_of_the_kernel_is_marked(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     lab.disturb(1, from_kernel=[Fault(Action.DROP, nth=1)])
     peer.send("S")
@@ -44,7 +44,7 @@ def test_a_segment_that_the_wire_lost_is_marked(lab: Lab) -> None:
     assert came[-1] == "retransmission"
 
 
-def test_a_segment_of_the_peer_that_the_wire_lost_is_marked(lab: Lab) -> None:
+def test_a_lost_segment_of_the_peer_is_marked(lab: Lab) -> None:
     peer = lab.peer(to=lab.kernel.listen(port=80))
     lab.disturb(1, to_kernel=[Fault(Action.DROP, nth=1)])
     peer.send("S")
@@ -65,7 +65,7 @@ def test_a_wait_is_a_bar_that_names_the_timer(lab: Lab) -> None:
     assert again[-1] == "retransmission"
 
 
-def test_a_connection_that_a_timer_ends_has_a_line_of_its_own(lab: Lab) -> None:
+def test_a_connection_ended_by_a_timer_has_its_own_line(lab: Lab) -> None:
     lab.kernel.sysctl("net.ipv4.tcp_fin_timeout", 1)
     peer = lab.peer(to=lab.kernel.listen(port=80))
     peer.open().close()
@@ -91,7 +91,7 @@ def test_an_icmp_error_has_a_line(lab: Lab) -> None:
     assert error == ["SYN-RECEIVED", "ICMP─►", "CLOSED", "host", "unreachable"]
 
 
-def test_a_documented_deviation_is_counted_apart(lab: Lab) -> None:
+def test_a_documented_deviation_is_counted_separately(lab: Lab) -> None:
     peer = lab.peer(to=5000, port=80)
     with lab.crossing():
         peer.send("S")

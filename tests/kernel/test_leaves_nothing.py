@@ -119,7 +119,7 @@ def test_a_full_disk_under_its_output_ends_the_run(waiting: Path) -> None:
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
         "the lab cannot run here: its output cannot be written (No space left on device)",
-        "write it to where there is room",
+        "free some space, or write elsewhere",
     ]
 
 

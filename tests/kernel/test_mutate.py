@@ -1,4 +1,4 @@
-"""A kernel that lies once: every check notices, the rules notice, and a check that does not look is found out."""
+"""One mutation at a time: checks and rules catch it, and a check that catches none survives."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def test_every_kind_of_check_notices(tmp_path: Path, family: int) -> None:
     assert surviving(file, family) == []
 
 
-def test_a_check_that_does_not_look_survives(tmp_path: Path) -> None:
+def test_a_check_that_catches_nothing_survives(tmp_path: Path) -> None:
     file = scenario_file(tmp_path, 'lab.kernel.counter("TcpOutRsts")\nlab.verify("nothing", 1, 1)')
     assert surviving(file, 4) == ["nothing"]
 
 
-def test_each_lie_about_a_frame_is_told(tmp_path: Path) -> None:
+def test_each_mutation_of_a_frame_is_listed(tmp_path: Path) -> None:
     scenario = registry.find([str(scenario_file(tmp_path, _EXCHANGE))]).scenarios[0]
     with closing(Runner()) as runner:
         honest = Mutant()
@@ -85,7 +85,7 @@ _EXCHANGE = dedent(
 )
 
 
-def test_what_comes_again_is_lied_about_too(tmp_path: Path) -> None:
+def test_retransmissions_are_mutated_too(tmp_path: Path) -> None:
     scenario = registry.find([str(scenario_file(tmp_path, _RETRANSMISSION))]).scenarios[0]
     with closing(Runner()) as runner:
         shapes = survey.survey(runner, scenario, 4).shapes

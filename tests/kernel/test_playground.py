@@ -1,4 +1,4 @@
-"""`lab up`, `lab shell` and `lab down`: what they make, what they leave alone, and that nothing stays."""
+"""`lab up`, `lab shell` and `lab down`: they make namespaces, keep those of others, and leave nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_playground_can_be_entered_by_name() -> None:
 
 @pytest.mark.usefixtures("up")
 @pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
-def test_two_shells_one_after_the_other_talk_to_the_same_kernel(family: int) -> None:
+def test_two_shells_in_sequence_use_the_same_kernel(family: int) -> None:
     typed = 'peer.open().close()\npeer.expect("FA")\npeer.expect("RA", within=0.1)\nnonsense\n'
     for _ in range(2):
         done = run_lab("shell", *(["-6"] if family == 6 else []), typed=typed)
@@ -56,7 +56,7 @@ def test_without_a_playground_a_shell_makes_its_own_lab() -> None:
     assert not FOLDER.exists() or not any(FOLDER.glob("lab-*"))
 
 
-def test_down_removes_only_what_carries_the_tag() -> None:
+def test_down_removes_only_tagged_namespaces() -> None:
     there_before = FOLDER.exists()
     from pyroute2 import netns
 
@@ -67,7 +67,7 @@ def test_down_removes_only_what_carries_the_tag() -> None:
         assert "the lab did not create it" in done.stderr
         done = run_lab("down")
         assert done.returncode == 3
-        assert "lab-peer was not made by the lab, and stays" in done.stdout
+        assert "lab-peer was not made by the lab and is kept" in done.stdout
         assert (FOLDER / playground.PEER).exists()
     finally:
         netns.remove(playground.PEER)
@@ -77,7 +77,7 @@ def test_down_removes_only_what_carries_the_tag() -> None:
     assert "there is no playground" in run_lab("down").stdout
 
 
-def test_the_commands_say_what_they_did() -> None:
+def test_the_commands_report_their_actions() -> None:
     made = run_lab("up")
     assert made.returncode == 0, made.stderr
     assert f"ip netns exec {playground.KERNEL} ss -tano" in made.stdout

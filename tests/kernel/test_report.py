@@ -1,4 +1,4 @@
-"""`lab report` as a process, on what a kernel really did."""
+"""`lab report` as a process, on a run with the real kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_page_is_put_beside_the_run_and_named(saved: Path) -> None:
+def test_the_page_is_written_beside_the_run(saved: Path) -> None:
     done = run_lab("report", saved)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{saved}/report.html\n", "")
     page = (saved / "report.html").read_text(encoding="utf-8")
@@ -27,24 +27,24 @@ def test_the_page_is_put_beside_the_run_and_named(saved: Path) -> None:
     assert 'data-scenario="simultaneous_open.syns_cross"' in page
 
 
-def test_the_claims_and_the_diagram_lead_to_packets_of_the_run(saved: Path) -> None:
+def test_claims_and_diagram_link_to_packets_of_the_run(saved: Path) -> None:
     page = (saved / "report.html").read_text(encoding="utf-8")
     assert 'class="edge kernel" href="#/' in page
     assert '<a href="#/closing.' in page.partition('id="claims"')[2]
 
 
-def test_another_place_can_be_named(saved: Path, tmp_path: Path) -> None:
+def test_another_file_can_be_named(saved: Path, tmp_path: Path) -> None:
     done = run_lab("report", saved, "-o", tmp_path / "my page.html")
     assert (done.returncode, done.stdout) == (0, f"{tmp_path}/my page.html\n")
 
 
-def test_a_place_that_cannot_be_written_is_named(saved: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named(saved: Path) -> None:
     done = run_lab("report", saved, "-o", "/proc/report.html")
     assert done.returncode == 3
     assert done.stderr.startswith("cannot write /proc/report.html: ")
 
 
-def test_the_newest_run_below_the_current_folder_is_meant(tmp_path: Path) -> None:
+def test_the_default_is_the_newest_run_below_the_current_folder(tmp_path: Path) -> None:
     file = scenario_file(tmp_path, "lab.peer(to=81).send('R')")
     for name in ("second", "first"):
         assert run_lab("run", "-q", "-4", file, "--out", f"out/{name}", cwd=tmp_path).returncode == 0

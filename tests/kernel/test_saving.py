@@ -1,4 +1,4 @@
-"""`lab run --out` and `lab show` as processes: where a run is saved, and what is said where it cannot be."""
+"""`lab run --out` and `lab show` as processes: where a run is saved, and the messages if it cannot be."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def listed(folder: Path) -> list[str]:
 
 
 def run_saved(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """`lab run` as a user types it."""
+    """`lab run` as a shell command."""
     call = [*COMMAND, "run", *arguments]
     return subprocess.run(call, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=60, check=False)
 
@@ -56,17 +56,17 @@ def test_a_run_is_saved_below_the_current_folder_and_shown_from_there(one: Path)
     assert lines[4].startswith("2 passed; ")
 
 
-def test_who_wants_nothing_saved_says_so(one: Path) -> None:
+def test_no_out_saves_nothing(one: Path) -> None:
     done = run_saved("--no-out", one, cwd=one.parent)
     assert (done.returncode, listed(one.parent)) == (0, [])
 
 
-def test_a_run_of_nothing_is_not_saved(tmp_path: Path) -> None:
+def test_an_empty_run_is_not_saved(tmp_path: Path) -> None:
     done = run_saved("no_such_scenario", cwd=tmp_path)
     assert (done.returncode, listed(tmp_path)) == (2, [])
 
 
-def test_a_saved_run_is_not_overwritten_and_nothing_runs_in_vain(one: Path) -> None:
+def test_a_saved_run_is_not_overwritten_and_the_error_comes_before_the_run(one: Path) -> None:
     place = one.parent
     assert run_saved("--out", "here", one, cwd=place).returncode == 0
     before = (place / "here/run.json").read_bytes()
@@ -80,7 +80,7 @@ def test_a_saved_run_is_not_overwritten_and_nothing_runs_in_vain(one: Path) -> N
 
 
 @pytest.mark.parametrize(("body", "code"), [(PASSING, 3), (FAILING, 1)], ids=["passing", "failing"])
-def test_on_a_full_disk_nothing_is_left_half_written(tmp_path: Path, body: str, code: int) -> None:
+def test_on_a_full_disk_no_incomplete_file_is_left(tmp_path: Path, body: str, code: int) -> None:
     # With 4 KiB left, in a mount namespace that ends with the call.
     file = scenario_file(tmp_path, body, "one")
     (tmp_path / "full").mkdir()
@@ -93,7 +93,7 @@ def test_on_a_full_disk_nothing_is_left_half_written(tmp_path: Path, body: str, 
     assert done.stdout.splitlines()[-1] == "filler"
 
 
-def test_an_interrupted_run_saves_what_has_finished(tmp_path: Path) -> None:
+def test_an_interrupted_run_saves_finished_results(tmp_path: Path) -> None:
     scenario_file(tmp_path, PASSING, "a")
     scenario_file(tmp_path, WAITING, "b")
     with started_lab("run", "-4", "--out", tmp_path / "saved", tmp_path, mark="interrupted") as process:
@@ -107,7 +107,7 @@ def test_an_interrupted_run_saves_what_has_finished(tmp_path: Path) -> None:
     assert [line.split()[1] for line in lines if line.startswith("pass")] == ["a.a"]
 
 
-def test_who_does_not_wait_for_the_saving_is_left_with_nothing_half_written(one: Path) -> None:
+def test_an_interrupted_save_leaves_no_incomplete_file(one: Path) -> None:
     command = "from lab.record.saved.folder import RunFolder\nfrom lab.cli import main\nimport sys\n"
     command += "def write(self, name, pieces):\n    (self.path / name).touch()\n    raise KeyboardInterrupt\n"
     command += f"RunFolder.write = write\nsys.argv = ['lab', 'run', '-q', {str(one)!r}]\nmain()"
@@ -117,7 +117,7 @@ def test_who_does_not_wait_for_the_saving_is_left_with_nothing_half_written(one:
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
-def test_a_killed_run_leaves_nothing_that_looks_whole(tmp_path: Path, name: str) -> None:
+def test_a_killed_run_leaves_no_complete_file(tmp_path: Path, name: str) -> None:
     scenario_file(tmp_path, PASSING, "a")
     scenario_file(tmp_path, WAITING, "b")
     with started_lab("run", "-4", "--out", tmp_path / "saved", tmp_path, mark="killed") as process:
@@ -127,7 +127,7 @@ def test_a_killed_run_leaves_nothing_that_looks_whole(tmp_path: Path, name: str)
     assert listed(tmp_path) == []
 
 
-def test_everything_belongs_to_who_typed_sudo(one: Path) -> None:
+def test_all_files_belong_to_the_user_of_sudo(one: Path) -> None:
     env = {**environment(), "SUDO_UID": "1000", "SUDO_GID": "1001"}
     place = one.parent
     done = subprocess.run([*COMMAND, "run", one], cwd=place, env=env, capture_output=True, timeout=60, check=False)
@@ -136,7 +136,7 @@ def test_everything_belongs_to_who_typed_sudo(one: Path) -> None:
     assert ((place / "out").stat().st_uid, place.stat().st_uid) == (1000, os.getuid())
 
 
-def test_show_prints_the_scenarios_that_are_named(tmp_path: Path) -> None:
+def test_show_prints_the_named_scenarios(tmp_path: Path) -> None:
     scenario_file(tmp_path, PASSING, "one")
     scenario_file(tmp_path, FAILING, "two")
     ran = run_lab("run", "--out", tmp_path / "saved", tmp_path)
@@ -158,7 +158,7 @@ def test_show_prints_the_scenarios_that_are_named(tmp_path: Path) -> None:
         (["saved/nothing/"], "there is no saved/nothing"),
     ],
 )
-def test_what_cannot_be_shown_is_exit_2_and_a_line(one: Path, arguments: list[str], why: str) -> None:
+def test_a_run_that_cannot_be_shown_is_exit_2_and_a_message(one: Path, arguments: list[str], why: str) -> None:
     place = one.parent
     run_lab("run", "--out", place / "saved", one)
     (place / "cut.json").write_bytes((place / "saved/run.json").read_bytes()[:2000])

@@ -1,4 +1,4 @@
-"""`lab run` on a terminal: its width, its colours, and one that knows only ASCII."""
+"""`lab run` on terminals: width, colours, and ASCII only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ peer.skip_until("S")
 
 
 def on_a_terminal(*arguments: str | Path, columns: int = 80, variables: Mapping[str, str] = {}) -> list[str]:
-    """What `lab` writes on a terminal of that width, line by line."""
+    """Lines that `lab` writes on a terminal of that width."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     settings = {key: value for key, value in environment().items() if key not in {"COLUMNS", "NO_COLOR", "LC_ALL"}}
@@ -74,7 +74,7 @@ def test_a_wider_terminal_breaks_no_option_list(file: Path) -> None:
     assert any(re.search(r"0:0\(0\) win \d+ <mss .*wscale \d+>", line) for line in wide)
 
 
-def test_colours_unless_somebody_wants_none(file: Path) -> None:
+def test_colours_unless_no_color_is_set(file: Path) -> None:
     assert "\033[1;32mpass\033[0m" in on_a_terminal("run", "-4", file)[0]
     assert "\033" not in "".join(on_a_terminal("run", "-4", file, variables={"NO_COLOR": "1"}))
 
@@ -84,7 +84,7 @@ def test_colours_unless_somebody_wants_none(file: Path) -> None:
     [{"LANG": "C"}, {"LC_ALL": "POSIX"}, {"PYTHONIOENCODING": "latin-1"}],
     ids=["LANG", "LC_ALL", "encoding"],
 )
-def test_ascii_where_the_terminal_was_not_asked_for_more(variables: dict[str, str]) -> None:
+def test_ascii_in_the_c_locale(variables: dict[str, str]) -> None:
     lines = on_a_terminal("run", "-4", "kernel_as_server", variables=variables)
     assert "".join(lines).isascii()
     assert any("S---->" in line for line in lines)
@@ -97,7 +97,7 @@ def test_an_encoding_that_lacks_a_title_does_not_stop_the_run(file: Path) -> Non
     assert any("1 passed" in line for line in lines)
 
 
-def test_plain_says_it_in_sentences() -> None:
+def test_plain_prints_sentences() -> None:
     lines = on_a_terminal("run", "-4", "--plain", "kernel_as_server")
     assert any(re.match(r"At [\d.]+ ms the peer sends SYN, sequence 0, ", line) for line in lines)
     assert any(line.endswith("The kernel is now in ESTABLISHED.") for line in lines)

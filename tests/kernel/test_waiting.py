@@ -1,4 +1,4 @@
-"""`lab run` says who waits for what: on a terminal, without a trace in what is printed, and nowhere else."""
+"""Progress lines of `lab run`: on a terminal only, and removed from the output."""
 
 from __future__ import annotations
 
@@ -72,17 +72,17 @@ def on_terminals(
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """One that waits, and after it in the order of results one that does not."""
+    """A scenario that waits, and after it in the order of results one that does not."""
     return [
         scenario_file(tmp_path, QUIET.format(seconds=4), "waits"),
         scenario_file(tmp_path, QUIET.format(seconds=0), "works"),
     ]
 
 
-def test_the_terminal_shows_who_waits_and_what_is_printed_stands_there_unharmed(files: list[Path]) -> None:
+def test_progress_lines_do_not_damage_the_output(files: list[Path]) -> None:
     code, written, _ = on_terminals("-4", *files, stdout=True)
     assert code == 0
-    assert re.search(rf"{SAYS}, [0-4] s more at most\r\n  waits\.waits +IPv4 +silence +\d of 4 s", written)
+    assert re.search(rf"{SAYS}, at most [0-4] s more\r\n  waits\.waits +IPv4 +silence +\d of 4 s", written)
     screen = Screen()
     screen.write(written)
     assert screen.cursor_is_shown
@@ -97,7 +97,7 @@ def _without_times(text: str) -> list[str]:
     return [re.sub(r"^ +\d+\.\d{3}  |in \d+\.\d\d s", "", line) for line in lines]
 
 
-def test_a_pipe_gets_nothing_of_it(files: list[Path]) -> None:
+def test_a_pipe_gets_no_progress_lines(files: list[Path]) -> None:
     code, written, piped = on_terminals("-4", *files, stdout=False)
     assert code == 0
     assert SAYS in written
@@ -116,13 +116,13 @@ def test_json_on_standard_output_stays_json(files: list[Path]) -> None:
     assert json.loads(piped)["summary"]["pass"] == 2
 
 
-def test_without_a_terminal_nothing_is_said(files: list[Path]) -> None:
+def test_without_a_terminal_a_short_run_prints_no_progress(files: list[Path]) -> None:
     done = run_lab("run", "--no-out", "-4", *files)
     assert (done.returncode, done.stderr) == (0, "")
     assert SAYS not in done.stdout
 
 
-def test_ctrl_c_leaves_a_terminal_as_it_was(tmp_path: Path) -> None:
+def test_ctrl_c_restores_the_terminal(tmp_path: Path) -> None:
     file = scenario_file(tmp_path, QUIET.format(seconds=600), "waits")
     code, written, _ = on_terminals("-4", file, stdout=True, until=lambda text: SAYS in text)
     assert code == 130
@@ -133,7 +133,7 @@ def test_ctrl_c_leaves_a_terminal_as_it_was(tmp_path: Path) -> None:
     assert "interrupted; 0 finished before that" in screen.text
 
 
-def test_a_lab_says_what_it_waits_for_while_it_does(lab4: Lab) -> None:
+def test_a_lab_reports_its_waits(lab4: Lab) -> None:
     heard: list[Waiting | None] = []
     link = lab4.switchboard.link
 
@@ -160,7 +160,7 @@ def test_a_lab_says_what_it_waits_for_while_it_does(lab4: Lab) -> None:
     assert began_ns <= waiting.since_ns < waiting.until_ns <= waiting.since_ns + 1_000_000_000
 
 
-def test_who_keeps_the_cpu_busy_runs_alone_while_others_wait(tmp_path: Path) -> None:
+def test_scenarios_that_keep_the_cpu_busy_run_one_at_a_time(tmp_path: Path) -> None:
     file = tmp_path / "busy.py"
     file.write_text(
         dedent(

@@ -1,4 +1,4 @@
-"""What is left on a terminal's screen of what was written to it: as much of one as a live display needs."""
+"""Terminal emulator with the few escape sequences that a live display needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PART = re.compile(r"\x1b\[(?P<number>[\d;]*)(?P<command>[A-Za-z])|\x1b\[\?25(?P
 
 
 class Screen:
-    """Lines of text, a cursor, and nothing that scrolls away."""
+    """Lines of text and a cursor; nothing scrolls."""
 
     def __init__(self) -> None:
         self.lines = [""]

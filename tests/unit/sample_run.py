@@ -1,4 +1,4 @@
-"""A run in which everything occurs that a run can consist of, made up by hand."""
+"""A sample run with every kind of event, written by hand."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ ODD = Segment(
 
 
 def executing() -> Where:
-    """The line of the caller, as the recorder notes it."""
+    """The line of the caller, as the recorder stores it."""
     frame = sys._getframe(1)  # noqa: SLF001  # the interpreter has no other name for it
     return Executed(frame.f_code, frame.f_lasti)
 
 
 def recording() -> Recording:
-    """Every kind of event, and every field of each at least once other than it is by default."""
+    """Every kind of event; each field has at least once a value that is not its default."""
     made = Recording(
         6, START, segments_judged=3, sysctls={"net.ipv4.tcp_sack": "0"}, transitions_lost=2,
         witnesses=("inet_diag", "tracepoint"),

@@ -1,4 +1,4 @@
-"""Recordings written by hand: what views are tried on without a kernel."""
+"""Recordings written by hand, to test views without a kernel."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MILLISECOND = 1_000_000
 
 
 class Story:
-    """Writes a recording. Times are in milliseconds; each event comes a tenth after the one before."""
+    """Builder of a recording. Times are in milliseconds; each event is 0.1 ms after the one before."""
 
     def __init__(self, family: int = 4) -> None:
         self.recording = Recording(family, 1_000_000_000, connections=[Connection(family, 80, 40001)])
@@ -131,7 +131,7 @@ class Story:
 
 
 def a_long_one(frames: int) -> Recording:
-    """An open connection over which the peer sends byte after byte, and the kernel acknowledges each."""
+    """An open connection; the peer sends single bytes, and the kernel acknowledges each."""
     story = Story()
     story.handshake()
     for number in range(1, frames // 2):

@@ -1,4 +1,4 @@
-"""Captures are what Scapy's reader understands; each frame says what was expected of it."""
+"""Captures can be read by Scapy, and each frame has its expectation as comment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit import sample_run
 
 
 def read(data: bytes) -> list[tuple[bytes, Any]]:
-    """Frames with what the capture says about each."""
+    """Frames with their metadata."""
     return list(RawPcapNgReader(io.BytesIO(data)))  # type: ignore[arg-type]  # it takes files, too
 
 
@@ -68,7 +68,7 @@ def test_a_capture_has_the_frames_of_the_recording_in_its_order_on_the_wall_cloc
     assert [meta.ifname for _, meta in found] == [b"peer" if event.from_peer else b"kernel" for event in frames]
 
 
-def test_comments_say_step_expectation_and_verdict() -> None:
+def test_comments_have_step_expectation_and_verdict() -> None:
     step, compared = "step: First \N{LEFTWARDS ARROW} 第一", "expected S, seq 0 (absolute 7000), options TS"
     assert comments(sample_run.run()) == [
         [
@@ -84,7 +84,7 @@ def test_comments_say_step_expectation_and_verdict() -> None:
     ]
 
 
-def test_the_section_says_what_the_capture_is_about() -> None:
+def test_the_section_header_describes_the_capture() -> None:
     run = sample_run.run()
     section = b"".join(capture(run, run.results[0]))[:400]
     for text in (
@@ -113,7 +113,7 @@ def test_a_capture_is_named_by_its_scenario() -> None:
 
 
 @pytest.mark.parametrize("family", [4, 6])
-def test_the_lab_knows_the_reply_to_its_own_echo_request(family: int) -> None:
+def test_the_reply_to_the_labs_echo_request_is_recognized(family: int) -> None:
     addresses = ("198.18.0.2", "198.18.0.1") if family == 4 else ("2001:db8::2", "2001:db8::1")
     request = Echo(family, *addresses, ("02:00:00:00:00:02", "02:00:00:00:00:01")).request()
     at = 34 if family == 4 else 54

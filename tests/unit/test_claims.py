@@ -1,4 +1,4 @@
-"""What a run says about the claims: verdicts, values and packets out of recordings that are written by hand."""
+"""Verdicts on claims, with values and packets, from recordings written by hand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def state(story: Story, name: str) -> None:
 
 
 def opened(*claims: str) -> Story:
-    """Frames 1 and 2: a SYN and its answer, which is checked in a step that names these claims."""
+    """Frames 1 and 2: a SYN and its answer, checked in a step that names these claims."""
     story = Story()
     story.step("The answer", *claims)
     story.peer("S")
@@ -56,7 +56,7 @@ def opened(*claims: str) -> Story:
     return story
 
 
-def test_a_step_shows_what_it_names_when_it_ran_to_its_end_and_every_check_passed() -> None:
+def test_a_completed_step_with_passed_checks_confirms_its_claims() -> None:
     shown = reports(result(opened("C1", "C3")))
     assert [(name, each.verdict) for name, each in shown.items()] == [
         ("C1", Verdict.SHOWN),
@@ -70,7 +70,7 @@ def test_a_step_shows_what_it_names_when_it_ran_to_its_end_and_every_check_passe
 
 
 @pytest.mark.parametrize("outcome", [Outcome.ERROR, Outcome.SKIP])
-def test_the_last_step_of_a_scenario_that_did_not_pass_shows_nothing_but_those_before_it_do(outcome: Outcome) -> None:
+def test_only_the_last_step_of_a_scenario_that_did_not_pass_confirms_nothing(outcome: Outcome) -> None:
     story = opened("C1")
     story.step("Not finished", "C2")
     story.agrees("silence", kind=CheckKind.SILENCE)
@@ -79,7 +79,7 @@ def test_the_last_step_of_a_scenario_that_did_not_pass_shows_nothing_but_those_b
     assert verdicts["C2"].verdict is Verdict.NOT_RUN
 
 
-def test_a_step_without_a_check_shows_nothing() -> None:
+def test_a_step_without_a_check_confirms_nothing() -> None:
     story = Story()
     story.step("Nothing is verified here", "C1")
     story.peer("S")
@@ -100,7 +100,7 @@ def test_a_failed_check_makes_its_claims_differ_and_no_others() -> None:
     assert "ack 1 (absolute 4294967295) instead of 2 (absolute 0)" in seen.text
 
 
-def test_one_step_that_differs_outweighs_those_that_show() -> None:
+def test_one_step_that_differs_outweighs_those_that_confirm() -> None:
     story = opened("C1")
     story.step("Again", "C1")
     story.differs(story.kernel("SA", ack=1), Expected(flags.bits("SA"), ack=2))
@@ -109,7 +109,7 @@ def test_one_step_that_differs_outweighs_those_that_show() -> None:
     assert [(each.scenario, each.family) for each in failed.evidence] == [("file.two", 6)]
 
 
-def test_what_fails_outside_of_steps_concerns_no_claim() -> None:
+def test_a_failure_outside_of_steps_concerns_no_claim() -> None:
     story = Story()
     story.differs(story.kernel("SA", ack=1), Expected(flags.bits("SA"), ack=2))
     assert reports(result(story, outcome=Outcome.FAIL))["C1"].verdict is Verdict.NOT_RUN
@@ -126,7 +126,7 @@ def test_the_step_about_the_fewest_claims_is_the_best_evidence() -> None:
     assert shown.evidence[0] == Evidence("file.one", 4, "About one", 3, "peer > kernel  A 1:1(0) ack 1 win 64240")
 
 
-def test_of_two_such_steps_the_one_with_a_segment_of_the_kernel_is() -> None:
+def test_among_those_a_step_with_a_segment_of_the_kernel_is_the_best() -> None:
     story = Story()
     story.step("A state", "C1")
     state(story, "LISTEN")
@@ -135,7 +135,7 @@ def test_of_two_such_steps_the_one_with_a_segment_of_the_kernel_is() -> None:
     assert [each.step for each in reports(result(story))["C1"].evidence] == ["A segment", "A state"]
 
 
-def test_a_step_comes_to_its_point_at_its_end() -> None:
+def test_the_last_segment_of_a_step_is_its_evidence() -> None:
     story = Story()
     story.step("Opened, closed, and then", "C1")
     story.agrees("SA", story.kernel("SA", ack=1), SA)
@@ -148,7 +148,7 @@ def test_a_step_comes_to_its_point_at_its_end() -> None:
     assert shown.measured == "FA 1:1(0) ack 1 win 64240; R 2:2(0) win 0; CLOSED"
 
 
-def test_evidence_without_any_segment_says_what_was_found() -> None:
+def test_evidence_without_a_segment_is_the_value_found() -> None:
     story = Story()
     story.step("A call", "C1")
     story.agrees("send(b'?')", None, None, Row("result", "EPIPE", "EPIPE", True), kind=CheckKind.CALL)
@@ -164,7 +164,7 @@ def test_long_values_are_cut() -> None:
     assert reports(result(story))["C1"].measured == "data read: " + data[:40] + "..."
 
 
-def test_the_authors_value_is_what_was_measured_and_each_scenarios_first_family_counts() -> None:
+def test_measured_values_are_those_of_each_scenarios_first_family() -> None:
     def measuring(value: str) -> Story:
         story = opened("C1")
         story.recording.events.append(Measured(1, "C1", value, None))
@@ -177,7 +177,7 @@ def test_the_authors_value_is_what_was_measured_and_each_scenarios_first_family_
     assert in_order["C1"].measured == "1440; after 7.2 s"
 
 
-def test_values_come_segments_first_then_states_then_silence_and_what_ends_a_scenario_is_none() -> None:
+def test_values_are_segments_then_states_then_silence_without_final_checks() -> None:
     story = Story()
     story.step("All kinds", "C1")
     story.agrees("silence", None, None, Row("segment", "none", "none", True), kind=CheckKind.SILENCE)
@@ -188,7 +188,7 @@ def test_values_come_segments_first_then_states_then_silence_and_what_ends_a_sce
     assert reports(result(story))["C1"].measured == "SA 0:0(0) ack 1 win 64240; the timer: none; ESTABLISHED"
 
 
-def test_a_result_without_a_recording_says_nothing() -> None:
+def test_a_result_without_a_recording_confirms_nothing() -> None:
     skipped = result(opened("C1"), outcome=Outcome.SKIP)
     skipped.recording = None
     assert reports(skipped)["C1"].verdict is Verdict.NOT_RUN
@@ -217,7 +217,7 @@ def test_the_reports_as_json() -> None:
     }
 
 
-def test_text_has_the_three_sides_and_where_to_look() -> None:
+def test_text_has_the_three_columns_and_the_evidence() -> None:
     more = claim(
         "C1",
         linux=Text("Linux does more.", "更多。"),
@@ -230,7 +230,7 @@ def test_text_has_the_three_sides_and_where_to_look() -> None:
     assert lines[:12] == [
         "Opening",
         "",
-        "C1  confirmed  the article holds",
+        "C1  confirmed  the article is right",
         "  RFC 9293 3.5",
         "  The article               The RFC                   This kernel",
         "  C1 article.               C1 document.              Linux does more.",
@@ -241,20 +241,20 @@ def test_text_has_the_three_sides_and_where_to_look() -> None:
         "  depends on  net.ipv4.tcp_sack",
         "  since 6.5   Since then.",
     ]
-    assert "C2  not run  the article holds" in lines
+    assert "C2  not run  the article is right" in lines
     assert "  teh                       the                       Letters." in lines
     assert total_line(found, "6.1") == "3 in all: 1 confirmed, 2 not run (Linux 6.1)"
     assert total_line(found, "6.1", "zh") == "共 3 条：1 已验证，2 未运行（Linux 6.1）"
 
 
-def test_a_part_of_the_claims_comes_without_the_slips_of_the_pen() -> None:
+def test_a_part_of_the_claims_has_no_misprints() -> None:
     lines = list(claim_lines(claim_reports(Run(), SMALL)[:1], SMALL, 80))
     assert lines[-2:] == ["  C1 article.               C1 document.              As the RFC says.", ""]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("width", [80, 160])
-def test_no_line_is_wider_than_the_screen_and_everything_is_there(language: str, width: int) -> None:
+def test_no_line_is_wider_than_the_screen_and_no_text_is_missing(language: str, width: int) -> None:
     lines = list(claim_lines(claim_reports(Run([result(opened("C1"))]), catalogue()), catalogue(), width, language))
     assert max(map(cell_len, lines)) <= width
     assert not any(line.endswith(" ") for line in lines)
@@ -277,7 +277,7 @@ def test_no_line_begins_with_a_full_stop_or_ends_with_an_opening_bracket() -> No
         assert not any(line[0] in "，。）" or line[-1] in "（“" for line in lines)
 
 
-def test_what_stands_behind_a_label_keeps_its_place() -> None:
+def test_text_after_a_label_is_indented() -> None:
     assert list(labelled("实测", "one two three", 20, indent=2, label_width=8)) == [
         "  实测    one two",
         "          three",

@@ -1,4 +1,4 @@
-"""Two runs side by side: what differs is told, what differs by chance is not."""
+"""Comparison of two runs: differences are listed, random ones are not."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def changes(first: Recording, second: Recording) -> list[ScenarioChange]:
     return compare_runs(run(result(first)), run(result(second))).scenarios
 
 
-def test_a_run_is_like_itself() -> None:
+def test_a_run_equals_itself() -> None:
     assert not compare_runs(sample_run.run(), sample_run.run())
 
 
-def test_what_differs_by_chance_is_not_told() -> None:
+def test_random_differences_are_ignored() -> None:
     state = StateSeen(3, 0, State.SYN_RECEIVED, "tracepoint")
     first = recording(syn(1), answer(2, 900, options=(("Timestamp", (5, 6)), ("TFO", b"12345678"))), state)
     other = answer(777, 4_000_000_000, options=(("Timestamp", (7, 8)), ("TFO", b"abcdefgh")))
@@ -97,7 +97,7 @@ def test_scenarios_that_only_one_run_has() -> None:
     assert (found.only_first, found.only_second) == (["one.one IPv6"], ["two.two IPv4"])
 
 
-def test_how_a_scenario_ended() -> None:
+def test_outcomes_of_a_scenario() -> None:
     failed = recording()
     check = CheckMade(
         1, False, CheckKind.SEGMENT, "SA", None, difference=Difference("the kernel sent no such segment", "", None)
@@ -133,7 +133,7 @@ def test_settings_of_one_scenario() -> None:
         ("0.0 s", "0.0 s", False),
     ],
 )
-def test_a_measured_value_is_never_the_same_twice(one: str, other: str, told: bool) -> None:
+def test_measured_values_may_vary(one: str, other: str, told: bool) -> None:
     found = changes(recording(Measured(1, "C1", one, None)), recording(Measured(9, "C1", other, None)))
     assert [change.changes for change in found] == ([[Change("C1", one, other)]] if told else [])
 
@@ -173,14 +173,14 @@ def test_an_exchange_that_ends_earlier() -> None:
     assert (len(change.first), change.second) == (1, [])
 
 
-def test_a_retransmission_that_nobody_expected_is_the_machines_doing() -> None:
+def test_an_unexpected_retransmission_is_ignored() -> None:
     again = answer(3, retransmission=True)
     assert changes(recording(syn(1), answer(2)), recording(syn(1), answer(2), again)) == []
     expected = CheckMade(4, True, CheckKind.SEGMENT, "SA", None, 0, 2)
     assert len(changes(recording(syn(1), answer(2)), recording(syn(1), answer(2), again, expected))) == 1
 
 
-def test_a_reset_out_of_nothing_has_no_number_of_the_connection() -> None:
+def test_a_reset_without_a_connection_has_an_absolute_number() -> None:
     def reset(iss: int) -> FrameSeen:
         segment = Segment(Seq(0), Seq(101), flags.RST | flags.ACK)
         return FrameSeen(2, False, b"", segment, 0, State.CLOSED, bases=Bases(Seq(iss), Seq(100)))
@@ -191,7 +191,7 @@ def test_a_reset_out_of_nothing_has_no_number_of_the_connection() -> None:
 
 
 @pytest.mark.parametrize("lacking", ["a witness", "transitions"])
-def test_states_are_not_compared_where_one_run_could_not_see_them_all(lacking: str) -> None:
+def test_states_are_not_compared_if_one_run_may_lack_some(lacking: str) -> None:
     seen = recording(syn(1), StateSeen(2, 0, State.SYN_RECEIVED, "tracepoint"))
     blind = recording(syn(1))
     assert len(changes(seen, blind)) == 1
@@ -208,7 +208,7 @@ def both_families() -> tuple[Run, Run]:
     return first, second
 
 
-def test_what_differs_alike_in_both_families_is_told_once() -> None:
+def test_a_difference_in_both_families_is_listed_once() -> None:
     [change] = compare_runs(*both_families()).scenarios
     assert change.families == ["IPv4", "IPv6"]
 
@@ -235,24 +235,24 @@ def test_the_text_has_the_signs_of_diff() -> None:
     ]
 
 
-def test_nothing_is_said_of_what_does_not_differ() -> None:
+def test_equal_values_are_not_listed() -> None:
     runs = run(result(None)), run(result(None))
     assert text(compare_runs(*runs), runs)[2:] == ["nothing differs but what always does: times, timestamps, ports"]
 
 
 def test_scenarios_missing_in_one_are_named_in_the_text() -> None:
     runs = run(result(None), result(None, 6)), run(result(None))
-    assert "< alone has one.one IPv6" in text(compare_runs(*runs), runs)
+    assert "only in <: one.one IPv6" in text(compare_runs(*runs), runs)
     assert text(compare_runs(*runs), runs)[-1] == "0 of 1 results differ"
 
 
-def test_what_a_terminal_would_obey_is_shown() -> None:
+def test_control_characters_are_escaped() -> None:
     evil = replace(run(result(None)), environment={"kernel": "\033[2J", "sysctls": {}})
     runs = run(result(None)), evil
     assert not any("\033" in line for line in text(compare_runs(*runs), runs))
 
 
-def test_the_same_for_programs() -> None:
+def test_the_comparison_as_json() -> None:
     told = as_json(compare_runs(*both_families()))
     assert told["environment"] == [{"name": "kernel", "first": "6.1", "second": "6.18"}]
     [scenario] = told["scenarios"]

@@ -1,4 +1,4 @@
-"""Which arrows of figure 5 a recording walks, on recordings written by hand: each rule, and what must not count."""
+"""Arrows of figure 5 that recordings written by hand walk: each rule, and cases that must not count."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ S = State
 MINUTE_MS = 60_000.0
 
 
-def look(story: Story, state: State, connection: int | None = 0) -> None:
+def observe(story: Story, state: State, connection: int | None = 0) -> None:
     story.add(StateSeen(story.tick(), connection, state, "inet_diag"))
 
 
@@ -45,7 +45,7 @@ def established() -> Story:
 
 
 def closed_first() -> Story:
-    """The kernel has closed in an open connection, and its FIN is out."""
+    """An open connection that the kernel has closed: its FIN is sent."""
     story = established()
     story.call("close")
     story.state(S.FIN_WAIT_1)
@@ -56,7 +56,7 @@ def closed_first() -> Story:
 OPENED = [("LISTEN", "SYN-RECEIVED"), ("SYN-RECEIVED", "ESTABLISHED")]
 
 
-def test_a_listener_and_its_connection_walk_apart() -> None:
+def test_a_listener_and_its_connection_walk_separate_arrows() -> None:
     story = Story()
     story.call("listen", 16)
     story.state(S.LISTEN, None)
@@ -90,7 +90,7 @@ def test_the_kernel_connects() -> None:
     assert causes(story)[-1] == answer
 
 
-def test_a_connect_to_somebody_else_does_not_count() -> None:
+def test_a_connect_to_another_port_does_not_count() -> None:
     story = Story()
     story.call("connect", 90, error="EINPROGRESS")
     story.state(S.SYN_SENT)
@@ -100,18 +100,18 @@ def test_a_connect_to_somebody_else_does_not_count() -> None:
 def test_a_request_that_a_reset_ends_goes_back_to_listen() -> None:
     story = Story()
     story.peer("S")
-    look(story, S.SYN_RECEIVED)
+    observe(story, S.SYN_RECEIVED)
     story.peer("R", seq=1)
-    look(story, S.CLOSED)
+    observe(story, S.CLOSED)
     assert walked(story) == [("LISTEN", "SYN-RECEIVED"), ("SYN-RECEIVED", "LISTEN")]
 
 
-def test_a_request_that_ends_by_itself_does_not() -> None:
+def test_a_request_that_times_out_does_not() -> None:
     story = Story()
     story.peer("S")
-    look(story, S.SYN_RECEIVED)
+    observe(story, S.SYN_RECEIVED)
     story.wait(MINUTE_MS)
-    look(story, S.CLOSED)
+    observe(story, S.CLOSED)
     assert walked(story) == [("LISTEN", "SYN-RECEIVED")]
 
 
@@ -131,7 +131,7 @@ def test_a_socket_that_is_closed_before_any_answer() -> None:
     assert walked(story)[-1] == ("SYN-SENT", "CLOSED")
 
 
-def test_a_refused_one_is_no_such_arrow_though_it_is_closed_later() -> None:
+def test_a_refused_connect_that_is_closed_later_is_no_such_arrow() -> None:
     story = connecting()
     story.peer("RA", ack=1)
     story.state(S.CLOSED)
@@ -152,17 +152,17 @@ def test_only_the_acknowledgment_of_the_fin_leads_on() -> None:
     assert walked(short)[-1] == ("ESTABLISHED", "FIN-WAIT-1")
 
 
-def test_a_look_up_afterwards_is_put_down_to_what_came_first() -> None:
+def test_a_later_query_is_attributed_to_the_first_cause() -> None:
     story = closed_first()
     story.peer("A", seq=1, ack=2)
     story.state(S.FIN_WAIT_2)
     fin = story.peer("FA", seq=1, ack=2)
     story.peer("FA", seq=1, ack=2, retransmission=True)
-    look(story, S.TIME_WAIT)
+    observe(story, S.TIME_WAIT)
     assert (walked(story)[-1], causes(story)[-1]) == (("FIN-WAIT-2", "TIME-WAIT"), fin)
 
 
-def test_a_tracepoint_that_tells_later_is_put_down_to_what_came_last_before_it() -> None:
+def test_a_tracepoint_event_is_attributed_to_the_last_cause_before_it() -> None:
     story = established()
     story.call("close")  # of one of two descriptors
     close = len(story.recording.events)
@@ -181,7 +181,7 @@ def test_closed_is_no_state_while_a_mini_socket_goes_on() -> None:
     story.state(S.CLOSING)
     story.peer("A", seq=2, ack=2)
     story.state(S.CLOSED)
-    look(story, S.TIME_WAIT)
+    observe(story, S.TIME_WAIT)
     assert walked(story)[-2:] == [("FIN-WAIT-1", "CLOSING"), ("CLOSING", "TIME-WAIT")]
 
 
@@ -190,26 +190,26 @@ def time_wait() -> Story:
     story.peer("A", seq=1, ack=2)
     story.state(S.FIN_WAIT_2)
     story.peer("FA", seq=1, ack=2)
-    look(story, S.TIME_WAIT)
+    observe(story, S.TIME_WAIT)
     return story
 
 
 def test_time_wait_ends_by_its_timer() -> None:
     story = time_wait()
     story.wait(MINUTE_MS)
-    look(story, S.CLOSED)
+    observe(story, S.CLOSED)
     assert (walked(story)[-1], causes(story)[-1]) == (("TIME-WAIT", "CLOSED"), None)
     (found,) = reports(story).edges[-1].kernel
     assert (found.packet, found.text) == (None, "a timer: 60.0 s without a segment")
 
 
-def test_the_tracepoint_knows_nothing_of_the_end_of_time_wait() -> None:
+def test_the_tracepoint_does_not_report_the_end_of_time_wait() -> None:
     story = time_wait()
     story.wait(MINUTE_MS / 2)
     story.state(S.CLOSED)
     assert walked(story)[-1] == ("FIN-WAIT-2", "TIME-WAIT")
     story.wait(MINUTE_MS / 2)
-    look(story, S.CLOSED)
+    observe(story, S.CLOSED)
     (found,) = reports(story).edges[-1].kernel
     assert found.text == "a timer: 60.0 s without a segment"
 
@@ -219,13 +219,13 @@ def test_time_wait_that_a_segment_ends_is_no_such_arrow(letters: str) -> None:
     story = time_wait()
     story.peer(letters, seq=2)
     story.wait(MINUTE_MS)
-    look(story, S.CLOSED)
+    observe(story, S.CLOSED)
     assert walked(story)[-1] == ("FIN-WAIT-2", "TIME-WAIT")
 
 
-def test_time_wait_that_is_gone_at_once_is_no_such_arrow() -> None:
+def test_time_wait_that_ends_immediately_is_no_such_arrow() -> None:
     story = time_wait()
-    look(story, S.CLOSED)
+    observe(story, S.CLOSED)
     assert walked(story)[-1] == ("FIN-WAIT-2", "TIME-WAIT")
 
 
@@ -241,7 +241,7 @@ def test_a_reset_acknowledges_no_fin() -> None:
     assert walked(story)[-2:] == [("ESTABLISHED", "CLOSE-WAIT"), ("CLOSE-WAIT", "LAST-ACK")]
 
 
-def test_what_the_wire_loses_or_spoils_moves_nobody() -> None:
+def test_lost_or_damaged_segments_walk_no_arrow() -> None:
     for spoilt in ({"lost": True}, {"faults": ("bad checksum",)}):
         story = established()
         story.peer("FA", seq=1, ack=1, **spoilt)
@@ -249,7 +249,7 @@ def test_what_the_wire_loses_or_spoils_moves_nobody() -> None:
         assert walked(story) == OPENED
 
 
-def test_what_crosses_counts_when_it_arrives() -> None:
+def test_a_delayed_segment_counts_when_it_arrives() -> None:
     story = Story()
     syn = story.peer("S")
     story.call("connect", 40001, error="EINPROGRESS")
@@ -266,12 +266,12 @@ def test_both_arrows_that_one_segment_walks_count() -> None:
     both = story.peer("FA", seq=1, ack=2)
     story.state(S.FIN_WAIT_2)
     story.state(S.CLOSED)
-    look(story, S.TIME_WAIT)
+    observe(story, S.TIME_WAIT)
     assert walked(story)[-2:] == [("FIN-WAIT-1", "FIN-WAIT-2"), ("FIN-WAIT-2", "TIME-WAIT")]
     assert causes(story)[-2:] == [both, both]
 
 
-def test_the_peers_side_is_what_its_model_says() -> None:
+def test_the_peers_arrows_come_from_its_model() -> None:
     story = Story()
     first = story.kernel("S", S.SYN_RECEIVED)
     story.peer("SA", S.SYN_RECEIVED, ack=1)
@@ -305,7 +305,7 @@ def report(found: Coverage, source: State, target: State) -> EdgeReport:
     return next(each for each in found.edges if (each.edge.source, each.edge.target) == (source, target))
 
 
-def test_each_arrow_has_the_packet_behind_it_or_the_one_that_the_call_sent() -> None:
+def test_each_arrow_has_the_packet_that_caused_it_or_the_one_that_the_call_sent() -> None:
     story = Story()
     story.step("A first step")
     for event in closed_first().recording.events:
@@ -319,14 +319,14 @@ def test_each_arrow_has_the_packet_behind_it_or_the_one_that_the_call_sent() -> 
     assert report(found, S.CLOSE_WAIT, S.LAST_ACK).kernel == ()
 
 
-def test_one_place_for_each_scenario_is_enough() -> None:
+def test_each_scenario_is_listed_once() -> None:
     assert len(report(reports(established(), established()), S.SYN_RECEIVED, S.ESTABLISHED).kernel) == 1
 
 
 def test_states_are_those_that_a_connection_was_in() -> None:
     story = time_wait()
     story.add(StateSeen(story.now_ns, 0, S.CLOSED, "tracepoint"))
-    look(story, S.TIME_WAIT)
+    observe(story, S.TIME_WAIT)
     seen = {each.state for each in reports(story).states if each.kernel}
     assert seen == {S.SYN_RECEIVED, S.ESTABLISHED, S.FIN_WAIT_1, S.FIN_WAIT_2, S.TIME_WAIT}
 
@@ -365,7 +365,7 @@ def test_json_names_every_arrow() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_text_tells_each_arrow_and_the_totals(width: int) -> None:
+def test_text_has_each_arrow_and_the_totals(width: int) -> None:
     lines = list(coverage_lines(reports(time_wait()), width))
     assert max(map(len, lines)) <= width
     assert "  CLOSED        not seen" in lines
@@ -376,7 +376,7 @@ def test_text_tells_each_arrow_and_the_totals(width: int) -> None:
     ]
 
 
-def test_a_frame_without_a_segment_is_nothing_that_happens() -> None:
+def test_a_frame_without_a_segment_is_no_cause() -> None:
     story = established()
     story.recording.events.append(
         FrameSeen(story.tick(), True, b"", None, 0, S.ESTABLISHED, False, Bases(*ISS.values()))

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_of(*stories: Story) -> Run:
-    """Each over the address family of its recording."""
+    """A run with a result for each story, over the address family of its recording."""
     results = []
     for story in stories:
         described = Scenario("made.up", "A title", "RFC 9293", (4, 6), {}, {}, False, False, Path("made.py"), 3)
@@ -57,7 +57,7 @@ def test_text_is_the_ladder_alone(saved: Path) -> None:
 
 
 @pytest.mark.parametrize("form", [[], ["--format", "text"], ["--plain"]])
-def test_a_long_one_shows_its_beginning_and_its_end_unless_all_is_asked_for(tmp_path: Path, form: list[str]) -> None:
+def test_a_long_ladder_shows_its_ends_unless_all_is_requested(tmp_path: Path, form: list[str]) -> None:
     long = Story()
     long.recording = a_long_one(3000)
     file = tmp_path / "run.json"
@@ -79,7 +79,7 @@ def test_one_svg_goes_to_standard_output(saved: Path) -> None:
 def test_several_svgs_need_a_folder(saved: Path, tmp_path: Path) -> None:
     done = show(saved, "--format", "svg")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("2 ladders were named and an SVG file holds one: ")
+    assert done.stderr.startswith("an SVG file holds one ladder and 2 match: ")
     done = show(saved, "--format", "svg", "-o", f"{tmp_path}/new/")
     written = [tmp_path / f"new/made.up-IPv{family}.svg" for family in (4, 6)]
     assert (done.returncode, done.stdout.split()) == (0, [str(file) for file in written])
@@ -91,7 +91,7 @@ def test_mermaid_into_a_file(saved: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a.mmd").read_text(encoding="utf-8").startswith("sequenceDiagram\n")
 
 
-def test_sentences_in_chinese_where_the_terminal_has_no_chinese(saved: Path) -> None:
+def test_chinese_sentences_on_a_terminal_without_chinese(saved: Path) -> None:
     arguments = (saved, "-6", "--format", "text", "--plain", "--lang", "zh")
     assert "对端发送 SYN" in show(*arguments).stdout
     done = show(*arguments, PYTHONIOENCODING="ascii")

@@ -99,6 +99,14 @@ def test_a_second_syn_proposes_the_first_number() -> None:
     assert segments_owed(peer, NOW) == []
 
 
+def test_a_second_syn_with_another_number_changes_nothing() -> None:
+    peer = Endpoint()
+    first = send(peer, "S")
+    send(peer, "S", seq=first.seq + 100)
+    assert (peer.iss, peer.snd_nxt) == (first.seq, first.end)
+    assert not peer.unacknowledged[0].retransmitted
+
+
 @pytest.mark.parametrize("state", [ESTABLISHED, CLOSE_WAIT, FIN_WAIT_1])
 def test_a_syn_on_an_open_connection_is_only_sent(state: State) -> None:
     peer = endpoint_in(state)

@@ -1,4 +1,4 @@
-"""The ladder as a value: what each rung knows, whatever it is drawn with."""
+"""Ladder as a value: the data of each rung, independent of drawings."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def test_each_side_has_a_state_before_and_after_each_segment() -> None:
     ]
 
 
-def test_a_state_that_nobody_saw_is_not_made_up() -> None:
+def test_a_state_that_was_not_seen_is_none() -> None:
     story = Story()
     story.peer("S", S.SYN_SENT)
     assert [rung.after for rung in segments_of(story)] == [Sides(S.SYN_SENT, None)]
 
 
-def test_what_is_acknowledged_is_paired_with_what_acknowledges_it() -> None:
+def test_segments_are_paired_with_their_acknowledgments() -> None:
     story = Story()
     story.handshake()
     story.peer("PA", S.ESTABLISHED, seq=1, ack=1, payload=b"hello")
@@ -96,7 +96,7 @@ def test_a_new_connection_between_the_same_ports_is_paired_with_itself_only() ->
     assert syn.acknowledged is not None
 
 
-def test_a_crossing_segment_knows_where_it_arrives() -> None:
+def test_a_delayed_segment_refers_to_its_arrival() -> None:
     story = Story()
     syn = story.peer("S", S.SYN_SENT)
     story.kernel("S", S.SYN_RECEIVED)
@@ -105,7 +105,7 @@ def test_a_crossing_segment_knows_where_it_arrives() -> None:
     story.state(S.SYN_RECEIVED)
     rungs = ladder_of(story.recording).rungs
     assert [rung.kind for rung in rungs] == [Kind.SEGMENT, Kind.SEGMENT, Kind.ARRIVAL]
-    assert [rung.arrives for rung in rungs] == [2, None, None]
+    assert [rung.arrival for rung in rungs] == [2, None, None]
     assert (rungs[2].before.kernel, rungs[2].after.kernel) == (S.SYN_SENT, S.SYN_RECEIVED)
 
 
@@ -139,7 +139,7 @@ def test_a_timer_that_inet_diag_saw_running_is_named() -> None:
     assert segments_of(story)[-1].after.kernel is S.TIME_WAIT, "it was the timer that closed it, not the segment"
 
 
-def test_what_a_segment_ends_at_once_is_that_segments_doing() -> None:
+def test_a_state_that_a_segment_ends_immediately_belongs_to_that_segment() -> None:
     story = Story()
     story.handshake()
     story.peer("R", S.CLOSED, seq=1)
@@ -148,7 +148,7 @@ def test_what_a_segment_ends_at_once_is_that_segments_doing() -> None:
     assert segments_of(story)[-1].after == Sides(S.CLOSED, S.CLOSED)
 
 
-def test_checks_belong_to_the_segment_that_they_look_at_or_to_what_happened_last() -> None:
+def test_checks_belong_to_their_segment_or_to_the_last_event() -> None:
     story = Story()
     story.handshake()
     at = story.kernel("A", S.ESTABLISHED, seq=1, ack=1)
@@ -169,7 +169,7 @@ def test_a_frame_that_is_no_segment_is_shown_when_a_peer_sent_it_and_an_echo_req
     assert (rung.kind, rung.letters, rung.text) == (Kind.FRAME, "?", "an IPv4 fragment")
 
 
-def test_connections_are_told_apart_by_what_differs() -> None:
+def test_connections_are_named_by_what_differs() -> None:
     recording = Story().recording
 
     def names(*connections: Connection) -> list[str]:
@@ -187,9 +187,9 @@ def test_connections_are_told_apart_by_what_differs() -> None:
     assert names(first, second, third) == ["2.80>1.5000", "2.80>3.5000", "12.80>1.5000"]
 
 
-def told_of(rungs: list[Rung]) -> list[dict[str, object]]:
-    """All but the numbers of other rungs."""
-    names = [field.name for field in fields(Rung) if field.name not in {"acknowledges", "acknowledged", "arrives"}]
+def fields_of(rungs: list[Rung]) -> list[dict[str, object]]:
+    """All fields except indices of other rungs."""
+    names = [field.name for field in fields(Rung) if field.name not in {"acknowledges", "acknowledged", "arrival"}]
     return [{name: getattr(rung, name) for name in names} for rung in rungs]
 
 
@@ -198,7 +198,7 @@ def counted(rungs: list[Rung], *but: Kind) -> int:
 
 
 def varied() -> Story:
-    """Everything that changes how a later rung looks, some of it twice."""
+    """A story with everything that affects later rungs, some of it twice."""
     story = Story()
     story.handshake()
     story.agrees("SA", 4, Expected(SYN))
@@ -231,7 +231,7 @@ def varied() -> Story:
 
 
 def test_a_shortened_ladder_is_a_part_of_the_whole_wherever_the_gap_is() -> None:
-    """States, packet numbers, waits, ports that listen, and the checks of each rung are the same behind the gap."""
+    """States, packet numbers, waits, listening ports and checks are the same after the gap."""
     story = varied()
     whole = ladder_of(story.recording).rungs
     most = counted(whole, Kind.WAIT, Kind.STATE)
@@ -242,8 +242,8 @@ def test_a_shortened_ladder_is_a_part_of_the_whole_wherever_the_gap_is() -> None
         ladder = ladder_of(story.recording, kept)
         front, behind = ladder.rungs[: ladder.gap], ladder.rungs[ladder.gap :]
         assert ladder.gap is not None
-        assert told_of(front) == told_of(whole[: len(front)])
-        assert told_of(behind) == told_of(whole[len(whole) - len(behind) :])
+        assert fields_of(front) == fields_of(whole[: len(front)])
+        assert fields_of(behind) == fields_of(whole[len(whole) - len(behind) :])
         assert counted(ladder.rungs, Kind.WAIT, Kind.STATE) == kept
         assert ladder.omitted == counted(whole, Kind.WAIT) - counted(ladder.rungs, Kind.WAIT)
 
@@ -257,18 +257,18 @@ def test_a_shortened_ladder_keeps_its_pairs() -> None:
     assert sum(rung.acknowledged is not None for rung in ladder.rungs) > 40
 
 
-def test_a_short_ladder_is_left_alone() -> None:
+def test_a_short_ladder_is_complete() -> None:
     ladder = ladder_of(a_long_one(10))
     assert ladder_of(a_long_one(10), 100) == ladder
 
 
-def test_a_walk_through_the_whole_recording_for_each_frame_is_not_needed() -> None:
+def test_a_ladder_takes_linear_time() -> None:
     once, twice = lines_executed(a_long_one(300)), lines_executed(a_long_one(600))
     assert 1.9 * once < twice < 2.1 * once
 
 
 def lines_executed(recording: Recording) -> int:
-    """How many lines of Python it takes to draw that; what is walked through in C does not show."""
+    """Number of Python lines executed to build the ladder; loops in C are not counted."""
     count = 0
 
     def trace(_: FrameType, event: str, __: object) -> TraceFunction:

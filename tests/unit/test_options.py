@@ -117,3 +117,9 @@ def test_kinds_and_names() -> None:
         0: "EOL", 1: "NOP", 2: "MSS", 3: "WScale", 4: "SAckOK", 5: "SAck", 8: "Timestamp", 34: "TFO"
     }  # fmt: skip
     assert options.text("MSS", 1460) == "mss 1460"
+
+
+@pytest.mark.parametrize("option", [("NOP", b""), ("SAckOK", 0), ("Timestamp", 7), ("SAck", ())], ids=str)
+def test_a_value_of_another_shape_is_named(option: Option) -> None:
+    with pytest.raises(ValueError, match=repr(option[0])):
+        options.encode((option,))

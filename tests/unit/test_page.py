@@ -1,4 +1,4 @@
-"""The report as a file: nothing in it but itself, every text in both languages, every colour legible."""
+"""Report as a file: it refers to no other file, has all texts in both languages, and legible colours."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from lab.report.coverage import EdgeReport
 from lab.report.edge_coverage import FIGURE_5
 from lab.report.evidence import Evidence
 from lab.report.html.data import Details, packed
-from lab.report.html.diagram import WAYS, diagram, label, status
-from lab.report.i18n import LANGUAGES, sentence_and_section, table, translations, words
+from lab.report.html.diagram import ROUTES, diagram, label, status
+from lab.report.i18n import LANGUAGES, sentence_and_section, table, translations, translator
 from lab.report.ladder_model import Kind
 from lab.tcp.diagram import EDGES
 from lab.tcp.rules import RULES
@@ -41,7 +41,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Elements(HTMLParser):
-    """All elements of a page: name, attributes and, of scripts and styles, what they hold."""
+    """All elements of a page: name, attributes, and the content of scripts and styles."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -109,18 +109,18 @@ def test_the_bytes_of_each_packet_are_there() -> None:
     assert [rung["n"] for rung in rungs if "n" in rung] == [1, 2, 3, 5, 6], "numbered as in the capture file"
 
 
-def test_what_is_packed_can_be_anything() -> None:
+def test_any_value_can_be_packed() -> None:
     value = {"text": "</script>\0\u202e\"'&\ud800"}
     assert re.fullmatch(r"[A-Za-z0-9+/=]+", packed(value))
     assert unpacked(packed(value))["text"].startswith("</script>\0\u202e\"'&")
 
 
 def test_every_arrow_of_the_figure_is_drawn_and_named() -> None:
-    assert set(WAYS) == {(edge.source, edge.event) for edge in FIGURE_5}
+    assert set(ROUTES) == {(edge.source, edge.event) for edge in FIGURE_5}
     assert all(label(edge)[0] for edge in FIGURE_5)
     shown = Evidence("made.up", 4, "", 1, "S 0:0(0)")
     reports = [EdgeReport(edge, (), (shown,) if edge is FIGURE_5[0] else ()) for edge in FIGURE_5]
-    drawn = diagram(reports, set(), words("en"), lambda evidence: f"#/{evidence.scenario}")
+    drawn = diagram(reports, set(), translator("en"), lambda evidence: f"#/{evidence.scenario}")
     assert drawn.count('class="line"') == len(FIGURE_5)
     assert drawn.count("<a ") == 1
     assert drawn.count('href="#/made.up"') == 1
@@ -147,23 +147,23 @@ def test_a_sentence_is_kept_once_and_its_section_apart() -> None:
     assert sentence_and_section("new words") == ("new words", "new words", "")
 
 
-def used_words() -> set[str]:
-    """The keys that template, scripts and drawings ask for by name."""
+def used_texts() -> set[str]:
+    """Keys of texts used in the template, scripts and drawings."""
     source = "\n".join(text for name, text in SOURCES.items() if name.endswith((".js", ".jinja", ".py")))
     source += (FOLDER.parent / "svg.py").read_text(encoding="utf-8")
-    found = set(re.findall(r"""\b(?:t|say|named|filled|text|button)\(\s*["'](\w+)["']""", source))
+    found = set(re.findall(r"""\b(?:t|say|translate|named|filled|text|button)\(\s*["'](\w+)["']""", source))
     found |= set(re.findall(r"""data-(?:label|w|placeholder)="(\w+)\"""", source)) | set(
         re.findall(r"""key="(\w+)\"""", source)
     )
     return found | set(re.findall(r"words(?:\.en)?\.(\w+)\[", source))
 
 
-def test_every_text_that_is_asked_for_is_there() -> None:
-    missing = {key for key in used_words() if key not in table()}
+def test_every_used_text_exists() -> None:
+    missing = {key for key in used_texts() if key not in table()}
     assert missing <= {"theme_", "outcome_", "edge_", "verdict_", "kind_"}
 
 
-def test_no_text_of_the_page_is_left_over() -> None:
+def test_no_text_of_the_page_is_unused() -> None:
     import tomllib
 
     own = set(tomllib.loads(SOURCES["words.toml"]))
@@ -182,7 +182,7 @@ def test_fields_and_their_help_are_texts(language: str) -> None:
 
 
 def luminance(colour: str) -> float:
-    """WCAG 2.2."""
+    """Relative luminance as defined in WCAG 2.2."""
     channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -195,8 +195,8 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize("ground", ["paper", "page", "band", "pick"])
-def test_texts_stand_out(theme: int, ground: str) -> None:
-    """4.5 to 1 for texts, 3 to 1 for lines that say something (WCAG 2.2, 1.4.3 and 1.4.11)."""
+def test_texts_have_enough_contrast(theme: int, ground: str) -> None:
+    """Contrast: 4.5 to 1 for texts, 3 to 1 for lines with a meaning (WCAG 2.2, 1.4.3 and 1.4.11)."""
     below = COLOURS[ground][theme]
     texts = ["ink", "soft", "accent", "good", "bad", "warn", "seq", "ack"]
     assert {
@@ -219,7 +219,7 @@ def test_a_ladder_in_a_file_needs_no_variables() -> None:
     assert file_style().count("#") > ladder_style().count("var(")
 
 
-def test_a_run_of_nothing_has_a_page(tmp_path: Path) -> None:
+def test_an_empty_run_has_a_page(tmp_path: Path) -> None:
     page = written(tmp_path).read_text(encoding="utf-8")
     assert "Scenarios: 0. Packets: 0. Checks: 0." in page
 

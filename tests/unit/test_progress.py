@@ -1,4 +1,4 @@
-"""Progress lines: none where they would be in the way, and none left behind."""
+"""Progress lines: shown only where they do not disturb, and always removed."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ def on_screen(stream: Stream, before: str = "") -> Screen:
     return screen
 
 
-def test_a_terminal_shows_who_waits_for_what_and_how_long(clock: Clock) -> None:
+def test_a_terminal_shows_waiting_scenarios_with_cause_and_time(clock: Clock) -> None:
     stream = Stream(terminal=True)
     shown = Progress(stream)
     clock.seconds += 12
     shown.show([patient(), patient(family=6), patient("time_wait.the_minute", 6, "its end", 60)])
     assert on_screen(stream).text.splitlines() == [
-        "3 scenarios wait for timers of the kernel, 128 s more at most",
+        "3 scenarios wait for timers of the kernel, at most 128 s more",
         "  giving_up.a_syn       IPv4+6  copy 2 of 10 of S   12 of 140 s",
         "  time_wait.the_minute  IPv6    its end             12 of 60 s",
     ]
 
 
-def test_nothing_is_left_when_something_else_is_printed(clock: Clock) -> None:
+def test_progress_lines_are_removed_before_other_output(clock: Clock) -> None:
     stream = Stream(terminal=True)
     shown = Progress(stream)
     for _ in range(3):
@@ -89,19 +89,19 @@ def test_nothing_is_left_when_something_else_is_printed(clock: Clock) -> None:
     assert on_screen(stream, before="$ lab run\n").text == "$ lab run\npass closing.first  IPv4"
 
 
-def test_what_has_not_lasted_is_not_shown(clock: Clock) -> None:
+def test_short_waits_are_not_shown(clock: Clock) -> None:
     stream = Stream(terminal=True)
     clock.seconds += 1
     Progress(stream).show([patient()])
     assert not stream.getvalue()
 
 
-def test_many_are_counted_and_long_names_give_way(clock: Clock) -> None:
+def test_many_waits_are_counted_and_long_names_are_cut(clock: Clock) -> None:
     stream = Stream(terminal=True)
     clock.seconds += 3
     Progress(stream).show([patient(f"file.scenario_{number:02}_{'x' * 60}") for number in range(20)])
     lines = on_screen(stream).text.splitlines()
-    assert lines[0] == "20 scenarios wait for timers of the kernel, 137 s more at most"
+    assert lines[0] == "20 scenarios wait for timers of the kernel, at most 137 s more"
     assert lines[-1] == "  and 8 more"
     assert len(lines) == 14
     assert {len(line) for line in lines[1:-1]} <= set(range(70, 81))
@@ -122,7 +122,7 @@ def test_a_low_and_narrow_terminal(clock: Clock, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("terminal", "plain", "term"), [(False, False, "xterm"), (True, True, "xterm"), (True, False, "dumb")]
 )
-def test_elsewhere_one_line_is_said_after_half_a_minute_of_silence(
+def test_without_a_terminal_one_line_is_printed_after_half_a_minute(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, terminal: bool, plain: bool, term: str
 ) -> None:
     monkeypatch.setenv("TERM", term)
@@ -137,11 +137,11 @@ def test_elsewhere_one_line_is_said_after_half_a_minute_of_silence(
     for _ in range(3):
         clock.seconds += 31
         shown.show([patient(), patient("time_wait.the_minute", 6, "its end", 60)])
-    said = "2 scenarios wait for timers of the kernel, 60 s more at most: giving_up.a_syn IPv4\n"
+    said = "2 scenarios wait for timers of the kernel, at most 60 s more: giving_up.a_syn IPv4\n"
     assert stream.getvalue() == said
 
 
-def test_nobody_waits(clock: Clock) -> None:
+def test_no_scenario_waits(clock: Clock) -> None:
     for terminal in True, False:
         stream = Stream(terminal=terminal)
         shown = Progress(stream)

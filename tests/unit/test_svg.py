@@ -1,4 +1,4 @@
-"""The ladder as SVG and as mermaid: well-formed whatever it shows, in each language, and nothing left out."""
+"""Ladder as SVG and as mermaid: well-formed for any text, complete, in each language."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from lab.record.events import Connection
-from lab.report.i18n import LANGUAGES, table, words
+from lab.report.i18n import LANGUAGES, table, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind
 from lab.report.svg import NARROW, WIDE, Sheet, figure, svg
@@ -32,7 +32,7 @@ SHEETS = pytest.mark.parametrize("sheet", [WIDE, NARROW], ids=["wide", "narrow"]
 
 
 def drawn(story: Story, sheet: Sheet = WIDE, language: str = "en") -> ET.Element:
-    return ET.fromstring(svg(ladder_of(story.recording), words(language), sheet))
+    return ET.fromstring(svg(ladder_of(story.recording), translator(language), sheet))
 
 
 def texts(root: ET.Element, name: str) -> list[str]:
@@ -71,7 +71,7 @@ def test_a_handshake_shows_numbers_and_states() -> None:
 
 
 @SHEETS
-def test_nothing_stands_outside(sheet: Sheet) -> None:
+def test_all_elements_are_inside_the_drawing(sheet: Sheet) -> None:
     root = drawn(eventful(), sheet)
     height = float(root.attrib["height"])
     for each in root.iter(f"{SVG}text"):
@@ -97,7 +97,7 @@ def test_hostile_text_stays_text(text: str, sheet: Sheet) -> None:
     story = Story()
     story.step(text)
     story.call("send", text, text.encode(errors="replace"))
-    raw = svg(ladder_of(story.recording), words("en"), sheet)
+    raw = svg(ladder_of(story.recording), translator("en"), sheet)
     root = ET.fromstring(raw)
     assert "<script" not in raw
     assert not re.search(r"[\0-\x08\x0b-\x1f\u202e\ud800]", raw)
@@ -106,7 +106,7 @@ def test_hostile_text_stays_text(text: str, sheet: Sheet) -> None:
     }
 
 
-def test_who_cannot_see_it_gets_sentences() -> None:
+def test_screen_readers_get_sentences() -> None:
     root = drawn(eventful(), language="zh")
     assert (root.attrib["role"], root.attrib["aria-labelledby"]) == ("img", "t d")
     described = root.find(f"{SVG}desc")
@@ -115,7 +115,7 @@ def test_who_cannot_see_it_gets_sentences() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_a_page_says_in_another_language_is_marked(language: str) -> None:
+def test_translatable_texts_are_marked(language: str) -> None:
     marked = [each for each in drawn(eventful(), language=language).iter() if "data-w" in each.attrib]
     assert {each.attrib["data-w"] for each in marked} >= {"peer_head", "lost", "retransmission", "here"}
     assert all("".join(each.itertext()) == table()[each.attrib["data-w"]][language] for each in marked)
@@ -138,16 +138,16 @@ def test_a_crossing_segment_is_one_long_arrow() -> None:
 
 def test_a_long_ladder_says_what_it_leaves_out() -> None:
     ladder = ladder_of(a_long_one(3000), 100)
-    height, body = figure(ladder, words("en"), WIDE)
+    height, body = figure(ladder, translator("en"), WIDE)
     assert f"{ladder.omitted} lines are left out here" in body
     assert body.count('class="rung"') == 100
     assert height < 10_000
 
 
-def test_mermaid_has_a_line_for_everything() -> None:
+def test_mermaid_has_a_line_for_each_rung() -> None:
     story = eventful()
     story.recording.connections.append(Connection(4, 80, 40002))
-    lines = mermaid(ladder_of(story.recording), words("en")).splitlines()
+    lines = mermaid(ladder_of(story.recording), translator("en")).splitlines()
     assert lines[:3] == ["sequenceDiagram", "    participant P as peer", "    participant K as kernel"]
     arrows = [line.split(":")[0].strip() for line in lines if re.match(r" +[PK]-", line)]
     assert arrows == ["P->>K", "K-xP", "K-->>P", "P-xK"]
@@ -160,6 +160,6 @@ def test_mermaid_has_a_line_for_everything() -> None:
 def test_mermaid_reads_hostile_text_as_text(text: str) -> None:
     story = Story()
     story.step(text)
-    *_, line = mermaid(ladder_of(story.recording), words("en")).splitlines()
+    *_, line = mermaid(ladder_of(story.recording), translator("en")).splitlines()
     told = line.removeprefix("    Note over P,K: ")
     assert not re.search(r"[<>%\"'\0\u202e\ud800]|;(?<!#\d;)(?<!#\d\d;)(?<!#\d\d\d;)|#(?!\d+;)|wrap:", told)

@@ -1,4 +1,4 @@
-"""The ladder in text: widths, signs, marks."""
+"""Ladder as text: widths, signs, marks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def lines_of(story: Story, screen: Screen = Screen()) -> list[str]:  # noqa: B00
 
 
 def eventful() -> Story:
-    """Some of everything."""
+    """A story with each kind of rung."""
     story = Story()
     story.step("三次握手的第一个报文段：对端发送 SYN，内核回答 SYN+ACK，然后双方都进入 ESTABLISHED 状态，连接就此建立")
     story.step("A title in English that is long enough to fill more than one line of eighty columns, as some titles do")
@@ -75,7 +75,7 @@ def test_marks() -> None:
     assert "x───PA" in line
 
 
-def test_which_connection_is_said_only_where_there_are_several() -> None:
+def test_connections_are_named_only_if_there_are_several() -> None:
     story = Story()
     story.peer("S", S.SYN_SENT)
     assert "[40001]" not in lines_of(story)[0]
@@ -84,7 +84,7 @@ def test_which_connection_is_said_only_where_there_are_several() -> None:
     assert [line[47:54] for line in lines_of(story)] == ["[40001]", "[40002]"]
 
 
-def test_a_call_that_changes_the_state_without_a_segment_says_so() -> None:
+def test_a_call_that_changes_the_state_without_a_segment_shows_the_state() -> None:
     story = Story()
     story.kernel("S", S.SYN_RECEIVED)
     story.state(S.SYN_SENT)
@@ -93,7 +93,7 @@ def test_a_call_that_changes_the_state_without_a_segment_says_so() -> None:
     assert lines_of(story)[-1].endswith("close() = 0, now CLOSED")
 
 
-def test_a_call_whose_segment_follows_leaves_the_state_to_it() -> None:
+def test_a_call_followed_by_its_segment_shows_no_state() -> None:
     story = Story()
     story.handshake()
     story.call("close")
@@ -127,7 +127,7 @@ def test_colours_only_where_there_are_any() -> None:
         ("new\nline", "new\\nline"),
     ],
 )
-def test_nothing_that_a_terminal_obeys_comes_through(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
     story = Story()
     story.step(text)
@@ -147,7 +147,7 @@ def test_durations(nanoseconds: int, told: str) -> None:
     assert duration(nanoseconds) == told
 
 
-def test_of_many_checks_and_frames_a_screen_gets_the_ends_and_what_failed() -> None:
+def test_of_many_checks_and_frames_the_ends_and_the_failures_are_shown() -> None:
     story = Story()
     story.handshake()
     for _ in range(10):

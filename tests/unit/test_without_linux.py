@@ -1,4 +1,4 @@
-"""A recording can be read where there is no Linux: the views import nothing that needs it."""
+"""Saved runs can be viewed without Linux: the views import nothing that needs it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ del select.poll
 
 
 def elsewhere(source: str) -> subprocess.CompletedProcess[str]:
-    """Run a piece of Python as on another system."""
+    """Run Python code as on another system."""
     call = [sys.executable, "-c", ELSEWHERE + source]
     return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
@@ -67,7 +67,7 @@ def test_views_can_be_imported_elsewhere(module: str) -> None:
     ],
     ids=str,
 )
-def test_a_saved_run_can_be_looked_at_elsewhere(arguments: list[str], told: str) -> None:
+def test_a_saved_run_can_be_viewed_elsewhere(arguments: list[str], told: str) -> None:
     done = elsewhere(f"sys.argv = {['lab', *arguments]}\nfrom lab.cli import main\nmain()")
     assert (done.returncode, done.stderr) == (0, "")
     assert told in done.stdout

@@ -1,10 +1,10 @@
-// What everything else builds on: elements, texts in two languages, settings, and the packed data.
+// Base of the other scripts: elements, texts in two languages, settings, and packed data.
 
 const LANGUAGES = ['en', 'zh'];
 const SVG = 'http://www.w3.org/2000/svg';
 let index = null; // texts, tables of signs and names, scenarios, rules and sentences of the run
 
-// An element. Attributes that are functions listen to events; children are nodes or strings, and never markup.
+// Make an element. A function as attribute value becomes an event listener; children are nodes or strings, never markup.
 function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -24,22 +24,22 @@ function language() {
   return document.documentElement.dataset.lang;
 }
 
-// A text of the page in the language that is shown now.
+// A text of the page in the current language.
 function say(key, values = {}) {
   return filled(index.words[key][language()], values);
 }
 
-// The same in each language, of which the style shows one.
+// A text of the page in each language; the style shows one of them.
 function t(key, values = {}) {
   return LANGUAGES.map((each) => h('span', { lang: each }, filled(index.words[key][each], values)));
 }
 
-// A sentence that comes in both languages already.
+// A sentence given in both languages.
 function both(texts) {
   return LANGUAGES.map((each, at) => h('span', { lang: each }, texts[at]));
 }
 
-// An element with a name for who cannot see it, which changes with the language.
+// Give an element an accessible name that changes with the language.
 function named(key, element) {
   element.dataset.label = key;
   element.setAttribute('aria-label', say(key));
@@ -50,7 +50,7 @@ function remember(name, value) {
   try {
     localStorage.setItem(`tcp-packet-lab.${name}`, value);
   } catch {
-    // a page from disk may not be allowed to
+    // a page from disk may have no storage
   }
 }
 
@@ -80,7 +80,7 @@ async function details(id) {
   return detailsOf.get(id);
 }
 
-function speak(language_) {
+function setLanguage(language_) {
   const root = document.documentElement;
   root.lang = language_ === 'zh' ? 'zh-Hans' : 'en';
   root.dataset.lang = language_;
@@ -92,17 +92,17 @@ function speak(language_) {
   remember('language', language_);
 }
 
-// What cannot hold both languages: attributes, options of a menu, texts inside of a drawing.
+// Translate what cannot contain both languages: attributes, menu options, texts in drawings.
 function translate(root) {
   for (const each of root.querySelectorAll('[data-label]')) each.setAttribute('aria-label', say(each.dataset.label));
   for (const each of root.querySelectorAll('[data-placeholder]')) each.placeholder = say(each.dataset.placeholder);
   for (const each of root.querySelectorAll('[data-w]')) each.textContent = say(each.dataset.w);
-  for (const each of root.querySelectorAll('[data-said]')) {
-    each.setAttribute('aria-label', JSON.parse(each.dataset.said)[LANGUAGES.indexOf(language())]);
+  for (const each of root.querySelectorAll('[data-labels]')) {
+    each.setAttribute('aria-label', JSON.parse(each.dataset.labels)[LANGUAGES.indexOf(language())]);
   }
 }
 
-function wear(theme) {
+function setTheme(theme) {
   const root = document.documentElement;
   if (theme === 'auto') delete root.dataset.theme;
   else root.dataset.theme = theme;

@@ -1,7 +1,7 @@
-"""What the page's script works with: a small index of the run, and the details of each scenario, packed one by one.
+"""Data for the page's script: a small index of the run, and the details of each scenario.
 
-Both are JSON, deflated and in base64. So nothing that somebody put into a payload, a title or a file name is ever part
-of the page's markup, and two hundred runs take a megabyte.
+Both are JSON, compressed with deflate and encoded in base64. So payloads, titles and file names never become markup,
+and two hundred scenario runs take a megabyte.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from lab.record.expectation import explanation, relative
 from lab.record.results import Result, Run
 from lab.report.colours import PHASE_OF
 from lab.report.evidence import own_and_other
-from lab.report.i18n import LANGUAGES, sentence_and_section, words
+from lab.report.i18n import LANGUAGES, sentence_and_section, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.plain import FLAG_NAMES, sentence
 from lab.report.screen import printable
 from lab.report.svg import MOST_RUNGS, NARROW, WIDE, figure
-from lab.report.verdicts import found
+from lab.report.verdicts import result_text
 from lab.tcp import flags
 from lab.tcp.diagram import EDGES
 from lab.tcp.options import NAMES, value_text
@@ -35,9 +35,9 @@ from lab.tcp.state import State
 Json = dict[str, Any]
 
 SIGNS = {"pass": "✓", "fail": "✗", "error": "!", "skip": "⊘"}
-"""What says without colours how a scenario ended."""
+"""Signs of the outcomes, for readers who see no colours."""
 _CONTROL_BITS = {name: flags.letters(1 << bit) for bit, name in enumerate(FLAG_NAMES) if name != "NS"}
-"""The letters of those that can be searched for by name: the name NS would be two letters."""
+"""Letters of the control bits by name, for the search. NS is left out: it would be two letters."""
 _RULE_NUMBERS = {rule.id: number for number, rule in enumerate(RULES)}
 _EDGES: dict[tuple[State, State], list[str]] = {}
 for _edge in EDGES:
@@ -45,27 +45,27 @@ for _edge in EDGES:
 
 
 def packed(value: Any) -> str:
-    """A value as JSON, deflated, in base64; `DecompressionStream("deflate")` takes it apart in a browser."""
+    """A value as JSON, compressed, in base64; a browser unpacks it with `DecompressionStream("deflate")`."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 9)).decode("ascii")
 
 
 def link(scenario: str, family: int, packet: int | None = None) -> str:
-    """The address of a scenario on the page, or of a packet of it."""
+    """URL fragment of a scenario on the page, or of one of its packets."""
     return f"#/{quote(scenario, safe='')}/{family}" + (f"/p{packet}" if packet is not None else "")
 
 
 class Details:
-    """A run as the page's script takes it: the index, and the details of each scenario."""
+    """Data of a run for the page's script: the index, and the details of each scenario."""
 
     def __init__(self, run: Run) -> None:
         self.packets = 0
-        """How many there are in the whole run."""
+        """Number of packets in the whole run."""
         self.packed: list[tuple[str, str]] = []
-        """By scenario, all its families together: they are much alike."""
+        """Scenario id and packed details, both address families together: they compress well."""
         self._sentences = {"": 0}
-        """The sentences of the documents behind checks and rules with their numbers; number 0 is no sentence."""
-        self._say = {language: words(language) for language in LANGUAGES}
+        """Numbers of the sentences that explain checks and rules; 0 is no sentence."""
+        self._translate = {language: translator(language) for language in LANGUAGES}
         listed = [self._scenario(list(each)) for _, each in groupby(run.results, lambda each: each.scenario.id)]
         rules = [[rule.id, self._number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
         self.index: Json = {
@@ -100,65 +100,65 @@ class Details:
         return {"id": described.id, "title": title, "section": described.section, "file": file, "runs": runs}
 
     def _of(self, result: Result) -> tuple[Json, list[list[Any]]]:
-        """One result: all there is to show, and of each packet what can be searched for."""
+        """All details of one result, and the searchable parts of each packet."""
         recording = result.recording
         if recording is None:
             return {}, []
         ladder = ladder_of(recording, MOST_RUNGS)
-        say = self._say["en"]
+        translate = self._translate["en"]
         rungs = [self._rung(ladder, rung) for rung in ladder.rungs]
-        told = {
+        details = {
             "rungs": rungs,
             "omitted": ladder.omitted,
             "names": ladder.names,
             "judged": recording.segments_judged,
             "lost": recording.transitions_lost,
-            "wide": [WIDE.width, *figure(ladder, say, WIDE)],
-            "narrow": [NARROW.width, *figure(ladder, say, NARROW)],
+            "wide": [WIDE.width, *figure(ladder, translate, WIDE)],
+            "narrow": [NARROW.width, *figure(ladder, translate, NARROW)],
         }
         searchable = [
             [at, rung.packet, rung.letters, rung.text, rung.from_peer, " ".join(_marks(rung))]
             for at, rung in enumerate(ladder.rungs)
             if rung.packet is not None
         ]
-        return told, searchable
+        return details, searchable
 
     def _rung(self, ladder: Ladder, rung: Rung) -> Json:
-        told: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": printable(rung.text)}
-        told["s"] = [sentence(ladder, rung, self._say[language]) for language in LANGUAGES]
+        details: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": printable(rung.text)}
+        details["s"] = [sentence(ladder, rung, self._translate[language]) for language in LANGUAGES]
         if rung.kind is Kind.STEP:
-            told["claims"] = rung.claims
-            return told
+            details["claims"] = rung.claims
+            return details
         sides = rung.before, rung.after
-        told["b"], told["a"] = ([state.value if state else "" for state in states] for states in sides)
+        details["b"], details["a"] = ([state.value if state else "" for state in states] for states in sides)
         if rung.packet is not None:
-            told |= {"n": rung.packet, "l": rung.letters, "p": rung.from_peer, "c": rung.connection}
-            told |= _marks(rung)
+            details |= {"n": rung.packet, "l": rung.letters, "p": rung.from_peer, "c": rung.connection}
+            details |= _marks(rung)
         seen = ladder.seen(rung)
         if seen is not None:
             frame, segment = seen
             own, other = own_and_other(frame.bases, frame.from_peer)
             syn, fin = (segment.flags >> bit & 1 for bit in (1, 0))
-            told["seq"] = [relative(segment.seq, own), len(segment.payload), syn, fin]
-            told["end"] = relative(segment.end, own)
-            told["o"] = [value_text(each) if not isinstance(each[1], bytes) else "" for each in segment.options]
+            details["seq"] = [relative(segment.seq, own), len(segment.payload), syn, fin]
+            details["end"] = relative(segment.end, own)
+            details["o"] = [value_text(each) if not isinstance(each[1], bytes) else "" for each in segment.options]
             if segment.flags & flags.ACK:
-                told["ack"] = relative(segment.ack, other)
-            told["q"], told["r"] = rung.acknowledges, rung.acknowledged
+                details["ack"] = relative(segment.ack, other)
+            details["q"], details["r"] = rung.acknowledges, rung.acknowledged
             if not frame.from_peer:
-                told["rules"] = [_RULE_NUMBERS[rule.id] for rule in rules_for(segment)]
+                details["rules"] = [_RULE_NUMBERS[rule.id] for rule in rules_for(segment)]
         event = ladder.recording.events[rung.event] if rung.event is not None else None
         if isinstance(event, FrameSeen):
-            told["d"] = base64.b64encode(event.data).decode("ascii")
-        told["checks"] = [self._check(ladder.recording, check, rung) for check in rung.checks]
-        return told
+            details["d"] = base64.b64encode(event.data).decode("ascii")
+        details["checks"] = [self._check(ladder.recording, check, rung) for check in rung.checks]
+        return details
 
     def _check(self, recording: Recording, check: CheckMade, rung: Rung) -> Json:
         rows = recording.rows(check)
-        told: Json = {
+        details: Json = {
             "o": check.passed,
             "k": check.kind.value,
-            "u": printable(found(check.subject, rows)),
+            "u": printable(result_text(check.subject, rows)),
             "rows": [
                 [row.field, printable(row.expected), printable(row.got), row.agrees, self._why(check, row.field, rung)]
                 for row in rows
@@ -166,13 +166,13 @@ class Details:
             "why": self._number(check.difference.why if check.difference else ""),
         }
         if check.where is not None:
-            told |= {"line": check.where.line, "source": printable(check.where.source)}
+            details |= {"line": check.where.line, "source": printable(check.where.source)}
         if check.difference is not None:
-            told["summary"] = printable(check.difference.summary)
-        return told
+            details["summary"] = printable(check.difference.summary)
+        return details
 
     def _why(self, check: CheckMade, field: str, rung: Rung) -> int:
-        """The number of the sentence that explains a compared field; 0 for none."""
+        """Number of the sentence that explains a compared field; 0 for none."""
         if check.expected is not None:
             return self._number(explanation(field, check.expected.flags))
         before, after = rung.before.kernel, rung.after.kernel
@@ -186,5 +186,5 @@ class Details:
 
 
 def _marks(rung: Rung) -> Json:
-    marks = {"again": rung.retransmission, "lost": rung.lost, "broke": rung.broke, "crosses": rung.arrives is not None}
+    marks = {"again": rung.retransmission, "lost": rung.lost, "broke": rung.broke, "crosses": rung.arrival is not None}
     return {name: True for name, holds in marks.items() if holds}

@@ -1,4 +1,4 @@
-"""Figure 5 of RFC 9293 as SVG, drawn from the table of edges, with the arrows that a run has walked."""
+"""Figure 5 of RFC 9293 as SVG, drawn from the table of edges; arrows that a run walked are marked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lab.report.coverage import EdgeReport
 from lab.report.evidence import Evidence
-from lab.report.i18n import Words
+from lab.report.i18n import Translator
 from lab.tcp.diagram import Edge, Event
 from lab.tcp.state import State
 
@@ -17,7 +17,7 @@ _BOX_WIDTH, _BOX_HEIGHT = 124, 34
 
 S, E = State, Event
 _PLACES = {
-    # Each state's middle, as in the figure: the kernel's life goes downwards. CLOSED stands at its end once more.
+    # Centre of each state, arranged as in the figure. CLOSED is drawn a second time at the end (_END).
     S.CLOSED: (380, 36),
     S.LISTEN: (380, 140),
     S.SYN_RECEIVED: (120, 250),
@@ -32,55 +32,57 @@ _PLACES = {
 }
 _END = (640, 650)
 EDGE_SIGNS = {"kernel": "✓", "peer": "○", "absent": "⊘", "open": "·"}
-"""What says without colours how an arrow stands."""
+"""Signs of the statuses of arrows, for readers who see no colours."""
 
 
-class _Way(NamedTuple):
-    """How an arrow runs: through these points, and where its label stands."""
+class _Route(NamedTuple):
+    """Points of an arrow, and position of its label, in pixels."""
 
     points: tuple[tuple[int, int], ...]
     label: tuple[int, int]
     anchor: str = "middle"
 
 
-WAYS = {
-    (S.CLOSED, E.PASSIVE_OPEN): _Way(((356, 53), (356, 123)), (348, 84), "end"),
-    (S.LISTEN, E.CLOSE): _Way(((404, 123), (404, 53)), (412, 84), "start"),
-    (S.CLOSED, E.ACTIVE_OPEN): _Way(((442, 30), (660, 30), (660, 233)), (652, 70), "end"),
-    (S.SYN_SENT, E.CLOSE): _Way(((696, 233), (696, 14), (442, 14)), (704, 150), "start"),
-    (S.LISTEN, E.SEND): _Way(((442, 148), (610, 148), (610, 233)), (530, 141)),
-    (S.LISTEN, E.SYN): _Way(((318, 152), (164, 152), (164, 233)), (242, 146)),
-    (S.SYN_RECEIVED, E.RST_AFTER_PASSIVE_OPEN): _Way(((90, 233), (90, 124), (318, 124)), (204, 117)),
-    (S.SYN_SENT, E.SYN): _Way(((578, 244), (182, 244)), (380, 237)),
-    (S.SYN_RECEIVED, E.ACK_OF_SYN): _Way(((182, 262), (340, 262), (340, 323)), (250, 279)),
-    (S.SYN_SENT, E.SYN_AND_ACK_OF_SYN): _Way(((578, 262), (420, 262), (420, 323)), (500, 279)),
-    (S.SYN_RECEIVED, E.CLOSE): _Way(((90, 267), (90, 423)), (98, 340), "start"),
-    (S.ESTABLISHED, E.CLOSE): _Way(((340, 357), (340, 434), (182, 434)), (262, 427)),
-    (S.ESTABLISHED, E.FIN): _Way(((420, 357), (420, 434), (578, 434)), (500, 427)),
-    (S.FIN_WAIT_1, E.ACK_OF_FIN): _Way(((96, 457), (96, 533)), (104, 492), "start"),
-    (S.FIN_WAIT_1, E.FIN): _Way(((182, 448), (380, 448), (380, 533)), (282, 465)),
-    (S.FIN_WAIT_2, E.FIN): _Way(((120, 567), (120, 656), (318, 656)), (128, 612), "start"),
-    (S.CLOSE_WAIT, E.CLOSE): _Way(((640, 457), (640, 533)), (632, 492), "end"),
-    (S.CLOSING, E.ACK_OF_FIN): _Way(((380, 567), (380, 633)), (388, 598), "start"),
-    (S.LAST_ACK, E.ACK_OF_FIN): _Way(((640, 567), (640, 633)), (632, 598), "end"),
-    (S.TIME_WAIT, E.TIME_WAIT_TIMEOUT): _Way(((442, 656), (578, 656)), (510, 675)),
+ROUTES = {
+    (S.CLOSED, E.PASSIVE_OPEN): _Route(((356, 53), (356, 123)), (348, 84), "end"),
+    (S.LISTEN, E.CLOSE): _Route(((404, 123), (404, 53)), (412, 84), "start"),
+    (S.CLOSED, E.ACTIVE_OPEN): _Route(((442, 30), (660, 30), (660, 233)), (652, 70), "end"),
+    (S.SYN_SENT, E.CLOSE): _Route(((696, 233), (696, 14), (442, 14)), (704, 150), "start"),
+    (S.LISTEN, E.SEND): _Route(((442, 148), (610, 148), (610, 233)), (530, 141)),
+    (S.LISTEN, E.SYN): _Route(((318, 152), (164, 152), (164, 233)), (242, 146)),
+    (S.SYN_RECEIVED, E.RST_AFTER_PASSIVE_OPEN): _Route(((90, 233), (90, 124), (318, 124)), (204, 117)),
+    (S.SYN_SENT, E.SYN): _Route(((578, 244), (182, 244)), (380, 237)),
+    (S.SYN_RECEIVED, E.ACK_OF_SYN): _Route(((182, 262), (340, 262), (340, 323)), (250, 279)),
+    (S.SYN_SENT, E.SYN_AND_ACK_OF_SYN): _Route(((578, 262), (420, 262), (420, 323)), (500, 279)),
+    (S.SYN_RECEIVED, E.CLOSE): _Route(((90, 267), (90, 423)), (98, 340), "start"),
+    (S.ESTABLISHED, E.CLOSE): _Route(((340, 357), (340, 434), (182, 434)), (262, 427)),
+    (S.ESTABLISHED, E.FIN): _Route(((420, 357), (420, 434), (578, 434)), (500, 427)),
+    (S.FIN_WAIT_1, E.ACK_OF_FIN): _Route(((96, 457), (96, 533)), (104, 492), "start"),
+    (S.FIN_WAIT_1, E.FIN): _Route(((182, 448), (380, 448), (380, 533)), (282, 465)),
+    (S.FIN_WAIT_2, E.FIN): _Route(((120, 567), (120, 656), (318, 656)), (128, 612), "start"),
+    (S.CLOSE_WAIT, E.CLOSE): _Route(((640, 457), (640, 533)), (632, 492), "end"),
+    (S.CLOSING, E.ACK_OF_FIN): _Route(((380, 567), (380, 633)), (388, 598), "start"),
+    (S.LAST_ACK, E.ACK_OF_FIN): _Route(((640, 567), (640, 633)), (632, 598), "end"),
+    (S.TIME_WAIT, E.TIME_WAIT_TIMEOUT): _Route(((442, 656), (578, 656)), (510, 675)),
 }
-"""One for each arrow of the figure; a test holds the two tables together."""
+"""One route for each arrow of the figure; a test compares the two tables."""
 
 
-def diagram(reports: Iterable[EdgeReport], seen: set[State], say: Words, link: Callable[[Evidence], str]) -> str:
-    """The figure. `link` gives the address of the evidence for an arrow."""
+def diagram(
+    reports: Iterable[EdgeReport], seen: set[State], translate: Translator, link: Callable[[Evidence], str]
+) -> str:
+    """The figure as SVG. `link` returns the address of an arrow's evidence."""
     reports = list(reports)
     walked = sum(bool(each.kernel) for each in reports)
-    name = say("figure_name", walked=walked, count=len(reports))
-    arrows = "".join(_arrow(each, say, link(each.best) if each.best else "") for each in reports)
+    name = translate("figure_name", walked=walked, count=len(reports))
+    arrows = "".join(_arrow(each, translate, link(each.best) if each.best else "") for each in reports)
     boxes = "".join(_box(state, place, state in seen) for state, place in [*_PLACES.items(), (S.CLOSED, _END)])
     head = f'<svg class="figure5" viewBox="0 0 {WIDTH} {HEIGHT}" role="group" aria-label="{escape(name)}">'
     return f"{head}{arrows}{boxes}</svg>"
 
 
 def status(report: EdgeReport) -> str:
-    """How an arrow stands: "kernel", "peer" (only a user-space endpoint walked it), "absent" or "open"."""
+    """Status of an arrow: "kernel" or "peer" walked it, "absent" (not offered by Linux), or "open" (not walked)."""
     if report.kernel:
         return "kernel"
     if not report.offered:
@@ -89,8 +91,8 @@ def status(report: EdgeReport) -> str:
 
 
 def label(edge: Edge) -> tuple[str, str]:
-    """What makes the arrow, and what is sent, in the words of the figure."""
-    told = {
+    """Event of the arrow and the segment that it sends, as in the figure."""
+    events = {
         E.PASSIVE_OPEN: "passive OPEN",
         E.ACTIVE_OPEN: "active OPEN",
         E.CLOSE: "CLOSE",
@@ -104,28 +106,28 @@ def label(edge: Edge) -> tuple[str, str]:
         E.TIME_WAIT_TIMEOUT: "timeout 2 MSL",
     }
     sends = {"S": "snd SYN", "SA": "snd SYN,ACK", "A": "snd ACK", "FA": "snd FIN"}
-    return told[edge.event], sends[edge.sends] if edge.sends else ""
+    return events[edge.event], sends[edge.sends] if edge.sends else ""
 
 
-def _arrow(report: EdgeReport, say: Words, target: str) -> str:
+def _arrow(report: EdgeReport, translate: Translator, target: str) -> str:
     edge = report.edge
-    way = WAYS[edge.source, edge.event]
-    points = way.points
+    route = ROUTES[edge.source, edge.event]
+    points = route.points
     (x1, y1), (x2, y2) = points[-2], points[-1]
     dx, dy = (x2 > x1) - (x2 < x1), (y2 > y1) - (y2 < y1)
     line = "M" + "L".join(f"{x} {y}" for x, y in (*points[:-1], (x2 - 8 * dx, y2 - 8 * dy)))
     tip = f"M{x2} {y2}L{x2 - 10 * dx - 5 * dy} {y2 - 10 * dy - 5 * dx}L{x2 - 10 * dx + 5 * dy} {y2 - 10 * dy + 5 * dx}Z"
     event, sends = label(edge)
-    x, y = way.label
+    x, y = route.label
     how = status(report)
     mark = f"{EDGE_SIGNS[how]} " if how != "open" else ""
-    text = f'<text x="{x}" y="{y}" text-anchor="{way.anchor}">{mark}{escape(event)}'
+    text = f'<text x="{x}" y="{y}" text-anchor="{route.anchor}">{mark}{escape(event)}'
     text += f'<tspan class="sends"> / {escape(sends)}</tspan></text>' if sends else "</text>"
-    told = say("edge_name", source=edge.source, event=event, target=edge.target, status=say(f"edge_{how}"))
+    name = translate("edge_name", source=edge.source, event=event, target=edge.target, status=translate(f"edge_{how}"))
     inside = f'<path class="line" d="{line}"/><path class="tip" d="{tip}"/>{text}'
     if target:
-        return f'<a class="edge {how}" href="{escape(target)}" aria-label="{escape(told)}">{inside}</a>'
-    return f'<g class="edge {how}" role="img" aria-label="{escape(told)}">{inside}</g>'
+        return f'<a class="edge {how}" href="{escape(target)}" aria-label="{escape(name)}">{inside}</a>'
+    return f'<g class="edge {how}" role="img" aria-label="{escape(name)}">{inside}</g>'
 
 
 def _box(state: State, place: tuple[int, int], seen: bool) -> str:

@@ -1,6 +1,6 @@
-// The headers as tables: where each field stands, and how it is written.
+// Tables of the headers: position and notation of each field.
 
-// Name, first bit, number of bits, and how a value reads (a decimal number if nothing is said).
+// Name, first bit, number of bits, and notation (default: decimal).
 const ETHERNET = [
   ['eth_dst', 0, 48, 'mac'], ['eth_src', 48, 48, 'mac'], ['eth_type', 96, 16, 'hex'],
 ];
@@ -31,7 +31,7 @@ function bitsOf(octets, from, count) {
 
 const hex = (octets) => [...octets].map((each) => each.toString(16).padStart(2, '0'));
 
-// RFC 5952: the longest run of zeros, if it is more than one group, becomes two colons.
+// RFC 5952 4.2: the longest run of zero groups, if longer than one, becomes two colons.
 function ipv6(octets) {
   const groups = [];
   for (let at = 0; at < 16; at += 2) groups.push(((octets[at] << 8) | octets[at + 1]).toString(16));
@@ -64,12 +64,12 @@ function field(octets, layer, base, [name, from, count, kind]) {
   };
 }
 
-// A run of bytes as one field.
+// A range of bytes as one field.
 function span(layer, name, base, from, end, value, more = {}) {
   return { name, layer, first: from * 8, count: (end - from) * 8, value, start: from, end, column: (from - base) * 8, ...more };
 }
 
-// `texts` are the values of the options that the lab has read, in order; any other value is shown as its bytes.
+// `texts` are the decoded values of the options, in order; an option without one is shown as bytes.
 function options(octets, base, from, end, texts) {
   const found = [];
   let at = from;
@@ -85,7 +85,7 @@ function options(octets, base, from, end, texts) {
   return found;
 }
 
-// All fields of a frame, layer by layer: Ethernet, IP, TCP or what else it carries, data.
+// All fields of a frame by layer: Ethernet, IP, TCP or other content, data.
 function dissect(octets, texts) {
   const layers = [{ name: 'ethernet', base: 0, fields: ETHERNET.map((each) => field(octets, 'ethernet', 0, each)) }];
   if (octets.length < 14) return [{ name: 'other', base: 0, fields: [span('other', 'bytes', 0, 0, octets.length, '')] }];

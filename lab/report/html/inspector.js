@@ -1,4 +1,4 @@
-// What is told of one rung of a ladder: states before and after, numbers that belong together, checks, the packet.
+// Details of one rung: states before and after, sequence and acknowledgment numbers, checks, packet.
 
 function inspected(run, at, go) {
   const rung = run.rungs[at];

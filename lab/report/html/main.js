@@ -1,4 +1,4 @@
-// What is shown follows the part of the address behind #: the overview, a scenario and a packet of it, or a search.
+// The URL fragment selects the view: the overview, a scenario and a packet of it, or a search.
 
 async function start() {
   if (!('DecompressionStream' in window)) {
@@ -51,11 +51,11 @@ async function start() {
       field.focus();
     }
   });
-  for (const button of document.querySelectorAll('[data-language]')) button.addEventListener('click', () => speak(button.dataset.language));
-  document.getElementById('theme').addEventListener('change', (event) => wear(event.target.value));
+  for (const button of document.querySelectorAll('[data-language]')) button.addEventListener('click', () => setLanguage(button.dataset.language));
+  document.getElementById('theme').addEventListener('change', (event) => setTheme(event.target.value));
   filters();
-  wear(['light', 'dark'].includes(remembered('theme')) ? remembered('theme') : 'auto');
-  speak(LANGUAGES.includes(remembered('language')) ? remembered('language') : navigator.language.startsWith('zh') ? 'zh' : 'en');
+  setTheme(['light', 'dark'].includes(remembered('theme')) ? remembered('theme') : 'auto');
+  setLanguage(LANGUAGES.includes(remembered('language')) ? remembered('language') : navigator.language.startsWith('zh') ? 'zh' : 'en');
   await route();
   document.documentElement.dataset.ready = 'true';
 }

@@ -1,4 +1,4 @@
-// A packet's headers as the RFCs draw them, 32 bits in a row, with its bytes beside them.
+// Headers of a packet as in the RFCs, 32 bits in a row, and its bytes.
 
 const OPEN_LAYERS = new Set(['tcp', 'payload', 'other']);
 
@@ -8,7 +8,7 @@ class Packet {
     this.rung = rung;
     this.layers = dissect(octets, rung.o || []);
     this.fields = this.layers.flatMap((layer) => layer.fields);
-    this.cells = new Map(); // by field: what shows it
+    this.cells = new Map(); // cells of each field
     this.bytes = [];
     this.detail = h('p', { class: 'field-detail', 'aria-live': 'polite' });
     this.chosen = null;
@@ -42,7 +42,7 @@ class Packet {
     return grid;
   }
 
-  // One stop of the Tab key for all cells; arrow keys go from field to field.
+  // Roving tabindex: one Tab stop for all cells; arrow keys move between fields.
   rove(grid, cells) {
     cells.forEach((cell, at) => { cell.tabIndex = at ? -1 : 0; });
     grid.addEventListener('keydown', (event) => {
@@ -55,7 +55,7 @@ class Packet {
     });
   }
 
-  // A button for each row of 32 bits that a field reaches into; whole rows are one. Only the widest says what it is.
+  // A button for each row of 32 bits that a field covers; full rows share one. Only the widest has a label.
   cellsOf(each) {
     const pieces = [];
     for (let at = each.column, end = each.column + each.count; at < end;) {
@@ -102,12 +102,12 @@ class Packet {
   }
 
   label(cell, each) {
-    const told = LANGUAGES.map((lang) => {
+    const labels = LANGUAGES.map((lang) => {
       const name = each.option ? filled(index.words.f_option[lang], { name: each.option }) : index.words[`f_${each.name}`][lang];
       return `${name}: ${this.shown(each) || '–'}`;
     });
-    cell.dataset.said = JSON.stringify(told);
-    cell.setAttribute('aria-label', told[LANGUAGES.indexOf(language())]);
+    cell.dataset.labels = JSON.stringify(labels);
+    cell.setAttribute('aria-label', labels[LANGUAGES.indexOf(language())]);
   }
 
   choose(each) {

@@ -1,4 +1,4 @@
-"""The page of a run: template, style, script and data in one file."""
+"""HTML page of a run: template, style, script and data in one file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lab.report.coverage import Coverage, coverage
 from lab.report.evidence import Evidence
 from lab.report.html.data import SIGNS, Details, link, packed
 from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
-from lab.report.i18n import LANGUAGES, table, words
+from lab.report.i18n import LANGUAGES, table, translator
 from lab.report.screen import printable
 from lab.report.verdicts import place
 
@@ -32,7 +32,7 @@ _MOST_EVIDENCE = 4
 
 
 def page(run: Run, catalogue: Catalogue) -> str:
-    """The whole page. Whatever the run has recorded is escaped, or packed so that it cannot be markup."""
+    """The whole page. All recorded values are escaped, or packed so that they cannot become markup."""
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -52,9 +52,9 @@ def page(run: Run, catalogue: Catalogue) -> str:
         **_claims(run, catalogue),
         run=run,
         packets=details.packets,
-        words={language: words(language) for language in LANGUAGES},
+        words={language: translator(language) for language in LANGUAGES},
         languages=LANGUAGES,
-        style=Markup(style),  # our own files
+        style=Markup(style),  # files of this package
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
@@ -72,7 +72,7 @@ def _hash(text: str) -> str:
 
 
 def _verdicts(run: Run) -> dict[str, Any]:
-    """The verdict on the run, what was different, and the results by scenario and by file."""
+    """Template values: the verdict, the failures, and the results by scenario and by file."""
     counts = Counter(result.outcome for result in run.results)
     counts[Outcome.ERROR] += len(run.broken)
     worst = next((each for each in (Outcome.FAIL, Outcome.ERROR) if counts[each]), Outcome.PASS)
@@ -91,14 +91,14 @@ def _verdicts(run: Run) -> dict[str, Any]:
 
 
 def _figure(found: Coverage) -> dict[str, Any]:
-    """Figure 5, as a drawing and as a table."""
+    """Template values: figure 5 as a drawing and as a table."""
     seen = {each.state for each in found.states if each.kernel}
     counts = Counter(status(each) for each in found.edges)
     return {
         "edge_signs": EDGE_SIGNS,
         "edge_counts": {how: counts[how] for how in EDGE_SIGNS if counts[how]},
         "diagrams": {
-            language: Markup(diagram(found.edges, seen, words(language), _link_to))  # it escapes
+            language: Markup(diagram(found.edges, seen, translator(language), _link_to))  # diagram() escapes its texts
             for language in LANGUAGES
         },
         "edges": found.edges,
@@ -106,7 +106,7 @@ def _figure(found: Coverage) -> dict[str, Any]:
 
 
 def _claims(run: Run, catalogue: Catalogue) -> dict[str, Any]:
-    """The claims by topic, each in the light of the run."""
+    """Template values: the claims by topic, with the verdicts of the run."""
     reports = claim_reports(run, catalogue)
     by_topic = groupby(reports, lambda each: each.claim.topic)
     return {
@@ -118,7 +118,7 @@ def _claims(run: Run, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _few(evidence: Sequence[Evidence]) -> list[Evidence]:
-    """The first of what shows different things: one address family will do."""
+    """The first few different pieces of evidence, each in one address family only."""
     different: dict[tuple[str, int | None, str], Evidence] = {}
     for each in evidence:
         different.setdefault((each.scenario, each.packet, each.step), each)

@@ -1,15 +1,15 @@
-// One scenario: its ladder, which arrow keys and buttons step through, and what there is to say about each step.
+// View of one scenario: its ladder, stepped through with arrow keys and buttons, and the details of each step.
 
 const NARROW = matchMedia('(max-width: 60rem)');
 
 class Stage {
   constructor(root) {
     this.root = root;
-    this.told = null;
-    NARROW.addEventListener('change', () => this.told && this.draw());
+    this.data = null;
+    NARROW.addEventListener('change', () => this.data && this.draw());
   }
 
-  // Whether there is such a scenario; `show` shows it.
+  // Select a scenario for `show`; false if it does not exist.
   open(id, family) {
     const known = index.scenarios.find((each) => each.id === id);
     const run = known && known.runs.find((each) => each.family === family);
@@ -21,23 +21,23 @@ class Stage {
     scrollTo(0, 0);
     const { scenario, family } = this;
     const all = await details(scenario.id);
-    if (scenario !== this.scenario || family !== this.family) return; // the reader was faster
-    this.told = all[family];
-    this.steps = (this.told.rungs || []).map((rung, at) => at).filter((at) => this.told.rungs[at].k !== 'step');
-    const wanted = this.steps.findIndex((at) => this.told.rungs[at].n === packet);
-    const broke = this.steps.findIndex((at) => this.told.rungs[at].broke);
+    if (scenario !== this.scenario || family !== this.family) return; // another scenario was opened meanwhile
+    this.data = all[family];
+    this.steps = (this.data.rungs || []).map((rung, at) => at).filter((at) => this.data.rungs[at].k !== 'step');
+    const wanted = this.steps.findIndex((at) => this.data.rungs[at].n === packet);
+    const broke = this.steps.findIndex((at) => this.data.rungs[at].broke);
     this.at = wanted >= 0 ? wanted : Math.max(0, broke);
     this.draw();
     if (wanted > 0) this.groups.get(this.steps[wanted]).scrollIntoView({ block: 'center' });
   }
 
   draw() {
-    const { told, run } = this;
-    const rungs = told.rungs || [];
+    const { data, run } = this;
+    const rungs = data.rungs || [];
     const parts = [this.heading()];
     if (run.message) parts.push(h('p', { class: 'note' }, run.message));
-    if (told.omitted) parts.push(h('p', { class: 'note' }, t('omitted', { count: told.omitted })));
-    if (told.lost) parts.push(h('p', { class: 'note' }, t('lost_states', { count: told.lost })));
+    if (data.omitted) parts.push(h('p', { class: 'note' }, t('omitted', { count: data.omitted })));
+    if (data.lost) parts.push(h('p', { class: 'note' }, t('lost_states', { count: data.lost })));
     if (!rungs.length || !this.steps.length) {
       this.root.replaceChildren(...parts, h('p', { class: 'lead' }, t('not_recorded')));
       return;
@@ -80,9 +80,9 @@ class Stage {
       this.title);
   }
 
-  // The drawing comes as markup that the lab has made and escaped; it is parsed as XML, which runs no script.
+  // The drawing is markup made and escaped by the lab; parsed as XML, it runs no script.
   ladder() {
-    const [width, height, body] = NARROW.matches ? this.told.narrow : this.told.wide;
+    const [width, height, body] = NARROW.matches ? this.data.narrow : this.data.wide;
     const text = `<svg xmlns="${SVG}" class="ladder" viewBox="0 0 ${width} ${height}">${body}</svg>`;
     const svg = document.importNode(new DOMParser().parseFromString(text, 'image/svg+xml').documentElement, true);
     svg.setAttribute('role', 'listbox');
@@ -92,7 +92,7 @@ class Stage {
     this.groups = new Map();
     for (const group of svg.querySelectorAll('g[data-at]')) {
       const at = Number(group.dataset.at);
-      const rung = this.told.rungs[at];
+      const rung = this.data.rungs[at];
       this.groups.set(at, group);
       group.id = `rung-${at}`;
       if (rung.k === 'step') {
@@ -100,7 +100,7 @@ class Stage {
         continue;
       }
       group.setAttribute('role', 'option');
-      group.dataset.said = JSON.stringify(this.saidOf(at));
+      group.dataset.labels = JSON.stringify(this.sentencesOf(at));
       group.addEventListener('click', () => this.select(this.steps.indexOf(at), false));
     }
     svg.addEventListener('keydown', (event) => this.key(event));
@@ -112,10 +112,10 @@ class Stage {
     return h('div', { class: 'drawing' }, h('p', { class: 'hidden', id: 'ladder-help' }, t('ladder_help')), svg);
   }
 
-  // A step's sentence, behind the title of its paragraph where it is the first in it.
-  saidOf(at) {
-    const above = this.told.rungs[at - 1];
-    return this.told.rungs[at].s.map((text, lang) => (above && above.k === 'step' ? `${above.s[lang]} ${text}` : text));
+  // The sentence of a rung, after the title of its step if it is the first rung of it.
+  sentencesOf(at) {
+    const above = this.data.rungs[at - 1];
+    return this.data.rungs[at].s.map((text, lang) => (above && above.k === 'step' ? `${above.s[lang]} ${text}` : text));
   }
 
   key(event) {
@@ -132,7 +132,7 @@ class Stage {
     if (step < 0 || step >= this.steps.length) return;
     this.at = step;
     const at = this.steps[step];
-    const rung = this.told.rungs[at];
+    const rung = this.data.rungs[at];
     for (const [number, group] of this.groups) {
       const chosen = number === at;
       group.classList.toggle('selected', chosen);
@@ -144,23 +144,23 @@ class Stage {
     }
     this.svg.setAttribute('aria-activedescendant', `rung-${at}`);
     this.counter.replaceChildren(...t('step_of', { at: step + 1, count: this.steps.length }));
-    const title = this.told.rungs.slice(0, at).reverse().find((each) => each.k === 'step');
+    const title = this.data.rungs.slice(0, at).reverse().find((each) => each.k === 'step');
     this.title.textContent = title ? title.x : '';
     this.brief.replaceChildren(...both(rung.s));
     for (const [key, end] of [['first', 0], ['previous', 0], ['next', this.steps.length - 1], ['last', this.steps.length - 1]]) {
       this.root.querySelector(`[data-go=${key}]`).setAttribute('aria-disabled', String(step === end));
     }
-    this.inspector.replaceChildren(...inspected(this.told, at, (other) => this.select(this.steps.indexOf(other))));
+    this.inspector.replaceChildren(...inspected(this.data, at, (other) => this.select(this.steps.indexOf(other))));
     const group = this.groups.get(at);
     if (aloud) {
       group.scrollIntoView({ block: 'nearest' });
-      announce(this.saidOf(at)[LANGUAGES.indexOf(language())]);
+      announce(this.sentencesOf(at)[LANGUAGES.indexOf(language())]);
     }
     this.connect(at, rung);
     if (rung.n) history.replaceState(null, '', `${this.run.link}/p${rung.n}`);
   }
 
-  // A curve from each number to the one that acknowledges it.
+  // Draw a curve from each sequence number to its acknowledgment.
   connect(at, rung) {
     const pairs = (rung.q || []).map((other) => [other, at, 'ack']);
     if (rung.r !== null && rung.r !== undefined) pairs.push([at, rung.r, 'seq']);
@@ -176,7 +176,7 @@ class Stage {
   }
 }
 
-// Where a part of a text stands, in the drawing's own coordinates: its middle, on the line that it is written on.
+// Middle of a part of a text on its baseline, in coordinates of the drawing.
 function middle(part) {
   const [first, last] = [part.getStartPositionOfChar(0), part.getEndPositionOfChar(part.getNumberOfChars() - 1)];
   return [(first.x + last.x) / 2, first.y];

@@ -30,7 +30,7 @@ function filters() {
   }
 }
 
-// Every word has to be found. "SYN+ACK" is exactly these control bits, as "SA" is where it stands alone.
+// All words must match. "SYN+ACK" or "SA" matches packets with exactly these control bits.
 function packetsFor(words) {
   const found = [];
   const bits = (word) => {

@@ -1,4 +1,4 @@
-"""`lab run` for CI systems: JUnit's XML, and annotations on GitHub Actions."""
+"""`lab run` for CI systems: JUnit XML, and annotations for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_junit_and_annotations_of_a_run(tmp_path: Path) -> None:
     assert "::error file=two.py,line=6,title=two.two IPv4::the kernel sent no such segment within 0 s%0A" in done.stdout
 
 
-def test_elsewhere_nothing_is_annotated(tmp_path: Path) -> None:
+def test_outside_of_github_actions_nothing_is_annotated(tmp_path: Path) -> None:
     file = scenario_file(tmp_path, FAILING, "two")
     assert "::error" not in run_lab("run", "-4", file).stdout
 

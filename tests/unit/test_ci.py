@@ -1,4 +1,4 @@
-"""What CI systems read: JUnit's XML, and the annotations of GitHub Actions."""
+"""Reports for CI systems: JUnit XML, and annotations for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_suite_for_each_file_and_a_case_for_each_result() -> None:
     assert properties == {"lab": "0.1.0", "kernel": "6.18.0"}
 
 
-def test_a_case_says_where_it_is_and_how_it_ended() -> None:
+def test_a_case_has_its_location_and_outcome() -> None:
     failed, error, skipped, passed = tree(sample_run.run())[0].iter("testcase")
     assert failed.attrib == {
         "classname": "sample", "name": "one IPv6", "file": "scenarios/sample.py", "line": "10", "time": "1.250",
@@ -64,7 +64,7 @@ def evil(result: Result) -> Result:
     return result
 
 
-def test_whatever_a_scenario_says_is_sound_xml() -> None:
+def test_any_text_becomes_valid_xml() -> None:
     run = sample_run.run()
     run.results = [evil(run.results[0])]
     run.broken = [BrokenFile(Path("\udcff.py"), 1, "\x0b")]
@@ -74,14 +74,14 @@ def test_whatever_a_scenario_says_is_sound_xml() -> None:
     assert second.get("file") == "\N{REPLACEMENT CHARACTER}.py"
 
 
-def test_an_empty_run_is_sound_too() -> None:
+def test_an_empty_run_is_valid_xml() -> None:
     assert counted(tree(Run())) == {"tests": "0", "failures": "0", "errors": "0", "skipped": "0"}
 
 
 # GitHub Actions.
 
 
-def test_annotations_stand_at_the_line_that_did_not_hold() -> None:
+def test_annotations_name_the_failed_line() -> None:
     failed, error, broken = error_lines(sample_run.run(), Path.cwd())
     assert failed == (
         "::error file=scenarios/sample.py,line=12,title=sample.one IPv6::it is different%0A"
@@ -92,7 +92,7 @@ def test_annotations_stand_at_the_line_that_did_not_hold() -> None:
     assert broken == ("::error file=scenarios/broken.py,line=3,title=this file cannot be loaded::SyntaxError: no")
 
 
-def test_files_are_named_from_the_checkout_or_whole() -> None:
+def test_paths_are_relative_to_the_checkout_or_absolute() -> None:
     run = sample_run.run()
     run.results, run.broken = (
         [],
