@@ -33,7 +33,7 @@ def lookup(monkeypatch: pytest.MonkeyPatch) -> Iterator[InetDiag]:
 def test_an_answer_has_a_deadline(
     lookup: InetDiag, ask: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inet_diag, "question", lambda *_, **__: NO_MESSAGE)
+    monkeypatch.setattr(inet_diag, "request", lambda *_, **__: NO_MESSAGE)
     with pytest.raises(MachineError, match=r"inet_diag has not answered for 0\.05 s"):
         ask(lookup, *ENDS)
 
@@ -62,6 +62,6 @@ class Answering:
 
 @pytest.mark.parametrize("kind", [ERROR, DONE])
 def test_a_list_that_is_refused_or_breaks_off_is_an_error(monkeypatch: pytest.MonkeyPatch, kind: int) -> None:
-    monkeypatch.setattr(netlink, "opened", lambda _: Answering(kind, -errno.EPERM))
+    monkeypatch.setattr(netlink, "open_socket", lambda _: Answering(kind, -errno.EPERM))
     with closing(Namespace()) as namespace, pytest.raises(PermissionError, match="inet_diag: "):
         InetDiag(namespace).all_in(4, State.LISTEN)

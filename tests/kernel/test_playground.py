@@ -64,7 +64,7 @@ def test_down_removes_only_tagged_namespaces() -> None:
     try:
         done = run_lab("up")
         assert done.returncode == 3
-        assert "it is not the lab's" in done.stderr
+        assert "the lab did not create it" in done.stderr
         done = run_lab("down")
         assert done.returncode == 3
         assert "lab-peer was not made by the lab and is kept" in done.stdout
