@@ -144,7 +144,7 @@ def until_router_gone(namespace: Namespace) -> Iterator[None]:
     """Context manager around code that closes the router's namespace: waits until the kernel begins to remove it.
 
     Then no thread can enter it any more. Raises MachineError at the deadline. The kernel gives `namespace` a number for
-    each namespace that it has a veth to (ip-netns(8)), here only for the router. It is awaited that this number is deleted.
+    each namespace that it has a veth to (ip-netns(8)): only the router here, so any deleted number is the router's.
     """
     with namespace.entered():
         events = open_socket(socket.NETLINK_ROUTE, _GROUP_NAMESPACE_NUMBERS)

@@ -1,8 +1,8 @@
 """One side of a connection without any I/O: its variables, the user calls, the timers (RFC 9293 3.3.1, 3.10).
 
 `input.segment_arrives` gives it a segment. It never sends by itself: arriving segments and user calls only note what
-has to be sent. A caller can work in two ways, also in turn. Automatic: it makes user calls, runs the timer and sends what
-`output.segments_owed` returns. Scripted: it chooses each segment and reports it with `output.segment_leaves`;
+has to be sent. A caller can work in two ways, also in turn. Automatic: it makes user calls, runs the timer and sends
+what `output.segments_owed` returns. Scripted: it chooses each segment and reports it with `output.segment_leaves`;
 `output.next_segment` suggests one. Time is an argument, in seconds on any monotonic clock.
 
 Left out: congestion control, fast retransmit and the sender's side of SACK (RFC 5681, 6675), Nagle and delayed ACKs,
