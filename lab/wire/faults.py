@@ -49,15 +49,20 @@ class Fault:
     alter: Callable[[bytes, random.Random], bytes] | None = None
 
 
-def lost(letters: str, nth: int = 1) -> Fault:
-    """Of the segments with exactly these control bits the nth gets lost, whatever else comes in between."""
+def carries(letters: str) -> Callable[[bytes], bool]:
+    """A function for `matches`: whether a frame carries a segment with exactly these control bits."""
     wanted = bits(letters)
 
     def matches(frame: bytes) -> bool:
         received = decode(frame)
         return received is not None and received.segment.flags == wanted
 
-    return Fault(Action.DROP, nth=nth, matches=matches)
+    return matches
+
+
+def lost(letters: str, nth: int = 1) -> Fault:
+    """Of the segments with exactly these control bits the nth gets lost, whatever else comes in between."""
+    return Fault(Action.DROP, nth=nth, matches=carries(letters))
 
 
 class FaultyLink:

@@ -31,7 +31,9 @@ def on_a_terminal(*arguments: str | Path, columns: int = 80, variables: Mapping[
     """Lines that `lab` writes on a terminal of that width."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    settings = {key: value for key, value in environment().items() if key not in {"COLUMNS", "NO_COLOR", "LC_ALL"}}
+    # Python itself sets LC_CTYPE for its children where the locale is "C" (PEP 538).
+    left_out = {"COLUMNS", "NO_COLOR", "LC_ALL", "LC_CTYPE"}
+    settings = {key: value for key, value in environment().items() if key not in left_out}
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=ROOT,
