@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple, TypeVar
 
-from lab.host.addresses import KERNEL_MAC, PEER_MAC
-from lab.mutate.mutations import LASTING, MUTATIONS
+from lab.mutate.mutations import LASTING, MUTATIONS, encoded
 from lab.record.events import CheckMade, Event, FrameSeen
 from lab.session.readings import Readings
 from lab.session.tolerance import DEADLINE_S
 from lab.tcp.flags import ACK
-from lab.wire.frames import Encoder, Endpoints, decode
+from lab.wire.frames import Endpoints, decode
 from lab.wire.ip import carries_tcp
 from lab.wire.link import Frame, Link
 
@@ -155,5 +154,4 @@ def _extra_segment(last: FrameSeen) -> bytes:
         ends = Endpoints(ends.destination, ends.destination_port, ends.source, ends.source_port)
     else:
         segment = segment._replace(flags=segment.flags ^ ACK)
-    encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
-    return encoder.encode(ends.source_port, ends.destination_port, segment._replace(faults=()))
+    return encoded(ends, segment)

@@ -15,7 +15,7 @@ from lab.tcp.options import Options
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.wire.frames import Encoder, decode
+from lab.wire.frames import Encoder, Endpoints, decode
 from lab.wire.link import Frame
 
 Change = Callable[[Any], Any]
@@ -25,6 +25,12 @@ _FAR_PORT = 1 << 13
 """Larger than any range of ports that a scenario chooses."""
 _BACK = 128
 """No scenario has more connections at a time."""
+
+
+def encoded(ends: Endpoints, segment: Segment) -> bytes:
+    """A frame from the kernel with this segment and right checksums."""
+    encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
+    return encoder.encode(ends.source_port, ends.destination_port, segment)
 
 
 def _segments(change: Callable[[Segment], Segment]) -> Change:
@@ -39,9 +45,7 @@ def _segments(change: Callable[[Segment], Segment]) -> Change:
         other = change(segment)
         if other == segment:
             return frames
-        encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
-        data = encoder.encode(ends.source_port, ends.destination_port, other._replace(faults=()))
-        return [frame._replace(data=data)]
+        return [frame._replace(data=encoded(ends, other))]
 
     return changed
 
@@ -111,8 +115,7 @@ def _other_port(frames: list[Frame]) -> list[Frame]:
     if received is None:
         return frames
     ends, segment = received
-    encoder = Encoder(ends.source, ends.destination, KERNEL_MAC, PEER_MAC)
-    return [frame._replace(data=encoder.encode(ends.source_port ^ _FAR_PORT, ends.destination_port, segment))]
+    return [frame._replace(data=encoded(ends._replace(source_port=ends.source_port ^ _FAR_PORT), segment))]
 
 
 def _seq_from_clock(frames: list[Frame]) -> list[Frame]:
