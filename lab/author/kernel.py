@@ -308,7 +308,7 @@ class Kernel:
         return (min(max(set_to, least[0]), longest),) * len(least)
 
     def inet_diag(self, of: Remote) -> KernelState:
-        """What inet_diag says of the connection to this peer, as ss(8) shows it: state, timer, queues."""
+        """State, timer and queues of the connection to this peer, read by inet_diag as ss(8) does."""
         return self._look(of)
 
     def tcp_info(self, of: Remote) -> dict[str, int]:

@@ -24,7 +24,7 @@ class Finding(NamedTuple):
     available: bool
     detail: str
     remedy: str = ""
-    """How to get it."""
+    """The command or setting that provides it."""
     needed: bool = True
     """True: the lab cannot run without it. False: the lab runs, with less information."""
 

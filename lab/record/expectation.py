@@ -1,4 +1,4 @@
-"""What an author expects of a segment, compared field by field. The comparison is also what gets printed."""
+"""The segment that an author expects, compared field by field with the received one. Failures print the comparison."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Expected(NamedTuple):
 
 
 class Bases(NamedTuple):
-    """What relative numbers are relative to: the kernel's ISS (0 as long as it has shown none) and the peer's."""
+    """Initial sequence numbers to which numbers are relative: the kernel's (0 until its SYN is seen) and the peer's."""
 
     kernel: Seq
     peer: Seq
@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
 
 def payload_text(payload: bytes) -> str:
-    """How many bytes, and the first of them."""
+    """Length of the payload, and its first bytes."""
     if not payload:
         return "none"
     shown = repr(payload[:24])[1:] + ("..." if len(payload) > 24 else "")
@@ -72,7 +72,7 @@ def payload_text(payload: bytes) -> str:
 
 
 class _Field(NamedTuple):
-    """How a field of `Expected` is compared with the one of the same name in a segment."""
+    """Comparison of a field of `Expected` with the field of the same name in a segment."""
 
     name: str
     text: Callable[[Any], str] = str

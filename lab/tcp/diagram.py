@@ -17,7 +17,7 @@ CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT = State.CLOSE_WAIT, State.CLOSING, Stat
 
 
 class Event(Enum):
-    """What happened to a connection; the value says it in words."""
+    """Event of a connection; its value is the text for it."""
 
     PASSIVE_OPEN = "the user listens"
     ACTIVE_OPEN = "the user connects"

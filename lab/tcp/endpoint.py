@@ -34,14 +34,14 @@ class UserCallError(Exception):
 
 @dataclass(slots=True)
 class Config:
-    """What an endpoint offers and how its timers run; times in seconds, sizes in bytes."""
+    """Offers and timer settings of an endpoint; times in seconds, sizes in bytes."""
 
     iss: Seq = _ISS
     """So close below the wrap that the first bytes behind the SYN cross it."""
     mss: int | None = 1460
     """The MSS option of a SYN; None sends none."""
     default_mss: int = 536
-    """What the other side takes when its SYN has no MSS option: 536 over IPv4, 1220 over IPv6 (RFC 9293 3.7.1)."""
+    """The MSS of the other side when its SYN has no MSS option: 536 over IPv4, 1220 over IPv6 (RFC 9293 3.7.1)."""
     window: int = 65535
     """The receive buffer."""
     window_scale: int | None = None

@@ -103,7 +103,7 @@ _BY_NAME: dict[str | int, Known] = {known.name: known for known in KNOWN}
 
 
 class Offer(NamedTuple):
-    """What the options of one SYN offer."""
+    """Features that the options of one SYN offer."""
 
     mss: int | None = None
     shift: int | None = None

@@ -23,7 +23,7 @@ _SYN_OPTIONS = ("MSS", "WScale", "SAckOK", "TFO")
 
 
 class Shape(NamedTuple):
-    """What decides which rules can concern a segment at all."""
+    """Properties of a segment that decide which rules concern it."""
 
     flags: int
     options: tuple[str | int, ...]

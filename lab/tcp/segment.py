@@ -21,7 +21,7 @@ class Segment(NamedTuple):
     urgent: int = 0
     reserved: int = 0
     faults: tuple[str, ...] = ()
-    """What the decoder found malformed: a wrong checksum, an option that overruns the header, ..."""
+    """Malformed parts that the decoder found: a wrong checksum, an option that overruns the header, ..."""
 
     @property
     def letters(self) -> str:

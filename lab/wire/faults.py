@@ -20,7 +20,7 @@ from lab.wire.link import Frame, Link
 
 
 class Action(Enum):
-    """What happens to a frame."""
+    """Kind of fault of a frame."""
 
     DROP = "drop"
     DUPLICATE = "duplicate"

@@ -141,7 +141,7 @@ def _checksum(addresses: bytes, tcp: bytes) -> int:
 
 
 def _why_not(segment: Segment) -> str:
-    """What it is that the header has no room for."""
+    """Reason why the header has no room for this segment."""
     for name, value in ("window", segment.window), ("urgent", segment.urgent):
         if not 0 <= value <= 0xFFFF:
             return f"{name} {value} does not fit into 16 bits"

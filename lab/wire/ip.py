@@ -25,7 +25,7 @@ class Packet(NamedTuple):
     start: int
     end: int
     faults: tuple[str, ...] = ()
-    """What is wrong with the header."""
+    """Faults of the header."""
 
 
 def packet_in(frame: bytes) -> Packet | str:

@@ -23,7 +23,7 @@ _PACKET_HEADER = struct.Struct("<IIIII")
 
 
 def section(application: str, system: str, comment: str) -> bytes:
-    """What a capture begins with: what wrote it, on which system, and a comment on the whole."""
+    """Section header of a capture: the program that wrote it, the system, and a comment on the whole."""
     body = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
     options = ((_COMMENT, _text(comment)), (_OS, _text(system)), (_APPLICATION, _text(application)))
     return _block(_SECTION, body + _options(options))
