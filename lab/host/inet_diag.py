@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterator
 from functools import lru_cache
 
 from lab.host import netlink
@@ -96,17 +95,18 @@ class InetDiag:
         # Where there is no such connection, the kernel reports a listener on the local port.
         return body if body[_ANSWER_PORTS] == request_bytes[_REQUEST_PORTS] else b""
 
-    def _responses(self) -> Iterator[tuple[int, bytes]]:
+    def _responses(self) -> list[tuple[int, bytes]]:
         """Type and body of each message of one datagram."""
         try:
             data = self._socket.recv(netlink.RECEIVE_BYTES)
         except TimeoutError:
             why = f"inet_diag has not answered for {DEADLINE_S:g} s"
             raise MachineError(why, "see what keeps the kernel busy") from None
-        for kind, body in netlink.messages(data):
+        responses = netlink.messages(data)
+        for kind, body in responses:
             if number := netlink.error_number(kind, body):
                 raise OSError(number, f"inet_diag: {os.strerror(number)}")
-            yield kind, body
+        return responses
 
 
 @lru_cache(maxsize=1024)

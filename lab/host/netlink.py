@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
 
 DONE = 3
 """NLMSG_DONE: type of the message that ends a dump."""
@@ -35,12 +34,12 @@ def attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
 
 
-def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+def messages(data: bytes) -> list[tuple[int, bytes]]:
     """Type and body of each message in a datagram."""
     return _parts(_HEADER, data)
 
 
-def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+def attributes(data: bytes) -> list[tuple[int, bytes]]:
     """Type and value of each attribute."""
     return _parts(_ATTRIBUTE, data)
 
@@ -50,9 +49,11 @@ def error_number(kind: int, body: bytes) -> int:
     return -int(struct.unpack_from("=i", body)[0]) if kind in (_ERROR, DONE) else 0
 
 
-def _parts(header: struct.Struct, data: bytes) -> Iterator[tuple[int, bytes]]:
+def _parts(header: struct.Struct, data: bytes) -> list[tuple[int, bytes]]:
     """Type and contents of each part; its header begins with size and type, and is aligned to four bytes."""
-    while len(data) >= header.size:
-        size, kind, *_ = header.unpack_from(data)
-        yield kind, data[header.size : size]
-        data = data[-(-size // 4) * 4 :]
+    parts, at = [], 0
+    while len(data) - at >= header.size:
+        size, kind, *_ = header.unpack_from(data, at)
+        parts.append((kind, data[at + header.size : at + size]))
+        at += -(-size // 4) * 4
+    return parts
