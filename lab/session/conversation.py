@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from lab.record.events import FrameSeen
 from lab.record.expectation import Bases
+from lab.session.timers import soonest_retransmission
+from lab.session.tolerance import EARLY_S
 from lab.tcp.endpoint import Config, Endpoint
-from lab.tcp.flags import ACK, FIN, SYN
+from lab.tcp.flags import ACK, SYN
 from lab.tcp.flow import Flow
 from lab.tcp.input import segment_arrives
 from lab.tcp.output import segment_leaves
@@ -16,8 +19,19 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints
 
-_SOONEST_TIMER_NS = 1_000_000
-"""Linux has no shorter retransmission timer (a tail loss probe takes 2 jiffies); an earlier repetition is an answer."""
+_ANSWER_NS = 50_000_000
+"""Longest time from a segment of the peer to the kernel's answer. Linux answers while it processes the segment, which
+takes microseconds, unless a busy machine postpones that."""
+
+
+class Transmission(NamedTuple):
+    """A segment of the kernel that occupies sequence numbers."""
+
+    seq: Seq
+    end: Seq
+    flags: int
+    timer_ns: int
+    """The earliest time at which its retransmission timer can have been set, in ns of CLOCK_MONOTONIC."""
 
 
 class Judgement(NamedTuple):
@@ -31,7 +45,10 @@ class Judgement(NamedTuple):
 class Conversation:
     """State of one connection. The switchboard finds it for each frame, the author's `Peer` drives it."""
 
-    __slots__ = ("_kernel_iss", "_last_of", "address", "bases", "endpoint", "ends", "flow", "inbox", "number", "port")
+    __slots__ = (
+        "_asked_ns", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow", "inbox", "number",
+        "port",
+    )  # fmt: skip
 
     def __init__(self, address: str, port: int, config: Config) -> None:
         """Address and port are the peer's."""
@@ -49,8 +66,11 @@ class Conversation:
         self.inbox: list[int] = []
         """The kernel's frames that no expectation has consumed yet, as indices into the recording's events."""
         self._kernel_iss: Seq | None = None
-        self._last_of: dict[Seq, tuple[int, int]] = {}
-        """By sequence number: time in ns and control bits of the kernel's last segment with it."""
+        self._transmissions: list[Transmission] = []
+        """All of them, in order: an acknowledgment of the peer may not have reached the kernel."""
+        self._asked_ns = {True: 0, False: 0}
+        """When the peer last sent a segment after which the kernel may repeat at once its SYN (True), or text or its
+        FIN (False)."""
 
     @property
     def kernel_port(self) -> int:
@@ -66,9 +86,19 @@ class Conversation:
         self.flow.sent(segment)
         segment_leaves(self.endpoint, segment, now)
 
-    def judge(self, segment: Segment, time_ns: int) -> Judgement:
-        """Judge a segment that the kernel has sent, whether or not it reaches the peer."""
-        again = bool(segment.payload or segment.flags & (SYN | FIN)) and self._is_retransmission(segment, time_ns)
+    def reaches_kernel(self, segment: Segment | None, time_ns: int) -> None:
+        """Note when a frame of the peer goes to the kernel; None stands for one without a TCP segment (ICMP)."""
+        if segment is None or segment.flags & SYN:
+            self._asked_ns[True] = time_ns
+        if segment is None or (segment.flags & ACK and not segment.payload):
+            self._asked_ns[False] = time_ns
+
+    def judge(self, segment: Segment, time_ns: int, settings: Mapping[str, str], answered_ns: int) -> Judgement:
+        """Judge a segment that the kernel has sent at `time_ns`, whether or not it reaches the peer.
+
+        `settings` are the kernel's sysctls. The kernel has answered all that was sent to it before `answered_ns`.
+        """
+        again = bool(segment.length) and self._is_retransmission(segment, time_ns, settings, answered_ns)
         return Judgement(again, judge(self.flow, segment))
 
     def receive(self, segment: Segment, now: float) -> None:
@@ -76,17 +106,31 @@ class Conversation:
         if not segment.faults:  # a malformed segment is discarded (RFC 9293 MUST-3)
             segment_arrives(self.endpoint, segment, now)
 
-    def _is_retransmission(self, segment: Segment, time_ns: int) -> bool:
-        syn = segment.flags & SYN
-        again = False
-        if self.flow.is_retransmission(segment):
-            last_ns, last_flags = self._last_of.get(segment.seq, (0, 0))
-            # A SYN+ACK after a SYN is new, though it has the same sequence number. A SYN that differs in the ECN bits
-            # only is a retransmission, which leaves them out (RFC 3168 6.1.1.1).
-            same = not syn or not (segment.flags ^ last_flags) & ACK
-            again = time_ns - last_ns >= _SOONEST_TIMER_NS and same
-        self._last_of[segment.seq] = time_ns, segment.flags
+    def _is_retransmission(self, segment: Segment, time_ns: int, settings: Mapping[str, str], answered_ns: int) -> bool:
+        """Whether a timer of the kernel was due for this segment, and nothing that the peer sent asked for it."""
+        syn = bool(segment.flags & SYN)
+        timer_ns, again = time_ns, False
+        if self.flow.is_retransmission(segment) and (before := self._last_with(segment.seq)):
+            # A SYN+ACK after a SYN is new, though it has the same sequence number, and the SYN's timer goes on. A SYN
+            # that differs in the ECN bits only is a retransmission, which leaves them out (RFC 3168 6.1.1.1).
+            if syn and (segment.flags ^ before.flags) & ACK:
+                timer_ns = before.timer_ns
+            else:
+                soonest = soonest_retransmission(settings, syn=syn, probes=self._probes) - EARLY_S
+                asked_ns = self._asked_ns[syn]
+                asked = asked_ns > answered_ns and time_ns - asked_ns < _ANSWER_NS
+                again = time_ns - before.timer_ns >= soonest * 1e9 and not asked
+        self._transmissions.append(Transmission(segment.seq, segment.end, segment.flags, timer_ns))
         if syn and segment.seq != self._kernel_iss:
             self._kernel_iss = segment.seq
             self.bases = Bases(segment.seq, self.bases.peer)
         return again
+
+    @property
+    def _probes(self) -> bool:
+        """Whether a tail loss probe can replace the first retransmission (RFC 8985 7.2)."""
+        return self.flow.ours.offer.sack_permitted and self.flow.theirs.offer.sack_permitted
+
+    def _last_with(self, seq: Seq) -> Transmission | None:
+        """The last transmission of the octet or control with this sequence number."""
+        return next((each for each in reversed(self._transmissions) if each.seq <= seq < each.end), None)

@@ -64,6 +64,8 @@ class Switchboard:
         """There is no router: frames of the peers are lost."""
         self.fence_passed = True
         """The kernel has answered the last echo request."""
+        self._fenced_ns = self._answered_ns = 0
+        """When the last echo request was sent, and the last one that the kernel has answered."""
         self.crowds: list[Callable[[Endpoints, Segment, Frame], bool]] = []
         """Each returns whether a segment that belongs to no conversation is a replica's."""
         self._lossy: FaultyLink | None = None
@@ -109,6 +111,7 @@ class Switchboard:
         """Send a peer's frame; returns its time in ns of CLOCK_MONOTONIC."""
         if self._held is None:
             time_ns = self.link.send(data)
+            conversation.reaches_kernel(segment, time_ns)
         else:
             self._held.append(len(self._events))
             time_ns = time.monotonic_ns()
@@ -134,7 +137,9 @@ class Switchboard:
             held, self._held = self._held, None
         self._events.append(CrossingOver(time.monotonic_ns(), tuple(held)))
         for at in held:
-            self.link.send(self.history.frame(at).data)
+            frame = self.history.frame(at)
+            time_ns = self.link.send(frame.data)
+            self.conversations[frame.connection].reaches_kernel(frame.segment, time_ns)
             self._note_loss(at)
         for conversation in self.conversations.values():
             self.kernel_states.observe_change(conversation.number)
@@ -172,13 +177,16 @@ class Switchboard:
         at = len(self._events)
         received = decode(frame.data)
         if received is None:
-            self.fence_passed |= self._echo.answered_by(frame.data)
+            if self._echo.answered_by(frame.data):
+                self.fence_passed, self._answered_ns = True, self._fenced_ns
             self._events.append(FrameSeen(frame.time_ns, from_peer=False, data=frame.data))
             return at, ()
         conversation = self._find(received.ends, received.segment, frame)
         if conversation is None:
             return None, ()
-        retransmission, breaches = conversation.judge(received.segment, frame.time_ns)
+        retransmission, breaches = conversation.judge(
+            received.segment, frame.time_ns, self.recorder.recording.sysctls, self._answered_ns
+        )
         seen = conversation.frame_seen(frame.time_ns, frame.data, received.segment, from_peer=False)
         self._events.append(seen._replace(retransmission=retransmission))
         self.recorder.recording.segments_judged += 1
@@ -310,7 +318,8 @@ class Switchboard:
             raise ScenarioError("without a router no reply can come: rebuild() it first")
         self.fence_passed = False
         request = self._echo.request()
-        self._events.append(FrameSeen(self.link.send(request), from_peer=True, data=request))
+        self._fenced_ns = self.link.send(request)
+        self._events.append(FrameSeen(self._fenced_ns, from_peer=True, data=request))
 
     def fence(self) -> None:
         """Wait until the kernel has processed everything sent so far, and its immediate answers have arrived."""

@@ -17,8 +17,10 @@ from textwrap import dedent, indent
 from typing import Any, NamedTuple
 
 from lab.author import registry
+from lab.author.lab import Lab
 from lab.author.runner import Runner
 from lab.host.syscalls import CLONE_NEWUSER, mount_detached, unshare
+from lab.record.events import FrameSeen
 from lab.record.results import Result
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
@@ -37,6 +39,12 @@ peer.expect('FA', within=600)
 _MARK = "LAB_TEST_MARK"
 _UNBROKEN = Screen(width=200)  # no line is folded, wherever a random number would make it so
 _CHANGES_BY_ITSELF = re.compile(r"/nf_conntrack_count$|/tcp_fastopen_key$")
+
+
+def kernels_frames(lab: Lab, letters: str | None = None) -> list[FrameSeen]:
+    """The kernel's frames with TCP so far, or those with exactly these control bits."""
+    frames = [each for each in lab.recording.events if isinstance(each, FrameSeen) and not each.from_peer]
+    return [each for each in frames if each.segment and letters in (None, each.segment.letters)]
 
 
 def environment(mark: str = "") -> dict[str, str]:

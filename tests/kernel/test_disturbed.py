@@ -15,18 +15,13 @@ from lab.session.errors import KernelDiffers
 from lab.tcp.rules import RULES
 from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.faults import Action, Fault
+from tests.kernel.helpers import kernels_frames
 
 Alter = Callable[[Any], None]
 
 
 def listening(lab: Lab, **offer: Any) -> Peer:
     return lab.peer(to=lab.kernel.listen(port=80), **offer)
-
-
-def kernels_frames(lab: Lab) -> list[FrameSeen]:
-    return [
-        each for each in lab.recording.events if isinstance(each, FrameSeen) and each.segment and not each.from_peer
-    ]
 
 
 def test_a_lost_syn_ack_comes_again(lab: Lab) -> None:

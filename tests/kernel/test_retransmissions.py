@@ -21,6 +21,7 @@ from lab.report.verdicts import difference_lines
 from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.session.tolerance import DEADLINE_S
 from lab.wire.faults import Action, Fault, lost
+from tests.kernel.helpers import kernels_frames
 
 ORPHAN_RETRIES, FIN_TIMEOUT = "net.ipv4.tcp_orphan_retries", "net.ipv4.tcp_fin_timeout"
 
@@ -282,8 +283,3 @@ def test_copies_of_an_older_segment_are_none_of_this_one(lab4: Lab) -> None:
     connection.send("hello")
     assert peer.expect_retransmissions("PA", 1).gave_up is None
     assert [each.retransmission for each in kernels_frames(lab4, "SA")] == [False, False, True]
-
-
-def kernels_frames(lab: Lab, letters: str) -> list[FrameSeen]:
-    frames = [each for each in lab.recording.events if isinstance(each, FrameSeen) and not each.from_peer]
-    return [each for each in frames if each.segment and each.segment.letters == letters]
