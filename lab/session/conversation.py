@@ -8,7 +8,6 @@ from typing import NamedTuple
 from lab.record.events import FrameSeen
 from lab.record.expectation import Bases
 from lab.session.timers import soonest_retransmission
-from lab.session.tolerance import EARLY_S
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.flags import ACK, SYN
 from lab.tcp.flow import Flow
@@ -22,6 +21,10 @@ from lab.wire.frames import Endpoints
 _ANSWER_NS = 50_000_000
 """Longest time from a segment of the peer to the kernel's answer. Linux answers while it processes the segment, which
 takes microseconds, unless a busy machine postpones that."""
+
+_DUE = 0.5
+"""Share of a timer's least length after which it may be due. Answers come at once, and a busy machine counts its
+jiffies late, so that a timer can be shorter than it should be; `RetransmissionWatch` measures timers exactly."""
 
 
 class Transmission(NamedTuple):
@@ -116,10 +119,10 @@ class Conversation:
             if syn and (segment.flags ^ before.flags) & ACK:
                 timer_ns = before.timer_ns
             else:
-                soonest = soonest_retransmission(settings, syn=syn, probes=self._probes) - EARLY_S
+                soonest_ns = _DUE * 1e9 * soonest_retransmission(settings, syn=syn, probes=self._probes)
                 asked_ns = self._asked_ns[syn]
                 asked = asked_ns > answered_ns and time_ns - asked_ns < _ANSWER_NS
-                again = time_ns - before.timer_ns >= soonest * 1e9 and not asked
+                again = time_ns - before.timer_ns >= soonest_ns and not asked
         self._transmissions.append(Transmission(segment.seq, segment.end, segment.flags, timer_ns))
         if syn and segment.seq != self._kernel_iss:
             self._kernel_iss = segment.seq

@@ -124,6 +124,12 @@ def _answers_a_repeated_syn(segment: Segment, before: Sequence[Seen]) -> bool:
     )
 
 
+def _completes_a_fast_open(segment: Segment, before: Sequence[Seen]) -> bool:
+    last = before[0].frame
+    answer = last.segment
+    return bool(segment.payload and last.from_peer and answer and answer.flags == flags.SYN | flags.ACK)
+
+
 def _follows_a_reset_with_a_foreign_number(segment: Segment, before: Sequence[Seen]) -> bool:
     own = [each.frame.segment for each in before if not each.frame.from_peer and each.frame.segment is not None]
     return not segment.payload and any(each.flags == flags.RST and each.seq > segment.seq for each in own)
@@ -140,6 +146,11 @@ LEGITIMATE = (
         "retransmission",
         "a SYN that comes again is answered again: the lab calls that the answer, no timer ran out",
         _answers_a_repeated_syn,
+    ),
+    Legitimate(
+        "retransmission",
+        "text of a SYN that the SYN+ACK does not acknowledge is sent again at once: the answer (RFC 7413 4.1.3)",
+        _completes_a_fast_open,
     ),
     Legitimate(
         "keep_alive",
