@@ -1,0 +1,236 @@
+"""Drives plans against the kernel: many connections in one lab, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Self
+
+from lab.author.lab import Lab
+from lab.author.sockets import Connection, Listener
+from lab.host.addresses import AddressPool
+from lab.record.events import CheckKind, CheckMade, FrameSeen
+from lab.session.errors import KernelDiffers, ScenarioError
+from lab.session.readings import Readings
+from lab.tcp.sequence import Seq
+from scripts.fuzzing.plans import Call, Fence, Number, Pause, Plan, Read, Send, Start, Step
+
+CONNECTIONS_PER_LAB = 200
+"""A recording only grows."""
+_FIRST_PORT, _PORTS = 1000, 30_000
+_CLOSED_PORT = 999
+_SETTINGS = {"net.ipv4.tcp_rto_min_us": "20000", "net.ipv4.tcp_challenge_ack_limit": "2147483647"}
+"""Timers run while a plan does, and no answer is left out for being one too many."""
+_TIMEOUT_S = 0.02
+"""For what a start expects: with a window of 0, say, it does not come."""
+
+
+class Impatient(Readings):
+    """Waits no longer than a start needs."""
+
+    def timeout(self, seconds: float) -> float:
+        """The shorter one."""
+        return min(seconds, _TIMEOUT_S)
+
+
+class Accused(Exception):
+    """The kernel broke a standing rule. `late`: on the connection of an earlier plan, by a timer."""
+
+    def __init__(self, lab: Lab, check: CheckMade, plan: Plan) -> None:
+        rule = check.rows[0]
+        super().__init__(f"{rule.field}: {rule.got}\n{plan}\n{exchange(lab, check)}")
+        self.rule = rule.field
+
+
+class Driver:
+    """A kernel, and one plan after the other."""
+
+    def __init__(self, family: int) -> None:
+        self._family = family
+        self._undo, self._labs = ExitStack(), ExitStack()
+        self._pool = AddressPool()
+        self._undo.callback(self._pool.close)
+        self._undo.callback(self._labs.close)
+        self._lab: Lab | None = None
+        self._plans: dict[int, Plan] = {}
+        self.connections = 0
+        """Number of connections so far."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
+
+    def run(self, plan: Plan) -> None:
+        """Run one plan. Raises Accused when the kernel breaks a rule, on this connection or an earlier one."""
+        if self._lab is None or len(self._plans) >= CONNECTIONS_PER_LAB:
+            self._labs.close()
+            self._plans.clear()
+            readings = Impatient()
+            self._lab = Lab(self._family, pool=self._pool, readings=readings, sysctls=_SETTINGS)
+            self._labs.enter_context(self._lab)
+        lab = self._lab
+        self.connections += 1
+        try:
+            with One(lab, plan, _FIRST_PORT + self.connections % _PORTS) as one:
+                self._plans[one.peer.conversation.number] = plan
+                one.run()
+        except KernelDiffers as difference:
+            check = difference.check
+            self._lab = None
+            raise Accused(lab, check, self._plans.get(check.connection or 0, plan)) from None
+
+
+class One:
+    """One connection of a plan."""
+
+    def __init__(self, lab: Lab, plan: Plan, port: int) -> None:
+        self._lab, self._plan = lab, plan
+        self._kernel_opens = plan.start in (Start.CONNECT, Start.CONNECTED)
+        self._listener: Listener | None = None
+        self._socket: Connection | None = None
+        offer = plan.offer._asdict()
+        if self._kernel_opens:
+            self.peer = lab.peer(port=port, **offer)
+        elif plan.start is Start.CLOSED_PORT:
+            self.peer = lab.peer(to=_CLOSED_PORT, port=port, **offer)
+        else:
+            self._listener = lab.kernel.listen(port)
+            self.peer = lab.peer(to=self._listener, port=port, **offer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Reset what is left, so that the next connection has the kernel to itself."""
+        if kind is not None:
+            return
+        self._lab.settle()
+        while self._listener is not None and (accepted := self._accept()) is not None:
+            accepted.abort()
+        for each in (self._socket, self._listener):
+            if each is not None:
+                with _only_rules():
+                    each.close()
+        self._lab.settle()
+
+    def run(self) -> None:
+        """The start, then step by step."""
+        with _only_rules():
+            self._start()
+        for step in self._plan.steps:
+            with _only_rules():
+                self._do(step)
+
+    def _start(self) -> None:
+        start, peer = self._plan.start, self.peer
+        if start is Start.CONNECT:
+            self._socket = self._lab.kernel.connect(to=peer)
+            peer.expect("S", seq=0)
+        elif start is Start.CONNECTED:
+            self._socket = self._lab.kernel.connect(to=peer)
+            peer.open()
+        elif start not in (Start.NOTHING, Start.CLOSED_PORT):
+            if start is not Start.SYN_RECEIVED:
+                self._socket = peer.open()
+            if start != Start.ESTABLISHED:
+                getattr(peer, start.value)()
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Read():
+                self._lab.look_around()
+            case Fence():
+                self._lab.settle()
+            case Pause(milliseconds):
+                self.peer.expect_silence(during=milliseconds / 1000)
+            case Call():
+                self._call(step)
+            case Send():
+                self._send(step)
+
+    def _send(self, step: Send) -> None:
+        if self.peer.conversation.ends is None:
+            return
+        conversation = self.peer.conversation
+        endpoint, flow, bases = conversation.endpoint, conversation.flow, conversation.bases
+        seqs = {"nxt": endpoint.snd_nxt, "una": endpoint.snd_una, "iss": bases.peer, "edge": flow.theirs.edge}
+        acks = {"nxt": endpoint.rcv_nxt, "una": flow.ours.ack, "iss": bases.kernel, "edge": flow.ours.edge}
+        with suppress(ValueError):  # options that do not fit a header
+            self.peer.send(
+                step.letters,
+                seq=_relative(step.seq, seqs, bases.peer),
+                ack=_relative(step.ack, acks, bases.kernel),
+                window=step.window,
+                options=step.options,
+                payload=bytes(step.payload),
+                urgent=step.urgent or None,
+            )
+
+    def _call(self, step: Call) -> None:
+        if step.name == "accept":
+            self._socket = self._socket or self._accept()
+        elif self._socket is not None:
+            match step.name:
+                case "send":
+                    self._socket.send(bytes(step.size), error="")
+                case "recv":
+                    self._socket.recv(step.size, within=0.0)
+                case "shutdown":
+                    self._socket.shutdown("write")
+                case "abort":
+                    self._socket.abort()
+                case "close":
+                    self._socket.close()
+
+    def _accept(self) -> Connection | None:
+        if self._listener is None:
+            return None
+        try:
+            return self._listener.accept(within=0.0)
+        except KernelDiffers as difference:
+            _raise_rule(difference)
+            return None
+
+
+@contextmanager
+def _only_rules() -> Iterator[None]:
+    """Ignore all but broken rules: a call may fail, and what a start expects may not come."""
+    try:
+        yield
+    except KernelDiffers as difference:
+        _raise_rule(difference)
+    except ScenarioError:
+        pass
+
+
+def _raise_rule(difference: KernelDiffers) -> None:
+    if difference.check.kind is CheckKind.RULE or "connections" in difference.check.subject:
+        raise difference
+
+
+def _relative(number: Number, bases: dict[str, Seq | None], base: Seq) -> int | None:
+    if number == Number("nxt", 0):
+        return None
+    found = bases[number.base]
+    if found is None:
+        found = bases["nxt"]
+    assert found is not None  # the model always has one
+    return (found - base) + number.offset
+
+
+def exchange(lab: Lab, check: CheckMade) -> str:
+    """The frames of the accused connection, in numbers relative to both initial sequence numbers."""
+    lines = []
+    for event in lab.recording.events:
+        if isinstance(event, FrameSeen) and event.segment is not None and event.connection == check.connection:
+            segment, bases = event.segment, event.bases
+            seq, ack = (bases.peer, bases.kernel) if event.from_peer else (bases.kernel, bases.peer)
+            milliseconds = (event.time_ns - lab.recording.started_ns) / 1e6
+            lines.append(
+                f"{milliseconds:10.3f} {'>' if event.from_peer else '<'} {segment.letters:4}"
+                f" seq {segment.seq - seq} ack {segment.ack - ack if segment.flags & 16 else '-'}"
+                f" len {len(segment.payload)} win {segment.window} {segment.options or ''}"
+            )
+    return "\n".join(lines[-40:])
