@@ -66,7 +66,7 @@ class ScenarioChange:
     step: str = ""
     """The step in which the exchanges first differ."""
     first: list[Line] = field(default_factory=list)
-    """The first lines of the exchange from there on."""
+    """The first lines of each exchange, from the first difference on."""
     second: list[Line] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -213,7 +213,7 @@ def comparison_lines(
         described = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
         yield f"{sign} {printable(name)}   {printable(described)}"
     if not comparison:
-        yield "nothing differs but what always does: times, timestamps, ports"
+        yield "no difference but those between any two runs: times, timestamps, ports"
         return
     for title, changes in ("environment", comparison.environment), ("sysctls", comparison.sysctls):
         if changes:

@@ -119,7 +119,7 @@ def _milliseconds(rung: Rung) -> str:
 
 
 def mermaid(ladder: Ladder, translate: Translator) -> str:
-    """The diagram, without a fence around it."""
+    """The mermaid diagram, without the ``` lines around it that Markdown needs."""
     return "\n".join(_diagram(ladder, translate)) + "\n"
 
 

@@ -17,7 +17,7 @@ from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints
 
 _SOONEST_TIMER_NS = 1_000_000
-"""Linux has no shorter retransmission timer (a tail loss probe takes 2 jiffies); an earlier repetition is an answer."""
+"""Shorter than any retransmission timer of Linux (a tail loss probe: 2 jiffies). An earlier repetition is a reply."""
 
 
 class Judgement(NamedTuple):
@@ -81,8 +81,8 @@ class Conversation:
         again = False
         if self.flow.is_retransmission(segment):
             last_ns, last_flags = self._last_of.get(segment.seq, (0, 0))
-            # A SYN+ACK after a SYN is new, though it has the same sequence number. A SYN that differs in the ECN bits
-            # only is a retransmission, which leaves them out (RFC 3168 6.1.1.1).
+            # A SYN+ACK after a SYN is new, though it has the same sequence number. A SYN that differs only in the
+            # ECN bits is a retransmission: RFC 3168 6.1.1.1 lets a retransmission leave them out.
             same = not syn or not (segment.flags ^ last_flags) & ACK
             again = time_ns - last_ns >= _SOONEST_TIMER_NS and same
         self._last_of[segment.seq] = time_ns, segment.flags

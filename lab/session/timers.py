@@ -148,8 +148,8 @@ def synchronized_schedule(settings: Mapping[str, str], rto: float, *, orphan: bo
 def first_timeout(settings: Mapping[str, str], round_trip: float) -> Window:
     """The RTO after the first measurement of a round trip (RFC 6298 2.2); Linux rounds it up to whole jiffies.
 
-    Four times RTTVAR is then twice the round trip; Linux bounds that term from below, the RFC bounds the RTO. Without a
-    measurement (0) it is three seconds (RFC 6298 5.7).
+    Four times RTTVAR is then twice the round trip. Linux has a minimum for that term, the RFC one for the RTO.
+    Without a measurement (0) the RTO is three seconds (RFC 6298 5.7).
     """
     if not round_trip:
         return Window(_FALLBACK_RTO_S, _FALLBACK_RTO_S + LONGEST_JIFFY_S)
