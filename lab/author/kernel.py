@@ -132,7 +132,7 @@ class Kernel:
             return self.shift_for(max(largest, any_socket.max_receive_buffer()))
 
     def shift_for(self, window: int) -> int:
-        """The least window scale with which so many bytes fit the 16 bits of the window field; never above 14."""
+        """The smallest window scale with which `window` bytes fit the 16 bits of the window field; at most 14."""
         return next((shift for shift in range(14) if window >> shift <= 0xFFFF), 14)
 
     def set_mtu(self, size: int) -> None:

@@ -106,7 +106,7 @@ class Lab:
         timestamps: bool = False,
         sack_permitted: bool = False,
     ) -> Peer:
-        """A user-space endpoint. Its other end is the listener or port `to`; without `to` it waits on `port` for the kernel.
+        """A user-space endpoint, towards the listener or port `to`, or waiting on `port` for the kernel to connect.
 
         `second_address` puts it at the peer's second address. `iss` to `sack_permitted` are what its SYN offers, and
         its first window.

@@ -22,7 +22,7 @@ Change = Callable[[Any], Any]
 _LATE_NS = 1_000_000_000_000
 _FAR = 1_000_000
 _FAR_PORT = 1 << 13
-"""Larger than any range of ports that a scenario chooses."""
+"""Bit of a port to toggle; larger than any range of ports that a scenario limits the kernel to."""
 _BACK = 128
 """Number of connections on which a mutation can add a segment. No scenario has more at a time."""
 

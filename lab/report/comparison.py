@@ -213,7 +213,7 @@ def comparison_lines(
         described = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
         yield f"{sign} {printable(name)}   {printable(described)}"
     if not comparison:
-        yield "no difference but those between any two runs: times, timestamps, ports"
+        yield "nothing differs except times, timestamps and ports, which always differ"
         return
     for title, changes in ("environment", comparison.environment), ("sysctls", comparison.sysctls):
         if changes:

@@ -46,8 +46,8 @@ class History:
         """The earliest time at which the kernel can have set the timer for this frame, in ns of CLOCK_MONOTONIC.
 
         That is the last action of the lab before the frame. On a busy machine the frame can leave much later, and Linux
-        sets the timer of a SYN+ACK before it sends it. For a frame of the peer and for a
-        retransmission it is the frame's own time.
+        sets the timer of a SYN+ACK before it sends it. For a frame of the peer and for a retransmission it is the
+        frame's own time.
         """
         frame = self.frame(at)
         if frame.from_peer or frame.retransmission:

@@ -73,7 +73,7 @@ class Schedule:
         return sum(map(self.timeout, range(expiries)))
 
     def expiries(self) -> Iterator[Expiry]:
-        """All expiries, if every timer is on time."""
+        """Yield all expiries, assuming that every timer is on time."""
         at = first_retransmission = 0.0
         sent = 0
         while True:

@@ -238,7 +238,7 @@ def test_the_text_has_the_signs_of_diff() -> None:
 def test_equal_values_are_not_listed() -> None:
     runs = run(result(None)), run(result(None))
     assert text(compare_runs(*runs), runs)[2:] == [
-        "no difference but those between any two runs: times, timestamps, ports"
+        "nothing differs except times, timestamps and ports, which always differ"
     ]
 
 
