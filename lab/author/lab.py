@@ -292,7 +292,7 @@ class Attempt:
         self._counter = ""
         self._before = 0
         self.late = False
-        """The timer has fired first: the scenario tries again."""
+        """Whether the timer has fired first; then there is another attempt."""
 
     @contextmanager
     def before(self, counter: str) -> Iterator[None]:

@@ -24,7 +24,7 @@ class Runnable(Scenario):
     """A scenario whose file is loaded."""
 
     alone: bool
-    """It uses seconds of CPU time, which would delay other scenarios."""
+    """Whether it runs alone: it uses seconds of CPU time, which would delay other scenarios."""
     function: Callable[[Lab], None]
 
 

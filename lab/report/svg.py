@@ -30,7 +30,7 @@ class Sheet(NamedTuple):
     """Position of the peer's lane."""
     kernel: int
     outside: bool
-    """States, times and calls stand beside the lanes, not between them."""
+    """Whether states, times and calls are drawn beside the lanes, not between them."""
 
 
 WIDE, NARROW = Sheet(860, 212, 600, outside=True), Sheet(360, 12, 348, outside=False)

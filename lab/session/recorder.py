@@ -40,7 +40,7 @@ class Recorder:
         self.recording = recording
         self.readings = readings
         self.finished = False
-        """The scenario function has returned; later checks have no line."""
+        """Whether the scenario function has returned; later checks have no line of the scenario."""
         self._append = recording.events.append
 
     def step(self, title: str, claims: tuple[str, ...]) -> None:

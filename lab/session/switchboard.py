@@ -61,9 +61,9 @@ class Switchboard:
         self._listening: dict[tuple[bytes, int], Conversation] = {}
         self._encoders: dict[tuple[bytes, bytes], Encoder] = {}
         self.cut = False
-        """The router has been removed: frames of the peers are lost."""
+        """Whether the router has been removed, so that frames of the peers are lost."""
         self.fence_passed = True
-        """The kernel has answered the last echo request."""
+        """Whether the kernel has answered the last echo request."""
         self.crowds: list[Callable[[Endpoints, Segment, Frame], bool]] = []
         """Functions that return whether a segment without a conversation belongs to a replica."""
         self._lossy: FaultyLink | None = None

@@ -30,7 +30,7 @@ class Expiry(NamedTuple):
     at: float
     """Seconds after the first transmission."""
     last: bool
-    """The kernel gives up, and sends no retransmission."""
+    """Whether the kernel gives up at this expiry, instead of sending a retransmission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Schedule:
     give_up_after: float | None = None
     """Seconds after the first transmission at which the kernel gives up; None: only `limit` counts."""
     from_retransmission: bool = False
-    """`give_up_after` counts from the first retransmission."""
+    """Whether `give_up_after` counts from the first retransmission instead of the first transmission."""
     give_up_at_max_rto: float | None = None
     """Replaces `give_up_after` once the RTO has reached `max_rto` (for an orphaned socket)."""
 
