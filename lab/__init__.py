@@ -28,7 +28,7 @@ else:
         "scenario": "lab.author.registry",
     }
 
-    # Hidden from type checkers: with it a misspelt name would be Any to them.
+    # Hidden from type checkers, which would otherwise take a misspelt name for Any.
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

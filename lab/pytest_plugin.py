@@ -1,4 +1,4 @@
-"""The pytest plugin: scenario files as tests, and fixtures that bring a kernel to the tests of others.
+"""The pytest plugin: scenario files as tests, and fixtures that give a kernel to other tests.
 
 pytest loads this module wherever the lab is installed, so it imports other modules of the lab only when they are used.
 """
@@ -28,14 +28,14 @@ _HOW = "run pytest as root, or in namespaces of your own: unshare --user --map-r
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Both ways to ask for scenarios."""
+    """Add the option and the setting that select scenario files."""
     group = parser.getgroup("lab", "TCP packet lab")
     group.addoption("--lab", action="store_true", help="collect scenario files among the files and folders named")
     parser.addini("lab_scenarios", "folders and files whose scenarios are always collected", type="paths", default=[])
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collector for a scenario file, if scenarios were asked for there and it is no test file."""
+    """Collector for a scenario file that is selected and not a test file."""
     config = parent.config
     folders: list[Path] = config.getini("lab_scenarios")
     asked = config.getoption("lab") or any(each == file_path or each in file_path.parents for each in folders)
@@ -72,11 +72,11 @@ class ScenarioItem(pytest.Item):
         self._family = family
 
     def setup(self) -> None:
-        """Where no lab can be made it is an error, and no verdict on the kernel."""
+        """Raise an error, which is not a verdict on the kernel, if this machine cannot run labs."""
         _runner(self.config)
 
     def runtest(self) -> None:
-        """Run it."""
+        """Run the scenario."""
         from lab.record.results import Outcome
 
         result = _runner(self.config).run(self._scenario, self._family)
@@ -86,7 +86,7 @@ class ScenarioItem(pytest.Item):
             raise _NotPassed(result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The lab's own message."""
+        """The message that `lab run` prints, for a scenario that did not pass."""
         from lab.report.verdicts import result_lines
 
         if isinstance(excinfo.value, _NotPassed):
@@ -99,14 +99,14 @@ class ScenarioItem(pytest.Item):
 
 
 class _NotPassed(Exception):
-    """Raised with the result."""
+    """Raised with the result of a scenario that did not pass."""
 
 
 @pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A kernel in a namespace of its own and a wire to it, over IPv4 and then over IPv6.
 
-    When the test has passed, the kernel must not have sent anything that it did not expect.
+    At the end of a test that passes, every segment of the kernel except retransmissions must have been expected.
     """
     from lab.session.errors import NotApplicable
 
@@ -133,7 +133,7 @@ def peer(lab: Lab) -> Peer:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """A test that has used a lab ends as a scenario does."""
+    """End a test that has used a lab as a scenario ends: check that every segment was expected."""
     used = pyfuncitem.stash.get(_LAB, None)
     if used is None:
         return (yield)
@@ -170,14 +170,14 @@ def pytest_runtest_makereport(
 
 
 def _runner(config: pytest.Config) -> Runner:
-    """Runner of the pytest session. MachineError where no lab can be made."""
+    """Runner of the pytest session. MachineError if this machine cannot run labs."""
     runner = config.stash.get(_RUNNER, None)
     if runner is None:
         from lab.author.runner import Runner
         from lab.host.errors import MachineError
         from lab.host.user_namespace import may_make_namespaces
 
-        # To become root of an own user namespace, as `lab run` does, would take the network from all other tests.
+        # Becoming root of a new user namespace, as `lab run` does, would take the network from all other tests.
         if not may_make_namespaces():
             raise MachineError("this user may not make network namespaces", _HOW)
         runner = config.stash[_RUNNER] = Runner()

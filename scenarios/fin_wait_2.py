@@ -54,7 +54,7 @@ def an_owner_waits_for_ever(lab: Lab) -> None:
 
 @scenario(section="RFC 1122 4.2.2.13; tcp(7) tcp_fin_timeout", sysctls={FIN_TIMEOUT: 120}, short={FIN_TIMEOUT: 62})
 def more_than_a_minute_is_counted_twice(lab: Lab) -> None:
-    """If tcp_fin_timeout is above a minute, the kernel waits twice for what exceeds the minute, and no longer.
+    """If tcp_fin_timeout is above a minute, the kernel waits only for the part above a minute, but twice.
 
     So 120 s are 60 s and 60 s, as they should be, but 62 s are only 2 s and 2 s.
     """

@@ -3,7 +3,7 @@
 from lab import Lab, NotApplicable, scenario
 
 _LATEST_S = 0.9
-"""A little less than the first timeout of a SYN, a second. A later action may come after that timeout."""
+"""A little less than the first timeout of a SYN, which is a second. Later than that, the timer may have expired."""
 SYN_RETRIES, LINEAR = "net.ipv4.tcp_syn_retries", "net.ipv4.tcp_syn_linear_timeouts"
 SYN_ACK_RETRIES = "net.ipv4.tcp_synack_retries"
 ORPHAN_RETRIES, RETRIES = "net.ipv4.tcp_orphan_retries", "net.ipv4.tcp_retries2"
@@ -24,9 +24,9 @@ def a_syn_that_nobody_answers(lab: Lab) -> None:
     lab.kernel.expect_timer(peer, "retransmission", seconds=1)
 
     lab.step("Each retransmission is the same SYN with a newer timestamp", claims="C40 C41 C42")
-    copies = peer.expect_retransmissions("S")
-    lab.measured("C40", copies)
-    lab.measured("C41", f"{copies.times[0]:.2f} s until the first copy")
+    retransmissions = peer.expect_retransmissions("S")
+    lab.measured("C40", retransmissions)
+    lab.measured("C41", f"{retransmissions.times[0]:.2f} s until the first retransmission")
 
     lab.step("connect() fails: the application gets ETIMEDOUT", claims="C21 C40")
     client.expect_connected(error="ETIMEDOUT")
@@ -107,9 +107,9 @@ def a_fin_that_nobody_acknowledges(lab: Lab) -> None:
     lab.kernel.expect_timer(peer, "retransmission", seconds=rto)
 
     lab.step("The same FIN again, with a doubled timeout each time; then the connection is gone", claims="C87 C123")
-    copies = peer.expect_retransmissions("FA")
-    lab.measured("C87", copies)
-    lab.measured("C123", copies)
+    retransmissions = peer.expect_retransmissions("FA")
+    lab.measured("C87", retransmissions)
+    lab.measured("C123", retransmissions)
     lab.kernel.expect_state(peer, "CLOSED")
     peer.expect_silence()
 

@@ -9,7 +9,7 @@ from lab import Lab, Peer, scenario
 CIRCLE = 2**32
 TICK_NS = 64  # of Linux's clock; RFC 9293 demands 4 microseconds or less
 NEAR = CIRCLE // 64
-"""A distance in either direction: eight random numbers are all that near with a probability of (1 / 32) ** 8."""
+"""Numbers closer than this are near: eight random numbers are all near with a probability of (1 / 32) ** 8."""
 
 
 class Number(NamedTuple):

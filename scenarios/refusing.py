@@ -107,8 +107,8 @@ def an_icmp_error_ends_an_attempt(lab: Lab) -> None:
 def an_icmp_error_ends_a_request(lab: Lab) -> None:
     """An ICMP error about the kernel's SYN+ACK: IPv4 and IPv6 disagree in Linux on which errors remove the request.
 
-    Over IPv4 the soft errors do, which should not, and "port unreachable" does not, which should. Over IPv6 it is the
-    other way round. In no case is there a reset, or an error for the listener.
+    Over IPv4 the soft errors do, though they should not, and "port unreachable" does not, though it should. Over
+    IPv6 it is the other way round. In no case is there a reset, or an error for the listener.
     """
     server = lab.kernel.listen(port=80)
     removes = ["port unreachable", "parameter problem"] if lab.family == 6 else list(SOFT)

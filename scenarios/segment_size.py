@@ -9,8 +9,8 @@ DEFAULT_MSS = {4: 536, 6: 1220}  # RFC 9293 MUST-15
 def each_side_says_its_own_mss(lab: Lab) -> None:
     """MSS and window are not negotiated: the SYN+ACK has the server's own, whatever the client's SYN has.
 
-    The kernel's segments are as large as both allow: the peer's MSS, but no more than its own interface takes. To a
-    peer without MSS it sends the default of RFC 9293, and to one with a tiny MSS the least of Linux.
+    The kernel's segments are as large as both allow: the peer's MSS, but no more than its own interface takes. For
+    a peer without MSS that is the default of RFC 9293, and for one with a tiny MSS the minimum of Linux.
     """
     server = lab.kernel.listen(port=80)
     own, least = lab.kernel.mss, int(lab.kernel.sysctl("net.ipv4.tcp_min_snd_mss"))

@@ -9,7 +9,7 @@ from lab import Connection, Lab, Listener, Peer, scenario
 _DELAYED = "TcpExtDelayedACKs"
 """The counter of acknowledgements that a timer of the kernel has sent."""
 _LEAST_DELAY_S = 0.030
-"""TCP_ATO_MIN is 40 ms. The kernel counts in ticks of 10 ms at most, and the first of them may be nearly over."""
+"""TCP_ATO_MIN is 40 ms. The kernel counts ticks of at most 10 ms, and the first may be nearly over: so 30 ms."""
 
 
 @scenario(section="RFC 9293 3.8.6.3 SHLD-18")

@@ -251,7 +251,7 @@ def _time_wait(lab: Lab, server: Listener, *, timestamps: bool = False) -> _Old:
 def _expect_numbers_above(lab: Lab, old: _Old, ack: int) -> int:
     """Expect a SYN+ACK whose ISS is above the old connection's last number; return the distance.
 
-    Linux before 6.10 lost its choice on the way to the listener (commit 41eecbd712b7): there the clock decides.
+    Linux before 6.10 lost the chosen ISS on the way to the listener (commit 41eecbd712b7), and used the clock instead.
     """
     answer = old.peer.expect("SA", ack=ack)
     beyond = answer.seq - old.last.seq

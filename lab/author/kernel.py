@@ -43,7 +43,7 @@ class Kernel:
         self._recorder = switchboard.recorder
         self._open: list[Socket] = []
         self._mtu: int | None = None
-        """Once it was asked for, until it changes."""
+        """MTU of the kernel's interface; None if it has to be read."""
 
     # Sockets.
 
@@ -58,7 +58,7 @@ class Kernel:
     ) -> Listener:
         """A listening socket, with these socket options: {"TCP_DEFER_ACCEPT": 1}.
 
-        `error` is the errno with which bind(2) fails, where it should; then there is no listener.
+        `error` is the errno with which bind(2) must fail; then the socket does not listen.
         """
         opened = self._socket()
         address = self._pair.second_kernel if second_address else self._pair.kernel
@@ -82,7 +82,7 @@ class Kernel:
     ) -> Connection:
         """Begin to connect to a peer, from a port of the kernel's choice unless one is given.
 
-        `error` is the errno with which connect(2) returns at once, when it is not EINPROGRESS.
+        `error` is the errno with which connect(2) must return; it returns at once.
         """
         opened = self._socket()
         connection = Connection(opened, self._recorder)
@@ -116,23 +116,23 @@ class Kernel:
 
     @property
     def mss(self) -> int:
-        """The MSS that it announces: the interface's MTU less the IP and TCP headers (RFC 9293 3.7.1)."""
+        """The MSS that the kernel announces: the interface's MTU less the IP and TCP headers (RFC 9293 3.7.1)."""
         if self._mtu is None:
             self._mtu = veth.mtu(self._namespace, KERNEL_INTERFACE)
         return self._mtu - (60 if self._pair.family == 6 else 40)
 
     @property
     def window_scale(self) -> int:
-        """The shift that it offers: the least that makes its largest receive buffer fit 16 bits (Linux's choice).
+        """The window scale that the kernel offers: the least with which its largest receive buffer fits 16 bits.
 
-        The largest is the end of tcp_rmem, or what SO_RCVBUF may ask for (net.core.rmem_max) where that is more.
+        The largest buffer is the last number of tcp_rmem, or net.core.rmem_max (the limit of SO_RCVBUF) if larger.
         """
         largest = int(self._recorder.recording.sysctls["net.ipv4.tcp_rmem"].split()[2])
         with closing(self._socket()) as any_socket:
             return self.shift_for(max(largest, any_socket.max_receive_buffer()))
 
     def shift_for(self, window: int) -> int:
-        """The least window scale with which so many bytes fit the 16 bits of the window field; never above 14."""
+        """The smallest window scale with which `window` bytes fit the 16 bits of the window field; at most 14."""
         return next((shift for shift in range(14) if window >> shift <= 0xFFFF), 14)
 
     def set_mtu(self, size: int) -> None:
@@ -146,9 +146,9 @@ class Kernel:
         self._set("set_route", shown, veth.set_route_metrics, KERNEL_INTERFACE, self._pair, metrics)
 
     def sysctl(self, name: str, value: str | int | None = None, *, missing: str = "") -> str:
-        """A setting of this kernel's namespace; given a value, sets it for the rest of this scenario.
+        """Return a setting of this kernel's namespace; with a `value`, first set it for the rest of the scenario.
 
-        `missing` is what a kernel does that does not have this setting.
+        `missing` is returned if this kernel lacks the setting: the value that describes how such a kernel behaves.
         """
         if value is not None:
             try:
@@ -185,10 +185,10 @@ class Kernel:
     # States and timers of its connections.
 
     def expect_state(self, of: Remote | Listener, state: State | str, within: float = 0.0) -> None:
-        """The kernel says that the connection to this peer (or this listener) is in that state.
+        """The kernel must have the connection to this peer (or this listener) in that state.
 
-        If it is not, everything sent so far is fenced and the kernel asked once more; `within` waits that many seconds
-        for a state that a timer brings.
+        If not, it is queried again after the kernel has processed everything sent so far. `within` is how many seconds
+        to wait for a state that a timer brings.
         """
         wanted = _state(state)
         seen = self._look(of).state
@@ -205,14 +205,14 @@ class Kernel:
         )
 
     def expect_timer(self, of: Remote, timer: str, seconds: float = 0.0) -> None:
-        """The kernel runs this timer for the connection to this peer ("" for none), set to so many seconds.
+        """The kernel must run this timer for the connection to this peer ("" for none), set to so many seconds.
 
-        It was set by the last segment of the connection; what has gone by since then is taken into account, and that a
-        retransmission timer may have been set anew meanwhile.
+        The last segment of the connection has set the timer: the time since then is subtracted. If the kernel has
+        retransmitted meanwhile, the timer must be set to the next timeout of its schedule instead.
         """
         seen, now_ns = self._look(of), time.monotonic_ns()
         if timer and (seen.state is State.CLOSED or (timer, seen.timer) == ("keepalive", "time-wait")):
-            self._ensure_in_time(of, seconds)  # the next one runs where there are two, see fin_wait_2_timers
+            self._ensure_in_time(of, seconds)  # the second of two timers may run already, see fin_wait_2_timers
         if timer == "retransmission" == seen.timer and seen.retransmits:
             seconds = self.schedule(of).timeout(seen.retransmits)
         expected = f"{timer}, {seconds:g} s" if timer else "none"
@@ -227,15 +227,15 @@ class Kernel:
         )  # fmt: skip
 
     def expect_gone(self, of: Remote, after: float) -> float:
-        """Nothing is left of the connection to this peer so many seconds after its last segment, and not before.
+        """The connection to this peer must be gone so many seconds after its last segment, and not earlier.
 
-        Returns after how many seconds it was gone.
+        Returns the measured number of seconds.
         """
         switchboard, conversation = self._switchboard, of.conversation
         number, history = conversation.number, switchboard.history
         began_ns = history.last_segment_ns(number)
         earliest_ns, latest_ns = window(after).after(began_ns)
-        with switchboard.waiting_for("its end", began_ns, latest_ns):
+        with switchboard.waiting_for("the end of the connection", began_ns, latest_ns):
             polled = poll_until_gone(
                 switchboard, conversation, began_ns, earliest_ns, latest_ns + GRACE_NS, ignore_retransmissions=True
             )
@@ -255,7 +255,7 @@ class Kernel:
         return seconds
 
     def schedule(self, of: Remote) -> Schedule:
-        """When the segment that the kernel has sent last to this peer will be sent again, by the kernel's settings."""
+        """Schedule of retransmissions for the kernel's last segment to this peer, computed from its settings."""
         seen = self._look(of)
         settings, info = self._recorder.recording.sysctls, self.tcp_info(of)
         if seen.state is State.SYN_SENT:
@@ -265,37 +265,37 @@ class Kernel:
         if not info or not info["rto"]:
             if info or seen.state is State.CLOSED:  # a socket that is being dismantled has an RTO of 0
                 self._ensure_in_time(of, timers.bounds(settings).earliest)
-            raise ScenarioError(f"the kernel is in {seen.state} and has nothing that it would send again")
+            raise ScenarioError(f"the kernel is in {seen.state} and has nothing to retransmit")
         rto = info["rto"] / 1e6 * 2.0 ** -info["backoff"]
         least, most = timers.bounds(settings)
         self._recorder.check(
             "RTO", (Row("RTO", f"{least:g} to {most:g} s", f"{rto:g} s", least <= rto <= most),),
             connection=of.conversation.number, state=seen.state, kind=CheckKind.TIMER,
             summary="the kernel's retransmission timeout is out of its bounds",
-            why="the timeout has a least and a greatest value   RFC 6298 2.4, 2.5",
+            why="the timeout has a minimum and a maximum   RFC 6298 2.4, 2.5",
         )  # fmt: skip
         return timers.synchronized_schedule(settings, rto, orphan=not seen.inode)
 
     def first_timeout(self, round_trip: float) -> Window:
-        """The RTO of a connection of which one round trip was measured, all in seconds; it is in whole jiffies.
+        """Bounds of the RTO after one measured round trip, all in seconds; Linux rounds it up to whole jiffies.
 
-        0 when none was, because a SYN or SYN+ACK was sent twice.
+        `round_trip` is 0 if none was measured, because a SYN or SYN+ACK was sent twice.
         """
         return timers.first_timeout(self._recorder.recording.sysctls, round_trip)
 
     def fin_wait_2_timers(self, of: Remote, seconds: float | None = None) -> tuple[float, ...]:
-        """Timers of the orphan at the other end in FIN-WAIT-2, one after the other, in seconds.
+        """Timers of this peer's connection as an orphan in FIN-WAIT-2, one after the other, in seconds.
 
-        So the kernel's settings say, or `seconds` of TCP_LINGER2. Linux takes 3.5 RTOs at least, which are more only
-        where a machine was held up between a segment and its acknowledgment. Where the socket is whole it says so; else
-        what counts is the timer that runs, as far as that round trip explains it.
+        Their length is that of tcp_fin_timeout, or `seconds` (TCP_LINGER2), but at least 3.5 RTOs. That is more only
+        after a long round trip on a busy machine. TCP_INFO has the RTO of a full socket. Without one the length is
+        computed from the running timer, up to what the longest round trip explains.
         """
         settings = self._recorder.recording.sysctls
         info = self.tcp_info(of)
         if info:
             return timers.fin_wait_2(settings, seconds, info["rto"] / 1e6)
         least = timers.fin_wait_2(settings, seconds)
-        if len(least) > 1:  # the first of them is a whole socket's, which is not there any more
+        if len(least) > 1:  # the first timer was that of the full socket, which is gone
             self._ensure_in_time(of, least[0])
         number, history = of.conversation.number, self._switchboard.history
         rto = timers.longest_timeout(settings, history.longest_round_trip(number))
@@ -303,7 +303,7 @@ class Kernel:
         if most == least:
             return least
         longest = most[0] if len(most) == len(least) else timers.TIME_WAIT_S
-        now_ns = time.monotonic_ns()  # before the look: rather less than was set, which what is left still fits
+        now_ns = time.monotonic_ns()  # read before the query: `set_to` may be a little too small, never too large
         set_to = self._look(of).expires_ms / 1000 + (now_ns - history.last_segment_ns(number)) / 1e9
         return (min(max(set_to, least[0]), longest),) * len(least)
 
@@ -314,20 +314,20 @@ class Kernel:
     def tcp_info(self, of: Remote) -> dict[str, int]:
         """TCP_INFO of the connection to this peer, also when no program has it open any more.
 
-        {} for what is no whole socket: a connection request, TIME-WAIT, nothing at all.
+        {} without a full socket: for a connection request, for a mini-socket such as in TIME-WAIT, or if it is gone.
         """
         return self._states.tcp_info(of.conversation.number)
 
     def count(self, state: State | str | None = None) -> int:
-        """Number of connections in that state, after the kernel has dealt with everything sent so far.
+        """Number of connections in that state, after the kernel has processed everything sent so far.
 
-        Without a state all connections, requests and what waits in TIME-WAIT included; a listener is none.
+        Without a state: all connections, including requests and those in TIME-WAIT, but no listeners.
         """
         self._switchboard.fence()
         return len(self._states.all_in(*([_state(state)] if state is not None else _OF_CONNECTIONS)))
 
     def timers(self, state: State | str) -> set[str]:
-        """The timers that run for connections in that state, "" where one has none."""
+        """Names of the timers that run for connections in that state, with "" if one has no timer."""
         self._switchboard.fence()
         return {each.timer for each in self._states.all_in(_state(state))}
 
@@ -336,7 +336,7 @@ class Kernel:
         later = (time.monotonic_ns() - self._switchboard.history.last_segment_ns(of.conversation.number)) / 1e9
         if later > seconds:
             raise NotApplicable(
-                f"this machine was held up for {later:.1f} s, and the kernel's timer was over before anybody could look"
+                f"this machine was held up for {later:.1f} s, and the kernel's timer expired before it was read"
             )
 
     def _poll_state(self, at: Remote | Listener, wanted: State, within: float) -> State:
@@ -347,7 +347,7 @@ class Kernel:
         deadline_ns, pause_ns = now_ns + int(within * 1e9), _SHORTEST_PAUSE_NS
         with self._switchboard.waiting_for(wanted.value, now_ns, deadline_ns):
             while seen.state is not wanted and now_ns < deadline_ns:
-                # Until its timer fires nothing but a segment changes the state, and a segment ends the wait.
+                # Until the timer fires only a segment changes the state, and a segment ends the wait.
                 wake_ns = now_ns + max(pause_ns, seen.expires_ms * 1_000_000)
                 if not self._switchboard.wait(min(wake_ns, deadline_ns)):
                     pause_ns = min(2 * pause_ns, _LONGEST_PAUSE_NS)

@@ -40,7 +40,7 @@ _cpus = itertools.count()
 
 
 class Lab:
-    """A kernel to experiment with. A context manager; a scenario gets one that is open."""
+    """A kernel to experiment with, as a context manager. A scenario gets one that is already entered."""
 
     kernel: Kernel
     recording: Recording
@@ -63,14 +63,15 @@ class Lab:
     ) -> None:
         """`family` is 4 or 6. `sysctls` are set in the kernel's namespace on top of the pinned baseline.
 
-        `network` is one that is there already; it is let go in the end. What is read of the kernel passes through
-        `readings`, which `lab mutate` makes alter one. With `router` a third namespace forwards between both ends.
+        `pool` and `tracer` may be shared with other labs; without a tracer, states come from inet_diag alone. `network`
+        replaces the new network that a lab makes by default. All values read from the kernel pass through `readings`,
+        where `lab mutate` alters one. With `router` a third namespace forwards between both ends.
         """
         if family not in (4, 6):
-            raise ValueError(f"family is 4 or 6, not {family}")
+            raise ValueError(f"family must be 4 or 6, not {family}")
         self.family = family
         self.full = full
-        """Timers run their whole length: a scenario may wait for minutes."""
+        """`lab run --full`: timers run their whole length, and a scenario may wait for minutes."""
         self._pool = pool
         self._given = network
         self._readings = readings or Readings()
@@ -105,9 +106,10 @@ class Lab:
         timestamps: bool = False,
         sack_permitted: bool = False,
     ) -> Peer:
-        """A user-space endpoint: towards a listener (or any port number) of the kernel, or waiting on `port` for it.
+        """A user-space endpoint, towards the listener or port `to`, or waiting on `port` for the kernel to connect.
 
-        It is at the peer's first address, or at its second.
+        `second_address` puts it at the peer's second address. `iss` to `sack_permitted` are what its SYN offers, and
+        its first window.
         """
         config = Config(
             iss=Seq(iss),
@@ -130,27 +132,27 @@ class Lab:
         return self._router
 
     def crowd(self, like: Peer, count: int, answered: int | None = None) -> None:
-        """So many more connections do what the one to this peer has done, on other ports and with other numbers.
+        """Repeat the connection of the peer `like` with `count` more peers, on other ports and with other numbers.
 
-        Every segment of the kernel must be like the one that the peer got. `answered` says to how many SYNs the kernel
-        answers, where that is not all; the others are left alone.
+        Every segment of the kernel must be like the one that `like` received. `answered` is the number of SYNs that
+        the kernel answers (default: all). For the other peers nothing follows the SYN.
         """
         listener = like.listener.descriptor if like.listener is not None and like.socket is not None else None
         self._crowds.run(like.conversation, listener, count, answered)
 
     def step(self, title: str, claims: str = "") -> None:
-        """Begin a paragraph of the scenario. `claims` names the claims that it shows, by id: "C47 C50".
+        """Begin a step of the scenario. `claims` lists the ids of the claims that it shows: "C47 C50".
 
-        The checks of the paragraph are their evidence.
+        The checks of the step are the evidence for these claims.
         """
         self._recorder.step(title, tuple(claims.split()))
 
     def measured(self, claim: str, value: object) -> None:
-        """Value found for a claim, such as "gone after 7.2 s", where the segments of its step do not show it."""
+        """Record a value found for a claim, such as "gone after 7.2 s", if the segments of its step do not show it."""
         self._recorder.measured(claim, str(value))
 
     def verify(self, subject: str, expected: object, got: object, why: str = "") -> None:
-        """Check that two values are equal. `why` is the sentence of the documents behind it, with its section."""
+        """Check that two values are equal. `why` is the rule of the documents behind it, with its section."""
         self._check(subject, Row.of("value", expected, got), why)
 
     def verify_between(self, subject: str, least: float, got: float, most: float, why: str = "") -> None:
@@ -159,12 +161,12 @@ class Lab:
         self._check(subject, Row("value", expected, f"{got:g}", least <= got <= most), why)
 
     def _check(self, subject: str, row: Row, why: str) -> None:
-        self._recorder.check(subject, (row,), summary=f"{subject} is not as it should be", why=why)
+        self._recorder.check(subject, (row,), summary=f"{subject}: not the expected value", why=why)
 
     def attempts(self) -> Iterator[Attempt]:
-        """Try something that has to be done before a timer of the kernel fires; another time where it was too late.
+        """Repeat something that has to be done before a timer of the kernel fires, until it was in time.
 
-        `for attempt in lab.attempts():` ends after the first attempt that was in time. NotApplicable when none was.
+        `for attempt in lab.attempts():` ends after the first attempt that was in time. NotApplicable if none was.
         """
         for _ in range(ATTEMPTS):
             attempt = Attempt(self.kernel)
@@ -172,7 +174,7 @@ class Lab:
             if not attempt.late:
                 return
         raise NotApplicable(
-            f"this machine is too busy: {ATTEMPTS} times the lab was too late for a timer of the kernel"
+            f"this machine is too busy: the lab was too late for a timer of the kernel in {ATTEMPTS} attempts"
         )
 
     def crossing(self) -> AbstractContextManager[None]:
@@ -183,7 +185,7 @@ class Lab:
         return self.switchboard.holding()
 
     def deviation(self, rule: str, of_linux: str) -> AbstractContextManager[None]:
-        """Linux is known to break this standing rule in the block; it is a difference if it does not."""
+        """Expect the kernel to break this standing rule in the block, as Linux does; it fails if the rule is obeyed."""
         return self.switchboard.deviating(rule, of_linux)
 
     def disturb(
@@ -194,28 +196,28 @@ class Lab:
         from_kernel: Sequence[Fault] = (),
         mutations: Sequence[Fault] = (),
     ) -> None:
-        """From now on the wire has these faults, and no others.
+        """From now on the wire has these faults, and no others. `seed` decides those that depend on chance.
 
-        What they do to the kernel's segments is not held against it. `mutations` alter what the kernel itself
-        sends: what they make of its segments is judged as if it had sent that.
+        The kernel's segments are judged before `from_kernel` faults change them. `mutations` change them before they
+        are judged, as if the kernel had sent them so.
         """
         self.switchboard.disturb(seed, to_kernel, from_kernel, mutations)
 
     def settle(self) -> None:
-        """Return after the kernel has dealt with everything sent so far."""
+        """Wait until the kernel has processed everything sent so far."""
         self.switchboard.fence()
 
     @property
     def waiting(self) -> Waiting | None:
-        """The wait of the scenario at this moment; None when it does not wait. Any thread may ask."""
+        """What the scenario waits for at this moment, None if it does not wait. Any thread may read this."""
         return self.switchboard.waiting
 
     def catch_up(self) -> None:
-        """Record the state changes that the tracepoint has seen since the last time."""
+        """Record the state changes that the tracepoint has reported since the last call."""
         self.switchboard.kernel_states.read_tracepoint()
 
     def look_around(self) -> None:
-        """Record frames and states that have come meanwhile, without waiting."""
+        """Record frames and changes of state that have arrived since the last call, without waiting."""
         while self.switchboard.receive(0):
             pass
         for conversation in self.switchboard.conversations.values():
@@ -223,7 +225,7 @@ class Lab:
         self.catch_up()
 
     def finish(self) -> None:
-        """End the scenario: every segment of the kernel must have been expected, retransmissions apart."""
+        """End the scenario: every segment of the kernel except retransmissions must have been expected."""
         self._recorder.finished = True
         self.switchboard.fence()
         for conversation in self.switchboard.conversations.values():
@@ -274,7 +276,7 @@ class Lab:
             sysctls.apply(self.network.kernel, self._settings)
         except FileNotFoundError as missing:
             name = sysctls.name_of(missing.filename)
-            # A name that newer kernels are known to have does not concern this one; any other is misspelt.
+            # An optional setting is missing in an older kernel; any other name is misspelt.
             kind = NotApplicable if name in sysctls.OPTIONAL else ScenarioError
             raise kind(f"this kernel has no sysctl {name}") from None
         except OSError as refused:
@@ -290,11 +292,11 @@ class Attempt:
         self._counter = ""
         self._before = 0
         self.late = False
-        """The timer has fired first: the scenario tries again."""
+        """Whether the timer has fired first; then there is another attempt."""
 
     @contextmanager
     def before(self, counter: str) -> Iterator[None]:
-        """Set `late` at the end of this block if its timer fired meanwhile; `counter` of nstat(8) counts that."""
+        """Set `late` at the end of the block if the timer fired in it; `counter` is the timer's counter in nstat(8)."""
         self._counter, self._before = counter, self._kernel.counter(counter)
         yield
         self.late = self.fired > 0
@@ -306,9 +308,9 @@ class Attempt:
 
 
 def _pin_to_one_cpu() -> Callable[[], None]:
-    """Keep this thread on one CPU, for the order of frames; returns what lifts it again.
+    """Keep this thread on one CPU, so that frames stay in order. Returns a function that undoes this.
 
-    A veth queues each frame on the CPU that sends it. Only frames sent from the same one stay in order for certain.
+    A veth queues each frame on the CPU that sends it. Only frames sent from one CPU are sure to stay in order.
     """
     before = os.sched_getaffinity(0)
     cpus = sorted(before)

@@ -1,4 +1,4 @@
-"""Peer API for scenarios: the user-space end of a connection, segment by segment or in whole movements."""
+"""Peer API for scenarios: the user-space end of a connection, by single segments or whole handshakes and closes."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from lab.wire.frames import Endpoints, decode
 class Peer:
     """One user-space TCP endpoint. Numbers are relative to each side's initial sequence number.
 
-    Of its movements `open` and `close` leave both sides at rest. Those with the name of a state bring the kernel's side
-    of the connection into it, and return the peer.
+    `open` is a whole handshake, `close` a whole close. A method with the name of a state brings the kernel's side into
+    that state, and returns the peer.
     """
 
     __slots__ = ("_heard_ns", "_sent_ns", "_switchboard", "conversation", "kernel", "listener", "socket")
@@ -45,7 +45,7 @@ class Peer:
         to: Listener | int | None,
         config: Config,
     ) -> None:
-        """A peer at this address and port, towards a listener or port of the kernel; None: it waits for the kernel."""
+        """`to` is the listener or port of the kernel at the other end; None: wait for the kernel to connect."""
         self._switchboard = switchboard
         self.kernel = kernel
         self.conversation = Conversation(address, port, config)
@@ -61,37 +61,37 @@ class Peer:
 
     @property
     def address(self) -> str:
-        """Its own address."""
+        """The peer's address."""
         return self.conversation.address
 
     @property
     def port(self) -> int:
-        """Its own port."""
+        """The peer's port."""
         return self.conversation.port
 
     @property
     def kernel_port(self) -> int:
-        """The other end's port, 0 until it is known."""
+        """The kernel's port, 0 until it is known."""
         return self.conversation.kernel_port
 
     @property
     def state(self) -> State:
-        """The state that this side is in, by the model."""
+        """The peer's state, by its model."""
         return self._switchboard.recorder.readings.observed("peer", self.conversation.endpoint.state)
 
     @property
     def received(self) -> bytes:
-        """The bytes that have come in order since the last time this was read."""
+        """The bytes that have arrived in order since this was last read."""
         return self._switchboard.recorder.readings.observed("text", self.conversation.endpoint.read())
 
     @property
     def sent_at(self) -> float:
-        """When it sent its last segment, in seconds of a clock that only runs forward; 0 before the first."""
+        """When the peer sent its last segment, in seconds of CLOCK_MONOTONIC; 0 before the first."""
         return self._sent_ns / 1e9
 
     @property
     def received_at(self) -> float:
-        """When the segment arrived that it expected last, on the same clock; 0 before the first."""
+        """When the last expected segment arrived, in seconds of CLOCK_MONOTONIC; 0 before the first."""
         return self._heard_ns / 1e9
 
     # Segment by segment.
@@ -109,7 +109,7 @@ class Peer:
     ) -> None:
         """Send a segment given by its control bits ("S", "FA"), or any Scapy packet exactly as crafted.
 
-        What is left out is what the model would send next: seq = SND.NXT, ack = RCV.NXT, its window and options.
+        Fields left out are what the model would send next: seq = SND.NXT, ack = RCV.NXT, its window and options.
         """
         if not isinstance(what, str):
             self._send_packet(what)
@@ -145,8 +145,8 @@ class Peer:
     ) -> Segment:
         """The kernel's next segment must be this one: exactly these control bits and this payload (default: none).
 
-        Other fields are compared when given. A retransmission that the kernel is entitled to is passed over, unless it
-        is what was expected. Waits up to `within` seconds. Returns the segment with its absolute numbers.
+        Other fields are compared when given. A retransmission is skipped, unless it is the segment that was
+        expected. Waits up to `within` seconds. Returns the segment with its absolute numbers.
         """
         listed = None if options is None else as_options(options)
         expected = Expected(flags.bits(letters), seq, ack, window, listed, _octets(payload), urgent)
@@ -164,16 +164,16 @@ class Peer:
         urgent: int | None = None,
         within: float = DEADLINE_S,
     ) -> Segment:
-        """Pass over segments of the kernel until this one comes (the standing rules hold for those in between too)."""
+        """Skip segments of the kernel until this one comes. The standing rules hold for the skipped segments too."""
         listed = None if options is None else as_options(options)
         expected = Expected(flags.bits(letters), seq, ack, window, listed, _octets(payload), urgent)
         return self._await(letters, within, expected, skipping=True)
 
     def expect_silence(self, during: float = 0.0) -> None:
-        """The kernel has nothing to say to what was sent so far.
+        """The kernel must not have sent anything in response to the segments so far.
 
-        Proven, not waited for: an echo request sent now is answered after anything that the kernel says at once. What
-        its timers send later is another question: `during` waits that many seconds for it.
+        An echo request proves this without waiting: the kernel answers it after all its immediate responses. With
+        `during` its timers must not send anything either, for so many seconds.
         """
         self._ensure_in_contact()
         if during:
@@ -185,12 +185,11 @@ class Peer:
     def expect_retransmissions(self, letters: str, count: int | None = None) -> Retransmissions:
         """The kernel retransmits its segment with these control bits, unchanged and each time when it is due.
 
-        All retransmissions must come and then the connection be gone, as the kernel's settings say;
-        or the first `count`.
-        The segment itself is one that was expected before, or one that the wire has lost. For a peer that permits SACK
-        the kernel's first retransmission is a tail loss probe, which has another schedule.
+        All retransmissions must come, and then the connection must be gone, when the kernel's settings say so. With
+        `count` only so many are checked. The segment itself must have been expected before, or lost by the wire. For a
+        peer that permits SACK the kernel's first retransmission is a tail loss probe, which has another schedule.
         """
-        # The schedule is asked for later: it depends on the segment.
+        # The schedule depends on the segment, so it is computed when the watch has found that.
         schedule = functools.partial(self.kernel.schedule, self)
         return RetransmissionWatch(self._switchboard, self.conversation, letters, schedule).run(count)
 
@@ -205,14 +204,14 @@ class Peer:
         self._switchboard.send(icmp.build_error(error, sent[-1]), self.conversation, None)
 
     def packets(self) -> list[Any]:
-        """All that the kernel has sent on this connection, retransmissions apart, as Scapy packets."""
+        """All frames of the kernel on this connection except retransmissions, as Scapy packets."""
         frames = self._switchboard.history.new_frames(self.conversation.number)
         return [crafting.packet_of(frame) for frame in frames]
 
-    # Whole movements.
+    # A whole handshake, a whole close, and the way into each state.
 
     def open(self) -> Connection:
-        """Three segments, from whichever side opens; returns the kernel's socket of the new connection."""
+        """Do the handshake, whichever side opens; return the kernel's socket of the new connection."""
         if self.listener is not None:
             self.syn_received()
             self.send("A")
@@ -228,7 +227,7 @@ class Peer:
         return self._own_socket()
 
     def close(self) -> None:
-        """Four segments: this side closes first, the kernel's application follows, or the other way round."""
+        """Close both directions: the peer first, then the kernel's application; or second, if the kernel has closed."""
         if self._is_established:
             self.close_wait()
             self.last_ack()
@@ -336,7 +335,7 @@ class Peer:
                 recorder.segment_differs(letters, expected, conversation.number, at, self.kernel.inet_diag(self).state)
 
     def _ensure_in_contact(self) -> None:
-        """ScenarioError when the kernel knows nothing of this peer yet, so that nothing of it can come."""
+        """Raise ScenarioError if the kernel has no connection to this peer yet, and so cannot send it anything."""
         if self.conversation.ends is None and self.socket is None:
             self._not_connected()
 

@@ -24,7 +24,7 @@ class Runnable(Scenario):
     """A scenario whose file is loaded."""
 
     alone: bool
-    """It takes seconds of CPU time, which would hold up the others."""
+    """Whether it runs alone: it uses seconds of CPU time, which would delay other scenarios."""
     function: Callable[[Lab], None]
 
 
@@ -47,16 +47,16 @@ def scenario(
     router: bool = False,
     alone: bool = False,
 ) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
-    """Make a function of a scenario file a scenario.
+    """Decorator that makes a function a scenario.
 
     `section` says where the documents describe it; `sysctls` are settings of the kernel for this scenario alone.
     A scenario that waits for timers names in `short` the settings with which they end soon ({} if none is needed):
     `lab run` uses them, `lab run --full` does not. With `router` a third namespace forwards between the two ends.
-    One that keeps the CPU busy for seconds runs `alone`, once all others are done but those that wait for timers.
+    With `alone` it runs after all others except those that wait for timers: it keeps the CPU busy for seconds.
     """
     chosen = tuple(families)
     if not chosen or not set(chosen) <= {4, 6}:
-        raise ValueError(f"families={chosen}: a scenario runs over 4, 6 or both")
+        raise ValueError(f"families must be 4, 6 or both, not {chosen}")
 
     def mark(function: Callable[[Lab], None]) -> Callable[[Lab], None]:
         described = {
@@ -90,7 +90,7 @@ def find(patterns: Iterable[str] = ()) -> Found:
             chosen.update({each.id: each for each in matching})
         if not wanted:
             chosen.update({each.id: each for each in known})
-        # A file that cannot be loaded may hold what was asked for: say so only then, or when everything was.
+        # A file that cannot be loaded is reported only if it may contain a requested scenario.
         found.broken = [each for each in found.broken if not names or found.unknown or _stem_named(each, names)]
     for pattern, path in paths.items():
         if not path.exists():
@@ -148,7 +148,7 @@ def _describe(file: Path, name: str, function: Callable[[Lab], None]) -> Runnabl
 
 
 def _line_in(file: Path, raised: BaseException) -> int:
-    """The line of the scenario file that is to blame."""
+    """The line of the scenario file that raised the exception; 1 if none did."""
     if isinstance(raised, SyntaxError) and raised.lineno:
         return raised.lineno
     lines = [

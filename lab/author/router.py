@@ -1,4 +1,4 @@
-"""Router API for scenarios: remove it, put another in its place, see that it changes nothing but the hop limit."""
+"""Router API for scenarios: remove it, replace it, check that it changes only the hop limit of a segment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WHY = "a router looks at the IP header alone and counts the hop limit down   RF
 
 
 class Router:
-    """Forwards between the kernel and the peers. Frames are captured on its side towards the kernel."""
+    """Forwards between the kernel and the peers. Frames are captured on its interface towards the kernel."""
 
     def __init__(self, present: machine.Router, switchboard: Switchboard) -> None:
         self._machine = present
@@ -43,7 +43,7 @@ class Router:
         self._begin(certain_from_ns=0)
 
     def remove(self) -> None:
-        """Take the router away: its namespace is deleted, and what either side sends from now on is lost."""
+        """Remove the router: its namespace is deleted, and frames sent by either side are lost from now on."""
         self._need()
         began_ns = time.monotonic_ns()
         self._is_there = False
@@ -54,9 +54,9 @@ class Router:
         self._recorder.call("router.remove", (), CallResult(began_ns=began_ns), None)
 
     def rebuild(self) -> None:
-        """Put a new router into its place, a fresh namespace that knows two ways and no connection."""
+        """Put a new router in its place: a fresh namespace, without the state of any connection."""
         if self._is_there:
-            raise ScenarioError("there is a router: remove() it first")
+            raise ScenarioError("the router has not been removed: remove() it first")
         for frame in self._drain():
             if not _is_to_kernel(frame.data):
                 self._switchboard.receive_frame(frame, delivered=False)
@@ -68,7 +68,7 @@ class Router:
         self._begin(certain_from_ns=time.monotonic_ns() + _SLACK_NS)
 
     def count(self) -> int:
-        """Number of sockets, connection requests and connections in TIME-WAIT in its namespace, both families."""
+        """Number of sockets, connection requests and connections in TIME-WAIT in the router's namespace."""
         self._need()
         lookup = InetDiag(self._machine.namespace)
         try:
@@ -80,7 +80,7 @@ class Router:
     def expect_only_hop_limit_changed(self) -> int:
         """Check that the router forwarded every segment with the hop limit reduced by one and no other byte changed.
 
-        Returns how many segments that were.
+        Returns the number of segments forwarded.
         """
         self._need()
         self._switchboard.fence()
@@ -91,12 +91,12 @@ class Router:
             late = any(way.missing for way in ways) and not any(way.surplus for way in ways)
             if not late or time.monotonic_ns() > deadline_ns:
                 break
-            # What a timer of the kernel has sent may be between the two sides of the router right now.
+            # A segment sent by a timer of the kernel may have been captured on only one side of the router yet.
             self._switchboard.receive(time.monotonic_ns() + _BETWEEN_LOOKS_NS)
         if not any(way.came for way in ways):
-            raise ScenarioError("no segment has come to this router yet, so there is nothing to compare")
+            raise ScenarioError("no segment has reached this router yet, so there is nothing to compare")
         rows = tuple(row for way in ways for row in way.rows())
-        summary = "the router does not pass on what it gets"
+        summary = "the router does not forward every segment unchanged"
         self._recorder.check("forwarded unchanged", rows, summary=summary, why=_WHY)
         return sum(way.left.total() for way in ways)
 
@@ -106,16 +106,16 @@ class Router:
 
     def _need(self) -> None:
         if not self._is_there:
-            raise ScenarioError("there is no router: rebuild() it first")
+            raise ScenarioError("the router has been removed: rebuild() it first")
 
     def _open_capture(self) -> PacketLink:
         with self._machine.namespace.entered():
             return PacketLink(TO_KERNEL, both_ways=True)
 
     def _begin(self, certain_from_ns: int) -> None:
-        """Start capturing for the router that is there now.
+        """Start comparing frames for the current router.
 
-        What a timer of the kernel has sent before `certain_from_ns` may have come too early for it, and be lost.
+        It may not have forwarded a frame that the kernel sent before `certain_from_ns`, such as a retransmission.
         """
         self._certain_from_ns = certain_from_ns
         self._first = len(self._recorder.recording.events)
@@ -150,9 +150,9 @@ class Way(NamedTuple):
 
     name: str
     came: Counter[bytes]
-    """Frames that came in, as they should leave, and how often."""
+    """How often each frame came in; the frame as it should leave."""
     left: Counter[bytes]
-    """Frames that left, and how often."""
+    """How often each frame left."""
 
     @property
     def missing(self) -> Counter[bytes]:

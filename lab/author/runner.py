@@ -26,17 +26,17 @@ from lab.wire import crafting
 P = ParamSpec("P")
 
 _AT_ONCE = 4
-"""They take turns on one CPU (Python's lock): more of them at once are no faster, but each takes longer to answer."""
+"""Scenarios at a time. They share one CPU (Python's lock): more would not be faster, and each would react later."""
 _WAITING_AT_ONCE = 96
-"""Those that only wait for timers cost next to nothing while they do."""
+"""Scenarios at a time that wait for timers, which needs almost no CPU time."""
 _BETWEEN_CALLS_S = 0.25
 """Interval between calls of `meanwhile`."""
 
 
 def settle_garbage_collector() -> None:
-    """Look for garbage less often: what is imported lives as long as the process, and recordings only grow.
+    """Collect garbage less often: imported modules live as long as the process, and recordings only grow.
 
-    With Python's own thresholds an eighth of a run goes into walking through them again.
+    With Python's default thresholds the collector takes an eighth of a run to visit them again and again.
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -44,10 +44,10 @@ def settle_garbage_collector() -> None:
 
 
 class Patient(NamedTuple):
-    """Which scenario waits, and for what."""
+    """A scenario that waits at this moment, and the event that it waits for."""
 
     scenario: str
-    """Its id."""
+    """The scenario's id."""
     family: int
     waiting: Waiting
 
@@ -56,9 +56,9 @@ class Runner:
     """Shared resources of one run: the address pool, and the tracepoint where the machine has one."""
 
     def __init__(self, *, full: bool = False, sysctls: Mapping[str, str] | None = None) -> None:
-        """`full`: timers run their whole length. `sysctls` are for every scenario that has no own value for them.
+        """`full`: timers run their whole length. `sysctls` apply to every scenario that does not set them itself.
 
-        MachineError when no lab can be made at all.
+        MachineError if this machine cannot run labs.
         """
         self._sysctls = dict(sysctls or {})
         crafting.load_scapy()
@@ -88,10 +88,10 @@ class Runner:
         stop: Callable[[Result], bool],
         meanwhile: Callable[[list[Patient]], None] | None = None,
     ) -> Iterator[Result]:
-        """The results in the order of the scenarios, each as soon as it is there; none begins once `stop` says so.
+        """Yield the results in the order of the scenarios. After one for which `stop` is true no other begins.
 
-        As long as the next one is not there, `meanwhile` is told who waits, a few times a second. MachineError ends
-        the run, in whichever scenario it was raised.
+        While the next result is not ready, `meanwhile` is called a few times a second with the scenarios that wait. A
+        MachineError in any scenario ends the run.
         """
         wanted = set(families)
         jobs = [(each, family) for each in scenarios for family in sorted(wanted & set(each.families) or wanted)]
@@ -101,7 +101,7 @@ class Runner:
         running: dict[int, Future[Result]] = {}
         busy: list[Future[Result]] = []
         try:
-            # What waits longest begins first, so that the others run while it does.
+            # Scenarios that wait for timers begin first: the others run while they wait.
             for at, job in sorted(enumerate(jobs), key=lambda each: (each[1][0].alone, not each[1][0].waits)):
                 if job[0].alone:
                     running[at] = _submit(alone, self._run_after, busy, *job)
@@ -129,7 +129,7 @@ class Runner:
         readings: Readings | None = None,
         router: bool = False,
     ) -> Lab:
-        """A lab with what is shared, to be entered."""
+        """A lab with the shared resources; not entered yet."""
         return Lab(
             family,
             pool=self._pool,
@@ -147,11 +147,11 @@ class Runner:
     def run(self, scenario: Runnable, family: int, readings: Readings | None = None) -> Result:
         """Run one scenario, reading the kernel through `readings`, if given.
 
-        Whatever the scenario does wrong becomes a result. MachineError ends the run, and a MemoryError becomes one.
+        An exception of the scenario becomes a result. MachineError is raised, and so is MemoryError, as a MachineError.
         """
         result = Result(scenario=scenario, family=family, outcome=Outcome.PASS, seconds=0.0, recording=None)
         if family not in scenario.families:
-            result.outcome, result.message = Outcome.SKIP, "it is about the other address family"
+            result.outcome, result.message = Outcome.SKIP, "the scenario is for the other address family"
             return result
         began = time.monotonic()
         settings = {**scenario.sysctls, **({} if self._full else scenario.short)}
@@ -197,7 +197,7 @@ def _submit(pool: ThreadPoolExecutor, run: Callable[P, Result], *args: P.args, *
 
 
 def _raise_error(running: Iterable[Future[Result]]) -> None:
-    """Raise what one of these has raised, if one has."""
+    """Raise the exception of a finished scenario run, if there is one."""
     for each in running:
         if each.done():
             each.result()

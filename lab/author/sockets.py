@@ -37,7 +37,7 @@ class Socket:
         self.call("close", self._socket.close(), error=error)
 
     def send(self, data: bytes | str, error: str = "", more: bool = False) -> int:
-        """send(2), with MSG_MORE if more is to come; the number of bytes taken."""
+        """send(2), with MSG_MORE if `more`. Returns the number of bytes that the kernel accepted."""
         octets = data.encode() if isinstance(data, str) else data
         return self.call("send", self._socket.send(octets, socket.MSG_MORE if more else 0), octets, error=error) or 0
 
@@ -51,11 +51,11 @@ class Socket:
         return self.call("getsockopt", self._socket.get_option(*_option(name)), name, error=error) or 0
 
     def tcp_info(self) -> dict[str, int]:
-        """TCP_INFO by the kernel's names, without `tcpi_`."""
+        """TCP_INFO of this descriptor, with the kernel's field names without `tcpi_`."""
         return self._recorder.readings.observed("info", self._socket.tcp_info())
 
     def call(self, name: str, result: CallResult[Any], *arguments: object, error: str = "") -> Any:
-        """Record a system call; a check if it failed, or if the author named its errno."""
+        """Record a system call. If it failed or `error` is given, also check its errno."""
         result = self._recorder.readings.observed("call", result)
         made = self._recorder.call(name, arguments, result, self._number)
         if error or result.error:
@@ -80,7 +80,7 @@ class Socket:
 
     @property
     def _number(self) -> int | None:
-        """The number of its connection, None as long as it has none."""
+        """Number of the socket's connection, None before it has one."""
         talk = self._conversation
         return talk.number if talk is not None and talk.number >= 0 else None
 
@@ -114,7 +114,7 @@ class Listener(Socket):
         self.call("connect", self._socket.connect(talk.address, talk.port), talk.port, error=error)
 
     def release(self) -> None:
-        """Close it and what it accepted."""
+        """Close the listener and the connections that it accepted."""
         for each in self._accepted:
             each.release()
         super().release()
@@ -126,11 +126,11 @@ class Connection(Socket):
     _process: Process | None = None
 
     def belongs_to(self, conversation: Conversation) -> None:
-        """Which connection this is the kernel's end of."""
+        """Set the connection of which this socket is the kernel's end."""
         self._conversation = conversation
 
     def expect_connected(self, error: str = "", within: float = DEADLINE_S) -> None:
-        """connect(2) ends well, or with this errno: "ECONNREFUSED"."""
+        """connect(2) must succeed, or fail with this errno: "ECONNREFUSED"."""
         self.call(
             "connect",
             self._socket.connected(self._deadline(within)),
@@ -138,7 +138,7 @@ class Connection(Socket):
         )
 
     def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
-        """recv(2): what is there, waiting up to `within` seconds for something; b"" is the end of the stream."""
+        """recv(2). Waits up to `within` seconds for the first byte; returns b"" at the end of the stream."""
         deadline = self._deadline(0.0 if error == "EAGAIN" else within)
         return self.call("recv", self._socket.recv(size, deadline), size, error=error) or b""
 
@@ -165,17 +165,17 @@ class Connection(Socket):
             "end of stream",
             (Row.of("data", b"", self.recv(1, within=within)),),
             summary="the application does not read the end of the stream",
-            why="behind the last byte before a FIN the application learns that the other side closed   RFC 9293 3.6",
+            why="after the last byte before a FIN the application learns that the other side closed   RFC 9293 3.6",
         )
 
     def expect_poll(self, events: str) -> None:
-        """poll(2), asked for everything, reports exactly these: "POLLIN POLLOUT POLLRDHUP"."""
+        """poll(2), called for all events, must report exactly these: "POLLIN POLLOUT POLLRDHUP"."""
         reported = self._recorder.readings.observed("poll", self._socket.events())
         wanted, got = (" ".join(sorted(each.split())) for each in (events, reported))
         self._recorder.check(
             "poll",
             (Row.of("events", wanted, got),),
-            summary="poll(2) tells the application something else",
+            summary="poll(2) reports other events",
             connection=self._number,
         )
 
@@ -197,14 +197,14 @@ class Connection(Socket):
         return copy
 
     def move_to_process(self) -> Process:
-        """Another process takes the connection: its descriptor is the only one from now on."""
+        """Move the connection to a new process, which then has the only descriptor of it."""
         began_ns = time.monotonic_ns()
         process = self._process = Process(self._socket.move_to_process(), self._recorder, self._number)
         self._recorder.call("fork", (), CallResult(began_ns=began_ns), self._number)
         return process
 
     def release(self) -> None:
-        """Close all descriptors, wherever they are."""
+        """Close all descriptors, also that of another process."""
         if self._process is not None:
             self._process.release()
         super().release()
@@ -224,13 +224,13 @@ class Process:
         return self._owner.pid
 
     def kill(self) -> None:
-        """SIGKILL: it ends on the spot, without a chance to close anything."""
+        """Kill the process with SIGKILL: it cannot close its descriptors itself."""
         began_ns = time.monotonic_ns()
         self._owner.kill()
         self._recorder.call("kill", ("SIGKILL",), CallResult(began_ns=began_ns), self._number)
 
     def release(self) -> None:
-        """End it, without a word on the record."""
+        """End the process; nothing is recorded."""
         self._owner.kill()
 
 
@@ -241,5 +241,5 @@ def _option(name: str) -> tuple[int, int]:
     level = socket.IPPROTO_TCP if name.startswith("TCP_") else socket.SOL_SOCKET
     option = getattr(socket, name, _UNKNOWN_TO_PYTHON.get(name))
     if option is None:
-        raise ScenarioError(f"{name!r} is no socket option that the lab knows")
+        raise ScenarioError(f"unknown socket option {name!r}")
     return level, option

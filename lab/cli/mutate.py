@@ -1,4 +1,4 @@
-"""`lab mutate`: one altered reading of the kernel (a mutation) at a time; a check must catch one of its own."""
+"""`lab mutate`: alters one reading of the kernel at a time (a mutation). Each check must catch a mutation."""
 
 from __future__ import annotations
 
@@ -69,7 +69,11 @@ def mutate(
 def _in_processes(
     names: list[str], patterns: list[str], family: int, on_report: Callable[[dict[str, Any]], None]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """The report of each scenario, and the mutation that broke each rule; in processes, as threads share one CPU."""
+    """Attack the scenarios in several processes: threads of one process share one CPU.
+
+    Calls `on_report` with the report of each scenario as soon as it is ready. Returns all reports in the order of
+    `names`, and for each standing rule the mutation that broke it, "" if none did.
+    """
     context = multiprocessing.get_context("spawn")
     with context.Pool(_PER_CPU * (os.cpu_count() or 1), _initialize_worker, (patterns, family)) as pool:
         reports = []
@@ -143,7 +147,7 @@ def _attack_rules(job: tuple[str, Position]) -> dict[str, str]:
 
 
 def _print_report(stream: TextIO, report: dict[str, Any], *, quiet: bool) -> None:
-    """Print each check of a scenario with the mutation that it caught."""
+    """Print each check of a scenario with the mutation that it caught, or the number that it did not."""
     head = f"{report['scenario']}  {report['family']}"
     shown = [check for check in report["checks"] if not (quiet and check["killed_by"])]
     if report["outcome"] != "pass":
@@ -158,18 +162,21 @@ def _print_report(stream: TextIO, report: dict[str, Any], *, quiet: bool) -> Non
 
 
 def _print_summary(stream: TextIO, reports: list[dict[str, Any]], rules: dict[str, str], *, whole: bool) -> int:
-    """Print totals. Returns the number of survivors: checks, failed scenarios, claims, and in a whole run rules."""
+    """Print totals. Returns the number of survivors: what no mutation changed.
+
+    These are checks, claims, scenarios that failed without a mutation, and in a whole run standing rules.
+    """
     checks = [check for report in reports for check in report["checks"]]
     survived = [check for check in checks if not check["killed_by"]]
     failed = [report for report in reports if report["outcome"] not in ("pass", "skip")]
     unbroken = [name for name, mutation in rules.items() if not mutation]
-    # A claim's verdict changes if a check was killed in a step that names the claim.
+    # A claim's verdict changes if a check fails in a step that names the claim.
     claims = dict.fromkeys(claim for check in checks for claim in check["claims"])
     changed = {claim for check in checks if check["killed_by"] for claim in check["claims"]}
     unchanged = [claim for claim in claims if claim not in changed]
     counts = (
-        f"{len(checks)} checks, {len(checks) - len(survived)} killed",
-        f"{len(rules)} standing rules, {len(rules) - len(unbroken)} killed",
+        f"{len(checks)} checks, {len(checks) - len(survived)} caught a mutation",
+        f"{len(rules)} standing rules, {len(rules) - len(unbroken)} broken by a mutation",
         f"{len(claims)} claims, {len(changed)} change their verdict",
     )
     print(f"\n{'; '.join(counts)}", file=stream)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SOON_S = 2.0
 """Shorter waits are not shown, in seconds."""
 _LONG_S = 30.0
-"""Time before the one progress line of a stream that is no terminal, in seconds; most runs end earlier."""
+"""Time before the one progress line of a stream that is not a terminal, in seconds; most runs end earlier."""
 _MAX_ROWS = 12
 _OTHER_LINES = 4
 _OTHER_COLUMNS = 26
@@ -47,7 +47,7 @@ class Printer:
         self.progress = Progress(sys.stderr, plain)
 
     def result(self, result: Result) -> None:
-        """Print the result of one scenario; of a quiet printer only failures and errors."""
+        """Print the result of one scenario. A quiet printer prints only failures and errors."""
         from lab.record.results import Outcome
         from lab.report.verdicts import result_lines
 

@@ -81,7 +81,7 @@ def run(
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
-    """The requested settings; exits with 2 if one is no sysctl of a network namespace of this kernel."""
+    """The requested settings; exits with 2 if one is not a sysctl of a network namespace of this kernel."""
     from lab.host.sysctls import is_known
 
     settings = {}

@@ -219,7 +219,7 @@ def _draw(
         if result.recording is not None
     ]
     if not drawn:
-        wrong_usage("nothing was recorded there")
+        wrong_usage("the chosen results have no recording")
     if output is not None and (Path(output).is_dir() or output.endswith("/")):
         Path(output).mkdir(parents=True, exist_ok=True)
         for result, text in drawn:

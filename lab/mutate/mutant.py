@@ -1,8 +1,8 @@
 """A mutant: readings of the kernel of which one is altered.
 
-Readings are all values that the lab gets from the kernel: frames, states, results of system calls, counters. They are
-numbered by kind from check to check, so that a second run of a scenario can alter the same one. A check that then fails
-depends on that reading.
+Readings are all values that the lab gets from the kernel: frames, states, results of system calls, counters. Those
+of each kind are numbered from check to check, so that a second run of a scenario can alter the same reading. A check
+that then fails depends on that reading.
 """
 
 from __future__ import annotations
@@ -55,13 +55,17 @@ class Mutation(NamedTuple):
         return f"{self.name} ({self.kind} {self.position.number + 1} before check {self.position.check + 1})"
 
     def alters(self, kind: str, position: Position) -> bool:
-        """Whether it alters the reading of this kind at `position`: the one at its own, or all later ones too."""
+        """Whether this mutation alters the reading of this kind at this position.
+
+        Any mutation alters the reading at its own position. One whose kind or name is in `LASTING` alters all later
+        readings of that kind too.
+        """
         lasting = not LASTING.isdisjoint({self.kind, self.name})
         return kind == self.kind and (position >= self.position if lasting else position == self.position)
 
 
 class Mutant(Readings):
-    """Alters one reading, or all from a position on; without a mutation it only lists them."""
+    """Alters one reading, or all from a position on. Without a mutation it alters none and lists them in `readings`."""
 
     def __init__(self, mutation: Mutation | None = None, *, judged: bool = False) -> None:
         """`judged`: broken standing rules fail the scenario; by default only its checks do."""
@@ -81,7 +85,7 @@ class Mutant(Readings):
         self._events = events
 
     def timeout(self, seconds: float) -> float:
-        """The time given, but instead of `DEADLINE_S`, the time for events without a timer, a shorter one."""
+        """`seconds`; with a mutation a shorter time instead of `DEADLINE_S`, which is for events that need no timer."""
         return seconds if self._mutation is None or seconds != DEADLINE_S else _TIMEOUT_S
 
     def wrap(self, link: Link) -> Link:
@@ -99,7 +103,7 @@ class Mutant(Readings):
         return value
 
     def last_frames(self) -> list[FrameSeen]:
-        """For each connection, last used last: the last frame of the peer, else the first of the kernel."""
+        """For each connection the peer's last frame, else the kernel's first. The connection used last comes last."""
         last: dict[int, FrameSeen] = {}
         for event in self._events:
             if isinstance(event, FrameSeen) and event.connection is not None and event.segment is not None:
@@ -127,7 +131,7 @@ class MutantLink:
         self._waiting: list[Frame] = []
 
     def send(self, data: bytes) -> int:
-        """Send a frame unchanged. Before the reply to a fence, which is not TCP, there can be an extra segment."""
+        """Send a frame unchanged. If it is a fence (an echo request), a mutation can add a segment before the reply."""
         back = 0 if carries_tcp(data) else self._mutant.observed("fence", 0)
         time_ns = self._link.send(data)
         connections = self._mutant.last_frames() if back else []

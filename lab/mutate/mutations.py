@@ -22,9 +22,9 @@ Change = Callable[[Any], Any]
 _LATE_NS = 1_000_000_000_000
 _FAR = 1_000_000
 _FAR_PORT = 1 << 13
-"""Larger than any range of ports that a scenario chooses."""
+"""Bit of a port to toggle; larger than any range of ports that a scenario limits the kernel to."""
 _BACK = 128
-"""No scenario has more connections at a time."""
+"""Number of connections on which a mutation can add a segment. No scenario has more at a time."""
 
 
 def encoded(ends: Endpoints, segment: Segment) -> bytes:
@@ -187,7 +187,10 @@ def _one_field(name: str) -> Change:
 A_CLOCK = "a SYN's number from a clock that is the same for all, from then on"
 A_CONSTANT = "a SYN's number that is the same for all, from then on"
 LASTING = frozenset({"look", "count", "counter", A_CLOCK, A_CONSTANT})
-"""Mutations of all later readings too: the lab reads again where a value is not the expected one."""
+"""Kinds of readings, and names of mutations, for which all later readings are altered too.
+
+The lab queries again if a value is not the expected one: the second query must not find the unaltered value.
+"""
 
 MUTATIONS: dict[str, dict[str, Change]] = {
     "frame": {

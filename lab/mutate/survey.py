@@ -25,7 +25,7 @@ from lab.wire.frames import Endpoints, decode
 
 _AT_ONCE = 24
 _MOST_MUTATIONS, _MOST_RECENT = 120, 80
-"""Most mutations tried on a check, and most of them that alter readings shortly before it."""
+"""Maximum number of mutations tried on a check, and of those among them that alter readings shortly before it."""
 _EARLIER_READINGS = 4
 """Number of readings from before the previous check that are tried, too."""
 _AFTER = attrgetter("after")
@@ -59,7 +59,7 @@ _BY_KIND: dict[CheckKind, tuple[tuple[str, slice, tuple[str, ...]], ...]] = {
 }
 """Further mutations by kind of check: kind of readings, which of them, and names of mutations."""
 _FIRST_TRIED = frozenset({CheckKind.DEVIATION, CheckKind.NOTHING_LEFT})
-"""Kinds of check for which these are tried first; for others they are tried last."""
+"""Kinds of check for which the mutations of `_BY_KIND` are tried first; for others they are tried last."""
 _SILENCES = frozenset({CheckKind.SILENCE, CheckKind.NOTHING_LEFT})
 _BACK_TO = {name: back for back, name in enumerate(MUTATIONS["fence"])}
 _NEAREST = 8
@@ -150,7 +150,7 @@ def _try_all(runner: Runner, scenario: Runnable, targets: Sequence[Target]) -> l
 
 
 def attack_rules(runner: Runner, scenario: Runnable, family: int, frame: Position) -> dict[str, str]:
-    """Try each mutation of one frame; returns the standing rules that were broken, each with the first one that did."""
+    """Try each mutation of one frame. Returns the standing rules broken, each with the first mutation that broke it."""
     mutations = [Mutation("frame", frame, name) for name in MUTATIONS["frame"]]
     broken: dict[str, str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -211,9 +211,10 @@ def _targets(scenario: Runnable, family: int, recording: Recording, readings: li
 def _candidates(
     check: CheckMade, began: int, at: int, readings: list[Reading], turn: int, connections: int
 ) -> Iterator[Mutation]:
-    """Mutations to try on a check, most promising first. `turn` differs from check to check.
+    """Mutations to try on a check, most promising first.
 
-    With `turn` the first field differs too. `connections` is the number of connections that exist at this check.
+    `turn` is the index of the check: it decides which field is altered first. `connections` is the number of
+    connections that exist at this check.
     """
     first, end, end_frame = (
         bisect_left(readings, event, key=_AFTER) for event in (began, at + 1, (check.frame or 0) + 1)

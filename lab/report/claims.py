@@ -22,7 +22,7 @@ from lab.report.screen import labelled, side_by_side
 from lab.report.verdicts import check_text
 
 _MOST_VALUES, _MOST_SEGMENTS = 3, 2
-"""Limits on the checks of a step that are listed as measured, if the author names no value."""
+"""Maximum number of values and of segments of a step that are listed as measured, if its scenario records no value."""
 
 _LONGEST_VALUE = 40
 """In characters; longer values, such as data, are cut."""

@@ -1,7 +1,7 @@
 """Comparison of two runs, of two kernels or of two settings: only differences, in each scenario the first one.
 
-Ignored is what differs between any two runs: times, timestamps, cookies, the ports and initial sequence numbers that
-the kernel chooses.
+It ignores what differs between any two runs: times, timestamps, cookies, and the ports and initial sequence numbers
+that the kernel chooses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?: ?([mu]?s\b|%))?")
 _RATIOS = {"s": 1.3, "": 1.3, "ms": 2.0, "us": 2.0, "%": 2.0}
 """By unit: the ratio up to which two measured numbers count as equal."""
 _NOISE_MS = 10
-"""Shorter times, in milliseconds, depend on the machine only."""
+"""Two times in ms, or in us, that are both below this number count as equal: they depend only on the machine."""
 _SIGNS = ("<", ">")
 """Marks of the first and the second run, as in diff(1)."""
 
@@ -66,7 +66,7 @@ class ScenarioChange:
     step: str = ""
     """The step in which the exchanges first differ."""
     first: list[Line] = field(default_factory=list)
-    """The first lines of the exchange from there on."""
+    """The first lines of each exchange, from the first difference on."""
     second: list[Line] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -213,7 +213,7 @@ def comparison_lines(
         described = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
         yield f"{sign} {printable(name)}   {printable(described)}"
     if not comparison:
-        yield "nothing differs but what always does: times, timestamps, ports"
+        yield "nothing differs except times, timestamps and ports, which always differ"
         return
     for title, changes in ("environment", comparison.environment), ("sysctls", comparison.sysctls):
         if changes:

@@ -4,8 +4,8 @@ The kernel's states come from the two witnesses, in order of time. An arrow betw
 happened in between: a received segment, a system call, or a timeout.
 
 States are interpreted as in the RFC. A connection request in SYN-RECEIVED came from LISTEN, though the listener stays
-in LISTEN, and goes back to LISTEN if a reset ends it. CLOSED is no state of the connection while a mini-socket is in
-FIN-WAIT-2 or TIME-WAIT, which only an inet_diag query shows.
+in LISTEN, and goes back to LISTEN if a reset ends it. CLOSED from the tracepoint is ignored if a mini-socket in
+FIN-WAIT-2 or TIME-WAIT has replaced the full socket, which only an inet_diag query shows.
 """
 
 from __future__ import annotations
@@ -228,8 +228,8 @@ def _fits_segment(event: Event, segment: Segment) -> bool:
 def observations(recording: Recording) -> dict[int | None, list[Observation]]:
     """Observations by connection (None: listeners) in order of time, without misleading ones.
 
-    The tracepoint reports CLOSED when a mini-socket replaces the full socket, and reports no end of a mini-socket: what
-    it reports during TIME-WAIT is about a connection with the same addresses in another namespace.
+    The tracepoint reports CLOSED when a mini-socket replaces the full socket, and does not report the end of a
+    mini-socket. What it reports during TIME-WAIT is about a connection with the same addresses in another namespace.
     """
     found: dict[int | None, list[Observation]] = {}
     for at, event in enumerate(recording.events):

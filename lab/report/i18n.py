@@ -30,7 +30,7 @@ def translator(language: str) -> Translator:
 
 @cache
 def translations() -> Mapping[str, str]:
-    """Chinese translations of the English sentences behind checks and rules."""
+    """Chinese translations of the English sentences that explain checks and rules."""
     return _read("html/sentences.toml")
 
 

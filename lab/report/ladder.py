@@ -24,7 +24,7 @@ _NOTICEABLE_NS = 100_000_000
 """A gap of at least this length is a wait: longer than a busy machine needs to answer, shorter than any timer."""
 _TIME = attrgetter("time_ns")
 _UNTIMED = (CheckMade, StepBegun)
-"""Events with a rung, or a place in one, that are no events of the wire or the kernel."""
+"""Events shown in the ladder that did not happen on the wire or in the kernel."""
 
 
 def ladder_of(recording: Recording, most: int | None = None) -> Ladder:
@@ -47,15 +47,15 @@ class _Builder:
         self._left_out = _omitted_events(events, self._has_rung, most)
         """Indices of the events in the middle that get no rungs."""
         self._omits = False
-        """Whether the current event is one of them; it still changes the states."""
+        """Whether the current event gets no rung. It still changes the states."""
         self._sides: dict[int, Sides] = {}
         self._begun: set[int] = set()
-        """Connections that had a segment already."""
+        """Connections that have had a segment."""
         self._rung_of: dict[int, int] = {}
-        """Index of its rung, by index of an event."""
+        """Index of an event's rung, by index of the event."""
         self._packets = 0
         self._shown: int | None = None
-        """Index of the last rung that is no title."""
+        """Index of the last rung that is not the title of a step."""
         times_ns = [event.time_ns for event, has_rung in zip(events, self._has_rung, strict=True) if has_rung]
         self._start_ns = self._last_ns = times_ns[0] if times_ns else recording.started_ns
         self._lanes = _lanes_of(events, sorted(times_ns))
@@ -90,7 +90,7 @@ class _Builder:
         return self._ladder
 
     def _close_gap(self) -> None:
-        """End the gap: later events have rungs again, which refer to none before the gap."""
+        """End the gap: later events have rungs again, which do not refer to rungs before the gap."""
         self._ladder.gap = len(self._rungs)
         self._acknowledgements = _Acknowledgements(self._rungs)
         self._shown = None

@@ -22,7 +22,7 @@ class Kind(Enum):
 
     SEGMENT = "segment"
     FRAME = "frame"
-    """An ICMP error, or another frame from a peer that is no TCP segment."""
+    """An ICMP error, or another frame from a peer that is not a TCP segment."""
     CALL = "call"
     """A system call of the kernel's application."""
     STEP = "step"
@@ -62,7 +62,7 @@ class Rung:
     before: Sides = NO_STATES
     after: Sides = NO_STATES
     letters: str = ""
-    """A segment's control bits, "-" for none; "ICMP", or "?" for what is neither."""
+    """A segment's control bits, "-" for none; "ICMP" for an ICMP error, "?" for any other frame."""
     from_peer: bool = False
     retransmission: bool = False
     lost: bool = False
@@ -101,7 +101,7 @@ class Ladder:
     omitted: int = 0
     """Number of rungs left out."""
     gap: int | None = None
-    """Index of the rung before which they were left out."""
+    """Index of the first rung after those left out."""
 
     @cached_property
     def names(self) -> list[str]:

@@ -39,10 +39,10 @@ class Screen(NamedTuple):
     width: int = 100
     """In columns; at least 80."""
     unicode: bool = True
-    """Shows more than ASCII."""
+    """Whether it shows more than ASCII."""
     colours: bool = False
     plain: bool = False
-    """Sentences instead of drawings, for a screen reader."""
+    """Whether to print sentences instead of drawings, for a screen reader."""
     most: int | None = 2000
     """Limit on the lines of a ladder, of its checks and of its frames; the middle is left out. None: no limit."""
 

@@ -14,7 +14,7 @@ from lab.report.text import duration
 from lab.tcp.state import State
 
 MOST_RUNGS = 2000
-"""Limit for readers and browsers."""
+"""Limit on rungs, for the sake of readers and browsers."""
 
 _SLOPE = 8
 """Vertical distance between the ends of an arrow, in pixels."""
@@ -30,7 +30,7 @@ class Sheet(NamedTuple):
     """Position of the peer's lane."""
     kernel: int
     outside: bool
-    """States, times and calls stand beside the lanes, not between them."""
+    """Whether states, times and calls are drawn beside the lanes, not between them."""
 
 
 WIDE, NARROW = Sheet(860, 212, 600, outside=True), Sheet(360, 12, 348, outside=False)
@@ -50,7 +50,7 @@ def svg(ladder: Ladder, translate: Translator, sheet: Sheet = WIDE) -> str:
 
 
 def figure(ladder: Ladder, translate: Translator, sheet: Sheet) -> tuple[int, str]:
-    """Height in pixels and content of the svg element, for a page that has the style."""
+    """The drawing for a page, which adds the svg element and the style: its height in pixels, and its content."""
     drawn = _Drawing(ladder, translate, sheet)
     body = drawn.body()
     return drawn.y, body

@@ -20,7 +20,7 @@ _TITLES = " " * _TIME
 MOST_IN_MERMAID = 300
 """Limit on rungs: mermaid refuses diagrams of more than 50,000 characters."""
 _LINES, _ASCII = ("─", "►", "◄", "·", "┊"), ("-", ">", "<", ".", ":")
-"""A line, its tips to the right and to the left, a delayed segment, a wait."""
+"""Characters for a line, its tips to the right and to the left, a delayed segment, and a wait."""
 
 
 def duration(nanoseconds: int) -> str:
@@ -119,7 +119,7 @@ def _milliseconds(rung: Rung) -> str:
 
 
 def mermaid(ladder: Ladder, translate: Translator) -> str:
-    """The diagram, without a fence around it."""
+    """The mermaid diagram, without the ``` lines around it that Markdown needs."""
     return "\n".join(_diagram(ladder, translate)) + "\n"
 
 

@@ -19,7 +19,7 @@ class History:
     def frame(self, at: int) -> FrameSeen:
         """The frame with this index in the events."""
         frame = self._events[at]
-        assert isinstance(frame, FrameSeen)  # callers keep indices of frames only
+        assert isinstance(frame, FrameSeen)  # callers pass indices of frames only
         return frame
 
     def frame_and_segment(self, at: int) -> tuple[FrameSeen, Segment]:
@@ -46,7 +46,8 @@ class History:
         """The earliest time at which the kernel can have set the timer for this frame, in ns of CLOCK_MONOTONIC.
 
         That is the last action of the lab before the frame. On a busy machine the frame can leave much later, and Linux
-        sets the timer of a SYN+ACK before it sends it. For a retransmission it is the frame's own time.
+        sets the timer of a SYN+ACK before it sends it. For a frame of the peer and for a retransmission it is the
+        frame's own time.
         """
         frame = self.frame(at)
         if frame.from_peer or frame.retransmission:
@@ -60,7 +61,7 @@ class History:
         return next(done, frame.time_ns)
 
     def timer_set_ns(self, number: int) -> int:
-        """When the timer for the last segment of connection `number`, of either side, was set at the earliest."""
+        """The earliest time at which the timer for the last segment of either side can have been set, in ns."""
         return self.earliest_set_ns(max(at for at, _ in self._frames(number)))
 
     def longest_round_trip(self, number: int) -> float:

@@ -17,12 +17,12 @@ _ANYBODY = {4: "0.0.0.0", 6: "::"}
 
 
 class KernelStates:
-    """Records states: queried by inet_diag, and state changes from the tracepoint, if there is one."""
+    """Records states queried by inet_diag, and state changes from the tracepoint if the machine has one."""
 
     def __init__(
         self, recording: Recording, readings: Readings, address: str, lookup: InetDiag, tracer: StateTracer | None
     ) -> None:
-        """`address`: one that the tracer watches for this lab."""
+        """`address` is one of the kernel's addresses that the tracer watches for this lab."""
         self._observed = readings.observed
         self._recording = recording
         self._append = recording.events.append
@@ -34,7 +34,7 @@ class KernelStates:
         self._numbers: dict[tuple[bytes, int, bytes, int], int] = {}
         """Connections by their ends (kernel, peer), addresses as in `Transition`."""
         self._opening: dict[tuple[bytes, int, bytes, int], int | None] = {}
-        """Connections by their ends without the kernel's port; None for more than one."""
+        """Connections by their ends without the kernel's port; None if several have these ends."""
         self.traced = tracer is not None
         """Whether the tracepoint is available."""
 
@@ -89,7 +89,7 @@ class KernelStates:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Within the block, drop the tracepoint's changes: a crowd makes too many."""
+        """Within the block, discard the state changes from the tracepoint: a crowd makes too many."""
         self.read_tracepoint()
         with self._tracer.paused(self._address) if self._tracer is not None else nullcontext():
             yield

@@ -17,14 +17,14 @@ class Readings:
     """Whether breaking a standing rule fails the scenario."""
 
     def begin(self, events: list[Event]) -> None:
-        """Begin a recording, whose events are empty; a mutant counts readings from check to check."""
+        """Begin a recording. `events` is its list of events, still empty, in which a mutant later counts the checks."""
 
     def observed(self, kind: str, value: T) -> T:  # noqa: ARG002  # a mutant needs it
         """The value, or its mutated value under `lab mutate`. `kind` is a key of `lab.mutate.mutations.MUTATIONS`."""
         return value
 
     def wrap(self, link: Link) -> Link:
-        """The link to receive on."""
+        """The link to receive on; under `lab mutate` one that may alter frames."""
         return link
 
     def timeout(self, seconds: float) -> float:

@@ -28,7 +28,7 @@ from lab.tcp.state import State
 
 _OWN_FOLDERS = tuple(f"{Path(__file__).resolve().parents[1] / room}{os.sep}" for room in ("session", "crowd", "author"))
 _own_code = {contextlib.__file__}
-"""Source files that are no scenario's, as found so far; contextlib runs the end of a scenario's with-blocks."""
+"""Source files found so far that are not a scenario; contextlib runs the end of a scenario's with-blocks."""
 
 
 class Recorder:
@@ -40,7 +40,7 @@ class Recorder:
         self.recording = recording
         self.readings = readings
         self.finished = False
-        """The scenario function has returned; later checks have no line."""
+        """Whether the scenario function has returned; later checks have no line of the scenario."""
         self._append = recording.events.append
 
     def step(self, title: str, claims: tuple[str, ...]) -> None:
@@ -135,7 +135,7 @@ class Recorder:
         raise KernelDiffers(check)
 
     def _where(self) -> Executed | None:
-        """The innermost line outside of these rooms: the scenario's."""
+        """The line of the scenario: the innermost one outside of the rooms `session`, `crowd` and `author`."""
         frame = None if self.finished else currentframe()
         while frame is not None:
             code = frame.f_code

@@ -53,7 +53,7 @@ class RetransmissionWatch:
         """Delay of the last retransmission in seconds; before the first one, the possible delay of the original."""
         self._schedule = schedule()
         self._counted_before = max(0, self._observe().retransmits - len(inbox))
-        """Retransmissions of this segment that the kernel sent for other reasons than its timer."""
+        """Number of retransmissions that the kernel had counted before those checked here."""
         self._expected = _expected(self._segment, frame(self._original))
         self._tsval = timestamp(self._segment.options)
 
@@ -83,7 +83,7 @@ class RetransmissionWatch:
         return Retransmissions(self._times(), None)
 
     def _find_original(self, wanted: int) -> tuple[int, Segment]:
-        """The last such frame that is not in the inbox: expected before, or lost by the wire."""
+        """The last segment with these control bits that is not in the inbox: expected before, or lost by the wire."""
         for _ in range(2):
             waiting = set(self._conversation.inbox)
             for at, segment in self._history.segments_of_kernel(self._conversation.number):
@@ -91,7 +91,7 @@ class RetransmissionWatch:
                     return at, segment
             self._switchboard.fence()  # a frame that the wire loses is recorded as soon as the link is read
         raise ScenarioError(
-            f"the kernel has not sent {self._letters} yet: expect it, or let the wire lose it, before that"
+            f"the kernel has not sent {self._letters} yet: first expect the segment itself, or let the wire lose it"
         )
 
     def _start_of_timer(self) -> int:
@@ -141,7 +141,7 @@ class RetransmissionWatch:
         self._recorder.segment_agrees(self._letters, self._expected, self._conversation.number, at, tuple(rows))
 
     def _newer(self, stamp: tuple[int, int] | None) -> list[Row]:
-        """Check that its TSval is newer than the last one, modulo 2**32 (RFC 7323 5.2)."""
+        """Compare the TSval with that of the segment before: it must be newer, modulo 2**32 (RFC 7323 5.2)."""
         before, self._tsval = self._tsval, stamp
         if before is None or stamp is None:
             return []
@@ -149,9 +149,9 @@ class RetransmissionWatch:
         return [Row("TSval", "newer", "newer" if newer else f"{stamp[0]} after {before[0]}", newer)]
 
     def _counted(self, retransmits: int) -> Row:
-        """Compare with the kernel's own count: this finds a retransmission that never arrived."""
+        """Compare the number received with the kernel's own count, which shows a retransmission that never arrived."""
         counted, sent = retransmits - self._counted_before, len(self._stamps)
-        return Row("copies", str(sent), f"{counted} by the kernel's count", counted <= sent)
+        return Row("retransmissions", str(sent), f"{counted} by the kernel's count", counted <= sent)
 
     def _expect_no_more(self) -> None:
         """Compare the number with the kernel's count, unless the next retransmission may be due already."""
@@ -174,15 +174,16 @@ class RetransmissionWatch:
         if not all(row.agrees for row in rows):
             self._differs(rows, gone_ns)
         number = self._conversation.number
-        self._recorder.check(f"copies of {self._letters}", tuple(rows), kind=CheckKind.TIMER, connection=number)
-        assert gone_ns is not None  # or it was not on time
+        subject = f"retransmissions of {self._letters}"
+        self._recorder.check(subject, tuple(rows), kind=CheckKind.TIMER, connection=number)
+        assert gone_ns is not None  # otherwise it was not on time, and the check has failed
         return Retransmissions(self._times(), self._seconds(gone_ns))
 
     def _differs(self, rows: list[Row], gone_ns: int | None, frame: int | None = None) -> NoReturn:
         gave_up = None if gone_ns is None else self._seconds(gone_ns)
         rows.append(Row("schedule", str(self._schedule), times_text(self._times(), gave_up), False))
         self._recorder.differs(
-            f"copies of {self._letters}",
+            f"retransmissions of {self._letters}",
             tuple(rows),
             summary="the kernel retransmits at other times than its settings say",
             why=_WHY,

@@ -29,7 +29,7 @@ from lab.wire.link import Frame, Link
 
 _FENCE_DEADLINE_NS = 30_000_000_000
 _BETWEEN_READINGS_NS = 1_000_000_000
-"""Interval of reading the tracepoint while a lab waits: its buffers hold changes of the whole machine."""
+"""Interval of reading the tracepoint while a lab waits: its buffers fill with changes of the whole machine."""
 _RULE_IDS = frozenset(rule.id for rule in RULES)
 
 
@@ -61,13 +61,13 @@ class Switchboard:
         self._listening: dict[tuple[bytes, int], Conversation] = {}
         self._encoders: dict[tuple[bytes, bytes], Encoder] = {}
         self.cut = False
-        """There is no router: frames of the peers are lost."""
+        """Whether the router has been removed, so that frames of the peers are lost."""
         self.fence_passed = True
-        """The kernel has answered the last echo request."""
+        """Whether the kernel has answered the last echo request."""
         self._fenced_ns = self._answered_ns = 0
         """When the last echo request was sent, and the last one that the kernel has answered."""
         self.crowds: list[Callable[[Endpoints, Segment, Frame], bool]] = []
-        """Each returns whether a segment that belongs to no conversation is a replica's."""
+        """Functions that return whether a segment without a conversation belongs to a replica."""
         self._lossy: FaultyLink | None = None
         self._loses_answers = False
         self._held: list[int] | None = None
@@ -80,7 +80,7 @@ class Switchboard:
     # Conversations.
 
     def listen(self, conversation: Conversation) -> None:
-        """Let the kernel's first segment to its address and port give the conversation its connection."""
+        """Register a waiting peer: the kernel's first segment to it gives the conversation its connection."""
         place = packed(conversation.address), conversation.port
         if place in self._listening:
             raise ScenarioError(f"another peer listens on port {conversation.port} already")
@@ -88,7 +88,7 @@ class Switchboard:
         self._listening[place] = conversation
 
     def join(self, conversation: Conversation, ends: Endpoints) -> None:
-        """Give the conversation its connection; `ends` are those of the kernel's segments."""
+        """Give the conversation its connection; `ends` are the source and destination of the kernel's segments."""
         kernel, kernel_port, address, port = ends
         if ends in self._by_ends:
             raise ScenarioError(f"a peer on port {port} already has a connection to the kernel's port {kernel_port}")
@@ -152,7 +152,7 @@ class Switchboard:
     # From the kernel to the peers.
 
     def receive(self, deadline_ns: int) -> bool:
-        """Receive one frame; whether one came by the deadline, in ns of CLOCK_MONOTONIC."""
+        """Receive one frame. Returns whether one came by the deadline, in ns of CLOCK_MONOTONIC."""
         frame = self.link.receive(deadline_ns)
         if frame is None:
             return False
@@ -162,8 +162,10 @@ class Switchboard:
     def receive_frame(self, frame: Frame, *, delivered: bool = True) -> int | None:
         """Process one frame of the kernel: decode, find its conversation, judge, record, deliver.
 
-        Returns its index in the events, None for a frame to a replica. Without `delivered` the wire has lost or delayed
-        it; a frame that arrives later has `seen_as` set, and is only delivered. Raises KernelDiffers for a broken rule.
+        Returns its index in the events; None for a frame to a replica. Raises KernelDiffers for a broken standing rule.
+        With `delivered=False` the frame is judged and recorded, but not delivered: the router was removed, or there are
+        `from_kernel` faults. A frame that these faults let through is passed in again, with `seen_as` set to its index,
+        and then only delivered.
         """
         at, breaches = (frame.seen_as, ()) if frame.seen_as is not None else self._record(frame)
         if delivered and at is not None:
@@ -173,7 +175,7 @@ class Switchboard:
         return at
 
     def _record(self, frame: Frame) -> tuple[int | None, tuple[Breach, ...]]:
-        """Record and judge a frame: its index in the events, and the standing rules that it breaks."""
+        """Record and judge a frame. Returns its index in the events, and the standing rules that it breaks."""
         at = len(self._events)
         received = decode(frame.data)
         if received is None:
@@ -199,7 +201,7 @@ class Switchboard:
         if conversation is None or seen.segment is None:
             return
         if seen.peer_state is None:
-            conversation.inbox.append(at)  # a duplicate made by the wire is not to be expected
+            conversation.inbox.append(at)  # not a duplicate made by the wire, which no scenario has to expect
         conversation.receive(seen.segment, time_ns / 1e9)
         self._events[at] = seen._replace(peer_state=conversation.endpoint.state)
 
@@ -250,7 +252,8 @@ class Switchboard:
         If the rule is not broken, the block ends with KernelDiffers.
         """
         if rule not in _RULE_IDS:
-            raise ScenarioError(f"there is no standing rule {rule!r}; known are {', '.join(sorted(_RULE_IDS))}")
+            known = ", ".join(sorted(_RULE_IDS))
+            raise ScenarioError(f"unknown standing rule {rule!r}, use one of {known}")
         return self._deviating(rule, of_linux)
 
     @contextmanager
@@ -270,7 +273,7 @@ class Switchboard:
     # Waiting.
 
     def wait(self, deadline_ns: int) -> bool:
-        """Like `receive`, for long waiting: the tracepoint is read meanwhile."""
+        """Like `receive`, but also reads the tracepoint about every second, for long waits."""
         while True:
             now_ns = time.monotonic_ns()
             due_ns = min(deadline_ns, now_ns + _BETWEEN_READINGS_NS)
@@ -283,7 +286,7 @@ class Switchboard:
             self.kernel_states.read_tracepoint()
 
     def wait_for_segment(self, conversation: Conversation, deadline_ns: int, what: str) -> bool:
-        """Wait for a segment in the inbox; whether one came by the deadline. `what` describes the event in words."""
+        """Wait for a segment in the inbox. Returns whether one came by the deadline. `what` is the event in words."""
         while not conversation.inbox and self.receive(0):
             pass
         if conversation.inbox:
@@ -315,7 +318,7 @@ class Switchboard:
     def begin_fence(self) -> None:
         """Send an echo request; when the reply sets `fence_passed`, all earlier frames have been answered."""
         if self.cut:
-            raise ScenarioError("without a router no reply can come: rebuild() it first")
+            raise ScenarioError("the router is removed, so the kernel cannot reply: rebuild() it first")
         self.fence_passed = False
         request = self._echo.request()
         self._fenced_ns = self.link.send(request)
@@ -327,7 +330,8 @@ class Switchboard:
         deadline_ns = time.monotonic_ns() + _FENCE_DEADLINE_NS
         while not self.fence_passed:
             if not self.receive(deadline_ns):
-                raise ScenarioError(f"no reply to the fence ping within {_FENCE_DEADLINE_NS / 1e9:.0f} s")
+                seconds = _FENCE_DEADLINE_NS // 1_000_000_000
+                raise ScenarioError(f"the kernel did not answer an echo request (ping) within {seconds} s")
         self.kernel_states.read_tracepoint()
 
     def expect_nothing_left(
@@ -352,7 +356,11 @@ class Switchboard:
     def disturb(
         self, seed: int, to_kernel: Sequence[Fault], from_kernel: Sequence[Fault], mutations: Sequence[Fault]
     ) -> None:
-        """Set the faults of the wire. The kernel's frames are judged before `from_kernel` faults apply."""
+        """Set the faults of the wire; `seed` decides those that depend on chance.
+
+        `mutations` change the kernel's frames before the frames are judged, as if the kernel had sent them so.
+        `from_kernel` faults apply after that.
+        """
         self._lossy = FaultyLink(self._wire, seed, to_kernel, mutations) if to_kernel or mutations else None
         self._loses_answers = bool(from_kernel)
         wire = self._lossy or self._wire

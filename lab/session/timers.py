@@ -30,7 +30,7 @@ class Expiry(NamedTuple):
     at: float
     """Seconds after the first transmission."""
     last: bool
-    """The kernel gives up, and sends no retransmission."""
+    """Whether the kernel gives up at this expiry, instead of sending a retransmission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Schedule:
     give_up_after: float | None = None
     """Seconds after the first transmission at which the kernel gives up; None: only `limit` counts."""
     from_retransmission: bool = False
-    """`give_up_after` counts from the first retransmission."""
+    """Whether `give_up_after` counts from the first retransmission instead of the first transmission."""
     give_up_at_max_rto: float | None = None
     """Replaces `give_up_after` once the RTO has reached `max_rto` (for an orphaned socket)."""
 
@@ -73,7 +73,7 @@ class Schedule:
         return sum(map(self.timeout, range(expiries)))
 
     def expiries(self) -> Iterator[Expiry]:
-        """All expiries, if every timer is on time."""
+        """Yield all expiries, assuming that every timer is on time."""
         at = first_retransmission = 0.0
         sent = 0
         while True:
@@ -148,8 +148,8 @@ def synchronized_schedule(settings: Mapping[str, str], rto: float, *, orphan: bo
 def first_timeout(settings: Mapping[str, str], round_trip: float) -> Window:
     """The RTO after the first measurement of a round trip (RFC 6298 2.2); Linux rounds it up to whole jiffies.
 
-    Four times RTTVAR is then twice the round trip; Linux bounds that term from below, the RFC bounds the RTO. Without a
-    measurement (0) it is three seconds (RFC 6298 5.7).
+    Four times RTTVAR is then twice the round trip. Linux has a minimum for that term, the RFC one for the RTO.
+    Without a measurement (0) the RTO is three seconds (RFC 6298 5.7).
     """
     if not round_trip:
         return Window(_FALLBACK_RTO_S, _FALLBACK_RTO_S + LONGEST_JIFFY_S)

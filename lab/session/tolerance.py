@@ -17,17 +17,17 @@ any delay of an ACK."""
 GRACE_NS = 2_000_000_000
 """How long the lab goes on waiting for an event that is too late, to be able to report how late it is."""
 ATTEMPTS = 50
-"""How often a scenario that has to act before a kernel timer is tried, see `Lab.attempts`."""
+"""Number of attempts for a scenario that has to act before a kernel timer fires, see `Lab.attempts`."""
 
 LONGEST_JIFFY_S = 0.01
 EARLY_S = 2 * LONGEST_JIFFY_S
-"""A timer that is set late in a jiffy is shorter by that much, and jiffies can be counted late."""
+"""A timer set late in a jiffy is up to a jiffy shorter; jiffies that are counted late shorten it by another."""
 _LATE_SHARE = 8 / 63
 """Long timers use coarser wheels: a timer of more than 63 ticks goes to the next wheel, whose tick is 8 times as long,
 and fires at the end of its tick."""
 _LATE_S = 0.25
-"""For delays that are not measured. With 30 runnable processes on 2 processors none of 400 timers was 5 ms later than
-the wheels' rounding; where a hypervisor steals CPU time some are, and that is measured."""
+"""Allowance for delays that are not measured. With 30 runnable processes on 2 processors none of 400 timers was 5 ms
+later than the wheels' rounding; where a hypervisor steals CPU time some are, and that is measured."""
 _STALE_S = 0.05
 """A retransmission can be late because jiffies are counted late: with two busy processes by 22 ms. The next timer, set
 in the same jiffies, is shorter by as much."""
@@ -55,5 +55,5 @@ def window(seconds: float, delay: SchedulingDelay = NO_DELAY, *, set_before: flo
 
 
 def stale_jiffies(late: float, delay: SchedulingDelay) -> float:
-    """Seconds before its segment at which a timer can have been set, after one that was `late` seconds late."""
+    """How many seconds before its segment a timer can have been set, if the timer before it was `late` seconds late."""
     return min(late, _STALE_S + delay.late)

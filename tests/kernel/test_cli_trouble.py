@@ -150,7 +150,7 @@ def test_a_folder_without_scenarios_is_reported(tmp_path: Path) -> None:
     ("decorator", "why"),
     [
         ("@scenario()", "TypeError: scenario() missing 1 required keyword-only argument: 'section'"),
-        ("@scenario(section='x', families=[5])", "ValueError: families=(5,): a scenario runs over 4, 6 or both"),
+        ("@scenario(section='x', families=[5])", "ValueError: families must be 4, 6 or both, not (5,)"),
     ],
     ids=["no section", "family 5"],
 )
@@ -172,7 +172,7 @@ def test_a_scenario_for_the_other_family_is_skipped_with_a_message(tmp_path: Pat
     done = run_lab("run", "-6", file)
     assert done.returncode == 0
     assert "skip four.only_ipv4  IPv6" in done.stdout
-    assert "it is about the other address family" in done.stdout
+    assert "the scenario is for the other address family" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_two_runs_of_one_kernel_do_not_differ(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert [line.split()[:2] for line in lines[:2]] == [["<", str(tmp_path / "one")], [">", str(tmp_path / "other")]]
-    assert lines[2:] == ["nothing differs but what always does: times, timestamps, ports"]
+    assert lines[2:] == ["nothing differs except times, timestamps and ports, which always differ"]
 
 
 def test_two_settings_of_one_kernel_differ_where_they_matter(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_the_command_tells_check_by_check() -> None:
     report = json.loads(done.stdout)
     (scenario,) = report["scenarios"]
     assert all(check["killed_by"] for check in scenario["checks"])
-    assert f"{len(scenario['checks'])} checks, {len(scenario['checks'])} killed" in done.stderr
+    assert f"{len(scenario['checks'])} checks, {len(scenario['checks'])} caught a mutation" in done.stderr
     assert report["rules"]["well-formed"].startswith("a wrong checksum")
 
 

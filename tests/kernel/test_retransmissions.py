@@ -73,7 +73,7 @@ LIES: dict[str, tuple[Fault, dict[str, str]]] = {
     "a copy that never left": (Fault(Action.DROP, nth=1), {"time": r"0\.[67]\d s"}),
     "the last copy that never left": (
         Fault(Action.DROP, nth=2),
-        {"given up": r"1\.[4-7]\d s", "copies": r"2 by the kernel's count"},
+        {"given up": r"1\.[4-7]\d s", "retransmissions": r"2 by the kernel's count"},
     ),
     "a copy that was late": (Fault(Action.DELAY, nth=2, delay_s=0.5), {"time": r"1\.[12]\d s"}),
     "a copy that was a little late": (Fault(Action.DELAY, nth=1, delay_s=0.15), {"time": r"0\.[67]\d s"}),
@@ -188,7 +188,7 @@ def test_what_is_acknowledged_has_no_schedule(lab4: Lab) -> None:
     peer = closed(lab4)
     peer.send("A")
     lab4.kernel.expect_state(peer, "FIN-WAIT-2")
-    with pytest.raises(ScenarioError, match="the kernel is in FIN-WAIT-2 and has nothing that it would send again"):
+    with pytest.raises(ScenarioError, match="the kernel is in FIN-WAIT-2 and has nothing to retransmit"):
         peer.expect_retransmissions("FA")
 
 

@@ -290,7 +290,7 @@ def test_a_router_that_changes_something_else_is_found_out(routed: Lab, lie: Lie
     routed.deviation("urgent-field", "not Linux, the router").__enter__()
     peer.send("S")
     peer.expect("SA")
-    with pytest.raises(KernelDiffers, match="the router does not pass on what it gets") as told:
+    with pytest.raises(KernelDiffers, match="the router does not forward every segment unchanged") as told:
         routed.router.expect_only_hop_limit_changed()
     (row,) = [row for row in told.value.check.rows if not row.agrees]
     assert (row.field, row.got) == (field, got)
@@ -338,12 +338,12 @@ def ended_without_it(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("speak", "message"),
     [
-        (removed_twice, "there is no router: rebuild() it first"),
-        (counted_without_it, "there is no router: rebuild() it first"),
-        (silence_without_it, "without a router no reply can come: rebuild() it first"),
-        (ended_without_it, "without a router no reply can come: rebuild() it first"),
-        (lambda lab: lab.router.rebuild(), "there is a router: remove() it first"),
-        (lambda lab: lab.router.expect_only_hop_limit_changed(), "no segment has come to this router yet"),
+        (removed_twice, "the router has been removed: rebuild() it first"),
+        (counted_without_it, "the router has been removed: rebuild() it first"),
+        (silence_without_it, "the router is removed, so the kernel cannot reply: rebuild() it first"),
+        (ended_without_it, "the router is removed, so the kernel cannot reply: rebuild() it first"),
+        (lambda lab: lab.router.rebuild(), "the router has not been removed: remove() it first"),
+        (lambda lab: lab.router.expect_only_hop_limit_changed(), "no segment has reached this router yet"),
     ],
     ids=["remove twice", "count", "silence", "finish", "rebuild", "compare nothing"],
 )  # fmt: skip

@@ -99,7 +99,7 @@ def run() -> Run:
         results=[
             Result(scenario, 6, Outcome.FAIL, 1.25, made, differing),
             Result(other, 4, Outcome.ERROR, 0.5, Recording(4, START), message="RuntimeError: no", where=HERE),
-            Result(other, 6, Outcome.SKIP, 0.0, None, message="it is about the other address family"),
+            Result(other, 6, Outcome.SKIP, 0.0, None, message="the scenario is for the other address family"),
             Result(scenario, 4, Outcome.PASS, 0.25, Recording(4, START)),
         ],
         broken=[BrokenFile(Path("scenarios/broken.py"), 3, "SyntaxError: no")],

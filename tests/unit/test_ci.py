@@ -47,7 +47,7 @@ def test_a_case_has_its_location_and_outcome() -> None:
     assert "more" in failed[0].text
     assert (error[0].get("message"), skipped[0].get("message")) == (
         "RuntimeError: no",
-        "it is about the other address family",
+        "the scenario is for the other address family",
     )
 
 

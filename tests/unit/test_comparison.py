@@ -237,7 +237,9 @@ def test_the_text_has_the_signs_of_diff() -> None:
 
 def test_equal_values_are_not_listed() -> None:
     runs = run(result(None)), run(result(None))
-    assert text(compare_runs(*runs), runs)[2:] == ["nothing differs but what always does: times, timestamps, ports"]
+    assert text(compare_runs(*runs), runs)[2:] == [
+        "nothing differs except times, timestamps and ports, which always differ"
+    ]
 
 
 def test_scenarios_missing_in_one_are_named_in_the_text() -> None:

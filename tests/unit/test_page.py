@@ -132,7 +132,7 @@ def test_every_sentence_of_the_documents_has_a_translation_and_no_other() -> Non
     english |= {edge.event.value for edge in EDGES}
     spoken_elsewhere = {
         "the data offset counts 32-bit words up to the data, options included",
-        "behind the last byte before a FIN the application learns that the other side closed",
+        "after the last byte before a FIN the application learns that the other side closed",
     }
     assert set(translations()) == english | spoken_elsewhere
 

@@ -64,7 +64,7 @@ class Details:
         self.packed: list[tuple[str, str]] = []
         """Scenario id and packed details, both address families together: they compress well."""
         self._sentences = {"": 0}
-        """Numbers of the sentences that explain checks and rules; 0 is no sentence."""
+        """Numbers of the sentences that explain checks and rules; 0 stands for none."""
         self._translate = {language: translator(language) for language in LANGUAGES}
         listed = [self._scenario(list(each)) for _, each in groupby(run.results, lambda each: each.scenario.id)]
         rules = [[rule.id, self._number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
