@@ -166,8 +166,7 @@ EXPLANATIONS: tuple[tuple[str, int, str], ...] = (
     (
         "options",
         flags.SYN,
-        "each side announces its own MSS; a SYN,ACK has other options only if the SYN offered them"
-        "   RFC 9293 3.7.1, RFC 7323",
+        "each side announces its own MSS; a SYN,ACK has other options only if offered   RFC 9293 3.7.1, RFC 7323",
     ),
     ("options", 0, "after the SYNs only timestamps and SACK blocks are left   RFC 7323 3.2, RFC 2018 3"),
     ("payload", 0, "bytes arrive once, in order and unchanged   RFC 9293 3.4"),
