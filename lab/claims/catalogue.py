@@ -1,4 +1,4 @@
-"""The catalogue of claims about TCP. Each has the statements of an article and of the RFC, and Linux's behaviour.
+"""The catalogue of claims about TCP. Each has the statements of an article and of the RFCs, and Linux's behaviour.
 
 The catalogue is read from `claims.toml` in the folder of the scenarios, in English and Chinese. Steps of scenarios name
 claims by their ids.

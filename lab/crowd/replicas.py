@@ -34,7 +34,7 @@ class Replicas:
         self._kernel_opens = kernel_opens
 
     def of(self, ends: Endpoints) -> int | None:
-        """The replica, existing or not, that receives a kernel segment with these ends; None if `fixed` differs."""
+        """The replica, existing or not, that gets a kernel segment with these ends; None if the shared port differs."""
         replica, fixed = ends.source_port, ends.destination_port
         if not self._kernel_opens:
             replica, fixed = fixed, replica

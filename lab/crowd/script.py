@@ -44,7 +44,7 @@ _IGNORED = {"connect"}  # the call that queries the outcome; the kernel's SYN sh
 def script_of(recording: Recording, number: int, bases: Bases, *, accepted: bool) -> Script:
     """The script of the example connection. Raises ScenarioError for a call or segment that cannot be repeated.
 
-    `number` is the connection's index in the recording, `bases` its initial sequence numbers, both known. `accepted`: a
+    `number` is the connection's index in the recording, `bases` its initial sequence numbers. `accepted`: a
     listener has accepted it.
     """
     script: Script = []
