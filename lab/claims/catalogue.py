@@ -1,7 +1,7 @@
-"""The catalogue of claims about TCP: statement of the article, statement of the documents, behaviour of Linux.
+"""The catalogue of claims about TCP. Each has the statements of an article and of the RFCs, and Linux's behaviour.
 
-It is read from `claims.toml` in the folder of the scenarios, in English and Chinese. Steps of scenarios name claims by
-their ids.
+The catalogue is read from `claims.toml` in the folder of the scenarios, in English and Chinese. Steps of scenarios name
+claims by their ids.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Since(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One statement of the article, or one that it leaves out."""
+    """One statement about TCP, made or left out by the article."""
 
     id: str
     topic: str
@@ -129,20 +129,20 @@ def _catalogue(read: dict[str, Any]) -> Catalogue:
 
 def _claim(name: str, given: dict[str, Any], topics: Mapping[str, Text]) -> Claim:
     if not _ID.fullmatch(name):
-        raise CatalogueError(f"{name}: an id is C and a number")
+        raise CatalogueError(f"{name}: an id must be C followed by a number")
     for field in given:
         if field not in _NEEDED + _OPTIONAL:
-            raise CatalogueError(f"{name}: there is no field {field!r}")
+            raise CatalogueError(f"{name}: unknown field {field!r}")
     for field in _NEEDED:
         if field not in given:
-            raise CatalogueError(f"{name}: {field} is missing")
+            raise CatalogueError(f"{name}: {field!r} is missing")
     if given["topic"] not in topics:
-        raise CatalogueError(f"{name}: {given['topic']!r} is none of the topics")
+        raise CatalogueError(f"{name}: unknown topic {given['topic']!r}")
     kinds = [kind.value for kind in Kind]
     if given["kind"] not in kinds:
-        raise CatalogueError(f"{name}: kind is {given['kind']!r}, and not one of: {', '.join(kinds)}")
+        raise CatalogueError(f"{name}: unknown kind {given['kind']!r}, use one of: {', '.join(kinds)}")
     if not all(isinstance(each, str) for each in given.get("depends", ())):
-        raise CatalogueError(f"{name}: depends is a list of names")
+        raise CatalogueError(f"{name}: 'depends' must be a list of names")
 
     def text(field: str) -> Text:
         return _text(f"{name}: {field}", given[field])
@@ -162,25 +162,25 @@ def _claim(name: str, given: dict[str, Any], topics: Mapping[str, Text]) -> Clai
 
 def _since(name: str, given: Any) -> Since:
     if not isinstance(given, dict) or not re.fullmatch(r"\d+\.\d+", str(given.get("kernel"))):
-        raise CatalogueError(f'{name}: each entry of since has a kernel, such as "6.5"')
+        raise CatalogueError(f"{name}: each entry of 'since' must have a 'kernel', such as '6.5'")
     return Since(given["kernel"], _text(f"{name}: since {given['kernel']}", given))
 
 
 def _erratum(number: int, given: Any) -> Erratum:
     entry = _table(f"errata {number}", given)
     if not (entry.get("printed") and entry.get("meant")):
-        raise CatalogueError(f"errata {number}: printed or meant is missing")
+        raise CatalogueError(f"errata {number}: 'printed' or 'meant' is missing")
     return Erratum(entry["printed"], entry["meant"], _text(f"errata {number}", entry))
 
 
 def _text(what: str, given: Any) -> Text:
     for language in Text._fields:
         if not isinstance(given, dict) or not given.get(language):
-            raise CatalogueError(f"{what} lacks its text in {language!r}")
+            raise CatalogueError(f"{what} has no text in {language!r}")
     return Text(given["en"], given["zh"])
 
 
 def _table(what: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise CatalogueError(f"{what} is not a table")
+        raise CatalogueError(f"{what} must be a table")
     return given

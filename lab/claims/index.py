@@ -1,7 +1,7 @@
 """Index of claims by scenario, read from the source: to select scenarios, and to check them against the catalogue.
 
 A string that consists of ids ("C47 C50") names these claims, anywhere in a function: in `lab.step(..., claims="C47")`
-or in a table that a loop uses. A claim that `lab.measured` gives a value for has to be named as well.
+or in a table that a loop uses. A claim that `lab.measured` gives a value for must be named too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _AnyScenario = TypeVar("_AnyScenario", bound=Scenario)
 
 
 def claims_by_function(source: str) -> dict[str, set[str]]:
-    """Ids that each top-level function of a scenario file names, itself or in functions of the file that it uses."""
+    """Ids that each top-level function of a scenario file names, itself or in functions of that file that it uses."""
     functions = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
     return {name: _with_helpers(name, functions) for name in functions}
 

@@ -1,7 +1,7 @@
-"""Crowds: many connections (replicas) that repeat one example connection, its script, group by group.
+"""Crowds: many connections (replicas) that repeat the script of one example connection, group by group.
 
-A replica sends the example's segments with other ports and numbers, and must receive the example's segments with its
-own: every bit is compared. Only one replica is recorded frame by frame.
+A replica sends the example's segments with its own ports and numbers. The segments that it receives must equal the
+example's in every bit, except for ports and numbers. Only one replica is recorded frame by frame.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Crowds:
         self._sockets: list[ManySockets] = []
 
     def run(self, example: Conversation, listener: int | None, count: int, answered: int | None) -> None:
-        """Repeat the example with `count` connections; the kernel answers `answered` of them, or all.
+        """Repeat the example with `count` connections. The kernel must answer `answered` of them; None: all.
 
         `listener` is the descriptor of the listener that accepted the example, None if it was not accepted.
         """
@@ -95,7 +95,7 @@ class Crowds:
 
 
 class Crowd:
-    """Connections that repeat one example. A replica is identified by the port that is its own."""
+    """Connections that repeat one example. A replica is identified by the port in which it differs from the others."""
 
     def __init__(
         self, switchboard: Switchboard, example: Conversation, listener: int | None, sockets: ManySockets
@@ -126,7 +126,7 @@ class Crowd:
         self._recorded = -1
         """The recorded replica; -1 before one is chosen."""
         self._number: int | None = None
-        """Number of its connection."""
+        """Index of the recorded replica in `Recording.connections`."""
         self._peer_state: State | None = None
 
     def run(self, count: int, answered: int | None, groups: Iterable[list[int] | int]) -> None:
@@ -143,7 +143,7 @@ class Crowd:
         self._verify("begun", count, begun)
 
     def is_replica(self, ends: Endpoints, segment: Segment, frame: Frame) -> bool:
-        """Whether a segment without conversation is a replica's. Raises KernelDiffers if it is no retransmission."""
+        """Whether a segment belongs to a replica. Raises KernelDiffers unless such a segment is a retransmission."""
         replica = self._all.of(ends)
         received = NO_REPLICA if replica is None else self._all.received[replica]
         if received == NO_REPLICA and self.kernel_opens and self._awaited == 0:
@@ -197,7 +197,7 @@ class Crowd:
         if name == "connect":  # done when the group began
             arguments, error = (self._fixed,), "EINPROGRESS"
         elif name == "accept":
-            assert self._listener is not None  # the script has this call only then
+            assert self._listener is not None  # otherwise the script has no accept()
             self._switchboard.fence()
             self.expect_calls(name, len(self._active), self._sockets.accept(self._listener, len(self._active)))
         else:
@@ -213,7 +213,7 @@ class Crowd:
                 self._record_frame(entry, frame, time_ns)
 
     def _receive(self, entry: ScriptedSegment, answer: int, wanted: int) -> None:
-        """Wait until all active replicas have received this answer; where only some will, until a fence."""
+        """Wait until all active replicas have received this answer; if only some will, until a fence has passed."""
         partly = self._answered is not None and answer == 0
         self._awaited = answer
         receivers = self._receivers(entry, answer, wanted, until_fence=partly)
@@ -286,7 +286,7 @@ class Crowd:
         )
 
     def _verify(self, subject: str, wanted: int, got: int) -> None:
-        """Check that `wanted` connections have got so far."""
+        """Raises KernelDiffers unless `wanted` connections, of which there are `got`, have reached this point."""
         if wanted != got:
             self._recorder.differs(subject, (Row.of("connections", wanted, got),), summary=_SUMMARY)
 

@@ -1,7 +1,7 @@
 """Sequence numbers of a crowd's connections: frames that replicas send, and frames that they must receive.
 
-A replica is identified by the port that is its own. All replicas are at the same point of the script, so the state of
-each is only the kernel's initial sequence number and the number of answers received.
+A replica is identified by the port in which it differs from the others. All replicas are at the same point of the
+script, so the state of each is only the kernel's initial sequence number and the number of answers received.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints
 
 NO_REPLICA = 255
-"""Instead of a number of answers: no replica has this port."""
+"""Stored instead of a number of answers for a port that no replica has."""
 _MASK = 0xFFFF_FFFF
 _STRIDE = 0x1_0001
 """Difference of the initial sequence numbers of replicas on neighbouring ports."""
@@ -25,7 +25,7 @@ class Replicas:
     """All replicas of a crowd, including finished ones."""
 
     def __init__(self, peer_iss: int, fixed: int, *, kernel_opens: bool) -> None:
-        """`fixed` is the port that all share: the peer's if the kernel opens, otherwise that of its listener."""
+        """`fixed` is the port that all share: the peer's if the kernel opens, otherwise the kernel's listening port."""
         self.received = bytearray([NO_REPLICA]) * 0x1_0000
         """By port: number of answers that the replica has received."""
         self._kernel_iss = array("I", bytes(4 * 0x1_0000))
@@ -34,7 +34,7 @@ class Replicas:
         self._kernel_opens = kernel_opens
 
     def of(self, ends: Endpoints) -> int | None:
-        """The replica, existing or not, with these ends of the kernel's segments; None if they fit none."""
+        """The replica, existing or not, that gets a kernel segment with these ends; None if the shared port differs."""
         replica, fixed = ends.source_port, ends.destination_port
         if not self._kernel_opens:
             replica, fixed = fixed, replica
@@ -73,7 +73,10 @@ class Replicas:
         return numbers is not None and numbers[2:] == self._numbers(entry, replica)
 
     def receiver(self, entry: ScriptedSegment, answer: int, data: bytes) -> int | None:
-        """The replica for which this frame is the kernel's segment `entry`, answer number `answer`; None for none."""
+        """The replica to which this frame is answer number `answer`, the kernel's segment `entry`; None without one.
+
+        Counts the answer as received.
+        """
         numbers = entry.template.read(data)
         if numbers is None:
             return None

@@ -24,12 +24,13 @@ class ScriptedSegment(NamedTuple):
     seq: int
     """Relative to the initial sequence number of the side that sends it."""
     ack: int | None
-    """Relative to the other side's; None without the ACK bit."""
+    """Relative to the initial sequence number of the other side; None without the ACK bit."""
     peer_state: State | None
+    """The peer's state after the segment."""
 
     @property
     def occupies(self) -> bool:
-        """Whether it occupies sequence numbers, so that it can be retransmitted."""
+        """Whether the segment occupies sequence numbers, so that it can be retransmitted."""
         return bool(self.segment.payload or self.segment.flags & (SYN | FIN))
 
 
@@ -41,12 +42,18 @@ _IGNORED = {"connect"}  # the call that queries the outcome; the kernel's SYN sh
 
 
 def script_of(recording: Recording, number: int, bases: Bases, *, accepted: bool) -> Script:
-    """The script of a connection; `bases` are its final ones. Raises ScenarioError for what cannot be repeated."""
+    """The script of the example connection. Raises ScenarioError for a call or segment that cannot be repeated.
+
+    `number` is the connection's index in the recording, `bases` its initial sequence numbers. `accepted`: a
+    listener has accepted it.
+    """
     script: Script = []
     for event in recording.events:
         if isinstance(event, CallMade) and event.connection == number and event.name not in _IGNORED:
             if event.name not in _REPEATABLE:
-                raise ScenarioError(f"a crowd can open and close() connections, but cannot repeat {event.name}()")
+                raise ScenarioError(
+                    f"a crowd can only open and close() connections, but its example has called {event.name}()"
+                )
             script.append(event.name)
         elif isinstance(event, FrameSeen) and event.connection == number and event.segment is not None:
             script += _scripted(event, event.segment, bases)
@@ -64,7 +71,7 @@ def _scripted(seen: FrameSeen, segment: Segment, bases: Bases) -> Iterator[Scrip
     if seen.lost or seen.retransmission:
         return
     if segment.faults or (seen.from_peer and options.has(segment.options, "Timestamp")):
-        raise ScenarioError("a crowd cannot send malformed segments or timestamps")
+        raise ScenarioError("a crowd cannot repeat malformed segments, nor timestamps of the peer")
     own, other = (bases.peer, bases.kernel) if seen.from_peer else (bases.kernel, bases.peer)
     ack = segment.ack - other if segment.flags & ACK else None
     yield ScriptedSegment(seen.from_peer, FrameTemplate(seen.data), segment, segment.seq - own, ack, seen.peer_state)

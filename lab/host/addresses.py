@@ -22,7 +22,7 @@ PEER_MAC = "02:00:00:00:00:02"
 _FIRST_LEASE = int.from_bytes(b"tcp-lab")  # offset of slot 0's byte; other programs are unlikely to lock it
 _FLOCK = struct.Struct("@hhqqi")  # struct flock: l_type, l_whence, l_start, l_len, l_pid
 SLOTS = 64
-"""Most runs of the lab at the same time on one machine."""
+"""Maximum number of runs of the lab at the same time on one machine."""
 _LABS_PER_SLOT = 256
 _IPV4_BLOCK = 8  # a /29: four host addresses are used
 _IPV4_NETWORK = int(IPv4Address("198.18.0.0"))  # /15, set aside for tests between two networks (RFC 2544, RFC 5735)
@@ -30,7 +30,7 @@ _IPV6_NETWORK = int(IPv6Address("2001:db8::"))  # /32, set aside for documentati
 
 
 class Pair(NamedTuple):
-    """Addresses of both ends in one family. Each end has a second one: two connections can differ in it alone."""
+    """Addresses of both ends in one family. Each end has a second one, so that connections can differ in it alone."""
 
     family: int
     """4 or 6."""
@@ -75,7 +75,7 @@ class AddressPool:
         self._free = deque(range(_LABS_PER_SLOT))
 
     def _lock_slot(self, slots: int) -> int:
-        # A container has its own /dev/null and sees no lock of another: start at a slot that others rarely start at.
+        # A container has its own /dev/null and sees no locks of others: start at a slot where others rarely start.
         first = Path("/proc/thread-self/ns/net").stat().st_ino
         for slot in (each % slots for each in range(first, first + slots)):
             with suppress(BlockingIOError, PermissionError):

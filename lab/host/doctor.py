@@ -24,7 +24,7 @@ class Finding(NamedTuple):
     available: bool
     detail: str
     remedy: str = ""
-    """The command or setting that provides it."""
+    """The command or setting that makes the facility available."""
     needed: bool = True
     """True: the lab cannot run without it. False: the lab runs, with less information."""
 
@@ -71,7 +71,9 @@ def _query_inet_diag(network: Network) -> None:
         lookup.of(4, pair.kernel, 80, pair.peer, 80)
 
 
-def _attempt(name: str, detail: str, action: Callable[[], object], remedy: str = "use a kernel that has it") -> Finding:
+def _attempt(
+    name: str, detail: str, action: Callable[[], object], remedy: str = "use a kernel that supports this"
+) -> Finding:
     try:
         action()
     except MachineError as missing:

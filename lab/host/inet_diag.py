@@ -1,7 +1,7 @@
 """inet_diag (sock_diag(7)): state of one connection by an exact look-up, some 10 us each; decoding of TCP_INFO.
 
 inet_diag also reports connection requests in SYN-RECEIVED, mini-sockets in TIME-WAIT and FIN-WAIT-2, and sockets whose
-descriptor is closed. TCP_INFO can be read of none of them with getsockopt(2).
+descriptor is closed. getsockopt(2) cannot read TCP_INFO of any of these.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lab.record.kernel_state import BY_NUMBER, CLOSED, KernelState
 from lab.tcp.state import State
 
 DEADLINE_S = 10.0
-"""For a response, in seconds. The kernel normally queues it before send(2) returns."""
+"""Deadline for a response, in seconds. The kernel normally queues the response before send(2) returns."""
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _REQUEST = struct.Struct("=BBBxI")  # the beginning of struct inet_diag_req_v2: family, protocol, extensions, states

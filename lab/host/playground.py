@@ -35,9 +35,9 @@ def up() -> None:
         remedy = f"the lab did not create it; if it is not needed, type: sudo ip netns delete {taken[0]}"
         if all(map(_tag_of, taken)):
             remedy = "the lab created it: use it, or remove it with: sudo scripts/lab down"
-        raise MachineError(f"there is a namespace {' and one '.join(taken)} already", remedy)
+        raise MachineError(f"namespace already exists: {' and '.join(taken)}", remedy)
     if os.geteuid() != 0 or not os.access(_FOLDER.parent, os.W_OK):
-        raise MachineError("a namespace with a name needs root", "type: sudo scripts/lab up")
+        raise MachineError("creating a named namespace needs root", "type: sudo scripts/lab up")
     made: list[str] = []
     tag = _TAG if _FOLDER.exists() else _TAG_WITH_FOLDER
     try:

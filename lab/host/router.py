@@ -1,8 +1,8 @@
 """A third namespace, which forwards between the kernel and the peer.
 
 Its interface to the kernel has the peer's MAC address, and its interface to the peer the kernel's. So both sides have
-the same neighbour entries and frames as without a router. It has no IP address, only a route and a permanent neighbour
-entry for each address of either side.
+the same neighbour entries and frames as without a router. The router has no IP address, only a route and a permanent
+neighbour entry for each address of either side.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Router:
         """Create the namespace and a veth pair to each of these ends; all interfaces are still down."""
         self._addresses, self._kernel = addresses, kernel
         self.namespace = Namespace()
-        """The present namespace; `replace` creates another."""
+        """The current namespace; `replace` creates another."""
         try:
             sysctls.apply(self.namespace, _NOT_FORWARDING)
             connect_ends(VethEnd(self.namespace, TO_KERNEL, PEER_MAC), kernel)
@@ -49,7 +49,7 @@ class Router:
         self.namespace.close()
 
     def bring_up(self) -> None:
-        """Set its interfaces up. The far ends have to be up: then frames pass at once."""
+        """Set its interfaces up. The far ends must be up already: then frames pass at once."""
         with self.namespace.entered():
             rtnetlink.execute(*map(rtnetlink.link_up, (TO_KERNEL, TO_PEER)))
 

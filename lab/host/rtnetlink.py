@@ -1,6 +1,6 @@
 """rtnetlink(7): requests to the calling thread's namespace, and waiting for changes that the kernel makes later.
 
-Encoded here: with pyroute2's `IPBatch` setting up a lab takes 15 ms instead of 4, and a whole run some 10 % longer.
+Requests are encoded here: with pyroute2's `IPBatch` a lab takes 15 ms to set up instead of 4, a whole run 10 % longer.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def until_ready(namespace: Namespace, link: str, ipv6_addresses: Iterable[str] =
         events = open_socket(socket.NETLINK_ROUTE, _GROUP_LINK | _GROUP_IPV6_ROUTE)
     with events:
         yield
-        # A link that was down for a moment only can be up without any notification: so its state is requested.
+        # A link that was down only for a moment can be up without a notification, so its state is requested.
         events.send(message(_GET_LINK, netlink.REQUEST | netlink.DUMP, _NO_FIELDS))
         for kind, body in _messages_until_deadline(events):
             wanted.discard(_ready(kind, body))

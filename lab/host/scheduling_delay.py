@@ -21,9 +21,9 @@ class SchedulingDelay(NamedTuple):
     """The delay during some interval, in seconds."""
 
     stolen: float = 0.0
-    """Stolen time of the CPU with most of it: a timer that counts jiffies can also be early by as much."""
+    """The largest stolen time of any CPU. A timer that counts jiffies can also be early by as much."""
     late: float = 0.0
-    """The latest wake-up of the lab."""
+    """The largest delay of any wake-up of the lab."""
 
 
 NO_DELAY = SchedulingDelay()
@@ -44,7 +44,7 @@ class DelayMeter:
         self._stolen.append((now_ns, _stolen()))
 
     def since(self, began_ns: int) -> SchedulingDelay:
-        """The delay since then; stolen time counts from the last `note` before `began_ns`."""
+        """The delay since `began_ns`; stolen time counts from the last `note` before that."""
         known = next((stolen for at_ns, stolen in reversed(self._stolen) if at_ns <= began_ns), self._stolen[0][1])
         ticks = max((now - before for now, before in zip(_stolen(), known, strict=False)), default=0)
         late = max((late for at_ns, late in self._late if at_ns >= began_ns), default=0.0)

@@ -121,7 +121,7 @@ class KernelSocket:
     def shutdown(self, direction: str) -> CallResult[None]:
         """shutdown(2) of "read", "write" or "both"."""
         if direction not in _DIRECTIONS:
-            raise ValueError(f"{direction!r} is no direction to shut down, use one of {', '.join(_DIRECTIONS)}")
+            raise ValueError(f"{direction!r} is not a direction of shutdown(), use one of {', '.join(_DIRECTIONS)}")
         return _call(self._socket.shutdown, _DIRECTIONS[direction])
 
     def close(self) -> CallResult[None]:
@@ -182,9 +182,9 @@ class KernelSocket:
 
 
 class ManySockets:
-    """TCP sockets inside a namespace. Each method repeats one system call and returns how many succeeded.
+    """TCP sockets inside a namespace. Each method repeats one system call and returns how many calls succeeded.
 
-    It stops at the first error.
+    A method stops at the first error.
     """
 
     def __init__(self, namespace: Namespace, family: int) -> None:

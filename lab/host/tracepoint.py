@@ -61,13 +61,13 @@ class Transition(NamedTuple):
 
 @dataclass(slots=True)
 class _Watch:
-    """Changes kept for one watcher."""
+    """State changes kept for one watcher."""
 
     changes: list[Transition] = field(default_factory=list)
     new_sockets: set[int] = field(default_factory=set)
-    """Sockets seen in a state before ESTABLISHED; those of earlier runs are not."""
+    """Sockets that were seen in a state before ESTABLISHED. Sockets of earlier runs are not among them."""
     paused: bool = False
-    """Changes are dropped now."""
+    """Changes are currently dropped."""
 
 
 class StateTracer:
@@ -82,7 +82,7 @@ class StateTracer:
         self._source = source or PerfRings()
 
     def watch(self, *addresses: str) -> None:
-        """Keep changes of new sockets on these local addresses; `take` with any of them returns all."""
+        """Keep changes of new sockets on these local addresses; `take` with any of these returns the changes of all."""
         watch = _Watch()
         with self._lock:
             self._read()  # drops changes from before
@@ -103,7 +103,7 @@ class StateTracer:
                 return []
             count, new = len(watch.changes), watch.new_sockets
             if any(each.socket not in new for each in watch.changes):
-                self._read()  # their opening may be in the buffer of another CPU, read a moment too early
+                self._read()  # the socket's opening may be in a buffer that was read a moment too early
             taken = sorted((each for each in watch.changes[:count] if each.socket in new), key=itemgetter(0))
             del watch.changes[:count]
         return taken
@@ -192,7 +192,7 @@ class PerfRings:
 
 
 def _describe_event() -> tuple[int, struct.Struct]:
-    """The event's number and record layout: size, time, socket, states, ports, addresses."""
+    """The tracepoint's id, and a struct for its records: size, time, socket, states, ports and addresses."""
     root = mount_detached("tracefs")
     try:
         event = Path(f"/proc/self/fd/{root}/events/sock/inet_sock_set_state")

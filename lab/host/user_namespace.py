@@ -63,7 +63,7 @@ def become_root_of_own_user_namespace() -> None:
     except OSError as refused:
         raise _permission_error(refused.strerror or str(refused)) from None
     if not may_make_namespaces():
-        raise _permission_error("a new one gives no privileges")
+        raise _permission_error("a new user namespace gives no privileges")
 
 
 def forbidding_policy(settings: Path = SETTINGS) -> Policy | None:

@@ -44,7 +44,7 @@ def connect_ends(one: VethEnd, other: VethEnd) -> None:
             if refused.errno != errno.EOPNOTSUPP:
                 raise
             why = f"a veth pair cannot be created ({refused})"
-            raise MachineError(why, "load its module: sudo modprobe veth") from None
+            raise MachineError(why, "load the kernel module: sudo modprobe veth") from None
     for end in one, other:
         with end.namespace.entered():
             _switch_offloads_off(end.interface)

@@ -108,7 +108,7 @@ class FrameSeen(NamedTuple):
 
 
 class CrossingOver(NamedTuple):
-    """The end of a crossing: the frames that the peers sent during it are passed to the kernel."""
+    """The end of a `lab.crossing()` block: the frames that the peers sent in it are passed to the kernel."""
 
     time_ns: int
     frames: tuple[int, ...] = ()
@@ -156,7 +156,7 @@ class StepBegun(NamedTuple):
     time_ns: int
     title: str
     claims: tuple[str, ...]
-    """Ids of the claims that it shows, from the catalogue."""
+    """Ids of the claims in the catalogue that the step shows."""
     where: Where | None
 
 
@@ -227,7 +227,7 @@ Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | Measured |
 
 @dataclass(slots=True)
 class Connection:
-    """Ends of a recorded connection."""
+    """The two ends of a recorded connection."""
 
     family: int
     kernel_port: int
@@ -252,8 +252,9 @@ class Recording:
     transitions_lost: int = 0
     """State changes, of any run, that the tracepoint dropped; some may be missing in this recording."""
     witnesses: tuple[str, ...] = ("inet_diag",)
+    """Sources of the kernel's states in this recording."""
     _packets: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
-    """Cache by event: number of frames up to it."""
+    """Cache: for each event, the number of frames up to it."""
 
     @property
     def checks(self) -> list[CheckMade]:

@@ -28,9 +28,9 @@ ANY: Any = _Any()
 
 
 class Expected(NamedTuple):
-    """The fields of the next segment. Sequence and acknowledgement numbers are relative to each side's ISS.
+    """The expected fields of the next segment. `seq` and `ack` are relative to each side's ISS.
 
-    A field left None is not compared here; the standing rules look at every field of every segment all the same.
+    A field that is None is not compared. The standing rules check every segment independently of this.
     """
 
     flags: int
@@ -43,14 +43,14 @@ class Expected(NamedTuple):
 
 
 class Bases(NamedTuple):
-    """Initial sequence numbers to which numbers are relative: the kernel's (0 until its SYN is seen) and the peer's."""
+    """Initial sequence numbers, for relative numbers: the kernel's (0 until its SYN is seen) and the peer's."""
 
     kernel: Seq
     peer: Seq
 
 
 class Row(NamedTuple):
-    """One compared field: its name, what was expected, what came, and whether they agree."""
+    """One compared field: its name, the expected and the received value, and whether they agree."""
 
     field: str
     expected: str
@@ -59,7 +59,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, field: str, expected: object, got: object) -> Row:
-        """Two values that should be equal."""
+        """A row for two values that should be equal."""
         return cls(field, str(expected), str(got), expected == got)
 
 
@@ -93,7 +93,7 @@ _FIELDS = (
 
 
 def _compared(expected: Expected, segment: Segment, bases: Bases) -> Iterator[tuple[_Field, Any, Any, Any]]:
-    """Each field that was given: as the author gave it, as it should be in the segment, and as it is there."""
+    """Each given field with three values: the author's, the one expected in the segment, and the segment's."""
     given: Any
     for field, given in zip(_FIELDS, expected, strict=True):
         if given is not None:
@@ -102,12 +102,12 @@ def _compared(expected: Expected, segment: Segment, bases: Bases) -> Iterator[tu
 
 
 def agrees(expected: Expected, segment: Segment, bases: Bases) -> bool:
-    """Whether every expected field is as it should be."""
+    """Whether every given field has the expected value."""
     return all(wanted == got for _, _, wanted, got in _compared(expected, segment, bases))
 
 
 def compare(expected: Expected, segment: Segment, bases: Bases) -> tuple[Row, ...]:
-    """Every expected field beside what came."""
+    """A row for every given field."""
     return tuple(
         _row(field, given, wanted, got, bases) for field, given, wanted, got in _compared(expected, segment, bases)
     )
@@ -124,14 +124,14 @@ def _row(field: _Field, given: Any, wanted: Any, got: Any, bases: Bases) -> Row:
 
 
 def relative(number: Seq, base: Seq) -> int:
-    """The distance from an ISS, or the number itself where no ISS is known (the base is 0)."""
+    """The distance from an ISS; the number itself if the ISS is unknown (the base is 0)."""
     return number - base if base else int(number)
 
 
 def as_options(given: Iterable[Any]) -> Options:
-    """An author's list of options as the model's tuple; ValueError for one that there is not.
+    """An author's list of options as a tuple. Raises ValueError for an unknown option.
 
-    Scapy takes None or "" for SACK-permitted as well.
+    The value of SACK-permitted is ignored, as Scapy also accepts None and "".
     """
     listed, names = tuple(given), NAMES.values()
     for option in listed:
@@ -166,7 +166,7 @@ EXPLANATIONS: tuple[tuple[str, int, str], ...] = (
     (
         "options",
         flags.SYN,
-        "each side says its own MSS; the others come back only if offered   RFC 9293 3.7.1, RFC 7323",
+        "each side announces its own MSS; a SYN,ACK has other options only if offered   RFC 9293 3.7.1, RFC 7323",
     ),
     ("options", 0, "after the SYNs only timestamps and SACK blocks are left   RFC 7323 3.2, RFC 2018 3"),
     ("payload", 0, "bytes arrive once, in order and unchanged   RFC 9293 3.4"),
@@ -176,7 +176,7 @@ EXPLANATIONS: tuple[tuple[str, int, str], ...] = (
 
 
 def explanation(field: str, expected_flags: int) -> str:
-    """One sentence and its section for a field that differs; "" when there is none to tell."""
+    """One sentence and its section for a field that differs; "" if there is none."""
     for name, needed, sentence in EXPLANATIONS:
         if name == field and expected_flags & needed == needed:
             return sentence

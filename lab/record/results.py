@@ -21,14 +21,15 @@ class Scenario:
     title: str
     """The first line of its docstring."""
     section: str
-    """Sections of the documents that describe what it shows."""
+    """Sections of the documents on the behaviour that the scenario shows."""
     families: tuple[int, ...]
     sysctls: Mapping[str, str]
     short: Mapping[str, str]
     """Further settings that shorten timers; not used in a run at full length."""
     waits: bool
-    """It waits for timers most of its time."""
+    """It spends most of its time waiting for timers."""
     router: bool
+    """A router forwards between the kernel and the peer."""
     file: Path
     line: int
 
@@ -56,7 +57,7 @@ class Outcome(Enum):
 
 @dataclass(slots=True)
 class Result:
-    """One scenario in one address family."""
+    """The result of one scenario in one address family."""
 
     scenario: Scenario
     family: int
@@ -99,7 +100,7 @@ class Result:
 
 @dataclass(slots=True)
 class Run:
-    """A call of `lab run`, just finished or loaded from a file. Every view is computed from it alone."""
+    """The results of one `lab run`, just finished or loaded from a file. Every view is computed from them alone."""
 
     results: list[Result] = field(default_factory=list)
     broken: list[BrokenFile] = field(default_factory=list)

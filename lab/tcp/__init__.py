@@ -1,1 +1,1 @@
-"""The model: what TCP is, in pure Python, with no socket, no clock and no randomness."""
+"""Model of TCP in pure Python: no sockets, no clock, no randomness."""

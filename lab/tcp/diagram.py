@@ -1,7 +1,7 @@
 """The connection state diagram as one table (RFC 9293 3.3.2 figure 5, its notes, and the text of 3.10).
 
-Which state follows which is decided here and nowhere else. The endpoint works out what a segment, a user call or a
-timer means (an `Event`), looks up the edge and obeys it; an event without an edge changes no state.
+Which state follows which is decided here and nowhere else. The endpoint classifies a segment, a user call or a timeout
+as an `Event`, looks up the edge and follows it. An event without an edge changes no state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT = State.CLOSE_WAIT, State.CLOSING, Stat
 
 
 class Event(Enum):
-    """Event of a connection; its value is the text for it."""
+    """Event of a connection. Its value describes it in words."""
 
     PASSIVE_OPEN = "the user listens"
     ACTIVE_OPEN = "the user connects"
@@ -44,9 +44,9 @@ class Event(Enum):
 
 
 class Edge(NamedTuple):
-    """One arrow: in `source`, `event` makes this side send `sends` (flag letters or None) and leads to `target`.
+    """One transition: on `event` in `source`, this side sends `sends` (flag letters or None) and enters `target`.
 
-    `section` is where RFC 9293 says so; `in_figure` tells the arrows of figure 5 from those of the text alone.
+    `section` is its place in RFC 9293. `in_figure`: figure 5 shows it; other transitions are only in the text.
     """
 
     source: State
@@ -81,7 +81,7 @@ def _edges() -> tuple[Edge, ...]:
         Edge(CLOSING,      e.ACK_OF_FIN,             None, TIME_WAIT,    "3.10.7.4 fifth",            True),
         Edge(LAST_ACK,     e.ACK_OF_FIN,             None, CLOSED,       "3.10.7.4 fifth",            True),
         Edge(TIME_WAIT,    e.TIME_WAIT_TIMEOUT,      None, CLOSED,       "3.10.8",                    True),
-        # Two arrows of the figure in one segment.
+        # One segment causes two transitions of the figure.
         Edge(FIN_WAIT_1,   e.FIN_AND_ACK_OF_FIN,     "A",  TIME_WAIT,    "figure 5 note 2, 3.10.7.4 eighth"),
         Edge(SYN_RECEIVED, e.FIN_AND_ACK_OF_SYN,     "A",  CLOSE_WAIT,   "3.10.7.4 eighth"),
         Edge(SYN_SENT,     e.SYN_FIN_AND_ACK_OF_SYN, "A",  CLOSE_WAIT,   "3.10.7.3 fourth, 3.10.7.4 eighth"),
@@ -109,5 +109,5 @@ _BY_SOURCE_AND_EVENT = {(edge.source, edge.event): edge for edge in EDGES}
 
 
 def edge(source: State, event: Event) -> Edge | None:
-    """The edge that `event` takes in `source`, or None when it changes no state there."""
+    """The edge for `event` in state `source`; None if the event changes no state there."""
     return _BY_SOURCE_AND_EVENT.get((source, event))

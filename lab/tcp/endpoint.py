@@ -1,12 +1,13 @@
 """One side of a connection without any I/O: its variables, the user calls, the timers (RFC 9293 3.3.1, 3.10).
 
-`input.segment_arrives` gives it a segment. It never sends by itself: arriving segments and user calls only note what
-has to be sent. A caller can work in two ways, also in turn. Automatic: it makes user calls, runs the timer and sends
-what `output.segments_owed` returns. Scripted: it chooses each segment and reports it with `output.segment_leaves`;
-`output.next_segment` suggests one. Time is an argument, in seconds on any monotonic clock.
+`input.segment_arrives` processes a received segment. An endpoint never sends by itself: received segments, user calls
+and timeouts only record which segments are owed. A caller can drive it in two ways, and can mix them. Automatic: the
+caller makes user calls, runs the timers and sends what `output.segments_owed` returns. Scripted: the caller chooses
+each segment and reports it with `output.segment_leaves`; `output.next_segment` suggests one. Time is an argument, in
+seconds on any monotonic clock.
 
 Left out: congestion control, fast retransmit and the sender's side of SACK (RFC 5681, 6675), Nagle and delayed ACKs,
-keep-alives, urgent data on the way out, the throttling of challenge ACKs.
+keep-alives, sending urgent data, rate limiting of challenge ACKs.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 
 ISS_STEP = 65537
-"""How far the next ISS lies beyond the old SND.NXT, so that no old number is in use (RFC 9293 3.6.1; Linux's step)."""
+"""Distance from the old SND.NXT to the next ISS, so that no old number is reused (RFC 9293 3.6.1; Linux's step)."""
 
 _ISS = Seq(2**32 - 2)
 _CLOSING_STATES = (State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSING, State.LAST_ACK, State.TIME_WAIT)
 
 
 class UserCallError(Exception):
-    """A user call that RFC 9293 3.10 answers with an error; the message is the RFC's."""
+    """A user call that is an error in the current state (RFC 9293 3.10); the message is the RFC's."""
 
 
 @dataclass(slots=True)
@@ -37,17 +38,17 @@ class Config:
     """Offers and timer settings of an endpoint; times in seconds, sizes in bytes."""
 
     iss: Seq = _ISS
-    """So close below the wrap that the first bytes behind the SYN cross it."""
+    """The default is 2**32 - 2: sequence numbers wrap after the first byte of data."""
     mss: int | None = 1460
-    """The MSS option of a SYN; None sends none."""
+    """The value of the MSS option in a SYN; None: no such option."""
     default_mss: int = 536
     """The MSS of the other side when its SYN has no MSS option: 536 over IPv4, 1220 over IPv6 (RFC 9293 3.7.1)."""
     window: int = 65535
-    """The receive buffer."""
+    """The size of the receive buffer."""
     window_scale: int | None = None
     timestamps: bool = False
     timestamp_offset: int = 0
-    """Added to the milliseconds that TSval counts."""
+    """Added to the time in milliseconds to give TSval."""
     sack_permitted: bool = False
     rto_initial: float = 1.0
     rto_min: float = 1.0
@@ -55,9 +56,9 @@ class Config:
     syn_retries: int = 6
     synack_retries: int = 5
     retries: int = 15
-    """Retransmissions until the connection is given up (R2 of RFC 9293 3.8.3, counted)."""
+    """Number of retransmissions after which the connection is closed (R2 of RFC 9293 3.8.3, as a count)."""
     msl: float = 30.0
-    """Half the time in TIME-WAIT: Linux's value, the RFC has two minutes."""
+    """Maximum segment lifetime, half the time in TIME-WAIT. This is Linux's value; the RFC has two minutes."""
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Unacknowledged:
 
 
 class Endpoint:
-    """A TCP endpoint: the variables of RFC 9293 3.3.1 under their names, the queues, and what is owed but not sent."""
+    """A TCP endpoint: the variables of RFC 9293 3.3.1 by their names, the queues, and the segments still owed."""
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
@@ -78,22 +79,22 @@ class Endpoint:
         self.walked: list[Edge] = []
         """The edges of the diagram that this endpoint has taken, in order."""
         self.error: str | None = None
-        """Why the connection ended, in the RFC's words, when it did not end in order."""
+        """The RFC's message if the connection was reset, refused or timed out; otherwise None."""
         self.replies: list[Segment] = []
-        """Resets that are owed as answers to segments."""
+        """Resets owed in response to received segments."""
         self.reset_owed: Seq | None = None
-        """SND.NXT of the aborted connection, when its RST is owed."""
+        """The sequence number of the RST owed for an aborted connection; None if no such RST is owed."""
         self.begin(self.config.iss, passive=False)
 
     # The variables, and how they change together.
 
     @property
     def next_iss(self) -> Seq:
-        """The ISS of the next connection: the configured one, later a number beyond all that are in use."""
+        """The ISS of the next connection: the current ISS until a SYN has used it, then SND.NXT + ISS_STEP."""
         return self.iss if self.our_offer is None else self.snd_nxt + ISS_STEP
 
     def begin(self, iss: Seq, *, passive: bool) -> None:
-        """Set the variables of a new connection with this ISS, of which nothing is sent yet."""
+        """Reset all variables for a new connection with this ISS. Nothing has been sent on it yet."""
         config = self.config
         self.passive, self.error = passive, None
         self.iss = self.snd_una = self.snd_nxt = self.snd_wl2 = iss
@@ -106,9 +107,9 @@ class Endpoint:
         self.sack_ok = self.ts_ok = False
         self.ts_recent, self.ts_recent_at = 0, 0.0
         self.fin_end: Seq | None = None
-        """The sequence number behind our FIN, once it was sent."""
+        """The sequence number after our FIN; None until the FIN is sent."""
         self.ahead: list[Segment] = []
-        """Segments that left (scripted) before the text in front of them."""
+        """Scripted segments sent beyond SND.NXT; the text before them has not been sent yet."""
         self.outgoing, self.received = bytearray(), bytearray()
         self.reassembly = Reassembly()
         self.unacknowledged: list[Unacknowledged] = []
@@ -116,14 +117,14 @@ class Endpoint:
         self.stop()
 
     def stop(self) -> None:
-        """Owe nothing but resets, and stop every timer."""
+        """Stop every timer, and cancel every owed segment except resets."""
         self.ack_owed = self.syn_owed = self.fin_owed = self.probe_owed = self.retransmission_owed = False
         self.retransmit_at: float | None = None
-        """When the retransmission timer, or with nothing in flight the persist timer, runs out."""
+        """When the retransmission timer expires; with nothing in flight, when the persist timer expires."""
         self.time_wait_until: float | None = None
 
     def obey(self, event: Event, now: float) -> None:
-        """Take the edge of the diagram, and owe what it sends; without an edge nothing changes."""
+        """Follow the diagram's edge for `event`; the segment it sends is then owed. Without an edge nothing changes."""
         step = edge(self.state, event)
         if step is None:
             return
@@ -146,7 +147,7 @@ class Endpoint:
                 self.reset_owed = self.snd_nxt
 
     def negotiate(self) -> None:
-        """Settle the options: each needs the SYNs of both sides (RFC 7323 2.2 and 3.2, RFC 2018 2, RFC 9293 3.7.1)."""
+        """Set the negotiated options once both SYNs are known (RFC 7323 2.2 and 3.2, RFC 2018 2, RFC 9293 3.7.1)."""
         ours, theirs = self.our_offer, self.their_offer
         if ours is None or theirs is None:
             return
@@ -157,7 +158,7 @@ class Endpoint:
         self.ts_ok = ours.tsval is not None and theirs.tsval is not None
 
     def acknowledge(self, ack: Seq, now: float) -> None:
-        """SND.UNA moves to `ack`: drop what it covers from the queue, learn the round trip, restart the timer."""
+        """Advance SND.UNA to `ack`: remove what it covers from the queue, measure the round trip, restart the timer."""
         self.snd_una = ack
         queue, rto = self.unacknowledged, self.rto
         newest = None
@@ -170,9 +171,9 @@ class Endpoint:
         self.retransmit_at = now + rto.value if queue else None
 
     def update_window(self, seq: Seq, ack: Seq, window: int) -> None:
-        """Take `window` (in bytes) as SND.WND, from the segment with these SEG.SEQ and SEG.ACK (3.10.7.4)."""
+        """Set SND.WND to `window` (in bytes), received in a segment with these SEG.SEQ and SEG.ACK (3.10.7.4)."""
         if self.snd_wnd == 0 and window and self.unacknowledged:
-            self.retransmission_owed = True  # the window was shut on what is in flight: do not leave it to the timer
+            self.retransmission_owed = True  # the window opens again with data in flight: do not wait for the timer
         self.snd_wnd, self.snd_wl1, self.snd_wl2 = window, seq, ack
         self.max_snd_wnd = max(self.max_snd_wnd, window)
 
@@ -205,7 +206,7 @@ class Endpoint:
         self.received.clear()
         room = self.config.window - self.rcv_wnd
         if room and room >= min(self.config.window // 2, self.config.mss or self.config.default_mss):
-            self.rcv_wnd += room  # in large steps only, against silly windows (3.8.6.2.2, MUST-39)
+            self.rcv_wnd += room  # in large steps only, to avoid the silly window syndrome (3.8.6.2.2, MUST-39)
             self.ack_owed = self.state in (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2)
         return data
 
@@ -215,10 +216,10 @@ class Endpoint:
         if self.state in (State.LISTEN, State.SYN_SENT, State.ESTABLISHED):
             self.obey(Event.CLOSE, now)
         else:
-            self.fin_owed = True  # the state follows when the FIN leaves
+            self.fin_owed = True  # the state changes when the FIN is sent
 
     def abort(self, now: float) -> None:
-        """ABORT (3.10.5): forget everything, with a RST where the diagram has one; UserCallError when CLOSED."""
+        """ABORT (3.10.5): drop the connection, and owe a RST if the diagram sends one; UserCallError when CLOSED."""
         if self.state is State.CLOSED:
             raise UserCallError("connection does not exist")
         self.obey(Event.ABORT, now)
@@ -232,11 +233,11 @@ class Endpoint:
     # The timers (3.10.8).
 
     def next_timeout(self) -> float | None:
-        """When `handle_timeout` wants to be called; None: no timer runs."""
+        """The time at which `handle_timeout` must be called; None: no timer is running."""
         return self.time_wait_until if self.time_wait_until is not None else self.retransmit_at
 
     def handle_timeout(self, now: float) -> None:
-        """Let every timer that has run out by `now` have its effect (3.10.8); calling too early does nothing."""
+        """Process every timer that has expired by `now` (3.10.8). A call before that has no effect."""
         if self.time_wait_until is not None and now >= self.time_wait_until:
             self.obey(Event.TIME_WAIT_TIMEOUT, now)
         if self.retransmit_at is None or now < self.retransmit_at:

@@ -13,13 +13,13 @@ def letters(flags: int) -> str:
 
 
 def bits(text: str) -> int:
-    """The integer for letters in any order; ValueError names the letter that is none or stands twice."""
+    """The integer for flag letters in any order. Raises ValueError for an unknown or repeated letter."""
     value = 0
     for letter in text:
         if letter not in _LETTERS:
             raise ValueError(f"{text!r}: {letter!r} is not a TCP flag, use letters of {_LETTERS}")
         bit = 1 << _LETTERS.index(letter)
         if value & bit:
-            raise ValueError(f"{text!r}: {letter!r} stands twice")
+            raise ValueError(f"{text!r}: {letter!r} is repeated")
         value |= bit
     return value

@@ -15,24 +15,24 @@ _NOTHING = Offer()
 
 @dataclass(slots=True)
 class Half:
-    """What one side of a connection has sent, gathered from its segments; any segment will do, also nonsense."""
+    """Summary of what one side of a connection has sent. Any segment is accepted, even an invalid one."""
 
     iss: Seq | None = None
     """Sequence number of its SYN."""
     active: bool = False
     """Its first SYN had no ACK."""
     offer: Offer = _NOTHING
-    """The options of its SYNs together."""
+    """The options of all its SYNs combined."""
     nxt: Seq | None = None
     """The highest sequence number sent, plus one."""
     fin_end: Seq | None = None
-    """The sequence number behind its FIN."""
+    """The sequence number after its FIN."""
     ack: Seq | None = None
     """The highest acknowledgment number sent."""
     edge: Seq | None = None
-    """The highest right edge of the window announced."""
+    """The highest right edge of any window that it announced."""
     window: int | None = None
-    """The window field of the last segment with ACK, None when that was a SYN and counted in bytes."""
+    """The window field of the last segment with ACK; None if that was a SYN, whose window is never scaled."""
     shift: int = 0
     """The window scale in use for the windows that it announces."""
     tsval: int | None = None
@@ -46,7 +46,7 @@ class Half:
     text: bytearray = field(default_factory=bytearray)
     """The last bytes sent."""
     text_start: Seq = field(default_factory=lambda: Seq(0))
-    """The sequence number of the first of them."""
+    """The sequence number of the first byte of `text`."""
     acks: set[int] = field(default_factory=set)
     """Every acknowledgment number that it ever sent."""
     ends: set[int] = field(default_factory=set)
@@ -55,7 +55,7 @@ class Half:
     """Every TSval that it ever sent."""
 
     def successor(self) -> Half:
-        """The same side of a new connection; a RST may answer also segments of the older one."""
+        """This side of a new connection. It keeps the old numbers, as a RST may still answer older segments."""
         return Half(acks=self.acks, ends=self.ends, tsvals=self.tsvals)
 
     def account(self, segment: Segment) -> None:
@@ -69,7 +69,7 @@ class Half:
             self.acks.add(segment.ack)
         if flags & RST:
             self.reset = True
-            # In SYN-SENT and SYN-RECEIVED a RST in the other side's numbers refuses one segment, not the connection.
+            # In SYN-SENT and SYN-RECEIVED a RST in the other side's numbers rejects one segment, not the connection.
             self.was_reset |= segment.seq == self.nxt and (self.synchronized or bool(flags & ACK))
             return
         if flags & ACK:
@@ -121,17 +121,17 @@ class Half:
 class Flow:
     """What both sides of one connection (4-tuple) have sent so far: ours, and the checked side's ("theirs").
 
-    `default_mss` is 536 over IPv4 and 1220 over IPv6. When a new connection takes the place of an old one between the
-    same ports (a new ISS behind our SYN, or after a reset or two FINs), the bookkeeping starts anew.
+    `default_mss` is 536 over IPv4 and 1220 over IPv6. When a new connection replaces an old one between the same ports
+    (a new ISS in answer to our SYN, or after a reset or two FINs), the accounting starts anew.
     """
 
     def __init__(self, default_mss: int = 536) -> None:
         self.default_mss = default_mss
         self.ours, self.theirs = Half(), Half()
         self._our_syns: list[Half] = []
-        """What would be ours if the checked side answered one of our later SYNs."""
+        """Candidates for `ours`, one per later SYN of ours with a new ISS. The SYN that is answered decides."""
         self._answered = True
-        """No SYN of ours is newer than the last SYN of theirs."""
+        """We have sent no SYN since the last SYN of the checked side."""
 
     @property
     def timestamps(self) -> bool:
@@ -139,7 +139,7 @@ class Flow:
         return self.ours.offer.tsval is not None and self.theirs.offer.tsval is not None
 
     def sent(self, segment: Segment) -> None:
-        """Our side put this on the wire, whatever it is."""
+        """Account for a segment that our side has sent, valid or not."""
         if segment.flags & (SYN | RST) == SYN:
             self._answered = False
             if self.ours.iss is not None and segment.seq != self.ours.iss:
@@ -153,13 +153,13 @@ class Flow:
             self._scale_windows()
 
     def received(self, segment: Segment) -> None:
-        """The checked side put this on the wire; `recognise` comes before."""
+        """Account for a segment that the checked side has sent. Call `recognise` with it first."""
         self.theirs.account(segment)
         if segment.flags & SYN:
             self._scale_windows()
 
     def is_retransmission(self, segment: Segment) -> bool:
-        """Whether all sequence numbers that it occupies were received before; to be asked before `received`."""
+        """Whether all sequence numbers of `segment` were received before. Call this before `received`."""
         theirs, flags = self.theirs, segment.flags
         if theirs.nxt is None or flags & RST or not segment.length:
             return False
@@ -168,7 +168,7 @@ class Flow:
         return segment.end <= theirs.nxt and (theirs.iss is None or segment.seq > theirs.iss)
 
     def recognise(self, syn: Segment) -> None:
-        """Start new halves when this segment is a SYN that opens another connection than the last one."""
+        """Start new halves if this segment is a SYN that opens a new connection."""
         if syn.flags & (SYN | RST) != SYN:
             return
         ours, theirs = self.ours, self.theirs

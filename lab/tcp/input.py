@@ -1,6 +1,6 @@
 """SEGMENT ARRIVES (RFC 9293 3.10.7), with RFC 5961 against blind attacks, RFC 7323 timestamps and RFC 6191.
 
-Nothing is sent here: what the segment calls for is noted in the endpoint as owed.
+Nothing is sent here: the endpoint only records which segments it owes in response.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def segment_arrives(endpoint: Endpoint, segment: Segment, now: float) -> None:
 
 
 def _reset(endpoint: Endpoint, segment: Segment) -> None:
-    """Owe the RST that makes the sender believe it: in its own numbers (3.10.7.1)."""
+    """Owe a RST with numbers taken from `segment`, so that its sender accepts the RST (3.10.7.1)."""
     if segment.flags & ACK:
         endpoint.replies.append(Segment(segment.ack, Seq(0), RST))
     else:
@@ -53,7 +53,7 @@ def _passive_open(endpoint: Endpoint, segment: Segment, event: Event, now: float
 
 
 def _learn_from_syn(endpoint: Endpoint, segment: Segment, now: float) -> None:
-    """IRS, the options and the window; text and FIN wait until the connection is established (3.10.7.2, 3.10.7.3)."""
+    """Take IRS, options and window from a SYN; keep text and FIN until ESTABLISHED (3.10.7.2, 3.10.7.3)."""
     endpoint.irs = segment.seq
     endpoint.rcv_nxt = endpoint.rcv_up = segment.seq + 1
     endpoint.their_offer = offer = Offer.of(segment.options)
@@ -87,14 +87,14 @@ def _syn_sent(endpoint: Endpoint, segment: Segment, now: float) -> None:
 
 def _syn_acknowledged(endpoint: Endpoint, ack: Seq, now: float) -> None:
     if endpoint.syn_owed:
-        # The crossing SYN,ACK came before ours had left: an ACK will do.
+        # Simultaneous open: the other SYN,ACK came before ours was sent, so an ACK is enough.
         endpoint.syn_owed, endpoint.ack_owed = False, True
     endpoint.rto.syn_acknowledged()
     endpoint.acknowledge(ack, now)
 
 
 def _otherwise(endpoint: Endpoint, segment: Segment, now: float) -> None:
-    """3.10.7.4, whose eight steps are numbered here; the third was about security and is gone."""
+    """All other states (3.10.7.4). Comments give the numbers of its eight steps; step 3, security, is left out."""
     seq, flags, payload = segment.seq, segment.flags, segment.payload
     if flags & SYN:
         if endpoint.state is State.TIME_WAIT and _opens_again(endpoint, segment):
@@ -108,7 +108,7 @@ def _otherwise(endpoint: Endpoint, segment: Segment, now: float) -> None:
         if seq != endpoint.rcv_nxt:
             _refuse(endpoint, segment, now)
             return
-        # RST, ACK and URG pass a shut window (3.4, MUST-66).
+        # RST, ACK and URG are processed even if the window is zero (3.4, MUST-66).
         endpoint.ack_owed, payload, flags = True, b"", flags & ~FIN
     if flags & (RST | SYN):  # 2, 4
         _reset_or_syn(endpoint, seq, flags, now)
@@ -121,7 +121,7 @@ def _otherwise(endpoint: Endpoint, segment: Segment, now: float) -> None:
 def _progress(
     endpoint: Endpoint, before: State, segment: Segment, seq: Seq, payload: bytes, flags: int, now: float
 ) -> None:
-    """What the segment means in all, its ACK, text and FIN together: at most one edge of the diagram."""
+    """Process ACK, text and FIN of a segment together: they take at most one edge of the diagram."""
     event: Event | None = None
     if before is State.SYN_RECEIVED:
         event = Event.ACK_OF_SYN
@@ -130,7 +130,7 @@ def _progress(
     if before in _RECEIVING:
         if flags & URG:  # 6
             endpoint.rcv_up = max(endpoint.rcv_up, seq + segment.urgent)
-        kept = before is State.SYN_RECEIVED and endpoint.reassembly  # it came with the SYN
+        kept = before is State.SYN_RECEIVED and endpoint.reassembly  # text or FIN of the SYN
         if payload or flags & FIN or kept:  # 7, 8
             endpoint.ack_owed = True
             _keep(endpoint, seq, payload, flags & FIN)
@@ -141,14 +141,14 @@ def _progress(
 
 
 def _crosses_ours(endpoint: Endpoint, segment: Segment) -> bool:
-    """A SYN,ACK after a simultaneous open: figure 7 takes it as the ACK of our SYN, where step 1 would refuse it."""
+    """Whether it is the SYN,ACK of a simultaneous open. Figure 7 accepts it as an ACK of our SYN, step 1 would not."""
     if endpoint.state is not State.SYN_RECEIVED or endpoint.passive:
         return False
     return segment.flags & (ACK | RST) == ACK and segment.seq == endpoint.irs
 
 
 def _opens_again(endpoint: Endpoint, segment: Segment) -> bool:
-    """Whether a SYN in TIME-WAIT is surely newer than the old connection (RFC 6191 2, RFC 9293 3.6.1 MAY-2)."""
+    """Whether a SYN in TIME-WAIT is certainly newer than the old connection (RFC 6191 2, RFC 9293 3.6.1 MAY-2)."""
     if segment.flags & (ACK | RST) or not endpoint.passive:
         return False
     stamp = timestamp(segment.options)
@@ -161,7 +161,7 @@ def _opens_again(endpoint: Endpoint, segment: Segment) -> bool:
 
 
 def _timestamp_passes(endpoint: Endpoint, segment: Segment, seq: Seq, now: float) -> bool:
-    """PAWS, and TS.Recent from what also touches the left edge of the window (RFC 7323 3.2, 4.3 and 5.3)."""
+    """PAWS check. A segment that covers the left edge of the window updates TS.Recent (RFC 7323 3.2, 4.3 and 5.3)."""
     stamp = timestamp(segment.options)
     if stamp is None:
         return False
@@ -191,11 +191,11 @@ def _refuse(endpoint: Endpoint, segment: Segment, now: float) -> None:
         return
     endpoint.ack_owed = True
     if endpoint.state is State.TIME_WAIT and flags & FIN and segment.end == endpoint.rcv_nxt:
-        endpoint.obey(Event.FIN, now)  # sent again because our ACK got lost: steps 5 and 8 mean it, but step 1 stops it
+        endpoint.obey(Event.FIN, now)  # retransmitted as our ACK was lost: meant for steps 5 and 8, stopped by step 1
 
 
 def _reset_or_syn(endpoint: Endpoint, seq: Seq, flags: int, now: float) -> None:
-    """Steps 2 and 4: only the exact number resets, all else in the window is asked about (RFC 5961 3.2 and 4.2)."""
+    """Steps 2 and 4: a RST at RCV.NXT resets, other RSTs and SYNs get a challenge ACK (RFC 5961 3.2 and 4.2)."""
     before = endpoint.state
     if flags & RST and seq == endpoint.rcv_nxt:
         if before is State.SYN_RECEIVED and endpoint.passive:
@@ -211,7 +211,7 @@ def _reset_or_syn(endpoint: Endpoint, seq: Seq, flags: int, now: float) -> None:
 
 
 def _acknowledgment_passes(endpoint: Endpoint, segment: Segment, seq: Seq, now: float) -> bool:
-    """Step 5, its check and what it does to the send side; False: the segment is dropped (RFC 5961 5.2)."""
+    """Step 5: check the ACK, and update the send side. False: the segment must be dropped (RFC 5961 5.2)."""
     ack = segment.ack
     if endpoint.state is State.SYN_RECEIVED:
         if not endpoint.snd_una < ack <= endpoint.snd_nxt:
@@ -227,14 +227,14 @@ def _acknowledgment_passes(endpoint: Endpoint, segment: Segment, seq: Seq, now: 
         endpoint.acknowledge(ack, now)
     window = segment.window << endpoint.snd_shift
     if not window:
-        endpoint.rto.timeouts = 0  # a shut window with an answer is no reason to give up (3.8.6.1, MUST-37)
+        endpoint.rto.timeouts = 0  # no timeout while the peer still answers with a zero window (3.8.6.1, MUST-37)
     if seq > endpoint.snd_wl1 or (seq == endpoint.snd_wl1 and ack >= endpoint.snd_wl2):
         endpoint.update_window(seq, ack, window)
     return True
 
 
 def _keep(endpoint: Endpoint, seq: Seq, payload: bytes, fin: int) -> None:
-    """Put what lies in the window into the queue."""
+    """Keep the part of the text, and the FIN, that lie in the window, for reassembly."""
     old = max(0, endpoint.rcv_nxt - seq)
     room = endpoint.rcv_nxt + endpoint.rcv_wnd - seq
     if fin and len(payload) < room:
@@ -243,7 +243,7 @@ def _keep(endpoint: Endpoint, seq: Seq, payload: bytes, fin: int) -> None:
 
 
 def _deliver(endpoint: Endpoint) -> bool:
-    """Take what is in order; True when the FIN has been reached."""
+    """Move the text that is in order to `received`; True when the FIN has been reached."""
     text = endpoint.reassembly.take(endpoint.rcv_nxt)
     if text:
         endpoint.received += text

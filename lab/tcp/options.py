@@ -1,7 +1,7 @@
 """TCP options as Scapy writes them: a tuple of (name, value) pairs, in wire order (RFC 9293 3.1, 3.2).
 
-`KNOWN` lists those that have a name. Any other kind, or a known one of an odd length, has its number for a name and the
-bytes behind kind and length for a value.
+`KNOWN` lists the options that have a name. An option of another kind, or of an invalid length, has its kind number as
+name, and the bytes after kind and length as value.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ Option = tuple[str | int, Value]
 Options = tuple[Option, ...]
 
 MAX_SHIFT = 14
-"""A larger window scale is used as this one (RFC 7323 2.3)."""
-_MOST_BYTES = 253  # behind kind and length, in an option whose length field is 255
+"""The largest window scale in use; a larger one counts as this one (RFC 7323 2.3)."""
+_MOST_BYTES = 253  # after kind and length, in an option whose length field is 255
 _TWO_WORDS = struct.Struct("!II")
 
 
@@ -27,9 +27,9 @@ class Known(NamedTuple):
     kind: int
     name: str
     sizes: Container[int]
-    """Bytes of a well-formed body."""
+    """Valid lengths of the body, in bytes."""
     to_body: Callable[[Any], bytes]
-    """struct.error or TypeError for a value that does not fit."""
+    """Raises struct.error or TypeError for an invalid value."""
     to_value: Callable[[bytes], Value]
     text: Callable[[Any], str]
     """The option with this value, as tcpdump writes it; a value, or a number in it, may be a wildcard."""
@@ -95,7 +95,7 @@ KNOWN = (
     # The cookie, b"" to ask for one (RFC 7413 4.1.1).
     Known(34, "TFO", range(17), _raw, lambda body: body, _cookie_text),
 )
-"""All that is known of an option by its kind stands here and nowhere else."""
+"""The definitions of all options with a name. No other place depends on an option's kind."""
 NAMES = {known.kind: known.name for known in KNOWN}
 """The options that have a name, by kind."""
 _BY_KIND = {known.kind: known for known in KNOWN}
@@ -113,8 +113,8 @@ class Offer(NamedTuple):
 
     @classmethod
     def of(cls, options: Options) -> Offer:
-        """Read it from a SYN's options; a repeated option counts as its last one."""
-        last: dict[str | int, Any] = dict(options)  # decode() admits no value of another shape under a known name
+        """The offer in a SYN's options. Of a repeated option the last one counts."""
+        last: dict[str | int, Any] = dict(options)  # with a known name decode() returns only valid values
         return cls(
             mss=last.get("MSS"),
             shift=last.get("WScale"),
@@ -133,13 +133,13 @@ def value_of(options: Options, name: str | int) -> Value:
 
 
 def has(options: Options, name: str | int) -> bool:
-    """Whether an option of that name is there."""
+    """Whether there is an option of that name."""
     return any(option[0] == name for option in options)
 
 
 def timestamp(options: Options) -> tuple[int, int] | None:
     """(TSval, TSecr), or None without a timestamps option."""
-    return value_of(options, "Timestamp")  # type: ignore[return-value]  # the codec admits no other under this name
+    return value_of(options, "Timestamp")  # type: ignore[return-value]  # decode() returns no other type for this name
 
 
 def text(name: str | int, value: Any) -> str:
@@ -166,7 +166,7 @@ def value_text(option: Option) -> str:
 
 
 def encode(options: Options) -> bytes:
-    """The option bytes, unpadded; ValueError names an option whose value does not fit."""
+    """The option bytes, unpadded. Raises ValueError for an unknown name or an invalid value."""
     return b"".join([_encode_one(name, value) for name, value in options])
 
 
@@ -190,9 +190,9 @@ def padded(options: Options) -> bytes:
 
 @lru_cache(maxsize=1024)
 def decode(data: bytes) -> tuple[Options, str | None]:
-    """The options in `data` and what is malformed, if anything: parsing ends there (RFC 9293 MUST-7).
+    """The options in `data`, and a text about the first malformed one, where parsing ends, or None (RFC 9293 MUST-7).
 
-    Everything behind the first EOL is padding and left out; so is the EOL when only zeros follow.
+    Bytes after the first EOL are padding and left out. The EOL is left out too if only zeros follow.
     """
     options: list[Option] = []
     at, end = 0, len(data)
@@ -201,7 +201,7 @@ def decode(data: bytes) -> tuple[Options, str | None]:
         if kind == 0:
             if any(data[at:]):
                 options.append(("EOL", None))
-                return tuple(options), "bytes other than zero behind the end of the option list"
+                return tuple(options), "nonzero bytes after the end of the option list"
             break
         if kind == 1:
             options.append(("NOP", None))
@@ -209,7 +209,7 @@ def decode(data: bytes) -> tuple[Options, str | None]:
             continue
         length = data[at + 1] if at + 1 < end else 0
         if length < 2 or at + length > end:
-            return tuple(options), f"option kind {kind} at byte {at} with length {length}, {end - at} left"
+            return tuple(options), f"option kind {kind} at byte {at} has length {length}, but {end - at} bytes are left"
         body = data[at + 2 : at + length]
         known = _BY_KIND.get(kind)
         options.append((known.name, known.to_value(body)) if known and len(body) in known.sizes else (kind, body))

@@ -1,7 +1,7 @@
-"""Output: which segment an endpoint would send, which ones it owes, and what it learns from a segment that has left.
+"""Output: the next segment an endpoint would send, the segments it owes, and its update after a segment was sent.
 
-`segments_owed` makes what is owed; a scripted endpoint's author decides alone what leaves. Both are accounted for by
-`segment_leaves`, so that the two ways of driving an endpoint cannot disagree.
+`segments_owed` makes the owed segments; in a scripted endpoint the author chooses each segment. `segment_leaves`
+accounts for both, so that the two ways of driving an endpoint cannot disagree.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _TIMESTAMP_SIZE = 12
 
 
 def next_segment(endpoint: Endpoint, flags: int, payload: bytes, now: float) -> Segment:
-    """The segment that the endpoint would send when these flags are to be sent (3.10.7, 3.4)."""
+    """The segment that the endpoint would send now with these flags and this payload (3.10.7, 3.4)."""
     ack = endpoint.rcv_nxt if flags & ACK else Seq(0)
     if flags & SYN:
         return _next_syn(endpoint, flags, ack, payload, now)
     window = min(endpoint.rcv_wnd >> endpoint.rcv_shift, _MAX_FIELD)
     options: Options = (_NOP, _NOP, _timestamp(endpoint, flags, now)) if endpoint.ts_ok else ()
     if endpoint.sack_ok and flags & ACK and not payload and (blocks := endpoint.reassembly.sack_blocks()):
-        options += (_NOP, _NOP, ("SAck", blocks))  # full-sized text leaves no room for them
+        options += (_NOP, _NOP, ("SAck", blocks))  # a full-sized segment of data has no room for them
     return Segment(endpoint.snd_nxt, ack, flags, window, options, payload)
 
 
@@ -43,7 +43,7 @@ def _next_syn(endpoint: Endpoint, flags: int, ack: Seq, payload: bytes, now: flo
 
 
 def _syn_options(endpoint: Endpoint, flags: int, now: float) -> Options:
-    """Everything configured, in a SYN,ACK as far as the SYN offered it, in Linux's order (RFC 7323 1.3, RFC 2018 2)."""
+    """All configured options in Linux's order; in a SYN,ACK, MSS and those offered (RFC 7323 1.3, RFC 2018 2)."""
     config, theirs = endpoint.config, endpoint.their_offer if flags & ACK else None
     sack = config.sack_permitted and (theirs is None or theirs.sack_permitted)
     options: list[Option] = []
@@ -65,7 +65,7 @@ def _timestamp(endpoint: Endpoint, flags: int, now: float) -> Option:
 
 
 def segment_leaves(endpoint: Endpoint, segment: Segment, now: float) -> None:
-    """Account for a segment that was sent, whoever made it; what the RFC would never send changes nothing."""
+    """Account for a sent segment, automatic or scripted. A segment that the RFC would never send changes nothing."""
     flags = segment.flags
     control = flags & (SYN | FIN | RST)
     if flags & ACK and segment.ack == endpoint.rcv_nxt and not flags & RST:
@@ -105,7 +105,7 @@ def _syn_leaves(endpoint: Endpoint, segment: Segment, now: float) -> None:
 
 
 def _text_leaves(endpoint: Endpoint, segment: Segment, now: float) -> None:
-    """Text or FIN leaves: at SND.NXT it is new, before it a retransmission, beyond it (scripted) a gap stays open."""
+    """Account for text or FIN: at SND.NXT new, before it a retransmission, beyond it (scripted) kept in `ahead`."""
     seq, end = segment.seq, segment.end
     if seq != endpoint.snd_nxt:
         if end <= endpoint.snd_nxt:
@@ -138,11 +138,11 @@ def _queue(endpoint: Endpoint, segment: Segment, now: float) -> None:
 def _repeated(endpoint: Endpoint, segment: Segment) -> None:
     for entry in endpoint.unacknowledged:
         if entry.segment.seq == segment.seq:
-            entry.retransmitted = True  # Karn: its acknowledgment will not tell which copy arrived
+            entry.retransmitted = True  # Karn's algorithm: an ACK does not tell which transmission arrived
 
 
 def segments_owed(endpoint: Endpoint, now: float) -> list[Segment]:
-    """Make the segments that are due, and account for them."""
+    """Make the owed segments, and account for them."""
     segments, endpoint.replies = endpoint.replies, []
 
     def send(segment: Segment) -> None:
@@ -162,14 +162,14 @@ def segments_owed(endpoint: Endpoint, now: float) -> list[Segment]:
             send(segment)
         waiting = endpoint.outgoing or endpoint.fin_owed
         if waiting and not endpoint.unacknowledged and endpoint.retransmit_at is None:
-            endpoint.retransmit_at = now + endpoint.rto.value  # the window is shut: persist (3.8.6.1, SHLD-29)
+            endpoint.retransmit_at = now + endpoint.rto.value  # the window is shut: persist timer (3.8.6.1, SHLD-29)
     if endpoint.ack_owed and endpoint.state is not State.SYN_SENT:
         send(next_segment(endpoint, ACK, b"", now))
     return segments
 
 
 def due_retransmission(endpoint: Endpoint, now: float) -> Segment | None:
-    """The first segment in the retransmission queue, with today's ACK, window and timestamps; None when it is empty."""
+    """The first segment of the retransmission queue, with current ACK, window and timestamps; None if there is none."""
     if not endpoint.unacknowledged:
         return None
     first = endpoint.unacknowledged[0].segment
@@ -183,7 +183,7 @@ def _syn_flags(endpoint: Endpoint) -> int:
 
 
 def _next_text(endpoint: Endpoint, now: float) -> Segment | None:
-    """The next text or the FIN, if the window lets it out (3.7.1, 3.8.6.2.1); a probe takes one octet anyway."""
+    """The next text or the FIN, if the window allows it (3.7.1, 3.8.6.2.1); a window probe sends one octet anyway."""
     text = len(endpoint.outgoing)
     if not text and not endpoint.fin_owed:
         return None
@@ -192,7 +192,7 @@ def _next_text(endpoint: Endpoint, now: float) -> Segment | None:
         endpoint.probe_owed = False
         usable = max(usable, 1)
     elif usable < min(text, endpoint.snd_mss, endpoint.max_snd_wnd // 2):
-        return None  # a small piece into a nearly shut window would be a silly one
+        return None  # too small a segment: silly window avoidance
     if usable <= 0:
         return None
     if not text:

@@ -8,19 +8,19 @@ _MAX_SACK_BLOCKS = 3  # as many as fit beside a timestamps option (RFC 2018 3)
 
 
 class Reassembly:
-    """Separate blocks of text, the most recently changed one first, and perhaps the place of a FIN."""
+    """Separate blocks of text, the most recently changed one first, and the position of the FIN once it has arrived."""
 
     def __init__(self) -> None:
         self.blocks: list[tuple[Seq, bytes]] = []
-        """Where each block starts, and its text."""
+        """Start and text of each block."""
         self.fin: Seq | None = None
-        """The sequence number that the FIN occupies, when one has arrived."""
+        """The sequence number that the FIN occupies; None until one arrives."""
 
     def __bool__(self) -> bool:
         return bool(self.blocks) or self.fin is not None
 
     def add(self, start: Seq, text: bytes) -> None:
-        """Keep `text`, merged with every block it overlaps or touches; where both have a byte the new one counts."""
+        """Keep `text`, merged with every block that it overlaps or touches. Its bytes replace those kept before."""
         if not text:
             return
         apart = []
@@ -34,7 +34,7 @@ class Reassembly:
         self.blocks = [(start, text), *apart]
 
     def take(self, rcv_nxt: Seq) -> bytes:
-        """Remove and return the text that is in order from `rcv_nxt` on."""
+        """Remove and return the text that starts at `rcv_nxt` and has no gaps."""
         for block in self.blocks:
             start, text = block
             if start <= rcv_nxt:

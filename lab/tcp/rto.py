@@ -8,18 +8,18 @@ _AFTER_LOST_SYN_S = 3.0
 
 
 class RetransmissionTimeout:
-    """The RTO of one connection, from round trips measured and timeouts suffered (RFC 6298 2, 5.5-5.7)."""
+    """The RTO of one connection, computed from measured round trips and from timeouts (RFC 6298 2, 5.5-5.7)."""
 
     def __init__(self, initial: float, minimum: float, maximum: float) -> None:
         self.value = initial
         self.srtt: float | None = None
         self.rttvar = 0.0
         self.timeouts = 0
-        """Expiries since something was last acknowledged."""
+        """Number of timeouts since the last acknowledgment."""
         self._initial, self._minimum, self._maximum = initial, minimum, maximum
 
     def measure(self, round_trip: float) -> None:
-        """Learn from the round trip of a segment that was sent once (section 2.2, 2.3; Karn's algorithm, section 3)."""
+        """Update from the round trip of a segment sent only once (section 2.2, 2.3; Karn's algorithm, section 3)."""
         if self.srtt is None:
             self.srtt, self.rttvar = round_trip, round_trip / 2
         else:
@@ -29,11 +29,11 @@ class RetransmissionTimeout:
         self.value = min(max(wanted, self._minimum), self._maximum)
 
     def expire(self) -> None:
-        """The timer ran out: back off (section 5.5)."""
+        """Back off after a timeout (section 5.5)."""
         self.timeouts += 1
         self.value = min(self.value * 2, self._maximum)
 
     def syn_acknowledged(self) -> None:
-        """After a lost SYN data start with at least 3 seconds: the first RTO proved too short (section 5.7)."""
+        """After a timeout of the SYN, start data with an RTO of at least 3 s: the first was too short (section 5.7)."""
         if self.timeouts:
             self.value = min(max(_AFTER_LOST_SYN_S, self._initial), self._maximum)

@@ -1,8 +1,8 @@
 """The standing rules: what every segment must obey, whatever a scenario expects of it.
 
-A rule looks at one segment of the checked side ("theirs") and at what both sides have sent before. It must hold for a
-correct stack also when our side sends nonsense, so each is as strict as that allows. A rule stands here as one
-function: its id and section, which segments it concerns, its sentence, and how a segment breaks it.
+A rule looks at one segment of the checked side ("theirs") and at what both sides have sent before. A correct stack must
+keep it even when our side sends invalid segments; within that limit each rule is as strict as possible. A rule is one
+function, with its id and section, the segments it concerns, its sentence, and how a segment breaks it.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ class Shape(NamedTuple):
 
     flags: int
     options: tuple[str | int, ...]
-    """Their names."""
+    """Names of its options."""
     text: bool
+    """It has a payload."""
     untidy: bool
-    """A malformed header, a reserved bit or an urgent pointer: nothing that an ordinary segment has."""
+    """It has a malformed header, a reserved bit or an urgent pointer, as no ordinary segment has."""
 
 
 Check = Callable[[Flow, Segment], str | None]
 
 
 class Rule(NamedTuple):
-    """One demand: where it stands, what it says, which segments it concerns, and how it is checked."""
+    """A rule: its sections of the documents, its sentence, the segments it concerns, and its check."""
 
     id: str
     section: str
@@ -59,7 +60,7 @@ _rules: list[Rule] = []
 
 
 def rule(name: str, section: str, *, concerns: Callable[[Shape], bool]) -> Callable[[Check], Check]:
-    """Make a check the next rule; its docstring is the rule's sentence."""
+    """Decorator: adds a check to the rules. Its docstring is the rule's sentence."""
 
     def add(check: Check) -> Check:
         _rules.append(Rule(name, section, check.__doc__ or "", concerns, check))
@@ -85,7 +86,7 @@ def _text(shape: Shape) -> bool:
 
 
 def _options(shape: Shape) -> bool:
-    """It has options, other than the MSS alone of a SYN, which breaks no rule."""
+    """Whether it has options. A SYN with only an MSS does not count: that breaks no rule."""
     return bool(shape.options) and not (shape.options == ("MSS",) and shape.flags & SYN)
 
 
@@ -201,7 +202,7 @@ def tsecr_echoes(flow: Flow, segment: Segment) -> str | None:
         return None
     if segment.flags & ACK and flow.ours.offer.tsval is None:
         return None  # nothing could be echoed; another rule forbids the option
-    return f"TSecr {stamp[1]} is no TSval that was ever sent"
+    return f"TSecr {stamp[1]} is not a TSval that was ever sent"
 
 
 @rule("tsval", "RFC 7323 3.2, 5.4", concerns=_options)
@@ -249,7 +250,7 @@ def seq_continuous(flow: Flow, segment: Segment) -> str | None:
     if theirs.iss is not None and seq < theirs.iss:
         return f"seq {seq:d} lies {theirs.iss - seq} before the ISS"
     if seq > nxt:
-        return f"seq {seq:d} leaves a gap of {seq - nxt} behind the last number sent"
+        return f"seq {seq:d} leaves a gap of {seq - nxt} after the last number sent"
     if segment.length or nxt - seq == 1:
         return None  # a retransmission, a keep-alive or a window probe
     ours = flow.ours
@@ -281,7 +282,7 @@ def nothing_behind_fin(flow: Flow, segment: Segment) -> str | None:
     fin_end = flow.theirs.fin_end
     if fin_end is None or segment.end <= fin_end:
         return None
-    return f"{segment.end - fin_end} sequence numbers behind its FIN"
+    return f"{segment.end - fin_end} sequence numbers after the FIN"
 
 
 @rule("fin", "RFC 9293 3.6", concerns=lambda shape: shape.flags & _CONTROLS == FIN)
@@ -377,7 +378,7 @@ def sack_in_range(flow: Flow, segment: Segment) -> str | None:
 @rule("after-reset", "RFC 9293 3.5.2, 3.10.5", concerns=_not_syn)
 def silent_after_reset(flow: Flow, _segment: Segment) -> str | None:
     """After its RST the connection is gone: only a RST or a new SYN may follow."""
-    return "it has reset this connection before" if flow.theirs.was_reset else None
+    return "a segment after this side's own RST" if flow.theirs.was_reset else None
 
 
 @rule("reset", "RFC 9293 3.5.2, 3.10.7.1, 3.10.5", concerns=lambda shape: bool(shape.flags & RST))
@@ -396,7 +397,7 @@ def reset_in_our_numbers(flow: Flow, segment: Segment) -> str | None:
 
 
 RULES = tuple(_rules)
-"""All of them, as the documentation lists them."""
+"""All rules, in the order of the documentation."""
 
 
 def rules_for(segment: Segment) -> tuple[Rule, ...]:
@@ -412,7 +413,7 @@ def _rules_for(shape: Shape) -> tuple[Rule, ...]:
 
 
 def judge(flow: Flow, segment: Segment) -> tuple[Breach, ...]:
-    """The checked side put this on the wire: the rules it breaks, () when it keeps them all; accounts for it."""
+    """The rules that a segment of the checked side breaks, () if none. Also accounts for the segment in `flow`."""
     flow.recognise(segment)
     checked = [(each, each.check(flow, segment)) for each in rules_for(segment)]
     flow.received(segment)

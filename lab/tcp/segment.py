@@ -10,7 +10,7 @@ from lab.tcp.sequence import Seq
 
 
 class Segment(NamedTuple):
-    """A segment. `window` is the field as it stands on the wire, unscaled; `urgent` and `reserved` likewise."""
+    """A segment. `window`, `urgent` and `reserved` are the header fields as on the wire; no window scale is applied."""
 
     seq: Seq
     ack: Seq
@@ -30,15 +30,15 @@ class Segment(NamedTuple):
 
     @property
     def length(self) -> int:
-        """SEG.LEN: the sequence numbers it occupies, payload plus one each for SYN and FIN (RFC 9293 3.4)."""
+        """SEG.LEN: how many sequence numbers it occupies, payload plus one each for SYN and FIN (RFC 9293 3.4)."""
         return len(self.payload) + bool(self.flags & SYN) + bool(self.flags & FIN)
 
     @property
     def text_start(self) -> Seq:
-        """The sequence number of the first byte of the payload: a SYN comes before it."""
+        """The sequence number of the first byte of the payload, after the SYN if there is one."""
         return self.seq + bool(self.flags & SYN)
 
     @property
     def end(self) -> Seq:
-        """The sequence number behind the last one it occupies."""
+        """The sequence number after the last one that the segment occupies."""
         return self.seq + self.length

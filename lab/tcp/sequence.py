@@ -9,7 +9,7 @@ _HALF = 0x8000_0000
 
 
 class Seq(int):
-    """A sequence number. `a + n` wraps, `a - b` is the signed distance from b to a, `<` follows the circle.
+    """A sequence number. `a + n` wraps, `a - b` is the signed distance from b to a, `a < b` means `a - b < 0`.
 
     Two numbers exactly half the circle apart have no order: both `a < b` and `b < a` hold (RFC 1982 3.2).
     To step back write `a + -1`: a minus always measures a distance, so it can never be mistaken for a step.

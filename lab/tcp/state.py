@@ -1,4 +1,4 @@
-"""The eleven connection states, spelled as RFC 9293 3.3.2 spells them."""
+"""The eleven connection states, spelled as in RFC 9293 3.3.2."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Connection state. It equals the RFC's spelling of it: `peer.state == "FIN-WAIT-1"`."""
+    """Connection state. It compares equal to its name in the RFC: `peer.state == "FIN-WAIT-1"`."""
 
     CLOSED = "CLOSED"
     LISTEN = "LISTEN"
@@ -22,7 +22,7 @@ class State(StrEnum):
 
     @property
     def both_names(self) -> str:
-        """The RFC's spelling, and the one of `ss` where that is another: "SYN-RECEIVED (ss: SYN-RECV)"."""
+        """The name in the RFC, and the name in `ss` if it differs: "SYN-RECEIVED (ss: SYN-RECV)"."""
         other = _SS_NAMES.get(self)
         return f"{self} (ss: {other})" if other else str(self)
 

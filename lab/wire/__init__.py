@@ -1,1 +1,1 @@
-"""Bytes: segments to frames and back, the one door to Scapy, the AF_PACKET link and what wraps it."""
+"""Bytes: encoding and decoding of frames, the only module that imports Scapy, the AF_PACKET link and its wrapper."""

@@ -1,4 +1,4 @@
-"""The one door to Scapy: building shapes of frames, taking whole packets from authors, showing any frame as a packet.
+"""The only module that imports Scapy: builds frames, takes whole packets from authors, dissects frames.
 
 Importing Scapy's layers costs a quarter of a second, so it happens at the first call of `load_scapy`.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @cache
 def load_scapy() -> Any:
     """Scapy's classes for Ethernet, IPv4, IPv6, TCP and ICMP as one namespace."""
-    # Scapy makes folders for settings and caches where it is imported; a lab leaves nothing but its output.
+    # When imported, Scapy creates folders for settings and caches; the lab must leave nothing but its output.
     names = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME")
     before = {name: os.environ[name] for name in names if name in os.environ}
     os.environ.update(dict.fromkeys(names, "/dev/null/nothing"))
@@ -32,7 +32,7 @@ def load_scapy() -> Any:
 
 @lru_cache(maxsize=256)
 def build_shape(family: int, options_length: int, payload_length: int) -> bytes:
-    """A frame with room for these options and this payload; addresses, ports and numbers are unspecified."""
+    """A frame with room for options and payload of these lengths; addresses, ports and numbers are unspecified."""
     scapy = load_scapy()
     tcp = scapy.TCP(flags=0, dataofs=5 + options_length // 4) / scapy.Raw(bytes(options_length + payload_length))
     return bytes(_ether() / _network(family) / tcp)
@@ -40,7 +40,7 @@ def build_shape(family: int, options_length: int, payload_length: int) -> bytes:
 
 @cache
 def build_echo_request(family: int) -> bytes:
-    """A frame with an ICMP or ICMPv6 echo request with unspecified addresses."""
+    """A frame with an ICMP or ICMPv6 echo request; the addresses are unspecified."""
     scapy = load_scapy()
     echo = scapy.ICMP(type=8) if family == 4 else scapy.ICMPv6EchoRequest()
     return bytes(_ether() / _network(family) / echo)
@@ -64,7 +64,7 @@ def frame_of(packet: Packet, source_mac: str, destination_mac: str) -> bytes:
 
 
 def packet_of(frame: bytes) -> Packet:
-    """Any frame as the Scapy packet that it is."""
+    """The frame, dissected into a Scapy packet."""
     packet: Packet = load_scapy().Ether(frame)
     return packet
 
@@ -80,7 +80,7 @@ def _ether(source_mac: str = "00:00:00:00:00:00", destination_mac: str = "00:00:
 
 
 def _network(family: int, source: str = "", destination: str = "") -> Any:
-    # Here, too: Scapy would look for a route. The protocol it fills in itself.
+    # Both addresses are given: Scapy would otherwise look for a route. It sets the protocol field itself.
     scapy = load_scapy()
     if family == 6:
         return scapy.IPv6(src=source or "::", dst=destination or "::")

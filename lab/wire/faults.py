@@ -1,7 +1,7 @@
-"""A link that misbehaves on purpose: it loses, doubles, delays, reorders and alters frames, always the same ones.
+"""A link with deliberate faults: it drops, duplicates, delays, reorders and alters frames.
 
-It wraps a link and is one. Chance comes from a seeded generator only, so a run with the same seed and the same frames
-has the same faults.
+It wraps a link, and is itself a link. All randomness comes from a seeded generator: the same seed and the same frames
+give the same faults.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ class Action(Enum):
     DUPLICATE = "duplicate"
     DELAY = "delay"
     REORDER = "reorder"
-    """Held back until the next frame of the same direction has passed."""
+    """Held back until the next frame in the same direction has passed."""
     ALTER = "alter"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong. It strikes the frames that `matches` with the given `probability`.
+    """One fault. Each frame for which `matches` is true is affected with the given `probability`.
 
-    Left out, `matches` is all that carries TCP: the lab's own echo requests, by which it proves silence, are spared.
+    By default `matches` selects all frames that carry TCP, but not the lab's own echo requests, which prove silence.
 
-    `nth` counts matching frames from 1 and strikes only that one. `delay_s` is for DELAY, `alter` for ALTER: it gets
-    the frame and a generator and returns the frame to carry on; without it one random bit behind the Ethernet header
-    flips.
+    With `nth` only the nth matching frame, counted from 1, is affected, always. `delay_s` is for DELAY, `alter` for
+    ALTER: it gets the frame and a random generator, and returns the altered frame. Without it one random bit after the
+    Ethernet header is flipped.
     """
 
     action: Action
@@ -50,7 +50,7 @@ class Fault:
 
 
 def carries(letters: str) -> Callable[[bytes], bool]:
-    """A function for `matches`: whether a frame carries a segment with exactly these control bits."""
+    """A function for `Fault.matches`: whether a frame carries a segment with exactly these control bits."""
     wanted = bits(letters)
 
     def matches(frame: bytes) -> bool:
@@ -61,7 +61,7 @@ def carries(letters: str) -> Callable[[bytes], bool]:
 
 
 def lost(letters: str, nth: int = 1) -> Fault:
-    """Of the segments with exactly these control bits the nth gets lost, whatever else comes in between."""
+    """A fault that drops the nth segment with exactly these control bits; other segments are not counted."""
     return Fault(Action.DROP, nth=nth, matches=carries(letters))
 
 
@@ -76,22 +76,22 @@ class FaultyLink:
         receiving: Iterable[Fault] = (),
         record: Callable[[Frame], int | None] | None = None,
     ) -> None:
-        """`record` gets each frame as it comes off the wire, and returns the number that becomes its `seen_as`."""
+        """`record` is called with each received frame before any fault, and returns the frame's `seen_as`."""
         self._link = link
         self._record = record
         self._sending = _Lane(sending, random.Random(f"{seed} sending"))
         self._receiving = _Lane(receiving, random.Random(f"{seed} receiving"))
         self.lost_the_last = False
-        """Whether nothing will ever be left of the frame that was sent last."""
+        """Whether the faults dropped the frame that was sent last."""
 
     def send(self, data: bytes) -> int:
-        """Send what is left of the frame after the faults; its time, or now when nothing of it went out."""
+        """Apply the faults to a frame, and send all frames due. Returns when the last one was sent, or now if none."""
         now = time.monotonic_ns()
         self.lost_the_last = not self._sending.put(Frame(now, data))
         return self._flush(now)
 
     def receive(self, deadline_ns: int) -> Frame | None:
-        """The next frame that the faults let through."""
+        """The next frame after the faults; None when there is none by the deadline (0: do not wait)."""
         while True:
             now = time.monotonic_ns()
             self._flush(now)
@@ -127,11 +127,11 @@ class _Lane:
 
     @property
     def next_ns(self) -> int:
-        """When the next frame is due, 0 when none is waiting."""
+        """The time at which the next frame is due; 0 if none is waiting."""
         return self._due[0][0] if self._due else 0
 
     def put(self, frame: Frame) -> int:
-        """Take a frame in; how many copies of it will come out."""
+        """Add a frame. Returns how many copies of it will come out."""
         striking = [fault for index, fault in enumerate(self._faults) if self._strikes(index, fault, frame.data)]
         copies = 1
         for fault in striking:
@@ -147,7 +147,7 @@ class _Lane:
         return copies
 
     def take(self, now: int) -> Frame | None:
-        """The next frame that is due by now."""
+        """Remove and return the next frame that is due; None if none is."""
         if not self._due or self._due[0][0] > now:
             return None
         return heapq.heappop(self._due)[2]

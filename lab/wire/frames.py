@@ -1,8 +1,8 @@
-"""Segments and Ethernet frames: `decode` makes the one from the other, an `Encoder` the other from the one.
+"""Conversion between segments and Ethernet frames: `Encoder` and `decode`.
 
-Scapy builds each shape of frame once, then the encoder puts in what varies. A shape is a family and the lengths of
-options and payload. Building one costs Scapy half a millisecond, encoding with it a few microseconds; tests prove the
-two equal byte for byte.
+Scapy builds each shape of frame once, then the encoder fills in the fields that vary. A shape is a family and the
+lengths of options and payload. Scapy takes half a millisecond to build a frame, the encoder a few microseconds; tests
+prove that both give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PROTOCOLS = {1: "ICMP", 2: "IGMP", 17: "UDP", 58: "ICMPv6"}
 
 
 class Endpoints(NamedTuple):
-    """Who sends to whom; addresses packed as in the header (4 or 16 bytes)."""
+    """Source and destination of a segment; addresses packed as in the header (4 or 16 bytes)."""
 
     source: bytes
     source_port: int
@@ -30,7 +30,7 @@ class Endpoints(NamedTuple):
 
     @classmethod
     def of(cls, source: str, source_port: int, destination: str, destination_port: int) -> Endpoints:
-        """From addresses as one writes them."""
+        """Endpoints from addresses in text form."""
         return cls(ip.packed(source), source_port, ip.packed(destination), destination_port)
 
     def __str__(self) -> str:
@@ -39,16 +39,16 @@ class Endpoints(NamedTuple):
 
 
 class Received(NamedTuple):
-    """A frame that carries TCP: who to whom, and the segment with what is wrong with it in `segment.faults`."""
+    """A decoded frame: source and destination, and the segment. `segment.faults` lists its errors."""
 
     ends: Endpoints
     segment: Segment
 
 
 def decode(frame: bytes) -> Received | None:
-    """The TCP segment in an Ethernet frame, None when there is none that could be told from other traffic.
+    """The TCP segment in an Ethernet frame; None if none can be recognised.
 
-    Never raises. `why_no_segment` says why there is none.
+    Never raises. `why_no_segment` gives the reason for None.
     """
     packet = _tcp_packet_in(frame)
     if isinstance(packet, str):
@@ -93,21 +93,21 @@ def _tcp_packet_in(frame: bytes) -> ip.Packet | str:
     if packet.protocol != ip.TCP:
         return _PROTOCOLS.get(packet.protocol, f"IP protocol {packet.protocol}")
     size = packet.end - packet.start
-    return packet if size >= _TCP_HEADER.size else f"{max(size, 0)} bytes are no TCP header"
+    return packet if size >= _TCP_HEADER.size else f"{max(size, 0)} bytes are too short for a TCP header"
 
 
 class Encoder:
-    """Encodes the segments that one host sends to another, whatever the ports."""
+    """Encodes the segments that one host sends to another, from and to any port."""
 
     def __init__(self, source: bytes, destination: bytes, source_mac: str, destination_mac: str) -> None:
         """Addresses packed as in the header: 4 or 16 bytes."""
         self._source, self._destination = source, destination
         self._macs = source_mac, destination_mac
         self._shapes: dict[tuple[int, int], tuple[bytes, int]] = {}
-        """By length of options and payload: the headers up to TCP, and the data offset beside the control bits."""
+        """By lengths of options and payload: the headers before TCP, and the data offset as in the TCP header."""
 
     def encode(self, source_port: int, destination_port: int, segment: Segment) -> bytes:
-        """The segment on the wire, with right lengths and checksums; ValueError names a field that does not fit."""
+        """The segment as a frame, with correct lengths and checksums. Raises ValueError for a field out of range."""
         seq, ack, flags, window, listed, payload, urgent, reserved, _ = segment
         after = options.padded(listed)
         shape = len(after), len(payload)
@@ -131,17 +131,17 @@ class Encoder:
 
 
 def with_checksum(addresses: bytes, tcp: bytes) -> bytes:
-    """A TCP header, whose checksum is 0, and what follows it, with the right checksum."""
+    """Set the checksum of a TCP header and its payload; the checksum field must be 0."""
     return tcp[:16] + _checksum(addresses, tcp).to_bytes(2, "big") + tcp[18:]
 
 
 def _checksum(addresses: bytes, tcp: bytes) -> int:
-    """Over the pseudo header, too (RFC 9293 3.1, RFC 8200 8.1)."""
+    """The TCP checksum, which includes the pseudo header (RFC 9293 3.1, RFC 8200 8.1)."""
     return ip.checksum(addresses + tcp, ip.TCP + len(tcp))
 
 
 def _why_not(segment: Segment) -> str:
-    """Reason why the header has no room for this segment."""
+    """The reason why this segment cannot be encoded."""
     for name, value in ("window", segment.window), ("urgent", segment.urgent):
         if not 0 <= value <= 0xFFFF:
             return f"{name} {value} does not fit into 16 bits"

@@ -1,4 +1,4 @@
-"""ICMP and ICMPv6: the echo requests of the fence, and the errors about packets, by one name in both."""
+"""ICMP and ICMPv6: the echo requests of the fence, and errors about packets, with the same names in both."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _ERRORS = {
     "parameter problem": ((12, 0), (4, 0)),
 }
 NAMES = tuple(_ERRORS)
-"""The errors that there are."""
+"""The names of all errors."""
 _PROTOCOL = {4: 1, 6: 58}
 _ECHO_REPLY = {4: 0, 6: 129}
-_FIELDS = struct.Struct("!HH")  # identifier and sequence number of an echo, the same place in both
+_FIELDS = struct.Struct("!HH")  # identifier and sequence number of an echo, at the same offset in both
 _IDENTIFIER = 0x7CB
 _HEADER = 8
 _QUOTED_TCP = 8
-"""The ports and the sequence number: all that RFC 792 promises to quote of a segment."""
+"""Bytes of a segment that an error quotes: ports and sequence number, the minimum of RFC 792."""
 
 
 class Echo:
-    """The fence: numbered echo requests, which the kernel answers after everything sent before, and their recognition.
+    """The fence: numbered echo requests, which the kernel answers after everything sent before.
 
-    Requests and segments pass through the same veth and the same softirq, first in, first out. Once the answer is
-    there, everything that the kernel had to say at once to an earlier segment is there too.
+    Requests and segments pass through the same veth and the same softirq, first in, first out. When the reply has
+    arrived, all immediate responses of the kernel to earlier segments have arrived too.
     """
 
     def __init__(self, family: int, source: str, destination: str, macs: tuple[str, str]) -> None:
-        """`macs` are those of source and destination."""
+        """`macs` are the MAC addresses of source and destination."""
         frame = crafting.build_echo_request(family)
         addresses = ip.packed(source), ip.packed(destination)
         self._headers = ip.headers_with(frame, macs, *addresses)
@@ -56,7 +56,7 @@ class Echo:
 
 
 def reply_in(frame: bytes) -> tuple[int, int] | None:
-    """Family and number of the reply to any of our requests, None when the frame carries none."""
+    """Family and number of a reply to one of the lab's echo requests; None for other frames."""
     family, message = _message_in(frame)
     if not message or message[0] != _ECHO_REPLY[family]:
         return None
@@ -67,25 +67,25 @@ def reply_in(frame: bytes) -> tuple[int, int] | None:
 def build_error(name: str, about: bytes) -> bytes:
     """A frame with the ICMP error `name` about the frame `about`: from that frame's destination to its sender.
 
-    ValueError for a name that is none of NAMES.
+    Raises ValueError for a name that is not in NAMES.
     """
     if name not in _ERRORS:
-        raise ValueError(f"{name!r} is no ICMP error, use one of {', '.join(NAMES)}")
+        raise ValueError(f"{name!r} is not an ICMP error, use one of {', '.join(NAMES)}")
     packet = ip.packet_in(about)
-    assert not isinstance(packet, str)  # nobody complains of a frame that carries none
+    assert not isinstance(packet, str)  # errors are built only about IP packets
     quoted = about[ip.ETHERNET : packet.start + _QUOTED_TCP]
     return crafting.build_icmp(about, _ERRORS[name][ip.family_of(packet.source) == 6], quoted)
 
 
 def error_in(frame: bytes) -> str | None:
-    """The name of the error that a frame carries, None when it carries none."""
+    """The name of the ICMP error in a frame; None for other frames."""
     family, message = _message_in(frame)
     told = tuple(message[:2])
     return next((name for name, kinds in _ERRORS.items() if told == kinds[family == 6]), None)
 
 
 def _message_in(frame: bytes) -> tuple[int, bytes]:
-    """Family and bytes of the message in a frame; (0, b"") when it carries none."""
+    """Family and bytes of the ICMP or ICMPv6 message in a frame; (0, b"") for other frames."""
     packet = ip.packet_in(frame)
     if isinstance(packet, str) or packet.end - packet.start < _HEADER:
         return 0, b""

@@ -1,4 +1,4 @@
-"""Ethernet, IPv4 and IPv6 headers: where they have what, and what a router changes (RFC 791 3.1, RFC 8200 3)."""
+"""Ethernet, IPv4 and IPv6 headers: reading them, and what a router changes in them (RFC 791 3.1, RFC 8200 3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ETHER_TYPES = {0x0806: "ARP", 0x8100: "a VLAN tag", 0x88A8: "a VLAN tag"}
 
 
 class Packet(NamedTuple):
-    """An IP packet in a frame, which carries `frame[start:end]`; addresses as they stand in the header."""
+    """An IP packet in a frame. Its payload is `frame[start:end]`; addresses are packed as in the header."""
 
     source: bytes
     destination: bytes
@@ -31,7 +31,7 @@ class Packet(NamedTuple):
 def packet_in(frame: bytes) -> Packet | str:
     """The IP packet in a frame, or why there is none: "ARP", "an IPv4 fragment", "IPv4 says 60 bytes, 52 came".
 
-    Never raises. VLAN tags and IPv6 extension headers are none of a veth's TCP, so there is no packet behind them.
+    Never raises. Frames with VLAN tags or IPv6 extension headers are not decoded: the kernel's TCP uses neither here.
     """
     kind = frame[12:ETHERNET]
     if kind == _IPV4:
@@ -39,7 +39,7 @@ def packet_in(frame: bytes) -> Packet | str:
     if kind == _IPV6:
         return _ipv6_packet_in(frame)
     if len(frame) < ETHERNET:
-        return f"{len(frame)} bytes are no Ethernet header"
+        return f"{len(frame)} bytes are too short for an Ethernet header"
     number = int.from_bytes(kind, "big")
     return _ETHER_TYPES.get(number, f"EtherType {number:#06x}")
 
@@ -47,7 +47,7 @@ def packet_in(frame: bytes) -> Packet | str:
 def _ipv4_packet_in(frame: bytes) -> Packet | str:
     came = len(frame) - ETHERNET
     if came < _IPV4_HEADER.size:
-        return f"{came} bytes are no IPv4 header"
+        return f"{came} bytes are too short for an IPv4 header"
     first, total, fragment, protocol, source, destination = _IPV4_HEADER.unpack_from(frame, ETHERNET)
     version, words = first >> 4, first & 15
     if version != 4 or words < 5:
@@ -64,7 +64,7 @@ def _ipv4_packet_in(frame: bytes) -> Packet | str:
 def _ipv6_packet_in(frame: bytes) -> Packet | str:
     start = ETHERNET + _IPV6_HEADER.size
     if len(frame) < start:
-        return f"{len(frame) - ETHERNET} bytes are no IPv6 header"
+        return f"{len(frame) - ETHERNET} bytes are too short for an IPv6 header"
     length, protocol, source, destination = _IPV6_HEADER.unpack_from(frame, ETHERNET)
     if start + length > len(frame):
         return f"IPv6 says {length} bytes, {len(frame) - start} came"
@@ -74,34 +74,34 @@ def _ipv6_packet_in(frame: bytes) -> Packet | str:
 
 
 def carries_tcp(frame: bytes) -> bool:
-    """Whether it is TCP over IPv4 or IPv6, whatever else may be wrong with it."""
+    """Whether the frame carries TCP over IPv4 or IPv6; nothing but the protocol field is checked."""
     at = _PROTOCOL_AT.get(frame[12:ETHERNET])
     return at is not None and frame[at : at + 1] == bytes([TCP])
 
 
 def checksum(data: bytes, more: int = 0) -> int:
-    """RFC 1071's checksum over `data` and a number; 0 over data that have their right checksum in them."""
+    """RFC 1071's checksum over `data` and the number `more`; 0 if `data` contains its correct checksum."""
     # 2**16 is 1 modulo 0xffff, so one modulo of the whole as a big-endian number adds all its 16-bit words.
     return -(int.from_bytes(data + bytes(len(data) & 1), "big") + more) % 0xFFFF
 
 
 def family_of(address: bytes) -> int:
-    """4 or 6, by an address as it stands in a header."""
+    """The family, 4 or 6, of a packed address."""
     return 6 if len(address) == 16 else 4
 
 
 def packed(address: str) -> bytes:
-    """An address as it stands in a header."""
+    """An address in text form, packed as in a header."""
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
 def written(address: bytes) -> str:
-    """An address as one writes it."""
+    """A packed address in text form."""
     return socket.inet_ntop(socket.AF_INET6 if family_of(address) == 6 else socket.AF_INET, address)
 
 
 def headers_with(frame: bytes, macs: tuple[str, str], source: bytes, destination: bytes) -> bytes:
-    """The headers of a frame without IP options up to TCP or ICMP, with these addresses; `macs` in the same order."""
+    """The headers of a frame (no IP options) before TCP or ICMP, with these addresses; `macs`: source, destination."""
     link = bytes.fromhex("".join(reversed(macs)).replace(":", ""))
     if family_of(source) == 6:
         return link + frame[12:22] + source + destination
@@ -114,9 +114,9 @@ def hop_limit(frame: bytes) -> int:
 
 
 def forwarded(frame: bytes) -> bytes:
-    """The frame of an IPv4 or IPv6 packet as it leaves a router: the hop limit one less, the checksum to match.
+    """The frame of an IPv4 or IPv6 packet as the router forwards it: hop limit decremented, header checksum updated.
 
-    Link addresses stay as they are: those are the next link's.
+    MAC addresses are unchanged: the lab's router uses the same ones on both links.
     """
     at = _hop_limit_at(frame)
     changed = frame[:at] + bytes([frame[at] - 1]) + frame[at + 1 :]
@@ -131,5 +131,5 @@ def _hop_limit_at(frame: bytes) -> int:
 
 
 def _with_checksum(header: bytes) -> bytes:
-    """The IPv4 header with the checksum that belongs to the rest of it."""
+    """The IPv4 header with its correct checksum."""
     return header[:10] + checksum(header[:10] + header[12:]).to_bytes(2, "big") + header[12:]

@@ -1,4 +1,4 @@
-"""The AF_PACKET link: raw frames in and out of one interface, received ones with the kernel's own time stamp."""
+"""The AF_PACKET link: sends and receives raw frames on one interface. Received frames have the kernel's timestamp."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ _RECEIVE_BUFFER = 8 << 20
 _PLAUSIBLE_DELAY_NS = 60_000_000_000
 _SIOCETHTOOL, _ETHTOOL_GDRVINFO = 0x8946, 3
 _DRIVER_INFO = struct.Struct("=I32s160x")  # struct ethtool_drvinfo of linux/ethtool.h
-_OWN_MAC = bytes.fromhex("0200000000")  # how the hardware addresses begin that the lab gives its interfaces
+_OWN_MAC = bytes.fromhex("0200000000")  # first bytes of the MAC addresses that the lab gives its interfaces
 
 
 class Frame(NamedTuple):
-    """A frame and the moment it was on the wire."""
+    """A frame, and when it was on the wire."""
 
     time_ns: int
-    """CLOCK_MONOTONIC: as the kernel stamped it for a received frame, just before the send call for a sent one."""
+    """CLOCK_MONOTONIC. Received frames: the kernel's timestamp. Sent frames: just before the system call."""
     data: bytes
     seen_as: int | None = None
-    """The number under which it was seen on its way here already; None: it was not."""
+    """Index of the event that has recorded this frame already; None if it is not recorded yet."""
 
 
 class Link(Protocol):
-    """Something that carries frames. Wrappers (`lab.wire.faults`) take a link and are one; its maker closes it."""
+    """Sends and receives frames. A wrapper (`lab.wire.faults`) is itself a link. Whoever creates a link closes it."""
 
     def send(self, data: bytes) -> int:
-        """Put a frame on the wire; its time in ns of CLOCK_MONOTONIC."""
+        """Send a frame. Returns its time in ns of CLOCK_MONOTONIC."""
 
     def receive(self, deadline_ns: int) -> Frame | None:
         """The next frame from the other side, None when there is none by the deadline (0: do not wait)."""
 
 
 class PacketLink:
-    """A link by AF_PACKET on an interface of the namespace that the calling thread is in when it is made.
+    """An AF_PACKET link on an interface in the calling thread's namespace.
 
-    It takes no interface but a veth of the lab: what is sent here, forged or in floods, must not get anywhere else.
+    The interface must be a veth of the lab: forged segments and floods must not reach any other network.
     """
 
     def __init__(self, interface: str, *, both_ways: bool = False) -> None:
-        """With `both_ways` it also receives what others send out of the interface.
+        """With `both_ways` it also receives frames that other sockets send through the interface.
 
-        PermissionError for an interface that is not the lab's own.
+        Raises PermissionError for an interface that is not the lab's own.
         """
-        # Protocol 0 until bound: a socket for all protocols would take frames of every interface for a moment.
+        # Protocol 0 until bound: a socket for all protocols would receive from every interface until then.
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, not both_ways)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)  # a veth has no queue to pass through
@@ -76,7 +76,7 @@ class PacketLink:
         self._offset_ns = _wall_clock_offset_ns()
 
     def send(self, data: bytes) -> int:
-        """Put a frame on the wire. On a veth the other side has usually dealt with it when this returns."""
+        """Send a frame. On a veth the other side has usually processed it when this returns."""
         now = time.monotonic_ns()
         self._socket.send(data)
         return now
@@ -94,7 +94,7 @@ class PacketLink:
             time_ns = seconds * 1_000_000_000 + nanoseconds - self._offset_ns
             now_ns = time.monotonic_ns()
             if not now_ns - _PLAUSIBLE_DELAY_NS < time_ns <= now_ns:
-                # The kernel stamps frames by the wall clock, and somebody has set that.
+                # The kernel's timestamps are wall-clock times, and the wall clock has been set.
                 wall_ns, self._offset_ns = time_ns + self._offset_ns, _wall_clock_offset_ns()
                 time_ns = min(wall_ns - self._offset_ns, now_ns)
             return Frame(time_ns, data)
@@ -104,7 +104,7 @@ class PacketLink:
         self._socket.close()
 
     def _wait(self, deadline_ns: int) -> bool:
-        """Whether there is time left until the deadline; if so, returns when a frame has come or it is over."""
+        """Wait for a frame until the deadline. False, without waiting, if the deadline is 0 or has passed."""
         left_ns = deadline_ns - time.monotonic_ns()
         if deadline_ns == 0 or left_ns <= 0:
             return False
@@ -113,25 +113,26 @@ class PacketLink:
 
 
 def _ensure_ours(bound: socket.socket) -> None:
-    """PermissionError unless the packet socket is bound to a veth of the lab.
+    """Raise PermissionError unless the packet socket is bound to a veth of the lab.
 
-    What counts is what the interface is, not its name, which anything can have.
+    Driver and MAC address are checked, not the name: any interface can have any name.
     """
     interface, _, _, _, address = bound.getsockname()
     info = array.array("B", _DRIVER_INFO.pack(_ETHTOOL_GDRVINFO, b""))
     try:
         fcntl.ioctl(bound, _SIOCETHTOOL, struct.pack("16sP16x", interface.encode(), info.buffer_info()[0]))
-    except OSError:  # it has no driver to speak of, as the loopback interface
+    except OSError:  # an interface without driver information, such as loopback
         driver = ""
     else:
         driver = _DRIVER_INFO.unpack(info)[1].rstrip(b"\0").decode(errors="replace")
     if driver != "veth" or not address.startswith(_OWN_MAC):
         what = f"{driver or 'no driver'}, {address.hex(':')}"
-        raise PermissionError(errno.EPERM, f"{interface} ({what}) is no veth of the lab, which sends on nothing else")
+        why = f"{interface} ({what}) is not a veth of the lab; the lab uses no other interface"
+        raise PermissionError(errno.EPERM, why)
 
 
 def _wall_clock_offset_ns() -> int:
-    """CLOCK_REALTIME minus CLOCK_MONOTONIC: the reading with the least time between its two clocks is the truest."""
+    """CLOCK_REALTIME minus CLOCK_MONOTONIC. The quickest of five readings is the most accurate."""
     readings = []
     for _ in range(5):
         before = time.monotonic_ns()

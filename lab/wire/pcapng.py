@@ -1,7 +1,7 @@
-"""Captures in the format of Wireshark (pcapng): the few kinds of blocks that a recording needs, with their options.
+"""Captures in the pcapng format of Wireshark: encoding of the few block types and options that a recording needs.
 
-Scapy's writer keeps no nanoseconds, no interface, no direction and no comment of a frame, so the blocks are put
-together here. Numbers are little-endian, each block says its length at both ends, and everything is padded to 32 bits
+Scapy's writer does not write nanoseconds, interface, direction and comment of a frame, so the blocks are encoded
+here. Numbers are little-endian, each block has its length at both ends, and everything is padded to 32 bits
 (draft-ietf-opsawg-pcapng 3.1, 3.5).
 """
 
@@ -30,14 +30,14 @@ def section(application: str, system: str, comment: str) -> bytes:
 
 
 def interface(name: str, description: str) -> bytes:
-    """An Ethernet interface with times in nanoseconds; they are numbered from 0 in the order in which they come."""
+    """Description of an Ethernet interface, with times in ns. Interfaces are numbered from 0 in file order."""
     body = struct.pack("<HHI", _ETHERNET, 0, 0)
     options = ((_NAME, _text(name)), (_DESCRIPTION, _text(description)), (_RESOLUTION, _NANOSECONDS))
     return _block(_INTERFACE, body + _options(options))
 
 
 def packet(number: int, time_ns: int, frame: bytes, comment: str = "") -> bytes:
-    """A frame that went out at interface `number`, `time_ns` nanoseconds after 1970."""
+    """A frame sent through interface `number`; `time_ns` is in nanoseconds since 1970."""
     size = len(frame)
     header = _PACKET_HEADER.pack(number, time_ns >> 32, time_ns & 0xFFFF_FFFF, size, size)
     options = ((_COMMENT, _text(comment)), (_FLAGS, _OUTBOUND)) if comment else ((_FLAGS, _OUTBOUND),)
@@ -54,7 +54,7 @@ def _options(listed: tuple[tuple[int, bytes], ...]) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    """As UTF-8, cut between two characters where an option has no room for all of it."""
+    """The text in UTF-8, truncated between two characters if it is too long for an option."""
     data = text.encode(errors="replace")
     return data if len(data) <= _LONGEST_OPTION else data[:_LONGEST_OPTION].decode(errors="ignore").encode()
 

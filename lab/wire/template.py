@@ -12,9 +12,9 @@ _NUMBERS = struct.Struct("!HHII")
 
 
 class FrameTemplate:
-    """Frames that agree with an example in all but ports, sequence numbers, windows, times, and what follows from them.
+    """Frames like an example, with other ports, sequence numbers, windows, timestamps, IP identification and checksums.
 
-    The example carries TCP over IPv4 or IPv6 without options or extensions of IP. Numbers are absolute.
+    The example carries TCP over IPv4 or IPv6 without IP options or extension headers. Sequence numbers are absolute.
     """
 
     def __init__(self, example: bytes) -> None:
@@ -49,11 +49,14 @@ class FrameTemplate:
         return example[:start] + with_checksum(self._addresses, tcp)
 
     def read(self, frame: bytes) -> tuple[int, int, int, int] | None:
-        """Source port, destination port, seq and ack of a frame like the example with right checksums, else None."""
+        """Ports, seq and ack of a frame; None unless it is like the example and its checksums are correct.
+
+        The order is source port, destination port, seq, ack.
+        """
         different = int.from_bytes(frame, "big") ^ int.from_bytes(self._example, "big")
         if len(frame) != len(self._example) or different & self._mask:
             return None
-        # What the checksums cover is all that can still be wrong with it.
+        # Only the checksums can still be wrong.
         start, tcp = self._start, frame[self._start : self._end]
         if self._is_ipv4 and ip.checksum(frame[ip.ETHERNET : start]):
             return None

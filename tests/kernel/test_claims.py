@@ -122,4 +122,4 @@ def test_a_saved_run_gives_the_same_verdicts(tmp_path: Path) -> None:
 
 def test_a_missing_run_is_wrong_usage() -> None:
     done = run_lab("claims", "--from", "no/such/run")
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", "there is no no/such/run\n")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "there is no file or folder no/such/run\n")

@@ -342,8 +342,8 @@ def idle(lab: Lab) -> Peer:
 
 
 WRONG: dict[str, tuple[Callable[[Lab], Peer], int, str]] = {
-    "timestamps": (with_timestamps, 5, "a crowd cannot send malformed segments or timestamps"),
-    "other calls": (reading, 5, "a crowd can open and close() connections, but cannot repeat recv()"),
+    "timestamps": (with_timestamps, 5, "a crowd cannot repeat malformed segments, nor timestamps of the peer"),
+    "other calls": (reading, 5, "a crowd can only open and close() connections, but its example has called recv()"),
     "nothing to do": (idle, 5, "a crowd repeats its example, and the example has not sent or received a segment yet"),
     "too many": (half_open, 50_000, "a crowd has at most 38977 clients, each on a port of its own"),
 }

@@ -44,7 +44,7 @@ def test_every_interface_of_the_host_is_refused() -> None:
     assert "lo" in interfaces
     for interface in interfaces:
         assert f"{interface} (" in refused(interface)
-        assert "is no veth of the lab, which sends on nothing else" in refused(interface)
+        assert "is not a veth of the lab; the lab uses no other interface" in refused(interface)
 
 
 def test_a_name_makes_no_wire_of_the_lab() -> None:

@@ -152,10 +152,10 @@ def test_show_prints_the_named_scenarios(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["no/such/run"], "there is no no/such/run"),
+        (["no/such/run"], "there is no file or folder no/such/run"),
         (["saved", "nothing"], "this run has no scenario 'nothing'; `lab show` lists them"),
         (["cut.json"], "cut.json: its end is missing"),
-        (["saved/nothing/"], "there is no saved/nothing"),
+        (["saved/nothing/"], "there is no file or folder saved/nothing"),
     ],
 )
 def test_a_run_that_cannot_be_shown_is_exit_2_and_a_message(one: Path, arguments: list[str], why: str) -> None:

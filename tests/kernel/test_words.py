@@ -39,7 +39,7 @@ WRONG: dict[str, tuple[Words, str]] = {
         lambda lab, peer: peer.send("SX"),
         "'SX': 'X' is not a TCP flag, use letters of FSRPAUECN",
     ),
-    "send a flag twice": (lambda lab, peer: peer.send("SAS"), "'SAS': 'S' stands twice"),
+    "send a flag twice": (lambda lab, peer: peer.send("SAS"), "'SAS': 'S' is repeated"),
     "expect an unknown flag": (lambda lab, peer: peer.expect("sa"), "'sa': 's' is not a TCP flag"),
     "expect an unknown field": (
         lambda lab, peer: peer.expect("SA", akc=1),  # type: ignore[call-arg]  # the point of the test
@@ -139,7 +139,7 @@ WRONG: dict[str, tuple[Words, str]] = {
     ),
     "an unknown direction": (
         lambda lab, peer: lab.kernel.connect(to=lab.peer(port=81)).shutdown("sideways"),
-        "'sideways' is no direction to shut down, use one of read, write, both",
+        "'sideways' is not a direction of shutdown(), use one of read, write, both",
     ),
 }
 

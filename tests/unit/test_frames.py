@@ -97,7 +97,7 @@ def test_a_malformed_option_is_a_fault_and_the_rest_is_read(family: int) -> None
     found = decode(bytes(data))
     assert found is not None
     assert found.segment.payload == b"hello"
-    assert found.segment.faults[-1] == "option kind 99 at byte 0 with length 40, 8 left"
+    assert found.segment.faults[-1] == "option kind 99 at byte 0 has length 40, but 8 bytes are left"
 
 
 @FAMILIES

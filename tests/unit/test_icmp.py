@@ -73,7 +73,7 @@ def test_the_checksum_is_right(family: int) -> None:
 
 
 def test_an_error_that_there_is_not() -> None:
-    with pytest.raises(ValueError, match="'gone fishing' is no ICMP error, use one of network unreachable, host"):
+    with pytest.raises(ValueError, match="'gone fishing' is not an ICMP error, use one of network unreachable, host"):
         icmp.build_error("gone fishing", bytes(packet(4, SYN_SEGMENT)))
 
 

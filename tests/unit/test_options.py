@@ -49,9 +49,9 @@ def test_decode_takes_any_bytes_and_encode_returns_them(data: bytes) -> None:
     ("data", "decoded", "fault"),
     [
         (b"\x00\x00\x00\x00", (), None),
-        (b"\x01\x00\x07", (("NOP", None), ("EOL", None)), "behind the end"),
+        (b"\x01\x00\x07", (("NOP", None), ("EOL", None)), "after the end"),
         (b"\x02\x00", (), "length 0"),
-        (b"\x01\x02\x04\x05", (("NOP", None),), "length 4, 3 left"),
+        (b"\x01\x02\x04\x05", (("NOP", None),), "length 4, but 3 bytes are left"),
         (b"\x08", (), "length 0"),
         (b"\x02\x03\x05", ((2, b"\x05"),), None),
     ],

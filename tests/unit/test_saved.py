@@ -138,8 +138,8 @@ def test_a_recording_is_not_looked_at_before_it_is_asked_for() -> None:
         (with_change('"outcome": "fail"', '"outcome": "odd"'), "it is damaged (ValueError: 'odd' is not a valid"),
         (with_change('"scenario": 0', '"scenario": 7'), "it is damaged (IndexError: "),
         (with_change('"recording": 2', '"recording": 7'), "it is damaged (IndexError: "),
-        (with_change('"title": "Another", ', ""), "it is damaged (title is missing)"),
-        (with_change('"full": true', '"full": 1'), "it is damaged (full cannot be 1)"),
+        (with_change('"title": "Another", ', ""), "it is damaged ('title' is missing)"),
+        (with_change('"full": true', '"full": 1'), "it is damaged ('full' cannot be 1)"),
     ],
 )
 def test_what_is_not_a_saved_run_is_refused_in_one_line(data: bytes, why: str) -> None:
@@ -152,19 +152,19 @@ def test_what_is_not_a_saved_run_is_refused_in_one_line(data: bytes, why: str) -
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ('"data":"02', '"data":"0x', "event 1: data cannot be '0x"),
-        ('"peer_state":"SYN-SENT"', '"peer_state":"SENT"', "event 1: peer_state cannot be 'SENT'"),
-        ('"event":"check"', '"event":"cheque"', "is no event"),
+        ('"data":"02', '"data":"0x', "event 1: 'data' cannot be '0x"),
+        ('"peer_state":"SYN-SENT"', '"peer_state":"SENT"', "event 1: 'peer_state' cannot be 'SENT'"),
+        ('"event":"check"', '"event":"cheque"', "is not an event"),
         ('"frame":1', '"frame":99', "event 12: there is no frame 99"),
         ('"frames":[1]', '"frames":[-1]', "event 5: there is no frame -1"),
         ('"connection":-1', '"connection":1', "event 13: there is no connection 1"),
-        ('"where":0', '"where":9', "event 0: where cannot be 9"),
-        ('"where":0', '"where":-1', "event 0: where cannot be -1"),
-        ('"places":[', '"places":7,"p":[', "places cannot be 7"),
-        ('"ns":2', '"ns":"2"', "event 1: ns cannot be '2'"),
-        ('["more","a","b",false]', '["more","a","b"]', "event 14: rows cannot be "),
-        ('["SAck",[1,2]]', '["SAck",[1,"2"]]', "event 3: options cannot be "),
-        ('"subject":"state"', '"subjects":"state"', "event 13: subject is missing"),
+        ('"where":0', '"where":9', "event 0: 'where' cannot be 9"),
+        ('"where":0', '"where":-1', "event 0: 'where' cannot be -1"),
+        ('"places":[', '"places":7,"p":[', "'places' cannot be 7"),
+        ('"ns":2', '"ns":"2"', "event 1: 'ns' cannot be '2'"),
+        ('["more","a","b",false]', '["more","a","b"]', "event 14: 'rows' cannot be "),
+        ('["SAck",[1,2]]', '["SAck",[1,"2"]]', "event 3: 'options' cannot be "),
+        ('"subject":"state"', '"subjects":"state"', "event 13: 'subject' is missing"),
     ],
 )
 def test_a_damaged_recording_is_refused_in_one_line(old: str, new: str, why: str) -> None:

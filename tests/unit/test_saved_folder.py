@@ -182,7 +182,7 @@ def test_a_run_is_found_by_its_file_by_its_folder_or_as_the_newest(here: Path) -
     [
         (None, "there is no saved run below {here}/out; `lab run` saves one"),
         (Path("empty"), "there is no saved run below {here}/empty; `lab run` saves one"),
-        (Path("gone"), "there is no gone"),
+        (Path("gone"), "there is no file or folder gone"),
     ],
 )
 def test_a_run_that_is_not_there_is_told(here: Path, named: Path | None, why: str) -> None:

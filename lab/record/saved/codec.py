@@ -1,8 +1,8 @@
 """Conversion of a recording to a JSON object, and back.
 
-Names and types of a class's fields determine its JSON; one table has a conversion for each type. A field with its
-default value is left out, and read as that default. So a later version can add fields with defaults and still read
-older files.
+The names and types of a class's fields determine its JSON; `_BY_TYPE` has a conversion for each type. A field with its
+default value is left out; a missing field has its default when read. So a later version can add fields with defaults
+and still read older files.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from lab.wire.frames import decode
 
 Json = Any
 _NEEDED = object()
-"""Stands for the default of a field without default."""
+"""Marks a field without default."""
 
 
 class Damaged(Exception):
-    """The JSON is no valid recording; the message says where and why."""
+    """The JSON is not a valid recording; the message gives place and reason."""
 
 
 class JsonType(NamedTuple):
@@ -82,7 +82,7 @@ class Fields:
         self._from_json = {name: json_types[name].from_json for name in kept}
 
     def to_object(self, value: Any) -> dict[str, Json]:
-        """The JSON object for a value with these fields."""
+        """The JSON object for an instance of the class."""
         raw: dict[str, Json] = {}
         for name, default, to_json in self._to_json:
             held = getattr(value, name)
@@ -91,7 +91,7 @@ class Fields:
         return raw
 
     def from_object(self, raw: Json) -> dict[str, Any]:
-        """Values of the fields of a JSON object; raises Damaged if a required one is missing, or one is invalid."""
+        """Values of the fields in a JSON object. Raises Damaged for a missing required field or an invalid value."""
         if raw.__class__ is not dict:
             raise Damaged(f"{abbreviated(raw)} is not an object")
         values: dict[str, Any] = self._nones.copy()
@@ -102,10 +102,10 @@ class Fields:
                 if name in from_json:
                     values[name] = None if held is None and name in self._nones else from_json[name](held)
         except (TypeError, ValueError, LookupError):
-            raise Damaged(f"{name} cannot be {abbreviated(held)}") from None
+            raise Damaged(f"{name!r} cannot be {abbreviated(held)}") from None
         for name in self._needed:
             if name not in values:
-                raise Damaged(f"{name} is missing")
+                raise Damaged(f"{name!r} is missing")
         return values
 
 
@@ -152,7 +152,7 @@ def _texts_from_json(raw: Json) -> dict[str, str]:
 
 
 def _anything_to_json(value: object) -> Json:
-    """Numbers, texts, bytes and None are kept; of other values only the repr."""
+    """Numbers, strings, bytes and None are saved as they are; of other values only the repr is saved."""
     if value is None or isinstance(value, bool | int | str):
         return value
     return {"hex": value.hex()} if isinstance(value, bytes) else {"shown": repr(value)}
@@ -196,7 +196,7 @@ def _row_from_json(raw: Json) -> Row:
 
 @lru_cache(maxsize=256, typed=True)
 def _bases(kernel: int, peer: int) -> Bases:
-    """Cached, because almost all frames of a connection have the same."""
+    """Cached, because almost all frames of a connection have the same bases."""
     if not kernel.__class__ is peer.__class__ is int:
         raise TypeError
     return Bases(Seq(kernel), Seq(peer))
@@ -249,7 +249,7 @@ _NAMES: dict[type[Any], str] = {
 }
 """Names of events in the file."""
 
-# Times count from the start of the recording. Of a check the rows are saved, not the expected fields.
+# Times are relative to the start of the recording. For a check the rows are saved, not the expected fields.
 _FIELDS = {kind: Fields(kind, leaving_out=("time_ns", "expected")) for kind in _NAMES}
 _KINDS = {name: (kind, _FIELDS[kind]) for kind, name in _NAMES.items()}
 _RECORDING = Fields(Recording, leaving_out=("events",))
@@ -262,7 +262,7 @@ _KINDS_BY_SUBJECT = (
     ("nothing", "nothing left"),
     ("state", "state"),
 )
-"""First words of a check's subject and its kind, for files from before checks had a kind."""
+"""First words of a check's subject, and its kind: for older files, in which checks have no kind."""
 
 
 class Places:
@@ -326,14 +326,14 @@ def _event_to_json(recording: Recording, event: Event, places: Places) -> dict[s
 
 
 def _event_from_json(raw: Json, recording: Recording, places: list[Place], count: int) -> Event:
-    """One of `count` events; indices in it are checked."""
+    """One of `count` events. Raises Damaged if it is invalid or contains an index out of range."""
     name = raw.get("event") if raw.__class__ is dict else None
     if name.__class__ is not str or name not in _KINDS:
-        raise Damaged(f"{abbreviated(raw)} is no event")
+        raise Damaged(f"{abbreviated(raw)} is not an event")
     kind, fields = _KINDS[name]
     ns = raw.get("ns")
     if ns.__class__ is not int:
-        raise Damaged(f"ns cannot be {abbreviated(ns)}")
+        raise Damaged(f"'ns' cannot be {abbreviated(ns)}")
     if raw.get("where") is not None:
         raw["where"] = _place(raw["where"], places)
     if kind is CheckMade and "kind" not in raw:
@@ -357,7 +357,7 @@ def _segment_in(data: bytes) -> Segment | None:
 
 def _place(number: Json, places: list[Place]) -> Place:
     if number.__class__ is not int or not 0 <= number < len(places):
-        raise Damaged(f"where cannot be {abbreviated(number)}")
+        raise Damaged(f"'where' cannot be {abbreviated(number)}")
     return places[number]
 
 
@@ -374,6 +374,6 @@ def _ensure_there(what: str, numbers: Iterable[int | None], first: int, end: int
 def _list(raw: Json, name: str) -> list[Json]:
     found = raw.get(name)
     if found.__class__ is not list:
-        raise Damaged(f"{name} cannot be {abbreviated(found)}")
+        raise Damaged(f"{name!r} cannot be {abbreviated(found)}")
     listed: list[Json] = found
     return listed

@@ -27,7 +27,7 @@ _END = b"]}\n"
 _RUN = Fields(Run, leaving_out=("results",))
 _SCENARIO = Fields(Scenario)
 _OF_WRONG_JSON = (Damaged, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
-"""Exceptions while reading damaged JSON."""
+"""Exceptions that reading damaged JSON can raise."""
 
 
 class Upgrade(NamedTuple):
@@ -39,7 +39,7 @@ class Upgrade(NamedTuple):
 
 
 UPGRADES: dict[int, Upgrade] = {}
-"""By the version that they convert from."""
+"""The key is the version to convert from."""
 
 
 class Unreadable(Exception):
@@ -171,7 +171,7 @@ def _recording(line: bytes, upgrades: list[Upgrade]) -> Recording:
 def _check(recording: Recording, number: int) -> CheckMade:
     check = recording.events[number]
     if not isinstance(check, CheckMade):
-        raise Damaged(f"event {number} is no check")
+        raise Damaged(f"event {number} is not a check")
     return check
 
 

@@ -30,13 +30,13 @@ class NoRun(Exception):
 
 
 class RunFolder:
-    """The folder of one run, created when the first file is to be written.
+    """The folder of one run, a context manager: it is created at the start of the block.
 
-    It is a context manager: if the block raises, its files are removed again.
+    If the block raises, everything that it has created is removed.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Default path: a new folder in `out`, named by the time. Raises NotWritable as far as that is known now."""
+        """Default path: a new folder in `out`, named by the time. Raises NotWritable if writing is sure to fail."""
         self._wanted = path
         self._made: list[Path] = []
         self._written: list[Path] = []
@@ -58,7 +58,7 @@ class RunFolder:
             self._remove()
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write a file, which gets its name when it is complete. Raises NotWritable when that fails."""
+        """Write a file atomically. Raises NotWritable when that fails."""
         self._written.append(self.path / name)  # before writing, as Ctrl-C can interrupt it
         put(self.path / name, pieces)
 
@@ -102,7 +102,7 @@ class RunFolder:
 
 
 def put(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file, owned by the user of sudo. It gets its name when it is complete.
+    """Write a file atomically; under sudo it belongs to the user who called sudo.
 
     A device or a pipe is written to, not replaced. Raises NotWritable when writing fails.
     """
@@ -132,7 +132,7 @@ def find(named: Path | None = None) -> Path:
     """
     place = DEFAULT_PARENT if named is None else named
     if named is not None and not named.exists():
-        raise NoRun(f"there is no {named}")
+        raise NoRun(f"there is no file or folder {named}")
     if place.is_file():
         return place
     if (place / RUN_FILE).exists():
@@ -155,6 +155,6 @@ def _chown_to_sudo_user(descriptor: int) -> None:
 
 
 def _sudo_user() -> tuple[int, int] | None:
-    """User and group of the user of sudo; None without sudo."""
+    """User and group of the user who called sudo; None without sudo."""
     user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     return (int(user), int(group)) if os.geteuid() == 0 and user.isdigit() and group.isdigit() else None
