@@ -154,7 +154,11 @@ EXPLANATIONS: tuple[tuple[str, int, str], ...] = (
         0,
         "ack is the next sequence number expected: all bytes before it came, SYN and FIN count one each   RFC 9293 3.4",
     ),
-    ("seq", flags.SYN, "a SYN carries the initial sequence number, and every copy of it the same   RFC 9293 3.4.1"),
+    (
+        "seq",
+        flags.SYN,
+        "a SYN carries the initial sequence number, and so does each retransmission of it   RFC 9293 3.4.1",
+    ),
     ("seq", flags.RST, "a reset that answers a segment with ACK takes its seq from that ack   RFC 9293 3.5.2"),
     ("seq", 0, "a segment starts where the one before it ended; SYN and FIN take one number each   RFC 9293 3.4"),
     ("flags", flags.SYN | flags.ACK, "a listener answers a SYN with SYN and ACK in one segment   RFC 9293 3.10.7.2"),

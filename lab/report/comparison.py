@@ -29,8 +29,8 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?: ?([mu]?s\b|%))?")
 """A number with its unit."""
 _RATIOS = {"s": 1.3, "": 1.3, "ms": 2.0, "us": 2.0, "%": 2.0}
 """By unit: the ratio up to which two measured numbers count as equal."""
-_NOISE_MS = 10
-"""Two times in ms, or in us, that are both below this number count as equal: they depend only on the machine."""
+_NOISE = {"ms": 10, "us": 10_000}
+"""Two times that are both below 10 ms count as equal: they depend only on the machine."""
 _SIGNS = ("<", ">")
 """Marks of the first and the second run, as in diff(1)."""
 
@@ -163,7 +163,7 @@ def _numbers_agree(one: tuple[str, str], other: tuple[str, str]) -> bool:
     if unit != others_unit or not (unit or "." in first + second):
         return False
     least, most = sorted(map(float, (first, second)))
-    return most <= least * _RATIOS[unit] or (unit in {"ms", "us"} and most < _NOISE_MS)
+    return most <= least * _RATIOS[unit] or most < _NOISE.get(unit, 0)
 
 
 def _compare_exchanges(change: ScenarioChange, before: Recording, after: Recording) -> None:

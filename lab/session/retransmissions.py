@@ -78,7 +78,9 @@ class RetransmissionWatch:
             elif polled is not None:
                 return self._given_up(polled, earliest_ns, latest_ns)
             else:
-                self._differs([Row(f"copy {sent + 1}", self._between(earliest_ns, latest_ns), "none", False)], None)
+                self._differs(
+                    [Row(f"retransmission {sent + 1}", self._between(earliest_ns, latest_ns), "none", False)], None
+                )
         self._expect_no_more()
         return Retransmissions(self._times(), None)
 

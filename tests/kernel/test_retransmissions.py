@@ -137,7 +137,7 @@ def test_fewer_copies_than_the_settings_say(lab4: Lab) -> None:
     set_behind_our_back(lab4, ORPHAN_RETRIES, 1)
     with pytest.raises(KernelDiffers) as told:
         closed(lab4).expect_retransmissions("FA")
-    assert [row.field for row in difference(told)] == ["copy 3", "schedule"]
+    assert [row.field for row in difference(told)] == ["retransmission 3", "schedule"]
 
 
 def test_too_few_copies_are_said_to_be_missing_while_the_connection_lives(lab4: Lab) -> None:
