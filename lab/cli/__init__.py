@@ -6,9 +6,6 @@ Exit codes: 0 the kernel did as documented, 1 it did not, 2 wrong usage, 3 the l
 from __future__ import annotations
 
 import gc
-import os
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,10 +28,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point of the `lab` command."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed, for example by 2>&-
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # open until the process ends
+    """The whole command; it ends the process."""
     gc.disable()  # imports create no garbage; `run` switches the collector on after them
     with immediate_exit():
         app(prog_name="lab")

@@ -47,7 +47,9 @@ def immediate_exit() -> Iterator[None]:
             cannot_run("it has run out of memory", "allow it more: ulimit -v shows a limit")
         finally:  # even without memory for the message
             os._exit(CANNOT_RUN)
-    except Exception as mistake:  # noqa: BLE001  # a bug in the lab, not a verdict on the kernel
+    except KeyboardInterrupt:
+        leave(INTERRUPTED, at_once=True)
+    except BaseException as mistake:  # noqa: BLE001  # a bug in the lab, not a verdict on the kernel
         if isinstance(mistake, OSError) and mistake.errno == errno.ENOSPC:
             cannot_run("no space is left on the device", "free some space, or write elsewhere")
         with suppress(OSError):
