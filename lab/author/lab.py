@@ -179,7 +179,7 @@ class Lab:
             yield attempt
             if not attempt.late:
                 return
-            shortest = min(shortest, attempt.seconds)
+            shortest = min(shortest, attempt.duration)
         if shortest < EARLY_S:
             got = f"fired within {shortest * 1000:.1f} ms, {ATTEMPTS} times of {ATTEMPTS}"
             self._recorder.differs(
@@ -326,7 +326,7 @@ class Attempt:
         return self._kernel.counter(self._counter) - self._before
 
     @property
-    def seconds(self) -> float:
+    def duration(self) -> float:
         """Duration of the block, or without one of the attempt so far."""
         return ((self._ended_ns or time.monotonic_ns()) - self._began_ns) / 1e9
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.author.assertions import ScenarioLoader
 from lab.author.containment import contained, is_interrupt, message_of
 from lab.claims.catalogue import scenarios_folder
 from lab.record.results import BrokenFile, Scenario
@@ -148,7 +149,7 @@ def _load_all(files: Iterable[Path], found: Found) -> list[Runnable]:
 
 def _load(file: Path) -> dict[str, Callable[[Lab], None]]:
     name = f"lab_scenarios_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
+    spec = importlib.util.spec_from_file_location(name, file, loader=ScenarioLoader(name, str(file)))
     assert spec is not None  # a .py file always has both
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, ParamSpec
 
-from lab.author.containment import contained, has_assert, is_interrupt, line_in, message_of
+from lab.author.assertions import has_assert
+from lab.author.containment import contained, is_interrupt, line_in, message_of
 from lab.author.lab import Lab
 from lab.author.registry import Runnable
 from lab.host.addresses import AddressPool

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import lab
-from lab.cli.exits import immediate_exit
+from lab.cli.exits import immediate_exit, keep_process
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, shell, up
@@ -30,6 +30,7 @@ app = typer.Typer(
 def main() -> None:
     """The whole command; it ends the process."""
     gc.disable()  # imports create no garbage; `run` switches the collector on after them
+    keep_process()
     with immediate_exit():
         app(prog_name="lab")
 

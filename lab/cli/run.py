@@ -115,15 +115,12 @@ def _results(
 
     NotBegun at the end if scenarios have not begun because one is over its time limit.
     """
-    from lab.author.containment import keep_open
     from lab.author.runner import Runner, settle_garbage_collector
     from lab.host.user_namespace import ensure_privileges
 
     if not scenarios:
         return
     streams = sys.stdout, sys.stderr
-    for stream in streams:
-        keep_open(stream)
     try:
         ensure_privileges()
         runner = Runner(full=full, sysctls=sysctls, limit=limit)
