@@ -299,6 +299,8 @@ class Runner:
 def _call(scenario: Runnable, lab: Lab) -> None:
     """Call the function of a scenario; ScenarioError if that has not run its body."""
     returned: object = scenario.function(lab)  # type: ignore[func-returns-value]  # an author may be wrong
+    if inspect.iscoroutine(returned):
+        returned.close()  # else Python warns of it later
     if inspect.isawaitable(returned) or inspect.isgenerator(returned) or inspect.isasyncgen(returned):
         raise ScenarioError(f"its body has not run: the function returned {returned!r}")
 
