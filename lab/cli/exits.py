@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from functools import partial
 from typing import NoReturn
 
 import typer
@@ -29,7 +29,7 @@ def leave(code: int, at_once: bool = False) -> NoReturn:
 
 
 def keep_process() -> None:
-    """From now on os._exit and closing the output are errors of the scenario that does it."""
+    """From now on os._exit is an error of the scenario that calls it."""
     exit_process = os._exit
 
     def ending(status: int) -> NoReturn:
@@ -37,14 +37,33 @@ def keep_process() -> None:
         exit_process(status)
 
     os._exit = ending
-    for stream in sys.stdout, sys.stderr:
-        with suppress(AttributeError):  # not every class of streams can be changed
-            stream.close = partial(_close, stream.name, stream.close)  # type: ignore[method-assign]
 
 
-def _close(name: str, close: Callable[[], None]) -> None:
-    _refuse_if_contained(f"closing {name} would leave the whole run without output")
-    close()
+class _Lent(io.TextIOWrapper):
+    """A copy of an output stream, for scenarios."""
+
+    def close(self) -> None:
+        """Close the copy, except in a scenario: others write to it too."""
+        _refuse_if_contained("closing the output would leave the other scenarios without it")
+        super().close()
+
+
+@contextmanager
+def lent_streams() -> Iterator[None]:
+    """Within the block, for scenario code: sys.stdout and sys.stderr are copies, whatever is done to them."""
+    own = sys.stdout, sys.stderr
+    lent = [
+        _Lent(io.BufferedWriter(io.FileIO(os.dup(each.fileno()), "w")), each.encoding, each.errors, line_buffering=True)
+        for each in own
+    ]
+    sys.stdout, sys.stderr = lent
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = own
+        for each in lent:
+            with suppress(OSError, ValueError):
+                each.flush()
 
 
 def _refuse_if_contained(why: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lab.cli.exits import CANNOT_RUN, USAGE, leave
+from lab.cli.exits import CANNOT_RUN, USAGE, leave, lent_streams
 from lab.cli.options import AsJson, Patterns
 
 
@@ -14,7 +14,8 @@ def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> Non
     from lab.cli.printer import Printer
     from lab.report.screen import json_text, printable
 
-    found = registry.find(patterns or [])
+    with lent_streams():
+        found = registry.find(patterns or [])
     if as_json:
         rows = [
             {

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, wrong_usage
+from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, lent_streams, wrong_usage
 from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settings, Unsaved, Verbose, families
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from lab.author.registry import Found, Runnable
     from lab.cli.printer import Printer
@@ -52,7 +53,8 @@ def run(
     from lab.record.results import Outcome
 
     began = time.monotonic()
-    found = registry.find(patterns or [])
+    with lent_streams():
+        found = registry.find(patterns or [])
     printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
     settings = _settings(sysctl or [])
     if limit is not None and not limit > 0:
@@ -110,7 +112,7 @@ def _results(
     sysctls: Mapping[str, str] | None = None,
     limit: float | None = None,
     stop: Callable[[Result], bool] = lambda _: False,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Run scenarios and yield their results in order, with progress lines. MachineError if the lab cannot run.
 
     NotBegun at the end if scenarios have not begun because one is over its time limit.
@@ -120,18 +122,17 @@ def _results(
 
     if not scenarios:
         return
-    streams = sys.stdout, sys.stderr
     try:
         ensure_privileges()
         runner = Runner(full=full, sysctls=sysctls, limit=limit)
         settle_garbage_collector()
         if runner.untraced:
             print(f"note: {runner.untraced}; states come from inet_diag alone", file=sys.stderr, flush=True)
-        yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
+        with lent_streams():
+            yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
         if runner.not_begun:
             raise NotBegun(runner.not_begun)
     finally:
-        sys.stdout, sys.stderr = streams  # a scenario may have replaced them
         printer.progress.hide()
 
 
@@ -139,7 +140,9 @@ class NotBegun(Exception):
     """So many scenario runs have not begun because another one is over its time limit."""
 
 
-def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> tuple[Run, int]:
+def _collect(
+    found: Found, results: Generator[Result, None, None], printer: Printer, *, full: bool, began: float
+) -> tuple[Run, int]:
     """Collect results into a run, printing each. `began` is monotonic time in seconds.
 
     Returns an exit code too: 0, that of Ctrl-C, or 3 when the run ended early for another reason, which is printed. If
@@ -151,9 +154,10 @@ def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full:
     made, code = new_run(full=full), CANNOT_RUN
     made.broken, made.unknown = found.broken, found.unknown
     try:
-        for result in results:
-            made.results.append(result)
-            _print(result, printer)
+        with closing(results):
+            for result in results:
+                made.results.append(result)
+                _print(result, printer)
         code = 0
     except KeyboardInterrupt:
         code = INTERRUPTED

@@ -25,8 +25,8 @@ HARMFUL = {
     "generator_exit": ("raise GeneratorExit", "6: GeneratorExit"),
     "exits": ("import os\nos._exit(0)", "7: os._exit(0) would end the whole run"),
     "exits_as_taken": ("from os import _exit\n_exit(1)", "7: os._exit(1) would end the whole run"),
-    "closes": ("import sys\nsys.stdout.close()", "7: closing <stdout> would leave the whole run without output"),
-    "closes_errors": ("import sys\nwith sys.stderr:\n    pass", "7: closing <stderr> would leave the whole run"),
+    "closes": ("import sys\nsys.stdout.close()", "7: closing the output would leave the other scenarios without it"),
+    "closes_errors": ("import sys\nwith sys.stderr:\n    pass", "7: closing the output would leave the other"),
     "steps": ("lab.step(1)", "6: title must be a string, not 1"),
     "claims": ("lab.step('a', claims=['C1'])", "6: claims must be a string, not ['C1']"),
     "measures": ("lab.measured(5, 1)", "6: claim must be a string, not 5"),
@@ -52,6 +52,8 @@ def harmful(tmp_path: Path) -> Path:
     for name in "aa_first", "zz_last":
         scenario_file(tmp_path, PASSING, name)
     scenario_file(tmp_path, f"import io, sys\nsys.stdout = io.StringIO()\n{PASSING}", "replaces")
+    (tmp_path / "closes_when_loaded.py").write_text("import sys\nsys.stdout.buffer.close()\nsys.stdout = None\n")
+    scenario_file(tmp_path, f"import sys\nsys.stderr.buffer.close()\n{PASSING}", "zy_closes_the_buffer")
     (tmp_path / "ends_when_loaded.py").write_text("import os\nos._exit(0)\n")
     (tmp_path / "skips_when_loaded.py").write_text("import pytest\npytest.skip('no', allow_module_level=True)\n")
     return tmp_path
@@ -70,9 +72,9 @@ def test_no_scenario_ends_the_run_or_takes_the_results_of_others_along(harmful: 
             assert found[1].removeprefix("    > ") in body
     assert f"ERROR {harmful}/ends_when_loaded.py:2: os._exit(0) would end the whole run\n    > os._exit" in done.stdout
     assert f"ERROR {harmful}/skips_when_loaded.py:2: Skipped: no" in done.stdout
-    assert f"\n3 passed, {len(HARMFUL) + 2} errors; " in done.stdout
+    assert f"\n4 passed, {len(HARMFUL) + 2} errors; " in done.stdout
     told = json.loads((harmful / "out.json").read_text())
-    assert told["summary"]["pass"] == 3
+    assert told["summary"]["pass"] == 4
     assert run_lab("show", harmful / "saved", "zz_last").returncode == 0
 
 
