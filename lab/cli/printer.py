@@ -187,7 +187,7 @@ def _deferred_interrupt() -> Iterator[None]:
 
 
 def _lines(long_waits: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
-    """A line for each scenario and its address families; long names are cut on a narrow screen."""
+    """At most `most` lines, one for each scenario that has long been waiting; names are cut to fit the width."""
     rows: dict[str, list[Patient]] = {}
     for each in long_waits:
         rows.setdefault(each.scenario, []).append(each)

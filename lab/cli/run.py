@@ -1,4 +1,4 @@
-"""`lab run`: scenarios against this machine's kernel; and whole runs for `lab claims` and `lab coverage`."""
+"""`lab run`, and the run of all scenarios that `lab claims` and `lab coverage` make if none is saved."""
 
 from __future__ import annotations
 

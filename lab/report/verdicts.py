@@ -170,7 +170,7 @@ def difference_lines(recording: Recording, check: CheckMade, screen: Screen) -> 
 
 
 def what_differs(recording: Recording, check: CheckMade) -> Iterator[str]:
-    """Yield a failed check without the exchange."""
+    """Yield the lines that describe a failed check, without the ladder."""
     for line in _difference(recording, check):
         yield from printable_lines(line)
 

@@ -10,6 +10,8 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
 _KEPT_TEXT = 1 << 20
+MAX_WINDOW = 1 << 30
+"""The largest window (RFC 7323 2.3): a number that is further ahead is not acceptable to the other side."""
 _NOTHING = Offer()
 
 
@@ -51,17 +53,20 @@ class Half:
     """Every acknowledgment number that it ever sent."""
     ends: set[int] = field(default_factory=set)
     """SEG.SEQ + SEG.LEN of every segment that it ever sent."""
+    windows: set[int] = field(default_factory=set)
+    """Every window that it ever announced, in bytes."""
     tsvals: set[int] = field(default_factory=set)
     """Every TSval that it ever sent."""
 
     def successor(self) -> Half:
         """This side of a new connection. It keeps the old numbers, as a RST may still answer older segments."""
-        return Half(acks=self.acks, ends=self.ends, tsvals=self.tsvals)
+        return Half(acks=self.acks, ends=self.ends, windows=self.windows, tsvals=self.tsvals)
 
     def account(self, segment: Segment) -> None:
         """Add one segment that this side has sent."""
         flags, end, stamp = segment.flags, segment.end, timestamp(segment.options)
-        self.ends.add(end)
+        # A SYN can be accepted without what follows it in its segment, and text without the FIN that follows it.
+        self.ends.update((end, segment.text_start, segment.text_start + len(segment.payload)))
         if stamp is not None:
             self.tsval = stamp[0]
             self.tsvals.add(stamp[0])
@@ -82,7 +87,7 @@ class Half:
             self.fin_end = end
         if segment.payload:
             self._account_text(segment)
-        if self.nxt is None or end > self.nxt:
+        if self.nxt is None or 0 < end - self.nxt <= MAX_WINDOW:
             self.nxt = end
 
     def _account_syn(self, segment: Segment) -> None:
@@ -101,10 +106,11 @@ class Half:
     def _account_ack(self, segment: Segment) -> None:
         ack, is_syn = segment.ack, segment.flags & SYN
         edge = ack + (segment.window << (0 if is_syn else self.shift))
-        if self.ack is None or ack > self.ack:
+        if self.ack is None or 0 < ack - self.ack <= MAX_WINDOW:
             self.ack = ack
-        if self.edge is None or edge - self.edge > 0:
+        if self.edge is None or 0 < edge - self.edge <= MAX_WINDOW:
             self.edge = edge
+        self.windows.add(edge - ack)
         self.window = None if is_syn else segment.window
 
     def _account_text(self, segment: Segment) -> None:
@@ -195,3 +201,7 @@ class Flow:
         ours, theirs = self.ours.offer.shift, self.theirs.offer.shift
         if ours is not None and theirs is not None:
             self.ours.shift, self.theirs.shift = min(ours, MAX_SHIFT), min(theirs, MAX_SHIFT)
+        elif theirs is not None and self.ours.active and self.theirs.active:
+            # In a simultaneous open Linux scales its window even if our SYN did not offer that: only a SYN,ACK without
+            # the option makes tcp_rcv_synsent_state_process() forget its own shift.
+            self.theirs.shift = min(theirs, MAX_SHIFT)

@@ -96,7 +96,7 @@ def _unusual_options(shape: Shape) -> bool:
 
 @rule("well-formed", "RFC 9293 3.1", concerns=lambda shape: shape.untidy)
 def well_formed(_flow: Flow, segment: Segment) -> str | None:
-    """The checksum is right, and header length and options are what they say."""
+    """The checksum is right, the data offset lies within the segment, and each option has a valid length."""
     return "; ".join(segment.faults) or None
 
 
@@ -254,8 +254,10 @@ def seq_continuous(flow: Flow, segment: Segment) -> str | None:
     if segment.length or nxt - seq == 1:
         return None  # a retransmission, a keep-alive or a window probe
     ours = flow.ours
-    if seq in ours.acks or seq + 1 in ours.acks or seq == ours.edge:
-        return None  # Linux probes at SND.UNA - 1, and stays inside a window that has shrunk (tcp_acceptable_seq)
+    if seq in ours.acks or seq + 1 in ours.acks:
+        return None  # Linux probes at SND.UNA - 1
+    if any(seq + -window in ours.acks for window in ours.windows):
+        return None  # it stays inside a window that has shrunk (tcp_acceptable_seq)
     return f"an empty segment at seq {seq:d}, {nxt - seq} before SND.NXT"
 
 
@@ -298,7 +300,7 @@ def fin_in_place(flow: Flow, segment: Segment) -> str | None:
 def ack_of_sent(flow: Flow, segment: Segment) -> str | None:
     """Only what was sent is acknowledged."""
     ack, nxt = segment.ack, flow.ours.nxt
-    if ack == nxt:
+    if ack == nxt or ack in flow.ours.ends:
         return None
     if nxt is None:
         return f"ack {ack:d}, though nothing was sent"
@@ -363,15 +365,15 @@ def sack_permitted(flow: Flow, segment: Segment) -> str | None:
 @rule("sack-blocks", "RFC 2018 3, 4, RFC 2883 4", concerns=lambda shape: _unusual_options(shape) and _ack(shape))
 def sack_in_range(flow: Flow, segment: Segment) -> str | None:
     """SACK blocks report what we have sent beyond the acknowledgment number; only the first may lie before it."""
-    blocks, ours = value_of(segment.options, "SAck"), flow.ours
-    if not isinstance(blocks, tuple) or ours.nxt is None:
+    blocks, ends, ack = value_of(segment.options, "SAck"), flow.ours.ends, segment.ack
+    if not isinstance(blocks, tuple):
         return None
-    ack = segment.ack
     for index in range(0, len(blocks), 2):
-        left, right = ack + (blocks[index] - ack), ack + (blocks[index + 1] - ack)
-        duplicate = index == 0 and right <= ack and (ours.iss is None or left > ours.iss)
-        if not left < right or right > ours.nxt or not (left > ack or duplicate):
-            return f"SACK block {left:d}..{right:d} with ack {ack:d} and {ours.nxt:d} the highest sent"
+        left, right = Seq(blocks[index]), Seq(blocks[index + 1])
+        # The first block can report any segment that was not new, also one before our ISS, up to what is acknowledged.
+        sent = right in ends or (index == 0 and right == ack)
+        if not (right - left > 0 and sent and (left > ack or index == 0)):
+            return f"SACK block {left:d}..{right:d} with ack {ack:d}: no segment of ours ended at {right:d}"
     return None
 
 
