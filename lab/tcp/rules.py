@@ -12,12 +12,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lab.tcp.flags import ACK, FIN, NS, RST, SYN, URG, letters
-from lab.tcp.flow import Flow
+from lab.tcp.flow import Flow, asks_for_accurate_ecn
 from lab.tcp.options import MAX_SHIFT, has, padded, timestamp, value_of
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
 _LINUX_LEAST_MSS = 48
+_COOKIE_TSVALS = 64
 _CONTROLS = SYN | FIN | RST
 _SYN_OPTIONS = ("MSS", "WScale", "SAckOK", "TFO")
 
@@ -48,12 +49,24 @@ class Rule(NamedTuple):
     """How the segment breaks the rule, in words and numbers; None: it does not."""
 
 
+class Deviation(NamedTuple):
+    """A documented deviation of Linux: in some situation it is known to break a rule."""
+
+    rule: str
+    """Id of the rule."""
+    of_linux: str
+    """The behaviour of Linux, with the function that decides it."""
+    applies: Callable[[Flow, Segment], bool]
+
+
 class Breach(NamedTuple):
     """A segment that breaks a rule, and how."""
 
     rule: Rule
     segment: Segment
     message: str
+    deviation: Deviation | None = None
+    """The documented deviation of Linux that explains it, if there is one."""
 
 
 _rules: list[Rule] = []
@@ -101,9 +114,10 @@ def well_formed(_flow: Flow, segment: Segment) -> str | None:
 
 
 @rule("reserved-bits", "RFC 9293 3.1", concerns=lambda shape: shape.untidy)
-def reserved_zero(_flow: Flow, segment: Segment) -> str | None:
+def reserved_zero(flow: Flow, segment: Segment) -> str | None:
     """The reserved bits are zero."""
-    if segment.reserved or segment.flags & NS:
+    accurate = flow.ours.accurate_ecn or (segment.flags & SYN and asks_for_accurate_ecn(segment.flags))
+    if segment.reserved or (segment.flags & NS and not accurate):
         return f"the reserved bits are {segment.reserved << 1 | segment.flags >> 8:04b}"
     return None
 
@@ -211,6 +225,8 @@ def tsval_advances(flow: Flow, segment: Segment) -> str | None:
     stamp, last = timestamp(segment.options), flow.theirs.tsval
     if stamp is None or last is None or Seq(stamp[0]) - last >= 0:
         return None
+    if segment.flags & SYN and Seq(stamp[0]) - last > -_COOKIE_TSVALS:
+        return None  # a SYN cookie keeps options in the low bits of its TSval (cookie_init_timestamp)
     return f"TSval {stamp[0]} is older than the last one, {last}"
 
 
@@ -387,12 +403,13 @@ def silent_after_reset(flow: Flow, _segment: Segment) -> str | None:
 def reset_in_our_numbers(flow: Flow, segment: Segment) -> str | None:
     """A RST stands at SND.NXT or answers a segment in its own numbers."""
     theirs, ours, seq = flow.theirs, flow.ours, segment.seq
-    if seq == theirs.nxt:
-        return None
-    if not segment.flags & ACK:
-        return None if seq in ours.acks else f"RST with seq {seq:d}, which nothing that we sent has acknowledged"
-    if seq == 0:
+    has_ack = segment.flags & ACK
+    if seq == 0 and has_ack and seq != theirs.nxt:
         return None if segment.ack in ours.ends else f"RST,ACK with ack {segment.ack:d}, where no segment of ours ended"
+    if seq == theirs.nxt or seq in ours.acks:
+        return None
+    if not has_ack:
+        return f"RST with seq {seq:d}, which nothing that we sent has acknowledged"
     if theirs.iss is not None and theirs.nxt is not None and theirs.iss < seq < theirs.nxt:
         return None  # a window that has shrunk (tcp_acceptable_seq)
     return f"RST,ACK with seq {seq:d}, neither SND.NXT nor 0"
@@ -400,6 +417,22 @@ def reset_in_our_numbers(flow: Flow, segment: Segment) -> str | None:
 
 RULES = tuple(_rules)
 """All rules, in the order of the documentation."""
+
+
+def _scales_unilaterally(flow: Flow, _segment: Segment) -> bool:
+    crossed = flow.ours.active and flow.theirs.active
+    return crossed and flow.ours.offer.shift is None and flow.theirs.offer.shift is not None
+
+
+DEVIATIONS = (
+    Deviation(
+        "window-edge",
+        "after a simultaneous open Linux scales its window, even if our SYN did not offer that"
+        " (tcp_rcv_synsent_state_process)",
+        _scales_unilaterally,
+    ),
+)
+"""Documented deviations of Linux that are no fault of the scenario, whatever it is about."""
 
 
 def rules_for(segment: Segment) -> tuple[Rule, ...]:
@@ -419,4 +452,9 @@ def judge(flow: Flow, segment: Segment) -> tuple[Breach, ...]:
     flow.recognise(segment)
     checked = [(each, each.check(flow, segment)) for each in rules_for(segment)]
     flow.received(segment)
-    return tuple([Breach(each, segment, message) for each, message in checked if message is not None])
+    broken = [(each, message) for each, message in checked if message is not None]
+    return tuple([Breach(each, segment, message, _deviation(each, flow, segment)) for each, message in broken])
+
+
+def _deviation(broken: Rule, flow: Flow, segment: Segment) -> Deviation | None:
+    return next((each for each in DEVIATIONS if each.rule == broken.id and each.applies(flow, segment)), None)
