@@ -49,7 +49,7 @@ class Conversation:
     """State of one connection. The switchboard finds it for each frame, the author's `Peer` drives it."""
 
     __slots__ = (
-        "_asked_ns", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow", "inbox", "number",
+        "_asked_ns", "_hurried", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow", "inbox", "number",
         "port",
     )  # fmt: skip
 
@@ -71,6 +71,8 @@ class Conversation:
         self._kernel_iss: Seq | None = None
         self._transmissions: list[Transmission] = []
         """All of them, in order: an acknowledgment of the peer may not have reached the kernel."""
+        self._hurried = False
+        """The kernel has shortened the timer of its SYN."""
         self._asked_ns = {True: 0, False: 0}
         """When the peer last sent a segment after which the kernel may repeat at once its SYN (True), or text or its
         FIN (False)."""
@@ -96,6 +98,11 @@ class Conversation:
         if segment is None or (segment.flags & ACK and not segment.payload):
             self._asked_ns[False] = time_ns
 
+        theirs = self.flow.theirs
+        if segment is not None and segment.flags & ACK and theirs.active and not theirs.synchronized:
+            # tcp_rcv_synsent_state_process() sends the SYN again soon after an acknowledgment of something else.
+            self._hurried |= theirs.iss is not None and segment.ack != theirs.iss + 1
+
     def judge(self, segment: Segment, time_ns: int, settings: Mapping[str, str], answered_ns: int) -> Judgement:
         """Judge a segment that the kernel has sent at `time_ns`, whether or not it reaches the peer.
 
@@ -119,7 +126,9 @@ class Conversation:
             if syn and (segment.flags ^ before.flags) & ACK:
                 timer_ns = before.timer_ns
             else:
-                soonest_ns = _DUE * 1e9 * soonest_retransmission(settings, syn=syn, probes=self._probes)
+                soonest_ns = (
+                    _DUE * 1e9 * soonest_retransmission(settings, syn=syn, soon=self._hurried if syn else self._probes)
+                )
                 asked_ns = self._asked_ns[syn]
                 asked = asked_ns > answered_ns and time_ns - asked_ns < _ANSWER_NS
                 again = time_ns - before.timer_ns >= soonest_ns and not asked
