@@ -49,8 +49,8 @@ class Conversation:
     """State of one connection. The switchboard finds it for each frame, the author's `Peer` drives it."""
 
     __slots__ = (
-        "_asked_ns", "_hurried", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow", "inbox", "number",
-        "port",
+        "_asked_ns", "_hurried", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow",
+        "inbox", "number", "port",
     )  # fmt: skip
 
     def __init__(self, address: str, port: int, config: Config) -> None:

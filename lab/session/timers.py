@@ -163,7 +163,7 @@ def bounds(settings: Mapping[str, str]) -> Window:
 
 
 def soonest_retransmission(settings: Mapping[str, str], *, syn: bool, soon: bool) -> float:
-    """Least time from a transmission to a retransmission by a timer; `soon`: the timer can be as short as Linux allows."""
+    """Least time from a transmission to a retransmission by a timer; `soon`: Linux's shortest timer may run."""
     if soon:
         return 2 * LONGEST_JIFFY_S  # TCP_TIMEOUT_MIN
     return _INITIAL_RTO_MS / 1000 if syn else bounds(settings).earliest
