@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lab.tcp.flags import ACK, ECE, FIN, RST, SYN
-from lab.tcp.options import MAX_SHIFT, Offer, timestamp
+from lab.tcp.options import MAX_SHIFT, Offer, has, timestamp
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
@@ -43,6 +43,8 @@ class Half:
     """The last TSval."""
     unstamped: bool = False
     """It has sent a segment without timestamps after its SYN."""
+    unstamped_syn: bool = False
+    """It has sent a SYN without timestamps."""
     synchronized: bool = False
     """It has sent something other than SYN and RST."""
     reset: bool = False
@@ -101,6 +103,7 @@ class Half:
             self.text_start = segment.seq + 1
         if is_refused:
             return
+        self.unstamped_syn |= not has(segment.options, "Timestamp")
         self.active |= not segment.flags & ACK
         self.accurate_ecn |= asks_for_accurate_ecn(segment.flags)
         new, old = Offer.of(segment.options), self.offer

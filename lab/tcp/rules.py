@@ -193,6 +193,8 @@ def timestamp_present(flow: Flow, segment: Segment) -> str | None:
     """When both SYNs had timestamps every segment has them, except that a RST may go without."""
     if not flow.timestamps or timestamp(segment.options) is not None:
         return None
+    if flow.ours.unstamped_syn:
+        return None  # it can be the SYN that was taken
     if 0 in flow.ours.tsvals:
         return None  # Linux's SYN-RECEIVED and TIME-WAIT take TS.Recent 0 for "no timestamps"
     return "no timestamps option, though both SYNs had one"
@@ -212,7 +214,8 @@ def tsecr_echoes(flow: Flow, segment: Segment) -> str | None:
     stamp = timestamp(segment.options)
     if stamp is None or stamp[1] in flow.ours.tsvals:
         return None
-    if stamp[1] == 0 and (not segment.flags & ACK or segment.flags & RST):
+    own_offer = segment.flags & SYN and flow.theirs.active  # in a simultaneous open it may be made before ours is known
+    if stamp[1] == 0 and (not segment.flags & ACK or segment.flags & RST or own_offer):
         return None
     if segment.flags & ACK and flow.ours.offer.tsval is None:
         return None  # nothing could be echoed; another rule forbids the option
