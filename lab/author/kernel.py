@@ -17,7 +17,7 @@ from lab.record.events import CheckKind
 from lab.record.expectation import Row
 from lab.record.kernel_state import KernelState
 from lab.session import timers
-from lab.session.errors import NotApplicable, ScenarioError
+from lab.session.errors import Inconclusive, ScenarioError
 from lab.session.polling import poll_until_gone
 from lab.session.switchboard import Switchboard
 from lab.session.timers import Schedule
@@ -332,10 +332,10 @@ class Kernel:
         return {each.timer for each in self._states.all_in(_state(state))}
 
     def _ensure_in_time(self, of: Remote, seconds: float) -> None:
-        """Raise NotApplicable if a timer of `seconds` may have expired since the connection's last segment."""
+        """Raise Inconclusive if a timer of `seconds` may have expired since the connection's last segment."""
         later = (time.monotonic_ns() - self._switchboard.history.last_segment_ns(of.conversation.number)) / 1e9
         if later > seconds:
-            raise NotApplicable(
+            raise Inconclusive(
                 f"this machine was held up for {later:.1f} s, and the kernel's timer expired before it was read"
             )
 

@@ -32,6 +32,10 @@ def run(
     full: Full = False,
     plain: Plain = False,
     sysctl: Settings = None,
+    limit: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Time limit of each scenario that sets none (default: 120 s and more)."),
+    ] = None,
     out: NewFolder = None,
     no_out: Unsaved = False,
     json_file: Annotated[
@@ -51,15 +55,17 @@ def run(
     found = registry.find(patterns or [])
     printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
     settings = _settings(sysctl or [])
+    if limit is not None and not limit > 0:
+        wrong_usage(f"--limit takes a number of seconds above 0, not {limit:g}")
     folder = None if no_out else new_folder(out)
 
     def is_last(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
 
     wanted = families(ipv4, ipv6)
-    results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, stop=is_last)
-    made = _collect(found, results, printer, full=full, began=began)
-    if made.interrupted:
+    results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, limit=limit, stop=is_last)
+    made, ended = _collect(found, results, printer, full=full, began=began)
+    if ended == INTERRUPTED:
         printer.print_lines(f"\ninterrupted; {len(made.results)} finished before that")
     printer.usage(made)
     printer.summary(made)
@@ -76,7 +82,7 @@ def run(
 
         write(junit_file, junit(made))
     is_saved = folder is None or save(made, folder, printer)
-    code = INTERRUPTED if made.interrupted else exit_code(made) or (0 if is_saved else CANNOT_RUN)
+    code = ended if ended == INTERRUPTED else exit_code(made) or ended or (0 if is_saved else CANNOT_RUN)
     leave(code, at_once=made.interrupted or any(is_last(each) for each in made.results))
 
 
@@ -102,44 +108,77 @@ def _results(
     *,
     full: bool,
     sysctls: Mapping[str, str] | None = None,
+    limit: float | None = None,
     stop: Callable[[Result], bool] = lambda _: False,
 ) -> Iterator[Result]:
-    """Run scenarios and yield their results in order, with progress lines. Exits with 3 if the lab cannot run."""
+    """Run scenarios and yield their results in order, with progress lines. MachineError if the lab cannot run.
+
+    NotBegun at the end if scenarios have not begun because one is over its time limit.
+    """
     from lab.author.runner import Runner, settle_garbage_collector
-    from lab.host.errors import MachineError
     from lab.host.user_namespace import ensure_privileges
 
     if not scenarios:
         return
+    streams = sys.stdout, sys.stderr
     try:
         ensure_privileges()
-        runner = Runner(full=full, sysctls=sysctls)
+        runner = Runner(full=full, sysctls=sysctls, limit=limit)
         settle_garbage_collector()
         if runner.untraced:
             print(f"note: {runner.untraced}; states come from inet_diag alone", file=sys.stderr, flush=True)
         yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
-    except MachineError as missing:
-        printer.progress.hide()
-        cannot_run(missing.why, missing.remedy)
+        if runner.not_begun:
+            raise NotBegun(runner.not_begun)
     finally:
+        sys.stdout, sys.stderr = streams  # a scenario may have replaced them
         printer.progress.hide()
 
 
-def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
-    """Collect results into a run, printing each; Ctrl-C ends it early. `began` is monotonic time in seconds."""
-    from lab.author.environment import environment_of, new_run
+class NotBegun(Exception):
+    """So many scenario runs have not begun because another one is over its time limit."""
 
-    made = new_run(full=full)
+
+def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> tuple[Run, int]:
+    """Collect results into a run, printing each. `began` is monotonic time in seconds.
+
+    Returns an exit code too: 0, that of Ctrl-C, or 3 when the run ended early for another reason, which is printed. If
+    there is no result at all it exits with 3.
+    """
+    from lab.author.environment import environment_of, new_run
+    from lab.host.errors import MachineError
+
+    made, code = new_run(full=full), CANNOT_RUN
     made.broken, made.unknown = found.broken, found.unknown
     try:
         for result in results:
             made.results.append(result)
-            printer.result(result)
+            _print(result, printer)
+        code = 0
     except KeyboardInterrupt:
-        made.interrupted = True
+        code = INTERRUPTED
+    except NotBegun as over:
+        printer.print_lines(f"scenario runs that have not begun, as another one is over its time limit: {over}", "")
+    except MachineError as missing:
+        if not made.results:
+            cannot_run(missing.why, missing.remedy)
+        print(f"the lab cannot go on here: {missing.why}\n{missing.remedy}", file=sys.stderr)
+    made.interrupted = code != 0
     made.environment = environment_of(made.results)
     made.seconds = time.monotonic() - began
-    return made
+    return made, code
+
+
+def _print(result: Result, printer: Printer) -> None:
+    """Print a result. One that cannot be printed becomes an error of its scenario, without its recording."""
+    from lab.record.results import Outcome
+
+    try:
+        printer.result(result)
+    except Exception as mistake:  # noqa: BLE001  # one scenario must not lose the results of the others
+        result.outcome, result.recording, result.difference = Outcome.ERROR, None, None
+        result.message = f"its recording cannot be shown ({type(mistake).__name__}: {mistake})"
+        printer.result(result)
 
 
 def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *, full: bool) -> Run:
@@ -152,17 +191,15 @@ def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *,
     began = time.monotonic()
     printer = Printer(sys.stderr, quiet=True)
     printer.usage(found)
-    made = _collect(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
-    if made.interrupted:
-        leave(INTERRUPTED, at_once=True)
+    made, code = _collect(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
+    if code:
+        leave(code, at_once=True)
     return made
 
 
 def is_whole(made: Run) -> bool:
-    """Whether every scenario file was loaded and no scenario had an error."""
-    from lab.record.results import Outcome
-
-    return not made.broken and all(result.outcome is not Outcome.ERROR for result in made.results)
+    """Whether every scenario file was loaded, and every scenario has a verdict or does not apply here."""
+    return not made.broken and all(result.outcome.has_verdict for result in made.results)
 
 
 def exit_code(made: Run) -> int:

@@ -23,6 +23,7 @@ _VERDICTS = {
     Outcome.PASS: "the kernel did as documented",
     Outcome.FAIL: "the kernel did something else",
     Outcome.ERROR: "the scenario could not do its part",
+    Outcome.INCONCLUSIVE: "this machine was too slow to try",
     Outcome.SKIP: "not applicable here",
 }
 _REQUEST = "echo request of the lab: its reply follows everything that the kernel sent in answer to earlier frames"

@@ -184,7 +184,8 @@ def test_a_misspelt_sysctl_is_an_error_not_a_skip(tmp_path: Path, name: str, out
     file = tmp_path / "setting.py"
     file.write_text(
         "from lab import Lab, scenario\n\n\n"
-        f'@scenario(section="none", sysctls={{"{name}": 1}})\ndef setting(lab: Lab) -> None:\n    """A setting."""\n'
+        f'@scenario(section="none", sysctls={{"{name}": 1}})\ndef setting(lab: Lab) -> None:\n'
+        '    """A setting."""\n    lab.verify("family", 4, lab.family)\n'
     )
     done = run_lab("run", "-4", "--json", "-", file)
     assert done.returncode == code
