@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lab.claims.catalogue import scenarios_folder
 from lab.record.results import BrokenFile, Scenario
+from lab.record.saved.owners import why_not_as_root
 
 if TYPE_CHECKING:
     from lab.author.lab import Lab
@@ -75,14 +76,18 @@ def scenario(
 
 
 def find(patterns: Iterable[str] = ()) -> Found:
-    """The scenarios that match any of the patterns (all without one): part of an id, a glob, a file or a folder."""
+    """The scenarios that match any of the patterns (all without one): part of an id, a glob, a file or a folder.
+
+    What root would execute from a place that another user can write is not loaded, and is listed as broken.
+    """
     wanted = list(patterns)
     found = Found()
-    paths = {pattern: Path(pattern) for pattern in wanted if pattern.endswith(".py") or Path(pattern).is_dir()}
-    names = [pattern for pattern in wanted if pattern not in paths]
+    # All files before the first is executed: it may change the working directory.
+    files = {pattern: _files_in(Path(pattern)) for pattern in wanted if is_path(pattern)}
+    names = [pattern for pattern in wanted if pattern not in files]
     chosen: dict[str, Runnable] = {}
     if names or not wanted:
-        known = _load_all(sorted(scenarios_folder().glob("*.py")), found)
+        known = _load_all([(file, file) for file in sorted(scenarios_folder().glob("*.py"))], found)
         for name in names:
             matching = [each for each in known if matches(name, each.id)]
             if not matching:
@@ -92,18 +97,25 @@ def find(patterns: Iterable[str] = ()) -> Found:
             chosen.update({each.id: each for each in known})
         # A file that cannot be loaded is reported only if it may contain a requested scenario.
         found.broken = [each for each in found.broken if not names or found.unknown or _stem_named(each, names)]
-    for pattern, path in paths.items():
-        if not path.exists():
-            found.unknown.append(pattern)
-            continue
-        files = sorted(path.glob("*.py")) if path.is_dir() else [path]
+    for pattern, listed in files.items():
         broken_before = len(found.broken)
-        scenarios = _load_all(files, found)
+        scenarios = _load_all(listed, found)
         if not scenarios and len(found.broken) == broken_before:
             found.unknown.append(pattern)
         chosen.update({each.id: each for each in scenarios})
     found.scenarios = list(chosen.values())
     return found
+
+
+def is_path(pattern: str) -> bool:
+    """Whether a pattern names a file or a folder: `x.py`, `./x`, `x/`, `..`. Ids of scenarios have no slash."""
+    return "/" in pattern or pattern.endswith(".py") or pattern in (".", "..")
+
+
+def _files_in(path: Path) -> list[tuple[Path, Path]]:
+    """The scenario files of a folder, or the file itself: each as it is named, and absolute without symbolic links."""
+    files = sorted(path.glob("*.py")) if path.is_dir() else [path] if path.exists() else []
+    return [(file, file.resolve()) for file in files]
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -115,13 +127,17 @@ def _stem_named(broken: BrokenFile, names: list[str]) -> bool:
     return any(broken.file.stem in name or name in broken.file.stem for name in names)
 
 
-def _load_all(files: Iterable[Path], found: Found) -> list[Runnable]:
+def _load_all(files: Iterable[tuple[Path, Path]], found: Found) -> list[Runnable]:
     scenarios: list[Runnable] = []
-    for file in files:
+    for file, path in files:
+        why = "" if path.parent == scenarios_folder() else why_not_as_root(path)
+        if why:
+            found.broken.append(BrokenFile(file, 1, f"root executes no file that another user can change: {why}"))
+            continue
         try:
-            scenarios += _load(file.resolve())
+            scenarios += _load(path)
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a file does, the others still run
-            found.broken.append(BrokenFile(file, _line_in(file, raised), f"{type(raised).__name__}: {raised}"))
+            found.broken.append(BrokenFile(file, _line_in(path, raised), f"{type(raised).__name__}: {raised}"))
     return scenarios
 
 
@@ -151,7 +167,5 @@ def _line_in(file: Path, raised: BaseException) -> int:
     """The line of the scenario file that raised the exception; 1 if none did."""
     if isinstance(raised, SyntaxError) and raised.lineno:
         return raised.lineno
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(raised.__traceback__) if Path(frame.filename) == file.resolve()
-    ]
+    lines = [frame.lineno for frame in traceback.extract_tb(raised.__traceback__) if Path(frame.filename) == file]
     return lines[-1] if lines and lines[-1] else 1

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -38,12 +39,15 @@ def mutate(
     """Show which altered packet or value each check catches. Exit code 1 when a check catches none."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saved_runs import write_json
+    from lab.cli.saved_runs import output, write_json
     from lab.host.errors import MachineError
     from lab.host.user_namespace import ensure_privileges
 
     began = time.monotonic()
-    found = registry.find(patterns or [])
+    json_path = output(json_file)
+    # The other processes search again, after files have been executed that may change the working directory.
+    patterns = [str(Path(each).absolute()) if registry.is_path(each) else each for each in patterns or []]
+    found = registry.find(patterns)
     if found.unknown or found.broken:
         Printer(sys.stderr).usage(found)
         leave(CANNOT_RUN if found.broken else USAGE)
@@ -53,7 +57,7 @@ def mutate(
     try:
         ensure_privileges()
         on_report = partial(_print_report, stream, quiet=quiet)
-        reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, on_report)
+        reports, rules = _in_processes(names, patterns, 6 if ipv6 else 4, on_report)
     except MachineError as error:
         missing = error.why, error.remedy
     gc.collect()  # frees the pool: its semaphores would outlive an immediate exit
@@ -61,9 +65,8 @@ def mutate(
         cannot_run(*missing)
     survivors = _print_summary(stream, reports, rules, whole=not patterns)
     print(f"in {time.monotonic() - began:.0f} s", file=stream)
-    if json_file:
-        write_json(json_file, {"scenarios": reports, "rules": rules}, indent=1)
-    leave(DIFFERS if survivors else 0)
+    is_written = not json_file or write_json(json_path, {"scenarios": reports, "rules": rules}, indent=1)
+    leave(DIFFERS if survivors else 0 if is_written else CANNOT_RUN)
 
 
 def _in_processes(

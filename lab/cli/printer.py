@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.exits import READER_GONE, cannot_run
@@ -65,7 +66,8 @@ class Printer:
         for broken in found.broken:
             self.print_lines(*printable_lines(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"))
         for pattern in found.unknown:
-            self.print_lines(f"no scenario matches {pattern!r}; `lab list` shows them all")
+            there = f"; ./{pattern} names the file or folder here" if Path(pattern).exists() else ""
+            self.print_lines(f"no scenario matches {pattern!r}; `lab list` shows them all{there}")
 
     def summary(self, run: Run) -> None:
         """Print the totals of a run."""

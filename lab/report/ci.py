@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from lab.record.results import Outcome, Result, Run
-from lab.report.screen import Screen
+from lab.report.screen import Screen, printable, printable_lines
 from lab.report.verdicts import check_text, result_lines
 
 _ELEMENTS = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIP: "skipped"}
@@ -98,5 +98,6 @@ def _error(root: Path, file: str, line: int, title: str, message: str) -> str:
     relative = os.path.relpath(file, root)
     named = file if relative.startswith(os.pardir) else relative
     properties = {"file": named, "line": str(line), "title": title}
-    listed = ",".join(f"{name}={value.translate(_PROPERTY_ESCAPES)}" for name, value in properties.items())
-    return f"::error {listed}::{message.translate(_MESSAGE_ESCAPES)}"
+    listed = ",".join(f"{name}={printable(value).translate(_PROPERTY_ESCAPES)}" for name, value in properties.items())
+    shown = "\n".join(printable_lines(message))
+    return f"::error {listed}::{shown.translate(_MESSAGE_ESCAPES)}"
