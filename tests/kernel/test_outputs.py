@@ -54,8 +54,7 @@ def test_a_run_writes_through_no_link(tmp_path: Path, secret: Path, option: str)
 def test_a_view_writes_through_no_link(saved: Path, secret: Path, command: list[str]) -> None:
     link = saved / "report.html"
     link.symlink_to(secret)
-    where = ["-o", link] if "-o" in command else []
-    done = run_lab(command[0], saved, *where)
+    done = run_lab(command[0], saved, *(["-o", str(link)] if "-o" in command else []))
     assert (done.returncode, done.stdout) == (3, "")
     assert "it is a symbolic link" in done.stderr
     assert is_untouched(secret)
@@ -120,7 +119,7 @@ def test_what_cannot_be_written_after_the_run_hides_no_difference(tmp_path: Path
 
 @pytest.mark.parametrize(("body", "code"), [(PASSING, 3), (FAILING, 1)], ids=["passing", "failing"])
 def test_json_to_a_full_disk_hides_no_difference(tmp_path: Path, body: str, code: int) -> None:
-    call = [*COMMAND, "run", "-4", "--no-out", "--json", "-", scenario_file(tmp_path, body, "one")]
+    call = [*COMMAND, "run", "-4", "--no-out", "--json", "-", str(scenario_file(tmp_path, body, "one"))]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(call, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == code

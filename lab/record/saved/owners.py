@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 _ALL_USERS = ["0", "0", "4294967295"]
-"""uid_map of the first user namespace: in any other, files of other users have no owner that could be compared."""
+"""uid_map of the first user namespace: in others, files of users without a number there belong to nobody."""
 _ACL = "system.posix_acl_access"
 
 
@@ -15,6 +15,11 @@ def sudo_user() -> tuple[int, int] | None:
     """User and group of the user who called sudo; None without sudo."""
     user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     return (int(user), int(group)) if os.geteuid() == 0 and user.isdigit() and group.isdigit() else None
+
+
+def is_in_first_user_namespace() -> bool:
+    """Whether root of this process is root of the machine, and every file has its owner."""
+    return Path("/proc/self/uid_map").read_text().split() == _ALL_USERS
 
 
 def link_of_another_user(path: Path) -> Path | None:
@@ -29,7 +34,7 @@ def why_not_as_root(file: Path) -> str:
 
     `file` is absolute, without symbolic links. In a folder with the sticky bit users can only change their own files.
     """
-    if os.geteuid() != 0 or Path("/proc/self/uid_map").read_text().split() != _ALL_USERS:
+    if os.geteuid() != 0 or not is_in_first_user_namespace():
         return ""
     cache = file.parent / "__pycache__"
     for path in (file, *([cache] if cache.exists() else []), *file.parents):
