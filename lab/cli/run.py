@@ -113,12 +113,14 @@ def _results(
     """Run scenarios and yield their results in order, with progress lines. Exits with 3 if the lab cannot run."""
     from lab.author.runner import Runner, settle_garbage_collector
     from lab.host.errors import MachineError
+    from lab.host.sysctls import ensure_accepted
     from lab.host.user_namespace import ensure_privileges
 
     if not scenarios:
         return
     try:
         ensure_privileges()
+        ensure_accepted(sysctls or {})
         runner = Runner(full=full, sysctls=sysctls)
         settle_garbage_collector()
         if runner.untraced:
