@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec
 from lab.author.sockets import Connection, Listener, Remote, Socket
 from lab.host import sysctls, veth
 from lab.host.addresses import Pair
+from lab.host.clock import kernel_monotonic_ns
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE
 from lab.host.sockets import CallResult, KernelSocket
@@ -162,6 +163,11 @@ class Kernel:
             raise ScenarioError(f"this kernel has no sysctl {name}")
         self._recorder.recording.sysctls[name] = found[name]
         return found[name]
+
+    @property
+    def clock_ms(self) -> int:
+        """The kernel's clock in milliseconds since the machine was started, which counts TSval."""
+        return kernel_monotonic_ns() // 1_000_000
 
     def counter(self, name: str) -> int:
         """Value of a counter of this kernel's namespace, by its name in nstat(8); ScenarioError if there is none."""
