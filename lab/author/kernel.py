@@ -12,6 +12,7 @@ from lab.host import sysctls, veth
 from lab.host.addresses import Pair
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE
+from lab.host.socket_options import Value
 from lab.host.sockets import CallResult, KernelSocket
 from lab.record.events import CheckKind
 from lab.record.expectation import Row
@@ -51,7 +52,7 @@ class Kernel:
         self,
         port: int,
         backlog: int = 16,
-        options: Mapping[str, int] | None = None,
+        options: Mapping[str, Value] | None = None,
         error: str = "",
         *,
         second_address: bool = False,
@@ -62,7 +63,7 @@ class Kernel:
         """
         opened = self._socket()
         address = self._pair.second_kernel if second_address else self._pair.kernel
-        listener = Listener(opened, self._recorder, address, port)
+        listener = Listener(opened, self._switchboard, address, port)
         self._open.append(listener)
         for name, value in (options or {}).items():
             listener.set_option(name, value)
@@ -75,7 +76,7 @@ class Kernel:
         self,
         to: Remote,
         port: int = 0,
-        options: Mapping[str, int] | None = None,
+        options: Mapping[str, Value] | None = None,
         error: str = "EINPROGRESS",
         *,
         second_address: bool = False,
@@ -255,13 +256,25 @@ class Kernel:
         return seconds
 
     def schedule(self, of: Remote) -> Schedule:
-        """Schedule of retransmissions for the kernel's last segment to this peer, computed from its settings."""
-        seen = self._look(of)
-        settings, info = self._recorder.recording.sysctls, self.tcp_info(of)
+        """Schedule of retransmissions for the kernel's last segment to this peer.
+
+        It is computed from the sysctls, the options that the scenario has set on the socket, and the running timer.
+        """
+        seen, conversation = self._look(of), of.conversation
+        settings, info = self._settings(of), self.tcp_info(of)
         if seen.state is State.SYN_SENT:
             return timers.syn_schedule(settings)
         if seen.state is State.SYN_RECEIVED:
-            return timers.crossed_syn_ack_schedule(settings) if info else timers.syn_ack_schedule(settings)
+            if info:
+                return timers.crossed_syn_ack_schedule(settings)
+            acknowledged = self._switchboard.history.has_acknowledged(conversation.number)
+            return timers.syn_ack_schedule(settings, acknowledged=acknowledged)
+        unread = len(conversation.inbox)
+        if seen.timer == "keepalive" and conversation.options.get("SO_KEEPALIVE"):
+            return timers.keepalive_schedule(settings, max(0, seen.retransmits - unread))
+        if seen.timer == "zero-window probe" and info:
+            backoff, sent = max(0, info["backoff"] - unread), max(0, info["probes"] - unread)
+            return timers.probe_schedule(settings, info["rto"] / 1e6, backoff, sent, orphan=not seen.inode)
         if not info or not info["rto"]:
             if info or seen.state is State.CLOSED:  # a socket that is being dismantled has an RTO of 0
                 self._ensure_in_time(of, timers.bounds(settings).earliest)
@@ -270,7 +283,7 @@ class Kernel:
         least, most = timers.bounds(settings)
         self._recorder.check(
             "RTO", (Row("RTO", f"{least:g} to {most:g} s", f"{rto:g} s", least <= rto <= most),),
-            connection=of.conversation.number, state=seen.state, kind=CheckKind.TIMER,
+            connection=conversation.number, state=seen.state, kind=CheckKind.TIMER,
             summary="the kernel's retransmission timeout is out of its bounds",
             why="the timeout has a minimum and a maximum   RFC 6298 2.4, 2.5",
         )  # fmt: skip
@@ -286,12 +299,11 @@ class Kernel:
     def fin_wait_2_timers(self, of: Remote, seconds: float | None = None) -> tuple[float, ...]:
         """Timers of this peer's connection as an orphan in FIN-WAIT-2, one after the other, in seconds.
 
-        Their length is that of tcp_fin_timeout, or `seconds` (TCP_LINGER2), but at least 3.5 RTOs. That is more only
+        Their length is that of TCP_LINGER2 or tcp_fin_timeout, or `seconds`, but at least 3.5 RTOs. That is more only
         after a long round trip on a busy machine. TCP_INFO has the RTO of a full socket. Without one the length is
         computed from the running timer, up to what the longest round trip explains.
         """
-        settings = self._recorder.recording.sysctls
-        info = self.tcp_info(of)
+        settings, info = self._settings(of), self.tcp_info(of)
         if info:
             return timers.fin_wait_2(settings, seconds, info["rto"] / 1e6)
         least = timers.fin_wait_2(settings, seconds)
@@ -306,6 +318,9 @@ class Kernel:
         now_ns = time.monotonic_ns()  # read before the query: `set_to` may be a little too small, never too large
         set_to = self._look(of).expires_ms / 1000 + (now_ns - history.last_segment_ns(number)) / 1e9
         return (min(max(set_to, least[0]), longest),) * len(least)
+
+    def _settings(self, of: Remote) -> Mapping[str, str]:
+        return timers.settings_of(self._recorder.recording.sysctls, of.conversation.options)
 
     def inet_diag(self, of: Remote) -> KernelState:
         """State, timer and queues of the connection to this peer, read by inet_diag as ss(8) does."""
@@ -351,9 +366,9 @@ class Kernel:
                 wake_ns = now_ns + max(pause_ns, seen.expires_ms * 1_000_000)
                 if not self._switchboard.wait(min(wake_ns, deadline_ns)):
                     pause_ns = min(2 * pause_ns, _LONGEST_PAUSE_NS)
+                now_ns = time.monotonic_ns()  # read before the state: what the deadline has brought is seen
                 number = at.conversation.number if not isinstance(at, Listener) else None
                 seen = self._look(at) if number is None else self._states.observe_change(number)
-                now_ns = time.monotonic_ns()
         return seen.state
 
     def _look(self, at: Remote | Listener) -> KernelState:

@@ -50,6 +50,8 @@ class Peer:
         self.kernel = kernel
         self.conversation = Conversation(address, port, config)
         self.listener = to if isinstance(to, Listener) else None
+        if self.listener is not None:
+            self.conversation.options = self.listener.options
         self.socket: Connection | None = None
         """The kernel's socket of this connection, once the scenario has it."""
         self._sent_ns = self._heard_ns = 0
@@ -216,8 +218,7 @@ class Peer:
             self.syn_received()
             self.send("A")
             self.kernel.expect_state(self, State.ESTABLISHED)
-            accepted = self.socket = self.listener.accept()
-            accepted.belongs_to(self.conversation)
+            self.listener.accept(of=self)
         else:
             self.expect("S", seq=0)
             self.send("SA")

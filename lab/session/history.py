@@ -64,6 +64,11 @@ class History:
         """The earliest time at which the timer for the last segment of either side can have been set, in ns."""
         return self.earliest_set_ns(max(at for at, _ in self._frames(number)))
 
+    def has_acknowledged(self, number: int) -> bool:
+        """Whether a segment of the peer with an acknowledgment has reached the kernel on a connection."""
+        frames = (frame for _, frame in self._frames(number) if frame.from_peer and frame.segment and not frame.lost)
+        return any(frame.segment.flags & ACK for frame in frames if frame.segment)
+
     def longest_round_trip(self, number: int) -> float:
         """The longest time between a segment of the kernel and its acknowledgment, in seconds."""
         waiting: list[tuple[int, Seq]] = []

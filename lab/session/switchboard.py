@@ -98,6 +98,10 @@ class Switchboard:
         conversation.ends, conversation.number = ends, len(recording.connections) - 1
         self.conversations[conversation.number] = conversation
 
+    def find(self, ends: Endpoints) -> Conversation | None:
+        """The conversation with these ends of the kernel's segments."""
+        return self._by_ends.get(ends)
+
     def encoder(self, ends: Endpoints) -> Encoder:
         """The encoder of the peer's frames, for these ends of the kernel's segments."""
         kernel, _, peer, _ = ends
@@ -278,7 +282,7 @@ class Switchboard:
             now_ns = time.monotonic_ns()
             due_ns = min(deadline_ns, now_ns + _BETWEEN_READINGS_NS)
             came = self.receive(due_ns)
-            self.delays.note(self._events[-1].time_ns if came else due_ns)
+            self.delays.note(min(self._events[-1].time_ns, due_ns) if came else due_ns)
             if came:
                 return True
             if now_ns >= deadline_ns:
