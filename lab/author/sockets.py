@@ -42,7 +42,10 @@ class Socket:
 
     def close(self, error: str = "") -> None:
         """close(2)."""
-        self.call("close", self._socket.close(), error=error)
+        self.call("close", self._close(), error=error)
+
+    def _close(self) -> CallResult[None]:
+        return self._socket.close()
 
     def send(self, data: bytes | str, error: str = "", more: bool = False) -> int:
         """send(2), with MSG_MORE if `more`. Returns the number of bytes that the kernel accepted."""
@@ -140,12 +143,11 @@ class Listener(Socket):
                 return result
             self._queue.append(result.value)
 
-    def close(self, error: str = "") -> None:
-        """close(2). The kernel resets connections that were not accepted."""
-        super().close(error)
-        while self._queue:
-            self._queue[0].linger(0)
-            self._queue.pop(0).close()
+    def _close(self) -> CallResult[None]:
+        for kept in self._queue:
+            kept.linger(0)  # the kernel resets connections that were not accepted
+            kept.close()
+        return super()._close()
 
     def connect(self, to: Remote, error: str) -> None:
         """connect(2) on a listening socket; `error` is the errno that it fails with."""
