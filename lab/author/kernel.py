@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -94,6 +95,8 @@ class Kernel:
             address = self._pair.second_kernel if second_address else self._pair.kernel
             connection.call("bind", opened.bind(address, port), port)
         result = opened.connect(to.conversation.address, to.conversation.port)
+        if error == "EADDRNOTAVAIL" != result.error:
+            self._ensure_crowds_last(State.TIME_WAIT)  # some of its ports may be free again
         connection.call("connect", result, to.conversation.port, error=error)
         if result.error in {"", "EINPROGRESS"}:
             connection.belongs_to(to.conversation)
@@ -195,6 +198,8 @@ class Kernel:
         seen = self._look(of).state
         if seen is not wanted:
             seen = self._poll_state(of, wanted, within)
+        if seen is State.CLOSED is not wanted and not isinstance(of, Listener):
+            self._ensure_timers_have_not_ended_it(of, wanted)
         number = None if isinstance(of, Listener) else of.conversation.number
         self._recorder.check(
             "state",
@@ -212,8 +217,7 @@ class Kernel:
         retransmitted meanwhile, the timer must be set to the next timeout of its schedule instead.
         """
         seen, now_ns = self._look(of), time.monotonic_ns()
-        if timer and (seen.state is State.CLOSED or (timer, seen.timer) == ("keepalive", "time-wait")):
-            self._ensure_in_time(of, seconds)  # the second of two timers may run already, see fin_wait_2_timers
+        asked = seconds
         if timer == "retransmission" == seen.timer and seen.retransmits:
             seconds = self.schedule(of).timeout(seen.retransmits)
         expected = f"{timer}, {seconds:g} s" if timer else "none"
@@ -222,6 +226,8 @@ class Kernel:
         left = seconds - (now_ns - history.timer_set_ns(number)) / 1e9
         least = window(left, self._switchboard.delays.since(history.last_segment_ns(number))).earliest
         agrees = seen.timer == timer and (not timer or least <= seen.expires_ms / 1000 <= seconds + EARLY_S)
+        if timer and not agrees:
+            self._ensure_in_time(of, asked)  # otherwise it may have expired, and another one may run
         self._recorder.check(
             "timer", (Row("timer", expected, got, agrees),), connection=number, state=seen.state,
             summary="the kernel runs another timer", kind=CheckKind.TIMER,
@@ -338,17 +344,42 @@ class Kernel:
 
         Without a state: all connections, including requests and those in TIME-WAIT, but no listeners.
         """
+        states = [_state(state)] if state is not None else _OF_CONNECTIONS
         self._switchboard.fence()
-        return len(self._states.all_in(*([_state(state)] if state is not None else _OF_CONNECTIONS)))
+        found = self._states.all_in(*states)
+        self._ensure_crowds_last(*states)
+        return len(found)
 
     def timers(self, state: State | str) -> set[str]:
         """Names of the timers that run for connections in that state, with "" if one has no timer."""
         self._switchboard.fence()
-        return {each.timer for each in self._states.all_in(_state(state))}
+        found = self._states.all_in(_state(state))
+        self._ensure_crowds_last(_state(state))
+        return {each.timer for each in found}
 
-    def _ensure_in_time(self, of: Remote, seconds: float) -> None:
-        """Raise NotApplicable if a timer of `seconds` may have expired since the connection's last segment."""
-        later = (time.monotonic_ns() - self._switchboard.history.last_segment_ns(of.conversation.number)) / 1e9
+    def _ensure_crowds_last(self, *states: State) -> None:
+        """Raise NotApplicable while timers end the connections of a crowd one after the other: some may be gone."""
+        now_ns, sysctls = time.monotonic_ns(), self._recorder.recording.sysctls
+        for crowd in self._switchboard.crowd_times:
+            settings = timers.settings_of(sysctls, crowd.options)
+            for seconds in {timers.lifetime(settings, state) for state in states} - {math.inf}:
+                if window(seconds).after(crowd.began_ns)[0] <= now_ns <= window(seconds).after(crowd.ended_ns)[1]:
+                    raise NotApplicable(
+                        f"this machine took so long that timers of {seconds:g} s may have ended some of the connections"
+                    )
+
+    def _ensure_timers_have_not_ended_it(self, of: Remote, wanted: State) -> None:
+        """Raise NotApplicable if the connection may have been in this state, and timers may have ended it since."""
+        number, history = of.conversation.number, self._switchboard.history
+        waiting_ns = history.unacknowledged_ns(number)
+        seconds = timers.lifetime(self._settings(of), wanted, unacknowledged=waiting_ns is not None)
+        self._ensure_in_time(of, seconds - EARLY_S, waiting_ns)
+
+    def _ensure_in_time(self, of: Remote, seconds: float, since_ns: int | None = None) -> None:
+        """Raise NotApplicable if a timer of `seconds` may have expired, since its last segment or `since_ns`."""
+        if since_ns is None:
+            since_ns = self._switchboard.history.last_segment_ns(of.conversation.number)
+        later = (time.monotonic_ns() - since_ns) / 1e9
         if later > seconds:
             raise NotApplicable(
                 f"this machine was held up for {later:.1f} s, and the kernel's timer expired before it was read"

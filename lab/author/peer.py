@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Iterable
 from typing import Any, NoReturn, Self
@@ -178,11 +179,13 @@ class Peer:
         `during` its timers must not send anything either, for so many seconds.
         """
         self._ensure_in_contact()
+        until_ns = math.inf
         if during:
-            deadline_ns = time.monotonic_ns() + int(during * 1e9)
-            self._switchboard.wait_for_new_segment(self.conversation, deadline_ns, "silence")
+            until_ns = time.monotonic_ns() + int(during * 1e9)
+            self._switchboard.wait_for_new_segment(self.conversation, until_ns, "silence")
         self._switchboard.fence()
-        self._switchboard.expect_nothing_left(self.conversation, "silence", CheckKind.SILENCE)
+        # What a timer has sent later, while a machine that is held up did not look, is the scenario's next segment.
+        self._switchboard.expect_nothing_left(self.conversation, "silence", CheckKind.SILENCE, until_ns)
 
     def expect_retransmissions(self, letters: str, count: int | None = None) -> Retransmissions:
         """The kernel retransmits its segment with these control bits, unchanged and each time when it is due.

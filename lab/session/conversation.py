@@ -49,8 +49,8 @@ class Conversation:
     """State of one connection. The switchboard finds it for each frame, the author's `Peer` drives it."""
 
     __slots__ = (
-        "_asked_ns", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow", "inbox", "number",
-        "options", "port",
+        "_asked_ns", "_hurried_ns", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow",
+        "inbox", "number", "options", "port",
     )  # fmt: skip
 
     def __init__(self, address: str, port: int, config: Config) -> None:
@@ -73,6 +73,9 @@ class Conversation:
         self._kernel_iss: Seq | None = None
         self._transmissions: list[Transmission] = []
         """All of them, in order: an acknowledgment of the peer may not have reached the kernel."""
+        self._hurried_ns = 0
+        """When the peer last sent an ACK of another number than the end of the kernel's SYN: Linux then shortens the
+        timer of the SYN to two jiffies (tcp_rcv_synsent_state_process)."""
         self._asked_ns = {True: 0, False: 0}
         """When the peer last sent a segment after which the kernel may repeat at once its SYN (True), or text or its
         FIN (False)."""
@@ -97,6 +100,8 @@ class Conversation:
             self._asked_ns[True] = time_ns
         if segment is None or (segment.flags & ACK and not segment.payload):
             self._asked_ns[False] = time_ns
+        if segment and segment.flags & ACK and self._transmissions and segment.ack != self._transmissions[-1].end:
+            self._hurried_ns = time_ns
 
     def judge(self, segment: Segment, time_ns: int, settings: Mapping[str, str], answered_ns: int) -> Judgement:
         """Judge a segment that the kernel has sent at `time_ns`, whether or not it reaches the peer.
@@ -129,6 +134,7 @@ class Conversation:
                 asked_ns = self._asked_ns[syn]
                 asked = asked_ns > answered_ns and time_ns - asked_ns < _ANSWER_NS
                 again = time_ns - before.timer_ns >= soonest_ns and not asked
+                again |= segment.flags & (SYN | ACK) == SYN and self._hurried_ns > before.timer_ns
         self._transmissions.append(Transmission(segment.seq, segment.end, segment.flags, timer_ns))
         if syn and segment.seq != self._kernel_iss:
             self._kernel_iss = segment.seq

@@ -7,12 +7,14 @@ net/ipv4/tcp_timer.c and inet_connection_sock.c in Linux.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
 from lab.session.tolerance import LONGEST_JIFFY_S, Window
+from lab.tcp.state import State
 
 TIME_WAIT_S = 60.0
 """Duration of TIME-WAIT: TCP_TIMEWAIT_LEN, a constant of Linux that no setting changes."""
@@ -34,8 +36,9 @@ _SYSCTLS_OF_OPTIONS = {
     "TCP_KEEPIDLE": ("tcp_keepalive_time",),
     "TCP_KEEPINTVL": ("tcp_keepalive_intvl",),
     "TCP_KEEPCNT": ("tcp_keepalive_probes",),
-    "TCP_USER_TIMEOUT": ("user_timeout",),  # no sysctl has these two
+    "TCP_USER_TIMEOUT": ("user_timeout",),  # no sysctl has this and the next two
     "TCP_DEFER_ACCEPT": ("defer_accept",),
+    "SO_KEEPALIVE": ("keepalive",),
 }
 """The sysctls that a socket option replaces for its socket; 0 and less leave the sysctl in force."""
 
@@ -271,6 +274,27 @@ def fin_wait_2(settings: Mapping[str, str], linger: float | None = None, rto: fl
     seconds = max(chosen, _MIN_RTOS * rto)
     above = seconds - TIME_WAIT_S
     return (above, max(above, _MIN_RTOS * rto)) if above > 0 else (seconds,)
+
+
+def lifetime(settings: Mapping[str, str], state: State, *, unacknowledged: bool = False) -> float:
+    """The shortest time after which timers alone end a connection in this state; infinite if there is none.
+
+    `unacknowledged`: the kernel waits for an acknowledgment of data.
+    """
+    if state is State.TIME_WAIT:
+        return TIME_WAIT_S
+    if state is State.FIN_WAIT_2:
+        return min(fin_wait_2(settings))
+    if state is State.SYN_SENT:
+        return syn_schedule(settings).length
+    if state is State.SYN_RECEIVED:
+        return min(syn_ack_schedule(settings).length, crossed_syn_ack_schedule(settings).length)
+    if unacknowledged or state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK):
+        rto = bounds(settings).earliest
+        return min(synchronized_schedule(settings, rto, orphan=orphan).length for orphan in (False, True))
+    if _number(settings, "keepalive", 0):
+        return _number(settings, "tcp_keepalive_time", 7200) + keepalive_schedule(settings, 1).length
+    return math.inf
 
 
 def _until_user_timeout(
