@@ -1,7 +1,6 @@
 """Exhaustion: ports that are all in TIME-WAIT, and sockets that a program does not close."""
 
-from lab import Inconclusive, Lab, Peer, scenario
-from lab.tcp.state import State
+from lab import Lab, Peer, scenario
 
 FOUR_PORTS = {"net.ipv4.ip_local_port_range": "45000 45003"}
 REUSE_DELAY = "net.ipv4.tcp_tw_reuse_delay"
@@ -61,8 +60,6 @@ def all_ports(lab: Lab) -> None:
 
     lab.step("The others: every segment of the kernel is like that of the first", claims="C117")
     lab.crowd(like=first, count=ports - 1)
-    if lab.kernel.inet_diag(first).state is not State.TIME_WAIT:
-        raise Inconclusive("on this machine that takes longer than the minute that TIME-WAIT lasts")
     lab.verify("connections in TIME-WAIT", ports, lab.kernel.count("TIME-WAIT"))
 
     lab.step("One more to the same server: connect() finds no port", claims="C117")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Iterable
 from typing import Any, NoReturn, Self
@@ -50,6 +51,8 @@ class Peer:
         self.kernel = kernel
         self.conversation = Conversation(address, port, config)
         self.listener = to if isinstance(to, Listener) else None
+        if self.listener is not None:
+            self.conversation.options = self.listener.options
         self.socket: Connection | None = None
         """The kernel's socket of this connection, once the scenario has it."""
         self._sent_ns = self._heard_ns = 0
@@ -176,11 +179,13 @@ class Peer:
         `during` its timers must not send anything either, for so many seconds.
         """
         self._ensure_in_contact()
+        until_ns = math.inf
         if during:
-            deadline_ns = time.monotonic_ns() + int(during * 1e9)
-            self._switchboard.wait_for_new_segment(self.conversation, deadline_ns, "silence")
+            until_ns = time.monotonic_ns() + int(during * 1e9)
+            self._switchboard.wait_for_new_segment(self.conversation, until_ns, "silence")
         self._switchboard.fence()
-        self._switchboard.expect_nothing_left(self.conversation, "silence", CheckKind.SILENCE)
+        # What a timer has sent later, while a machine that is held up did not look, is the scenario's next segment.
+        self._switchboard.expect_nothing_left(self.conversation, "silence", CheckKind.SILENCE, until_ns)
 
     def expect_retransmissions(self, letters: str, count: int | None = None) -> Retransmissions:
         """The kernel retransmits its segment with these control bits, unchanged and each time when it is due.
@@ -216,8 +221,7 @@ class Peer:
             self.syn_received()
             self.send("A")
             self.kernel.expect_state(self, State.ESTABLISHED)
-            accepted = self.socket = self.listener.accept()
-            accepted.belongs_to(self.conversation)
+            self.listener.accept(of=self)
         else:
             self.expect("S", seq=0)
             self.send("SA")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol
 
+from lab.host.socket_options import Value
 from lab.host.sockets import CallResult, HolderProcess, KernelSocket
 from lab.record.events import CheckKind
 from lab.record.expectation import Row
 from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
 from lab.session.recorder import Recorder
+from lab.session.switchboard import Switchboard
 from lab.session.tolerance import DEADLINE_S
+from lab.wire.frames import Endpoints
+
+P = ParamSpec("P")
 
 
 class Remote(Protocol):
@@ -30,25 +36,33 @@ class Socket:
         self._socket = opened
         self._recorder = recorder
         self._conversation: Conversation | None = None
+        self.options: dict[str, Value] = {}
+        """Socket options that the scenario has set; an accepted connection begins with those of its listener."""
         self._copies: list[KernelSocket] = []
 
     def close(self, error: str = "") -> None:
         """close(2)."""
-        self.call("close", self._socket.close(), error=error)
+        self.call("close", self._close(), error=error)
+
+    def _close(self) -> CallResult[None]:
+        return self._socket.close()
 
     def send(self, data: bytes | str, error: str = "", more: bool = False) -> int:
         """send(2), with MSG_MORE if `more`. Returns the number of bytes that the kernel accepted."""
         octets = data.encode() if isinstance(data, str) else data
         return self.call("send", self._socket.send(octets, socket.MSG_MORE if more else 0), octets, error=error) or 0
 
-    def set_option(self, name: str, value: int, error: str = "") -> None:
-        """setsockopt(2) by its C name: `set_option("TCP_NODELAY", 1)`."""
-        level, option = _option(name)
-        self.call("setsockopt", self._socket.set_option(level, option, value), name, value, error=error)
+    def set_option(self, name: str, value: Value, error: str = "") -> None:
+        """setsockopt(2) by its C name: `set_option("TCP_NODELAY", 1)`. The value is an integer, a text or a struct."""
+        result = _known(self._socket.set_option, name, value)
+        self.call("setsockopt", result, name, value, error=error)
+        if not result.error:
+            self.options[name] = value
 
-    def get_option(self, name: str, error: str = "") -> int:
-        """getsockopt(2) by its C name."""
-        return self.call("getsockopt", self._socket.get_option(*_option(name)), name, error=error) or 0
+    def get_option(self, name: str, error: str = "") -> Any:
+        """getsockopt(2) by its C name: an integer, a text such as that of TCP_CONGESTION, or a struct as bytes."""
+        value = self.call("getsockopt", _known(self._socket.get_option, name), name, error=error)
+        return 0 if value is None else value
 
     def tcp_info(self) -> dict[str, int]:
         """TCP_INFO of this descriptor, with the kernel's field names without `tcpi_`."""
@@ -93,20 +107,47 @@ class Socket:
 class Listener(Socket):
     """A listening socket of the kernel."""
 
-    def __init__(self, opened: KernelSocket, recorder: Recorder, address: str, port: int) -> None:
-        super().__init__(opened, recorder)
+    def __init__(self, opened: KernelSocket, switchboard: Switchboard, address: str, port: int) -> None:
+        super().__init__(opened, switchboard.recorder)
         self.address = address
         self.port = port
+        self._switchboard = switchboard
         self._accepted: list[Connection] = []
+        self._queue: list[KernelSocket] = []
+        """Connections in front of one that the scenario asked for by its peer; they are accepted next."""
 
-    def accept(self, error: str = "", within: float = DEADLINE_S) -> Connection:
-        """The next connection that is established; waits for one up to `within` seconds."""
-        result = self._socket.accept(self._deadline(0.0 if error == "EAGAIN" else within))
+    def accept(self, error: str = "", within: float = DEADLINE_S, *, of: Remote | None = None) -> Connection:
+        """The next connection that is established, or that `of` a peer; waits for it up to `within` seconds."""
+        result = self._next(of, self._deadline(0.0 if error == "EAGAIN" else within))
         accepted = self.call("accept", result, error=error)
         connection = Connection(accepted, self._recorder)
+        connection.options = dict(self.options)
         if accepted is not None:
             self._accepted.append(connection)
+            conversation = self._switchboard.find(Endpoints.of(self.address, self.port, *accepted.remote))
+            if conversation is not None:
+                connection.belongs_to(conversation)
+            if of is not None:
+                of.socket = connection
         return connection
+
+    def _next(self, of: Remote | None, deadline: float) -> CallResult[KernelSocket]:
+        """The connection of this peer, or the first; others in front of it are kept."""
+        wanted = (of.conversation.address, of.conversation.port) if of is not None else ()
+        for at, kept in enumerate(self._queue):
+            if not wanted or kept.remote == wanted:
+                return CallResult(self._queue.pop(at))
+        while True:
+            result = self._socket.accept(deadline)
+            if result.value is None or not wanted or result.value.remote == wanted:
+                return result
+            self._queue.append(result.value)
+
+    def _close(self) -> CallResult[None]:
+        for kept in self._queue:
+            kept.linger(0)  # the kernel resets connections that were not accepted
+            kept.close()
+        return super()._close()
 
     def connect(self, to: Remote, error: str) -> None:
         """connect(2) on a listening socket; `error` is the errno that it fails with."""
@@ -117,6 +158,8 @@ class Listener(Socket):
         """Close the listener and the connections that it accepted."""
         for each in self._accepted:
             each.release()
+        for kept in self._queue:
+            kept.close()
         super().release()
 
 
@@ -128,6 +171,7 @@ class Connection(Socket):
     def belongs_to(self, conversation: Conversation) -> None:
         """Set the connection of which this socket is the kernel's end."""
         self._conversation = conversation
+        conversation.options = self.options
 
     def expect_connected(self, error: str = "", within: float = DEADLINE_S) -> None:
         """connect(2) must succeed, or fail with this errno: "ECONNREFUSED"."""
@@ -191,7 +235,7 @@ class Connection(Socket):
     def dup(self) -> Connection:
         """A second descriptor for the same socket (dup(2))."""
         copy = Connection(self._socket.dup(), self._recorder)
-        copy._conversation = self._conversation
+        copy._conversation, copy.options = self._conversation, self.options
         self._copies.append(copy._socket)
         self._recorder.call("dup", (), CallResult(), self._number)
         return copy
@@ -234,12 +278,9 @@ class Process:
         self._owner.kill()
 
 
-_UNKNOWN_TO_PYTHON = {"TCP_FASTOPEN_CONNECT": 30}  # linux/tcp.h
-
-
-def _option(name: str) -> tuple[int, int]:
-    level = socket.IPPROTO_TCP if name.startswith("TCP_") else socket.SOL_SOCKET
-    option = getattr(socket, name, _UNKNOWN_TO_PYTHON.get(name))
-    if option is None:
-        raise ScenarioError(f"unknown socket option {name!r}")
-    return level, option
+def _known(call: Callable[P, CallResult[Any]], *arguments: P.args, **named: P.kwargs) -> CallResult[Any]:
+    """The result of a call about a socket option. Raises ScenarioError for an unknown option or no value of one."""
+    try:
+        return call(*arguments, **named)
+    except ValueError as wrong:
+        raise ScenarioError(str(wrong)) from None

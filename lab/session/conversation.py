@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lab.record.events import FrameSeen
 from lab.record.expectation import Bases
-from lab.session.timers import soonest_retransmission
+from lab.session.timers import settings_of, soonest_retransmission
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.flags import ACK, SYN
 from lab.tcp.flow import Flow
@@ -50,7 +50,7 @@ class Conversation:
 
     __slots__ = (
         "_asked_ns", "_hurried", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow",
-        "inbox", "number", "port",
+        "inbox", "number", "options", "port",
     )  # fmt: skip
 
     def __init__(self, address: str, port: int, config: Config) -> None:
@@ -68,6 +68,8 @@ class Conversation:
         self.bases = Bases(Seq(0), config.iss)
         self.inbox: list[int] = []
         """The kernel's frames that no expectation has consumed yet, as indices into the recording's events."""
+        self.options: Mapping[str, object] = {}
+        """Socket options that the scenario has set on the kernel's socket, or on its listener before accept(2)."""
         self._kernel_iss: Seq | None = None
         self._transmissions: list[Transmission] = []
         """All of them, in order: an acknowledgment of the peer may not have reached the kernel."""
@@ -97,7 +99,6 @@ class Conversation:
             self._asked_ns[True] = time_ns
         if segment is None or (segment.flags & ACK and not segment.payload):
             self._asked_ns[False] = time_ns
-
         theirs = self.flow.theirs
         if segment is not None and segment.flags & ACK and theirs.active and not theirs.synchronized:
             # tcp_rcv_synsent_state_process() sends the SYN again soon after an acknowledgment of something else.
@@ -127,7 +128,11 @@ class Conversation:
                 timer_ns = before.timer_ns
             else:
                 soonest_ns = (
-                    _DUE * 1e9 * soonest_retransmission(settings, syn=syn, soon=self._hurried if syn else self._probes)
+                    _DUE
+                    * 1e9
+                    * soonest_retransmission(
+                        settings_of(settings, self.options), syn=syn, soon=self._hurried if syn else self._probes
+                    )
                 )
                 asked_ns = self._asked_ns[syn]
                 asked = asked_ns > answered_ns and time_ns - asked_ns < _ANSWER_NS

@@ -55,7 +55,7 @@ class Recorder:
         self, name: str, arguments: tuple[object, ...], result: CallResult[Any], connection: int | None
     ) -> CallMade:
         """Record a system call and its result."""
-        value = result.value if isinstance(result.value, int | bytes | None) else A_SOCKET
+        value = result.value if isinstance(result.value, int | str | bytes | None) else A_SOCKET
         made = CallMade(
             time_ns=result.began_ns,
             name=name,

@@ -84,11 +84,13 @@ class PacketLink:
     def receive(self, deadline_ns: int) -> Frame | None:
         """The next frame from the other side, None when there is none by the deadline (0: do not wait)."""
         while True:
+            left_ns = deadline_ns - time.monotonic_ns() if deadline_ns else 0
             try:
                 data, ancillary, _, _ = self._socket.recvmsg(65536, _ANCILLARY)
             except BlockingIOError:
-                if not self._wait(deadline_ns):
+                if left_ns <= 0:  # the clock was read before the socket: what came by the deadline is returned
                     return None
+                self._poll.poll(-(-left_ns // 1_000_000))  # rounded up: never wake before the deadline
                 continue
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
             time_ns = seconds * 1_000_000_000 + nanoseconds - self._offset_ns
@@ -102,14 +104,6 @@ class PacketLink:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
-
-    def _wait(self, deadline_ns: int) -> bool:
-        """Wait for a frame until the deadline. False, without waiting, if the deadline is 0 or has passed."""
-        left_ns = deadline_ns - time.monotonic_ns()
-        if deadline_ns == 0 or left_ns <= 0:
-            return False
-        self._poll.poll(-(-left_ns // 1_000_000))  # rounded up: never wake before the deadline
-        return True
 
 
 def _ensure_ours(bound: socket.socket) -> None:
