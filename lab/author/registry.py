@@ -121,7 +121,9 @@ def _load_all(files: Iterable[Path], found: Found) -> list[Runnable]:
         try:
             scenarios += _load(file.resolve())
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a file does, the others still run
-            found.broken.append(BrokenFile(file, _line_in(file, raised), f"{type(raised).__name__}: {raised}"))
+            from lab.author.mistakes import described
+
+            found.broken.append(BrokenFile(file, _line_in(file, raised), described(raised)))
     return scenarios
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import NamedTuple, ParamSpec
 
 from lab.author.lab import Lab
+from lab.author.mistakes import described
 from lab.author.registry import Runnable
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
 from lab.record.events import Executed
 from lab.record.results import Outcome, Result, Scenario
-from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
+from lab.session.errors import KernelDiffers, NotApplicable
 from lab.session.readings import Readings
 from lab.session.switchboard import Waiting
 from lab.wire import crafting
@@ -175,8 +176,7 @@ class Runner:
         except MemoryError as raised:
             raise _out_of_memory(scenario, raised) from None
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a scenario does, the others still run
-            text = str(raised) if isinstance(raised, ScenarioError) else f"{type(raised).__name__}: {raised}"
-            result.outcome, result.message = Outcome.ERROR, text
+            result.outcome, result.message = Outcome.ERROR, described(raised)
             result.where = _where(scenario.file, raised)
         result.seconds = time.monotonic() - began
         return result

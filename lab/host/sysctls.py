@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab.host.addresses import ipv6_is_available
 from lab.host.namespace import Namespace
+from lab.record.nearest import did_you_mean
 
 QUIET: Mapping[str, str] = {
     "net.ipv4.conf.all.rp_filter": "0",
@@ -88,11 +89,23 @@ def apply(namespace: Namespace, settings: Mapping[str, str], optional: Collectio
                 continue
             try:
                 _path(name).write_text(value)
-            except FileNotFoundError:
-                if name not in optional:
-                    raise
             except OSError as refused:
-                raise OSError(refused.errno, f"sysctl {name} = {value!r}: {refused.strerror}") from None
+                if isinstance(refused, FileNotFoundError) and refused.filename:
+                    if name not in optional:
+                        raise
+                    continue
+                why = f"sysctl {name} = {value!r}: {_why_refused(name, value, refused)}"
+                raise OSError(errno.EINVAL, why) from None
+
+
+def _why_refused(name: str, value: str, refused: OSError) -> str:
+    """Reason why the kernel does not take a value, with the most similar one where it lists those that it takes."""
+    if refused.errno != errno.ENOENT:
+        return str(refused.strerror)
+    folder, _, last = name.rpartition(".")
+    listed = _path(f"{folder}.{last.replace('tcp_', 'tcp_available_', 1)}")
+    known = listed.read_text().split() if listed.exists() else []
+    return f"the kernel has no {value!r}{did_you_mean(value, known)}"
 
 
 def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
@@ -103,6 +116,12 @@ def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
             with suppress(FileNotFoundError):
                 values[name] = " ".join(_path(name).read_text().split())
     return values
+
+
+def names(namespace: Namespace) -> list[str]:
+    """Names of all settings inside `namespace`."""
+    with namespace.entered():
+        return [name_of(str(file)) for file in _path("net").rglob("*") if file.is_file()]
 
 
 def is_known(name: str) -> bool:
