@@ -13,7 +13,7 @@ from lab.report.screen import Screen
 from lab.report.verdicts import check_text, result_lines
 
 _ELEMENTS = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIP: "skipped"}
-_TYPES = {"failure": "the kernel differs", "error": "the scenario is broken", "skipped": "not applicable"}
+_TYPES = {"failure": "an expectation did not hold", "error": "the scenario is broken", "skipped": "not applicable"}
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
