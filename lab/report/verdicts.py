@@ -19,6 +19,7 @@ from lab.report.screen import Screen, left_out, printable_lines
 from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
+from lab.wire import icmp
 
 _WORDS = {
     Outcome.PASS: "pass",
@@ -72,7 +73,8 @@ def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
         head = f"{_WORDS[result.outcome]:<{max(5, word)}} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
         yield from printable_lines(head)
         if result.summary:
-            yield from printable_lines(f"      {_at(result.at)}{result.summary}")
+            at = _at(result.at) or ("at the end: " if result.difference else "")
+            yield from printable_lines(f"      {at}{result.summary}")
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -175,6 +177,8 @@ def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
                 yield f"  {left_out(len(omitted))}"
             continue
         note = f"  not for a connection: {dropped[at]}" if at in dropped else ""
+        if seen.from_peer and (error := icmp.error_in(seen.data)):
+            note = f"  ICMP {error}"
         yield f"  frame {number}  {direction(seen.from_peer)}  {len(seen.data)} bytes{note}"
         for start in range(0, len(seen.data), 16):
             yield f"    {start:04x}  {seen.data[start : start + 16].hex(' ')}"
@@ -194,10 +198,9 @@ def what_differs(recording: Recording, check: CheckMade) -> Iterator[str]:
 
 
 def _difference(recording: Recording, check: CheckMade) -> Iterator[str]:
-    if check.where is not None:
-        yield f"  at {place(check.where.file, check.where.line)}"
-        if check.where.source:
-            yield f"    > {check.where.source}"
+    yield f"  at {place(check.where.file, check.where.line) if check.where else 'the end'}"
+    if check.where is not None and check.where.source:
+        yield f"    > {check.where.source}"
     more = check.difference or Difference(check.subject, "", None)
     yield f"    {more.summary}"
     yield ""

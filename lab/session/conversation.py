@@ -75,9 +75,9 @@ class Conversation:
         """All of them, in order: an acknowledgment of the peer may not have reached the kernel."""
         self._hurried = False
         """The kernel has shortened the timer of its SYN."""
-        self._asked_ns = {True: 0, False: 0}
-        """When the peer last sent a segment after which the kernel may repeat at once its SYN (True), or text or its
-        FIN (False)."""
+        self._asked_ns: dict[bool, list[int]] = {True: [], False: []}
+        """When the peer sent segments after which the kernel may repeat at once its SYN (True), or text or its FIN
+        (False)."""
 
     @property
     def kernel_port(self) -> int:
@@ -95,10 +95,10 @@ class Conversation:
 
     def reaches_kernel(self, segment: Segment | None, time_ns: int) -> None:
         """Note when a frame of the peer goes to the kernel; None stands for one without a TCP segment (ICMP)."""
-        if segment is None or segment.flags & SYN:
-            self._asked_ns[True] = time_ns
+        if segment is None or segment.flags & (SYN | ACK) == SYN:
+            self._asked_ns[True].append(time_ns)
         if segment is None or (segment.flags & ACK and not segment.payload):
-            self._asked_ns[False] = time_ns
+            self._asked_ns[False].append(time_ns)
         theirs = self.flow.theirs
         if segment is not None and segment.flags & ACK and theirs.active and not theirs.synchronized:
             # tcp_rcv_synsent_state_process() sends the SYN again soon after an acknowledgment of something else.
@@ -127,15 +127,13 @@ class Conversation:
             if syn and (segment.flags ^ before.flags) & ACK:
                 timer_ns = before.timer_ns
             else:
+                soon = self._hurried if syn else self._probes
                 soonest_ns = (
-                    _DUE
-                    * 1e9
-                    * soonest_retransmission(
-                        settings_of(settings, self.options), syn=syn, soon=self._hurried if syn else self._probes
-                    )
+                    _DUE * 1e9 * soonest_retransmission(settings_of(settings, self.options), syn=syn, soon=soon)
                 )
-                asked_ns = self._asked_ns[syn]
-                asked = asked_ns > answered_ns and time_ns - asked_ns < _ANSWER_NS
+                # A frame of the kernel can be older than what the peer has sent before it was read.
+                earliest_ns = max(answered_ns, time_ns - _ANSWER_NS)
+                asked = any(earliest_ns < asked_ns <= time_ns for asked_ns in reversed(self._asked_ns[syn]))
                 again = time_ns - before.timer_ns >= soonest_ns and not asked
         self._transmissions.append(Transmission(segment.seq, segment.end, segment.flags, timer_ns))
         if syn and segment.seq != self._kernel_iss:

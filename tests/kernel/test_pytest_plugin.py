@@ -236,7 +236,7 @@ def test_a_difference_in_a_test_is_the_labs_own_text(suite: Suite) -> None:
             "*_ test_it?IPv4? _*",
             "  at test_a_difference_in_a_test_is_the_labs_own_text.py:3",
             '    > peer.expect("SA", ack=2)',
-            "    the kernel sent a different segment",
+            "    the expectation did not hold: the kernel sent a different segment",
             "    ack    2 (absolute *)  1 (absolute *)",
             "*<-- here",
         ]
