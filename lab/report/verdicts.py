@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameSeen, Recording, Where
@@ -20,6 +21,11 @@ from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
 from lab.wire import icmp
+
+try:
+    _STARTED_IN = Path.cwd()  # a scenario may change it later
+except FileNotFoundError:
+    _STARTED_IN = Path(os.sep)
 
 _WORDS = {
     Outcome.PASS: "pass",
@@ -226,8 +232,8 @@ def exchange_lines(recording: Recording, screen: Screen) -> Iterator[str]:
 
 
 def place(file: str, line: int) -> str:
-    """File and line: `scenarios/closing.py:27`; the path is relative if the file is below the current folder."""
-    relative = os.path.relpath(file)
+    """File and line: `scenarios/closing.py:27`; relative if it is below the folder in which the lab was started."""
+    relative = os.path.relpath(file, _STARTED_IN) if Path(file).is_absolute() else file
     return f"{file if relative.startswith(os.pardir) else relative}:{line}"
 
 
