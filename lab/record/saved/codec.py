@@ -18,6 +18,7 @@ from lab.record.events import (
     CallMade,
     CheckKind,
     CheckMade,
+    Concluded,
     Connection,
     CrossingOver,
     Difference,
@@ -245,6 +246,7 @@ _NAMES: dict[type[Any], str] = {
     CallMade: "call",
     StepBegun: "step",
     Measured: "measured",
+    Concluded: "conclusion",
     CheckMade: "check",
 }
 """Names of events in the file."""
