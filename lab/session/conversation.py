@@ -22,6 +22,8 @@ _ANSWER_NS = 50_000_000
 """Longest time from a segment of the peer to the kernel's answer. Linux answers while it processes the segment, which
 takes microseconds, unless a busy machine postpones that."""
 
+_CLOCKS_NS = 100_000
+"""Largest difference between the clocks of frames received and frames sent."""
 _DUE = 0.5
 """Share of a timer's least length after which it may be due. Answers come at once, and a busy machine counts its
 jiffies late, so that a timer can be shorter than it should be; `RetransmissionWatch` measures timers exactly."""
@@ -76,8 +78,8 @@ class Conversation:
         self._hurried_ns = 0
         """When the peer last sent an ACK of another number than the end of the kernel's SYN: Linux then shortens the
         timer of the SYN to two jiffies (tcp_rcv_synsent_state_process)."""
-        self._asked_ns = {True: 0, False: 0}
-        """When the peer last sent a segment after which the kernel may repeat at once its SYN (True), or text or its
+        self._asked_ns: dict[bool, list[int]] = {True: [], False: []}
+        """When the peer sent each segment after which the kernel may repeat at once its SYN (True), or text or its
         FIN (False)."""
 
     @property
@@ -97,9 +99,9 @@ class Conversation:
     def reaches_kernel(self, segment: Segment | None, time_ns: int) -> None:
         """Note when a frame of the peer goes to the kernel; None stands for one without a TCP segment (ICMP)."""
         if segment is None or segment.flags & SYN:
-            self._asked_ns[True] = time_ns
+            self._asked_ns[True].append(time_ns)
         if segment is None or (segment.flags & ACK and not segment.payload):
-            self._asked_ns[False] = time_ns
+            self._asked_ns[False].append(time_ns)
         if segment and segment.flags & ACK and self._transmissions and segment.ack != self._transmissions[-1].end:
             self._hurried_ns = time_ns
 
@@ -131,8 +133,9 @@ class Conversation:
                     * 1e9
                     * soonest_retransmission(settings_of(settings, self.options), syn=syn, probes=self._probes)
                 )
-                asked_ns = self._asked_ns[syn]
-                asked = asked_ns > answered_ns and time_ns - asked_ns < _ANSWER_NS
+                # A lab that is held up reads a segment after it has sent others, which have not asked for it.
+                possible_ns = range(max(answered_ns, time_ns - _ANSWER_NS) + 1, time_ns + _CLOCKS_NS)
+                asked = any(asked_ns in possible_ns for asked_ns in self._asked_ns[syn])
                 again = time_ns - before.timer_ns >= soonest_ns and not asked
                 again |= segment.flags & (SYN | ACK) == SYN and self._hurried_ns > before.timer_ns
         self._transmissions.append(Transmission(segment.seq, segment.end, segment.flags, timer_ns))
