@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["ANY", "Connection", "Kernel", "Lab", "Listener", "NotApplicable", "Peer", "scenario"]
+__all__ = ["ANY", "Connection", "Inconclusive", "Kernel", "Lab", "Listener", "NotApplicable", "Peer", "scenario"]
 
 if TYPE_CHECKING:
     from lab.author.kernel import Kernel
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from lab.author.registry import scenario
     from lab.author.sockets import Connection, Listener
     from lab.record.expectation import ANY
-    from lab.session.errors import NotApplicable
+    from lab.session.errors import Inconclusive, NotApplicable
 else:
     # Loaded at the first use: `lab --help` needs none of them.
     _MODULES = {
         "ANY": "lab.record.expectation",
         "Connection": "lab.author.sockets",
+        "Inconclusive": "lab.session.errors",
         "Kernel": "lab.author.kernel",
         "Lab": "lab.author.lab",
         "Listener": "lab.author.sockets",

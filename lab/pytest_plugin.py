@@ -157,13 +157,15 @@ def pytest_runtest_makereport(
     if raised is not None and "lab.session.errors" in sys.modules:
         from lab.host.errors import MachineError
         from lab.report.verdicts import difference_lines
-        from lab.session.errors import KernelDiffers
+        from lab.session.errors import Inconclusive, KernelDiffers
 
         used = item.stash.get(_LAB, None)
         if isinstance(raised, KernelDiffers) and used is not None:
             used.catch_up()
             lines = difference_lines(used.recording, raised.check, _screen(item.config))
             report.longrepr = "\n".join(lines)
+        elif isinstance(raised, Inconclusive):
+            report.longrepr = f"inconclusive: {raised}"
         elif isinstance(raised, MachineError):
             report.longrepr = f"the lab cannot run here: {raised.why}\n{raised.remedy}"
     return report

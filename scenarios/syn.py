@@ -1,7 +1,5 @@
 """The first segment: each bit and each option of a client's SYN."""
 
-import time
-
 from lab import ANY, Lab, Peer, scenario
 from lab.tcp.options import Option, timestamp
 
@@ -215,10 +213,10 @@ def syn_options(lab: Lab, mss: int | None = None, scale: int | None = None) -> l
 
 
 def one_timestamp(lab: Lab, peer: Peer) -> tuple[int, int, int]:
-    """The TSval of a SYN, between the machine's clock in ms before and after connect(). The peer refuses the SYN."""
-    before = time.monotonic_ns() // 1_000_000
+    """The TSval of a SYN, between the kernel's clock in ms before and after connect(). The peer refuses the SYN."""
+    before = lab.kernel.clock_ms
     client = lab.kernel.connect(to=peer, port=5000)
-    after = time.monotonic_ns() // 1_000_000
+    after = lab.kernel.clock_ms
     stamp = timestamp(peer.expect("S", seq=0).options)
     peer.send("RA", seq=0, ack=1)
     client.expect_connected(error="ECONNREFUSED")

@@ -11,6 +11,7 @@ from typing import Concatenate, ParamSpec
 from lab.author.sockets import Connection, Listener, Remote, Socket
 from lab.host import sysctls, veth
 from lab.host.addresses import Pair
+from lab.host.clock import kernel_monotonic_ns
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE
 from lab.host.socket_options import Value
@@ -19,7 +20,7 @@ from lab.record.events import CheckKind
 from lab.record.expectation import Row
 from lab.record.kernel_state import KernelState
 from lab.session import timers
-from lab.session.errors import NotApplicable, ScenarioError
+from lab.session.errors import Inconclusive, ScenarioError
 from lab.session.polling import poll_until_gone
 from lab.session.switchboard import Switchboard
 from lab.session.timers import Schedule
@@ -166,6 +167,11 @@ class Kernel:
             raise ScenarioError(f"this kernel has no sysctl {name}")
         self._recorder.recording.sysctls[name] = found[name]
         return found[name]
+
+    @property
+    def clock_ms(self) -> int:
+        """The kernel's clock in milliseconds since the machine was started, which counts TSval."""
+        return kernel_monotonic_ns() // 1_000_000
 
     def counter(self, name: str) -> int:
         """Value of a counter of this kernel's namespace, by its name in nstat(8); ScenarioError if there is none."""
@@ -358,30 +364,30 @@ class Kernel:
         return {each.timer for each in found}
 
     def _ensure_crowds_last(self, *states: State) -> None:
-        """Raise NotApplicable while timers end the connections of a crowd one after the other: some may be gone."""
+        """Raise Inconclusive while timers end the connections of a crowd one after the other: some may be gone."""
         now_ns, sysctls = time.monotonic_ns(), self._recorder.recording.sysctls
         for crowd in self._switchboard.crowd_times:
             settings = timers.settings_of(sysctls, crowd.options)
             for seconds in {timers.lifetime(settings, state) for state in states} - {math.inf}:
                 if window(seconds).after(crowd.began_ns)[0] <= now_ns <= window(seconds).after(crowd.ended_ns)[1]:
-                    raise NotApplicable(
+                    raise Inconclusive(
                         f"this machine took so long that timers of {seconds:g} s may have ended some of the connections"
                     )
 
     def _ensure_timers_have_not_ended_it(self, of: Remote, wanted: State) -> None:
-        """Raise NotApplicable if the connection may have been in this state, and timers may have ended it since."""
+        """Raise Inconclusive if the connection may have been in this state, and timers may have ended it since."""
         number, history = of.conversation.number, self._switchboard.history
         waiting_ns = history.unacknowledged_ns(number)
         seconds = timers.lifetime(self._settings(of), wanted, unacknowledged=waiting_ns is not None)
         self._ensure_in_time(of, seconds - EARLY_S, waiting_ns)
 
     def _ensure_in_time(self, of: Remote, seconds: float, since_ns: int | None = None) -> None:
-        """Raise NotApplicable if a timer of `seconds` may have expired, since its last segment or `since_ns`."""
+        """Raise Inconclusive if a timer of `seconds` may have expired, since its last segment or `since_ns`."""
         if since_ns is None:
             since_ns = self._switchboard.history.last_segment_ns(of.conversation.number)
         later = (time.monotonic_ns() - since_ns) / 1e9
         if later > seconds:
-            raise NotApplicable(
+            raise Inconclusive(
                 f"this machine was held up for {later:.1f} s, and the kernel's timer expired before it was read"
             )
 

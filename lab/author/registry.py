@@ -6,14 +6,16 @@ import fnmatch
 import importlib.util
 import inspect
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.author.assertions import ScenarioLoader
+from lab.author.containment import contained, is_interrupt, message_of
 from lab.claims.catalogue import scenarios_folder
 from lab.record.results import BrokenFile, Scenario
+from lab.record.saved.owners import why_not_as_root
 
 if TYPE_CHECKING:
     from lab.author.lab import Lab
@@ -26,6 +28,8 @@ class Runnable(Scenario):
     alone: bool
     """Whether it runs alone: it uses seconds of CPU time, which would delay other scenarios."""
     function: Callable[[Lab], None]
+    limit: float | None = None
+    """Its time limit in seconds; None for that of the run."""
 
 
 @dataclass(slots=True)
@@ -46,6 +50,7 @@ def scenario(
     short: Mapping[str, str | int] | None = None,
     router: bool = False,
     alone: bool = False,
+    limit: float | None = None,
 ) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
     """Decorator that makes a function a scenario.
 
@@ -53,10 +58,13 @@ def scenario(
     A scenario that waits for timers names in `short` the settings with which they end soon ({} if none is needed):
     `lab run` uses them, `lab run --full` does not. With `router` a third namespace forwards between the two ends.
     With `alone` it runs after all others except those that wait for timers: it keeps the CPU busy for seconds.
+    `limit` is its time limit in seconds, waits included; without it, that of the run.
     """
     chosen = tuple(families)
     if not chosen or not set(chosen) <= {4, 6}:
         raise ValueError(f"families must be 4, 6 or both, not {chosen}")
+    if limit is not None and not limit > 0:
+        raise ValueError(f"limit must be a number of seconds above 0, not {limit!r}")
 
     def mark(function: Callable[[Lab], None]) -> Callable[[Lab], None]:
         described = {
@@ -67,6 +75,7 @@ def scenario(
             "waits": short is not None,
             "router": router,
             "alone": alone,
+            "limit": limit,
         }
         function.__scenario__ = described  # type: ignore[attr-defined]
         return function
@@ -75,14 +84,18 @@ def scenario(
 
 
 def find(patterns: Iterable[str] = ()) -> Found:
-    """The scenarios that match any of the patterns (all without one): part of an id, a glob, a file or a folder."""
+    """The scenarios that match any of the patterns (all without one): part of an id, a glob, a file or a folder.
+
+    What root would execute from a place that another user can write is not loaded, and is listed as broken.
+    """
     wanted = list(patterns)
     found = Found()
-    paths = {pattern: Path(pattern) for pattern in wanted if pattern.endswith(".py") or Path(pattern).is_dir()}
-    names = [pattern for pattern in wanted if pattern not in paths]
+    # All files before the first is executed: it may change the working directory.
+    files = {pattern: _files_in(Path(pattern)) for pattern in wanted if is_path(pattern)}
+    names = [pattern for pattern in wanted if pattern not in files]
     chosen: dict[str, Runnable] = {}
     if names or not wanted:
-        known = _load_all(sorted(scenarios_folder().glob("*.py")), found)
+        known = _load_all([(file, file) for file in sorted(scenarios_folder().glob("*.py"))], found)
         for name in names:
             matching = [each for each in known if matches(name, each.id)]
             if not matching:
@@ -92,18 +105,25 @@ def find(patterns: Iterable[str] = ()) -> Found:
             chosen.update({each.id: each for each in known})
         # A file that cannot be loaded is reported only if it may contain a requested scenario.
         found.broken = [each for each in found.broken if not names or found.unknown or _stem_named(each, names)]
-    for pattern, path in paths.items():
-        if not path.exists():
-            found.unknown.append(pattern)
-            continue
-        files = sorted(path.glob("*.py")) if path.is_dir() else [path]
+    for pattern, listed in files.items():
         broken_before = len(found.broken)
-        scenarios = _load_all(files, found)
+        scenarios = _load_all(listed, found)
         if not scenarios and len(found.broken) == broken_before:
             found.unknown.append(pattern)
         chosen.update({each.id: each for each in scenarios})
     found.scenarios = list(chosen.values())
     return found
+
+
+def is_path(pattern: str) -> bool:
+    """Whether a pattern names a file or a folder: `x.py`, `./x`, `x/`, `..`. Ids of scenarios have no slash."""
+    return "/" in pattern or pattern.endswith(".py") or pattern in (".", "..")
+
+
+def _files_in(path: Path) -> list[tuple[Path, Path]]:
+    """The scenario files of a folder, or the file itself: each as it is named, and absolute without symbolic links."""
+    files = sorted(path.glob("*.py")) if path.is_dir() else [path] if path.exists() else []
+    return [(file, file.resolve()) for file in files]
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -115,43 +135,64 @@ def _stem_named(broken: BrokenFile, names: list[str]) -> bool:
     return any(broken.file.stem in name or name in broken.file.stem for name in names)
 
 
-def _load_all(files: Iterable[Path], found: Found) -> list[Runnable]:
+def _load_all(files: Iterable[tuple[Path, Path]], found: Found) -> list[Runnable]:
     scenarios: list[Runnable] = []
-    for file in files:
+    for file, path in files:
+        why = "" if path.parent == scenarios_folder() else why_not_as_root(path)
+        if why:
+            found.broken.append(BrokenFile(file, 1, f"root executes no file that another user can change: {why}"))
+            continue
         try:
-            scenarios += _load(file.resolve())
-        except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a file does, the others still run
-            found.broken.append(BrokenFile(file, _line_in(file, raised), f"{type(raised).__name__}: {raised}"))
+            with contained():
+                functions = _load(path)
+        except BaseException as raised:  # whatever a file does, the others still run
+            if is_interrupt(raised):
+                raise
+            why, where = message_of(raised, path)
+            of_syntax = raised.lineno if isinstance(raised, SyntaxError) else None
+            found.broken.append(BrokenFile(file, of_syntax or (where.line if where else 1), why))
+            continue
+        for name, function in functions.items():
+            code = getattr(inspect.unwrap(function), "__code__", None)
+            line = code.co_firstlineno if code is not None else 1
+            wrong = _mistake(function) if code is not None else "must be a function"
+            if wrong:
+                found.broken.append(BrokenFile(file, line, f"the scenario {name!r} {wrong}"))
+            else:
+                scenarios.append(_describe(path, name, function, line))
     return scenarios
 
 
-def _load(file: Path) -> list[Runnable]:
+def _load(file: Path) -> dict[str, Callable[[Lab], None]]:
     name = f"lab_scenarios_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
+    spec = importlib.util.spec_from_file_location(name, file, loader=ScenarioLoader(name, str(file)))
     assert spec is not None  # a .py file always has both
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    return [
-        _describe(file, name, function)
+    return {
+        name: function
         for name, function in vars(module).items()
         if hasattr(function, "__scenario__") and function.__module__ == module.__name__
-    ]
+    }
 
 
-def _describe(file: Path, name: str, function: Callable[[Lab], None]) -> Runnable:
+def _mistake(function: Callable[[Lab], None]) -> str:
+    """What makes the call of a scenario with a lab impossible or useless; "" for nothing."""
+    body = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(body) or inspect.isasyncgenfunction(body):
+        return "is an `async def`, so its body would not run: make it an ordinary function"
+    if inspect.isgeneratorfunction(body):
+        return "is a generator, so its body would not run: it must not have a `yield`"
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError as wrong:
+        return f"must take one argument, the lab ({wrong})"
+    return ""
+
+
+def _describe(file: Path, name: str, function: Callable[[Lab], None], line: int) -> Runnable:
     described = function.__scenario__  # type: ignore[attr-defined]  # set by @scenario
     title = (inspect.getdoc(function) or name.replace("_", " ")).partition("\n")[0]
-    line = function.__code__.co_firstlineno
     return Runnable(f"{file.stem}.{name}", title, file=file, line=line, function=function, **described)
-
-
-def _line_in(file: Path, raised: BaseException) -> int:
-    """The line of the scenario file that raised the exception; 1 if none did."""
-    if isinstance(raised, SyntaxError) and raised.lineno:
-        return raised.lineno
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(raised.__traceback__) if Path(frame.filename) == file.resolve()
-    ]
-    return lines[-1] if lines and lines[-1] else 1

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import resource
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, ParamSpec
 
+from lab.author.assertions import has_assert
+from lab.author.containment import contained, is_interrupt, line_in, message_of
 from lab.author.lab import Lab
 from lab.author.registry import Runnable
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
-from lab.record.events import Executed
-from lab.record.results import Outcome, Result, Scenario
-from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
+from lab.record.events import CheckKind, FrameSeen, Recording
+from lab.record.results import Outcome, Result
+from lab.session.errors import Inconclusive, KernelDiffers, NotApplicable, ScenarioError
 from lab.session.readings import Readings
 from lab.session.switchboard import Waiting
+from lab.session.tolerance import TRIES
 from lab.wire import crafting
 
 P = ParamSpec("P")
@@ -31,6 +37,12 @@ _WAITING_AT_ONCE = 96
 """Scenarios at a time that wait for timers, which needs almost no CPU time."""
 _BETWEEN_CALLS_S = 0.25
 """Interval between calls of `meanwhile`."""
+_LIMIT_S = 120.0
+"""Time limit of a scenario without its waits; most take a tenth of a second, and minutes on a very busy machine."""
+_LONGER = "@scenario(limit=...) or `lab run --limit` sets another"
+_NO_CHECK = "it has no check, so it shows nothing: add peer.expect(...), lab.verify(...) or another check"
+_WAITS = 10
+"""How often the longest wait of a scenario is added to its time limit."""
 
 
 def settle_garbage_collector() -> None:
@@ -52,19 +64,44 @@ class Patient(NamedTuple):
     waiting: Waiting
 
 
+@dataclass(slots=True)
+class _Running:
+    """A scenario that runs at this moment."""
+
+    scenario: Runnable
+    family: int
+    thread: int = field(default_factory=threading.get_ident)
+    lab: Lab | None = None
+    seen: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    """How long it has run, up to the monotonic time `seen` and without the time for which this process was stopped."""
+    longest_wait: float = 0.0
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What it waits for."""
+        return self.lab.waiting if self.lab is not None else None
+
+
 class Runner:
     """Shared resources of one run: the address pool, and the tracepoint where the machine has one."""
 
-    def __init__(self, *, full: bool = False, sysctls: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *, full: bool = False, sysctls: Mapping[str, str] | None = None, limit: float | None = None
+    ) -> None:
         """`full`: timers run their whole length. `sysctls` apply to every scenario that does not set them itself.
 
-        MachineError if this machine cannot run labs.
+        `limit` is the time limit in seconds of every scenario without one of its own. By default it grows with the
+        waits of the scenario. MachineError if this machine cannot run labs.
         """
+        self._limit = limit
+        self.not_begun = 0
+        """Number of scenario runs that `run_all` has not begun because one was over its time limit."""
         self._sysctls = dict(sysctls or {})
         crafting.load_scapy()
         _raise_descriptor_limit()
         self._full = full
-        self._going_on: dict[int, tuple[Scenario, int, Lab]] = {}
+        self._going_on: dict[int, _Running] = {}
         with ExitStack() as undo:
             self._pool = AddressPool()
             undo.callback(self._pool.close)
@@ -78,7 +115,7 @@ class Runner:
     @property
     def patient(self) -> list[Patient]:
         """Scenarios that wait at this moment, in no particular order."""
-        now = [(scenario.id, family, lab.waiting) for scenario, family, lab in list(self._going_on.values())]
+        now = [(each.scenario.id, each.family, each.waiting) for each in list(self._going_on.values())]
         return [Patient(scenario, family, waiting) for scenario, family, waiting in now if waiting is not None]
 
     def run_all(
@@ -91,7 +128,8 @@ class Runner:
         """Yield the results in the order of the scenarios. After one for which `stop` is true no other begins.
 
         While the next result is not ready, `meanwhile` is called a few times a second with the scenarios that wait. A
-        MachineError in any scenario ends the run.
+        MachineError in any scenario ends the run, after the results that are ready. After a scenario that is over its
+        time limit no other begins; its thread goes on until the process ends.
         """
         wanted = set(families)
         jobs = [(each, family) for each in scenarios for family in sorted(wanted & set(each.families) or wanted)]
@@ -108,18 +146,52 @@ class Runner:
                 else:
                     running[at] = _submit(waiting if job[0].waits else working, self.run, *job)
                     busy += [] if job[0].waits else [running[at]]
-            for at in range(len(jobs)):
-                while not wait([running[at]], _BETWEEN_CALLS_S).done:
-                    _raise_error(running.values())
-                    if meanwhile is not None:
-                        meanwhile(self.patient)
-                result = running[at].result()
+            over: dict[tuple[int, int], Result] = {}
+            for at, (scenario, family) in enumerate(jobs):
+                try:
+                    result = self._result(running, at, (id(scenario), family), over, meanwhile)
+                except (MachineError, MemoryError):
+                    later = [running[number] for number in range(at + 1, len(jobs))]
+                    ready = [each for each in later if each.done() and not each.cancelled()]
+                    yield from (each.result() for each in ready if each.exception() is None)
+                    raise
+                if result is None:
+                    self.not_begun += 1
+                    continue
                 yield result
                 if stop(result):
                     return
         finally:
             for pool in working, waiting, alone:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def _result(
+        self,
+        running: Mapping[int, Future[Result]],
+        at: int,
+        key: tuple[int, int],
+        over: dict[tuple[int, int], Result],
+        meanwhile: Callable[[list[Patient]], None] | None,
+    ) -> Result | None:
+        """Wait for a result; None if the scenario has not begun when another one is over its time limit.
+
+        Results of those over their limit are added to `over`. Raises the error of any scenario run.
+        """
+        while not wait([running[at]], _BETWEEN_CALLS_S).done and key not in over:
+            failed = next(filter(None, map(_error_of, running.values())), None)
+            if failed is not None:
+                raise failed
+            over.update(self._over_limit())
+            if over:
+                for each in running.values():
+                    each.cancel()
+                if key not in over and key not in self._keys():
+                    return None
+            if meanwhile is not None:
+                meanwhile(self.patient)
+        if key in over or running[at].cancelled():
+            return over.get(key)
+        return running[at].result()
 
     def lab(
         self,
@@ -147,39 +219,97 @@ class Runner:
     def run(self, scenario: Runnable, family: int, readings: Readings | None = None) -> Result:
         """Run one scenario, reading the kernel through `readings`, if given.
 
-        An exception of the scenario becomes a result. MachineError is raised, and so is MemoryError, as a MachineError.
+        While it is inconclusive it is run again, a few times. An exception of the scenario becomes a result.
+        MachineError is raised, and so is MemoryError, as a MachineError.
         """
-        result = Result(scenario=scenario, family=family, outcome=Outcome.PASS, seconds=0.0, recording=None)
         if family not in scenario.families:
-            result.outcome, result.message = Outcome.SKIP, "the scenario is for the other address family"
-            return result
+            why = "the scenario is for the other address family"
+            return Result(scenario, family, Outcome.SKIP, seconds=0.0, recording=None, message=why)
+        running = _Running(scenario, family)
+        self._going_on[id(running)] = running
+        try:
+            for _ in range(TRIES if readings is None else 1):
+                result = self._try(running, readings)
+                if result.outcome is not Outcome.INCONCLUSIVE:
+                    break
+        finally:
+            del self._going_on[id(running)]
+        return result
+
+    def _try(self, running: _Running, readings: Readings | None) -> Result:
+        scenario = running.scenario
+        result = Result(scenario, running.family, Outcome.PASS, seconds=0.0, recording=None)
         began = time.monotonic()
         settings = {**scenario.sysctls, **({} if self._full else scenario.short)}
-        lab = self.lab(family, sysctls=settings, readings=readings, router=scenario.router)
+        lab = self.lab(running.family, sysctls=settings, readings=readings, router=scenario.router)
         try:
             with lab:
                 result.recording = lab.recording
-                self._going_on[id(lab)] = scenario, family, lab
+                running.lab = lab
                 try:
-                    scenario.function(lab)
+                    with contained():
+                        _call(scenario, lab)
                     lab.finish()
                 finally:
-                    del self._going_on[id(lab)]
+                    running.lab = None
                     lab.catch_up()
+            if not _has_checked(lab.recording) and not has_assert(scenario.function):
+                result.outcome, result.message = Outcome.ERROR, _NO_CHECK
         except KernelDiffers as difference:
             result.outcome, result.difference = Outcome.FAIL, difference.check
-        except NotApplicable as why:
-            result.outcome, result.message = Outcome.SKIP, str(why)
+        except (Inconclusive, NotApplicable) as why:
+            result.outcome = Outcome.INCONCLUSIVE if isinstance(why, Inconclusive) else Outcome.SKIP
+            result.message = str(why)
         except MachineError:
             raise
         except MemoryError as raised:
             raise _out_of_memory(scenario, raised) from None
-        except (Exception, SystemExit) as raised:  # noqa: BLE001  # whatever a scenario does, the others still run
-            text = str(raised) if isinstance(raised, ScenarioError) else f"{type(raised).__name__}: {raised}"
-            result.outcome, result.message = Outcome.ERROR, text
-            result.where = _where(scenario.file, raised)
+        except BaseException as raised:  # whatever a scenario does, the others still run
+            if is_interrupt(raised):
+                raise
+            result.outcome = Outcome.ERROR
+            result.message, result.where = message_of(raised, scenario.file)
         result.seconds = time.monotonic() - began
         return result
+
+    def _keys(self) -> set[tuple[int, int]]:
+        """The scenarios that run at this moment, each with its address family."""
+        return {(id(each.scenario), each.family) for each in list(self._going_on.values())}
+
+    def _over_limit(self) -> Iterator[tuple[tuple[int, int], Result]]:
+        """Yield the results of the running scenarios that are over their time limits."""
+        now = time.monotonic()
+        for each in list(self._going_on.values()):
+            each.seconds += min(now - each.seen, 2 * _BETWEEN_CALLS_S)
+            each.seen = now
+            waiting, scenario, lab = each.waiting, each.scenario, each.lab
+            if waiting is not None:
+                each.longest_wait = max(each.longest_wait, (waiting.until_ns - waiting.since_ns) / 1e9)
+            limit = scenario.limit or self._limit or _LIMIT_S + _WAITS * each.longest_wait
+            if each.seconds > limit:
+                where = line_in(scenario.file, sys._current_frames().get(each.thread))  # noqa: SLF001  # documented
+                why = f"it has not ended within {limit:g} s, its time limit; {_LONGER}"
+                recording = lab.recording if lab is not None else None
+                if recording is not None:  # its thread may go on
+                    recording = replace(recording, events=list(recording.events))
+                result = Result(scenario, each.family, Outcome.ERROR, each.seconds, recording, message=why, where=where)
+                yield (id(scenario), each.family), result
+
+
+def _call(scenario: Runnable, lab: Lab) -> None:
+    """Call the function of a scenario; ScenarioError if that has not run its body."""
+    returned: object = scenario.function(lab)  # type: ignore[func-returns-value]  # an author may be wrong
+    if inspect.iscoroutine(returned):
+        returned.close()  # else Python warns of it later
+    if inspect.isawaitable(returned) or inspect.isgenerator(returned) or inspect.isasyncgen(returned):
+        raise ScenarioError(f"its body has not run: the function returned {returned!r}")
+
+
+def _has_checked(recording: Recording) -> bool:
+    """Whether the scenario has a check of its own, or has sent a segment: then the end checks that all was expected."""
+    return any(
+        isinstance(event, FrameSeen) and event.from_peer and event.segment is not None for event in recording.events
+    ) or any(check.kind is not CheckKind.NOTHING_LEFT for check in recording.checks)
 
 
 def _raise_descriptor_limit() -> None:
@@ -196,15 +326,13 @@ def _submit(pool: ThreadPoolExecutor, run: Callable[P, Result], *args: P.args, *
         raise MachineError(str(refused), "allow it more threads or memory: ulimit -u and -v show limits") from None
 
 
-def _raise_error(running: Iterable[Future[Result]]) -> None:
-    """Raise the exception of a finished scenario run, if there is one."""
-    for each in running:
-        if each.done():
-            each.result()
+def _error_of(future: Future[Result]) -> BaseException | None:
+    """The exception with which a scenario run has ended, if any."""
+    return future.exception() if future.done() and not future.cancelled() else None
 
 
 def _out_of_memory(scenario: Runnable, raised: MemoryError) -> MachineError:
-    where = _where(scenario.file, raised)
+    _, where = message_of(raised, scenario.file)
     at = f" in {scenario.id!r}" + (f", line {where.line}" if where is not None else "")
     return MachineError(f"it has run out of memory{at}", "allow it more: ulimit -v shows a limit")
 
@@ -216,13 +344,3 @@ def _open_tracer(undo: ExitStack) -> tuple[StateTracer | None, str]:
         return None, missing.why
     undo.callback(tracer.close)
     return tracer, ""
-
-
-def _where(file: Path, raised: BaseException) -> Executed | None:
-    found, trace = None, raised.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if code.co_filename == str(file):
-            found = Executed(code, trace.tb_lasti)
-        trace = trace.tb_next
-    return found

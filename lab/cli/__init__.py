@@ -6,15 +6,12 @@ Exit codes: 0 the kernel did as documented, 1 it did not, 2 wrong usage, 3 the l
 from __future__ import annotations
 
 import gc
-import os
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import lab
-from lab.cli.exits import immediate_exit
+from lab.cli.exits import immediate_exit, keep_process
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, shell, up
@@ -31,11 +28,9 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point of the `lab` command."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed, for example by 2>&-
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # open until the process ends
+    """The whole command; it ends the process."""
     gc.disable()  # imports create no garbage; `run` switches the collector on after them
+    keep_process()
     with immediate_exit():
         app(prog_name="lab")
 

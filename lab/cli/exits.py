@@ -6,8 +6,9 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import NoReturn
 
 import typer
@@ -18,13 +19,40 @@ DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 
 def leave(code: int, at_once: bool = False) -> NoReturn:
     """Exit. `at_once` does not wait for running scenarios: they hold only descriptors, which the process closes."""
-    # A full disk: the message or the exit code has reported it already.
-    with suppress(OSError) if at_once else nullcontext():
+    try:
         sys.stdout.flush()
         sys.stderr.flush()
+    except OSError as refused:  # a full disk: an exit code other than 0 stays
+        if not at_once and (isinstance(refused, BrokenPipeError) or not code):
+            raise
     if at_once:
         os._exit(code)
     raise typer.Exit(code)
+
+
+def keep_process() -> None:
+    """From now on os._exit and closing the output are errors of the scenario that does it."""
+    exit_process = os._exit
+
+    def ending(status: int) -> NoReturn:
+        _refuse_if_contained(f"os._exit({status}) would end the whole run")
+        exit_process(status)
+
+    os._exit = ending
+    for stream in sys.stdout, sys.stderr:
+        with suppress(AttributeError):  # not every class of streams can be changed
+            stream.close = partial(_close, stream.name, stream.close)  # type: ignore[method-assign]
+
+
+def _close(name: str, close: Callable[[], None]) -> None:
+    _refuse_if_contained(f"closing {name} would leave the whole run without output")
+    close()
+
+
+def _refuse_if_contained(why: str) -> None:
+    containment = sys.modules.get("lab.author.containment")  # not loaded: no scenario has run
+    if containment is not None:
+        containment.refuse_if_contained(why)
 
 
 @contextmanager
@@ -47,7 +75,9 @@ def immediate_exit() -> Iterator[None]:
             cannot_run("it has run out of memory", "allow it more: ulimit -v shows a limit")
         finally:  # even without memory for the message
             os._exit(CANNOT_RUN)
-    except Exception as mistake:  # noqa: BLE001  # a bug in the lab, not a verdict on the kernel
+    except KeyboardInterrupt:
+        leave(INTERRUPTED, at_once=True)
+    except BaseException as mistake:  # noqa: BLE001  # a bug in the lab, not a verdict on the kernel
         if isinstance(mistake, OSError) and mistake.errno == errno.ENOSPC:
             cannot_run("no space is left on the device", "free some space, or write elsewhere")
         with suppress(OSError):

@@ -54,8 +54,12 @@ def up() -> None:
 def down() -> None:
     """Remove the namespaces that `lab up` made, and nothing else."""
     from lab.host import playground
+    from lab.host.errors import MachineError
 
-    gone, foreign = playground.down()
+    try:
+        gone, foreign = playground.down()
+    except MachineError as missing:
+        cannot_run(missing.why, missing.remedy)
     for name in gone:
         print(f"removed {name}")
     for name in foreign:

@@ -5,6 +5,7 @@ Width, characters and colours depend on the stream.
 
 from __future__ import annotations
 
+import linecache
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.exits import READER_GONE, cannot_run
@@ -48,10 +50,9 @@ class Printer:
 
     def result(self, result: Result) -> None:
         """Print the result of one scenario. A quiet printer prints only failures and errors."""
-        from lab.record.results import Outcome
-        from lab.report.verdicts import result_lines
+        from lab.report.verdicts import QUIET, result_lines
 
-        if self._quiet and result.outcome in (Outcome.PASS, Outcome.SKIP):
+        if self._quiet and result.outcome in QUIET:
             return
         head, *lines = result_lines(result, self._screen, brief=self._quiet, verbose=self._verbose)
         word, _, rest = head.partition(" ")
@@ -59,13 +60,16 @@ class Printer:
 
     def usage(self, found: Found | Run) -> None:
         """Print the broken scenario files, and the patterns that match no scenario."""
-        from lab.report.screen import printable_lines
+        from lab.report.screen import printable, printable_lines
         from lab.report.verdicts import place
 
         for broken in found.broken:
-            self.print_lines(*printable_lines(f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"))
+            source = linecache.getline(str(broken.file), broken.line).strip()
+            text = f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"
+            self.print_lines(*printable_lines(text), *[f"    > {printable(source)}"] * bool(source))
         for pattern in found.unknown:
-            self.print_lines(f"no scenario matches {pattern!r}; `lab list` shows them all")
+            there = f"; ./{pattern} names the file or folder here" if Path(pattern).exists() else ""
+            self.print_lines(f"no scenario matches {pattern!r}; `lab list` shows them all{there}")
 
     def summary(self, run: Run) -> None:
         """Print the totals of a run."""
@@ -187,7 +191,7 @@ def _deferred_interrupt() -> Iterator[None]:
 
 
 def _lines(long_waits: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
-    """A line for each scenario and its address families; long names are cut on a narrow screen."""
+    """At most `most` lines, one for each scenario that has long been waiting; names are cut to fit the width."""
     rows: dict[str, list[Patient]] = {}
     for each in long_waits:
         rows.setdefault(each.scenario, []).append(each)

@@ -1,4 +1,4 @@
-"""`lab run`: scenarios against this machine's kernel; and whole runs for `lab claims` and `lab coverage`."""
+"""`lab run`, and the run of all scenarios that `lab claims` and `lab coverage` make if none is saved."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ def run(
     full: Full = False,
     plain: Plain = False,
     sysctl: Settings = None,
+    limit: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Time limit of each scenario that sets none (default: 120 s and more)."),
+    ] = None,
     out: NewFolder = None,
     no_out: Unsaved = False,
     json_file: Annotated[
@@ -44,39 +48,47 @@ def run(
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saved_runs import new_folder, save, write, write_json
+    from lab.cli.saved_runs import new_folder, output, save, write, write_json
     from lab.record.results import Outcome
 
     began = time.monotonic()
+    # All paths before any file of a scenario is executed: it may change the working directory.
+    json_path, junit_path = output(json_file), output(junit_file)
+    folder = None if no_out else new_folder(out)
+    in_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
     found = registry.find(patterns or [])
     printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
     settings = _settings(sysctl or [])
-    folder = None if no_out else new_folder(out)
+    if limit is not None and not limit > 0:
+        wrong_usage(f"--limit takes a number of seconds above 0, not {limit:g}")
 
     def is_last(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
 
     wanted = families(ipv4, ipv6)
-    results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, stop=is_last)
-    made = _collect(found, results, printer, full=full, began=began)
-    if made.interrupted:
+    results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, limit=limit, stop=is_last)
+    made, ended = _collect(found, results, printer, full=full, began=began)
+    if ended == INTERRUPTED:
         printer.print_lines(f"\ninterrupted; {len(made.results)} finished before that")
     printer.usage(made)
     printer.summary(made)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if workspace is not None:
         from lab.report.ci import error_lines
 
-        printer.print_lines(*error_lines(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
+        printer.print_lines(*error_lines(made, workspace))
+    is_written = True
     if json_file:
         from lab.report.verdicts import as_json
 
-        write_json(json_file, as_json(made))
-    if junit_file:
+        is_written &= write_json(json_path, as_json(made))
+    if junit_path:
         from lab.report.ci import junit
 
-        write(junit_file, junit(made))
-    is_saved = folder is None or save(made, folder, printer)
-    code = INTERRUPTED if made.interrupted else exit_code(made) or (0 if is_saved else CANNOT_RUN)
+        is_written &= write(junit_path, junit(made))
+    if folder is not None:
+        is_written &= save(made, folder, printer)
+    code = ended if ended == INTERRUPTED else exit_code(made) or ended or (0 if is_written else CANNOT_RUN)
     leave(code, at_once=made.interrupted or any(is_last(each) for each in made.results))
 
 
@@ -102,44 +114,79 @@ def _results(
     *,
     full: bool,
     sysctls: Mapping[str, str] | None = None,
+    limit: float | None = None,
     stop: Callable[[Result], bool] = lambda _: False,
 ) -> Iterator[Result]:
-    """Run scenarios and yield their results in order, with progress lines. Exits with 3 if the lab cannot run."""
+    """Run scenarios and yield their results in order, with progress lines. MachineError if the lab cannot run.
+
+    NotBegun at the end if scenarios have not begun because one is over its time limit.
+    """
     from lab.author.runner import Runner, settle_garbage_collector
-    from lab.host.errors import MachineError
+    from lab.host.sysctls import ensure_accepted
     from lab.host.user_namespace import ensure_privileges
 
     if not scenarios:
         return
+    streams = sys.stdout, sys.stderr
     try:
         ensure_privileges()
-        runner = Runner(full=full, sysctls=sysctls)
+        ensure_accepted(sysctls or {})
+        runner = Runner(full=full, sysctls=sysctls, limit=limit)
         settle_garbage_collector()
         if runner.untraced:
             print(f"note: {runner.untraced}; states come from inet_diag alone", file=sys.stderr, flush=True)
         yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
-    except MachineError as missing:
-        printer.progress.hide()
-        cannot_run(missing.why, missing.remedy)
+        if runner.not_begun:
+            raise NotBegun(runner.not_begun)
     finally:
+        sys.stdout, sys.stderr = streams  # a scenario may have replaced them
         printer.progress.hide()
 
 
-def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> Run:
-    """Collect results into a run, printing each; Ctrl-C ends it early. `began` is monotonic time in seconds."""
-    from lab.author.environment import environment_of, new_run
+class NotBegun(Exception):
+    """So many scenario runs have not begun because another one is over its time limit."""
 
-    made = new_run(full=full)
+
+def _collect(found: Found, results: Iterable[Result], printer: Printer, *, full: bool, began: float) -> tuple[Run, int]:
+    """Collect results into a run, printing each. `began` is monotonic time in seconds.
+
+    Returns an exit code too: 0, that of Ctrl-C, or 3 when the run ended early for another reason, which is printed. If
+    there is no result at all it exits with 3.
+    """
+    from lab.author.environment import environment_of, new_run
+    from lab.host.errors import MachineError
+
+    made, code = new_run(full=full), CANNOT_RUN
     made.broken, made.unknown = found.broken, found.unknown
     try:
         for result in results:
             made.results.append(result)
-            printer.result(result)
+            _print(result, printer)
+        code = 0
     except KeyboardInterrupt:
-        made.interrupted = True
+        code = INTERRUPTED
+    except NotBegun as over:
+        printer.print_lines(f"scenario runs that have not begun, as another one is over its time limit: {over}", "")
+    except MachineError as missing:
+        if not made.results:
+            cannot_run(missing.why, missing.remedy)
+        print(f"the lab cannot go on here: {missing.why}\n{missing.remedy}", file=sys.stderr)
+    made.interrupted = code != 0
     made.environment = environment_of(made.results)
     made.seconds = time.monotonic() - began
-    return made
+    return made, code
+
+
+def _print(result: Result, printer: Printer) -> None:
+    """Print a result. One that cannot be printed becomes an error of its scenario, without its recording."""
+    from lab.record.results import Outcome
+
+    try:
+        printer.result(result)
+    except Exception as mistake:  # noqa: BLE001  # one scenario must not lose the results of the others
+        result.outcome, result.recording, result.difference = Outcome.ERROR, None, None
+        result.message = f"its recording cannot be shown ({type(mistake).__name__}: {mistake})"
+        printer.result(result)
 
 
 def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *, full: bool) -> Run:
@@ -152,17 +199,15 @@ def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *,
     began = time.monotonic()
     printer = Printer(sys.stderr, quiet=True)
     printer.usage(found)
-    made = _collect(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
-    if made.interrupted:
-        leave(INTERRUPTED, at_once=True)
+    made, code = _collect(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
+    if code:
+        leave(code, at_once=True)
     return made
 
 
 def is_whole(made: Run) -> bool:
-    """Whether every scenario file was loaded and no scenario had an error."""
-    from lab.record.results import Outcome
-
-    return not made.broken and all(result.outcome is not Outcome.ERROR for result in made.results)
+    """Whether every scenario file was loaded, and every scenario has a verdict or does not apply here."""
+    return not made.broken and all(result.outcome.has_verdict for result in made.results)
 
 
 def exit_code(made: Run) -> int:

@@ -60,7 +60,7 @@ class HolderProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Process id of the process that holds the socket."""
         return self._process.pid
 
     def kill(self) -> None:

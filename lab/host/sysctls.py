@@ -7,12 +7,14 @@ of them are per namespace; the host's are never changed.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 
 from lab.host.addresses import ipv6_is_available
+from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 
 QUIET: Mapping[str, str] = {
@@ -78,21 +80,40 @@ OPTIONAL = {
 """Baseline entries that an older kernel may lack."""
 
 
+class Refused(OSError):
+    """The kernel does not accept a value; the message names it and the reason."""
+
+
+def ensure_accepted(settings: Mapping[str, str]) -> None:
+    """Raise MachineError if the kernel refuses one of the settings, in a namespace of their own."""
+    if settings:
+        with closing(Namespace()) as namespace:
+            try:
+                apply(namespace, settings)
+            except OSError as refused:
+                raise MachineError(str(refused), "give a value that this kernel accepts, see ip-sysctl") from None
+
+
 def apply(namespace: Namespace, settings: Mapping[str, str], optional: Collection[str] = ()) -> None:
-    """Write `settings` inside `namespace`. Raises FileNotFoundError for one that the kernel lacks, unless optional."""
+    """Write `settings` inside `namespace`.
+
+    Raises FileNotFoundError for one that the kernel lacks, unless optional, and Refused for a value.
+    """
     with namespace.entered():
         for name, value in settings.items():
             if not name.startswith("net."):
                 raise OSError(errno.EINVAL, f"sysctl {name} belongs to the whole machine, only net.* to a namespace")
             if name.startswith("net.ipv6.") and not ipv6_is_available():
                 continue
+            if not _path(name).exists():
+                if name not in optional:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(_path(name)))
+                continue
             try:
                 _path(name).write_text(value)
-            except FileNotFoundError:
-                if name not in optional:
-                    raise
-            except OSError as refused:
-                raise OSError(refused.errno, f"sysctl {name} = {value!r}: {refused.strerror}") from None
+            except (OSError, ValueError) as refused:  # ValueError: a character that cannot be encoded
+                why = refused.strerror if isinstance(refused, OSError) else str(refused)
+                raise Refused(f"sysctl {name} = {value!r}: {why}") from None
 
 
 def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:

@@ -51,8 +51,15 @@ class Outcome(Enum):
     """The kernel behaved differently."""
     ERROR = "error"
     """The lab or the scenario failed, so there is no verdict on the kernel."""
+    INCONCLUSIVE = "inconclusive"
+    """The machine was too slow to try, in each of several tries, so there is no verdict on the kernel."""
     SKIP = "skip"
     """Not applicable to this kernel or address family."""
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether the scenario's question is answered, or does not arise here."""
+        return self not in (Outcome.ERROR, Outcome.INCONCLUSIVE)
 
 
 @dataclass(slots=True)
@@ -67,7 +74,7 @@ class Result:
     difference: CheckMade | None = None
     """For FAIL: the failed check."""
     message: str = ""
-    """For ERROR and SKIP: the reason."""
+    """For ERROR, INCONCLUSIVE and SKIP: the reason."""
     where: Where | None = None
     """For ERROR: the line of the scenario."""
 

@@ -9,11 +9,16 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from lab.record.results import Outcome, Result, Run
-from lab.report.screen import Screen
-from lab.report.verdicts import check_text, result_lines
+from lab.report.screen import Screen, printable, printable_lines
+from lab.report.verdicts import QUIET, check_text, result_lines
 
-_ELEMENTS = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIP: "skipped"}
-_TYPES = {"failure": "the kernel differs", "error": "the scenario is broken", "skipped": "not applicable"}
+_KINDS = {
+    Outcome.FAIL: ("failure", "the kernel differs"),
+    Outcome.ERROR: ("error", "the scenario is broken"),
+    Outcome.INCONCLUSIVE: ("error", "inconclusive"),
+    Outcome.SKIP: ("skipped", "not applicable"),
+}
+"""JUnit's element for an outcome, and the type in it."""
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -23,7 +28,8 @@ def junit(run: Run) -> bytes:
     for result in run.results:
         suites.setdefault(result.scenario.file, []).append(_case_of(result))
     for file, line, why in run.broken:
-        case = _case(file, line, "the file can be loaded", 0.0, "error", why, f"{file}:{line}: {why}")
+        kind = _KINDS[Outcome.ERROR]
+        case = _case(file, line, "the file can be loaded", 0.0, kind, why, f"{file}:{line}: {why}")
         suites.setdefault(file, []).append(case)
     root = ET.Element("testsuites", {"name": "lab run"})
     for file, cases in suites.items():
@@ -42,19 +48,20 @@ def junit(run: Run) -> bytes:
 
 
 def _case_of(result: Result) -> ET.Element:
-    scenario, kind = result.scenario, _ELEMENTS.get(result.outcome, "")
+    scenario = result.scenario
     name = f"{scenario.id.rpartition('.')[2]} IPv{result.family}"
-    is_wrong = result.outcome in (Outcome.FAIL, Outcome.ERROR)
-    text = "\n".join(result_lines(result, Screen(), brief=True)) if is_wrong else ""
-    return _case(scenario.file, scenario.line, name, result.seconds, kind, result.summary, text)
+    text = "\n".join(result_lines(result, Screen(), brief=True)) if result.outcome not in QUIET else ""
+    return _case(scenario.file, scenario.line, name, result.seconds, _KINDS.get(result.outcome), result.summary, text)
 
 
-def _case(file: Path, line: int, name: str, seconds: float, kind: str, message: str, text: str) -> ET.Element:
-    """A `testcase` element; `kind` is the element inside it for a failure, an error or a skip, "" for none."""
+def _case(
+    file: Path, line: int, name: str, seconds: float, kind: tuple[str, str] | None, message: str, text: str
+) -> ET.Element:
+    """A `testcase` element; `kind` is the element inside it and its type, None if it passed."""
     attributes = {"classname": file.stem, "name": name, "file": str(file), "line": str(line), "time": f"{seconds:.3f}"}
     case = ET.Element("testcase", {key: _clean(value) for key, value in attributes.items()})
-    if kind:
-        inside = ET.SubElement(case, kind, {"message": _clean(message), "type": _TYPES[kind]})
+    if kind is not None:
+        inside = ET.SubElement(case, kind[0], {"message": _clean(message), "type": kind[1]})
         inside.text = _clean(text) or None
     return case
 
@@ -77,14 +84,17 @@ _PROPERTY_ESCAPES = _MESSAGE_ESCAPES | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def error_lines(run: Run, root: Path) -> Iterator[str]:
-    """Yield a GitHub Actions annotation for each failed result and broken file. Paths are relative to `root`."""
+    """Yield a GitHub Actions annotation for each broken file and each result that did not pass and is no skip.
+
+    An inconclusive result is a warning. Paths are relative to `root`.
+    """
     for result in run.results:
-        if result.outcome in (Outcome.FAIL, Outcome.ERROR):
-            at = result.at or result.scenario
-            file, line = str(at.file), at.line
-            yield _error(root, file, line, f"{result.scenario.id} IPv{result.family}", _message(result))
+        if result.outcome not in QUIET:
+            at, title = result.at or result.scenario, f"{result.scenario.id} IPv{result.family}"
+            level = "warning" if result.outcome is Outcome.INCONCLUSIVE else "error"
+            yield _annotation(level, root, str(at.file), at.line, title, _message(result))
     for broken in run.broken:
-        yield _error(root, str(broken.file), broken.line, "this file cannot be loaded", broken.why)
+        yield _annotation("error", root, str(broken.file), broken.line, "this file cannot be loaded", broken.why)
 
 
 def _message(result: Result) -> str:
@@ -94,9 +104,10 @@ def _message(result: Result) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _error(root: Path, file: str, line: int, title: str, message: str) -> str:
+def _annotation(level: str, root: Path, file: str, line: int, title: str, message: str) -> str:
     relative = os.path.relpath(file, root)
     named = file if relative.startswith(os.pardir) else relative
     properties = {"file": named, "line": str(line), "title": title}
-    listed = ",".join(f"{name}={value.translate(_PROPERTY_ESCAPES)}" for name, value in properties.items())
-    return f"::error {listed}::{message.translate(_MESSAGE_ESCAPES)}"
+    listed = ",".join(f"{name}={printable(value).translate(_PROPERTY_ESCAPES)}" for name, value in properties.items())
+    shown = "\n".join(printable_lines(message))
+    return f"::{level} {listed}::{shown.translate(_MESSAGE_ESCAPES)}"

@@ -19,6 +19,7 @@ _STYLES = {
     "pass": "1;32",
     "fail": "1;31",
     "error": "1;35",
+    "inconclusive": "1;33",
     "skip": "1;33",
 }
 _NO_BREAK, _MAY_BREAK = "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH SPACE}"

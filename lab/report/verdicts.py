@@ -20,7 +20,22 @@ from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
 
-_WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Outcome.SKIP: "skip"}
+_WORDS = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "FAIL",
+    Outcome.ERROR: "ERROR",
+    Outcome.INCONCLUSIVE: "INCONCLUSIVE",
+    Outcome.SKIP: "skip",
+}
+_TOTALS = {
+    Outcome.PASS: "passed",
+    Outcome.FAIL: "failed",
+    Outcome.ERROR: "errors",
+    Outcome.INCONCLUSIVE: "inconclusive",
+    Outcome.SKIP: "skipped",
+}
+QUIET = frozenset({Outcome.PASS, Outcome.SKIP})
+"""Outcomes that a brief list leaves out: there is nothing to look at."""
 
 
 def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose: bool = False) -> Iterator[str]:
@@ -30,6 +45,8 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
     yield from printable_lines(f"  {scenario.title}")
     if result.message:
         yield from printable_lines(f"  {_at(result.where)}{result.message}")
+        if result.where is not None and result.where.source:
+            yield from printable_lines(f"    > {result.where.source}")
     if recording is None:
         return
     if result.difference is not None:
@@ -47,11 +64,12 @@ def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
     how = (" with timers of full length" if run.full else "") + (", interrupted" if run.interrupted else "")
     yield from printable_lines(f"run of {run.began}{how}, by version {run.version} of the lab")
     wide = max((len(result.scenario.id) for result in run.results), default=0)
+    word = max((len(_WORDS[result.outcome]) for result in run.results), default=0)
     for result in run.results:
-        if brief and result.outcome in (Outcome.PASS, Outcome.SKIP):
+        if brief and result.outcome in QUIET:
             continue
         counted = f"{result.checks:>5} checks {result.seconds:>8.2f} s"
-        head = f"{_WORDS[result.outcome]:<5} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
+        head = f"{_WORDS[result.outcome]:<{max(5, word)}} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
         yield from printable_lines(head)
         if result.summary:
             yield from printable_lines(f"      {_at(result.at)}{result.summary}")
@@ -84,9 +102,8 @@ def summary_lines(run: Run) -> list[str]:
     """One or two lines: number of results by outcome, and the states seen."""
     outcomes = Counter(result.outcome for result in run.results)
     outcomes[Outcome.ERROR] += len(run.broken)
-    words = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.ERROR: "errors", Outcome.SKIP: "skipped"}
     counted = ", ".join(
-        f"{outcomes[each]} {word}" for each, word in words.items() if outcomes[each] or each is Outcome.PASS
+        f"{outcomes[each]} {word}" for each, word in _TOTALS.items() if outcomes[each] or each is Outcome.PASS
     )
     checks = sum(result.checks for result in run.results)
     lines = [f"{counted}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}"]
@@ -149,7 +166,8 @@ def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -
 def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
     """Yield the bytes of each frame, numbered from 1 as in Wireshark."""
     dropped = dict(recording.dropped)
-    frames = [(at, event) for at, event in enumerate(recording.events) if isinstance(event, FrameSeen)]
+    in_order = ((at, recording.events[at]) for at in recording.chronological)
+    frames = [(at, event) for at, event in in_order if isinstance(event, FrameSeen)]
     omitted = omitted_range(len(frames), screen.most)
     for number, (at, seen) in enumerate(frames, start=1):
         if number - 1 in omitted:
@@ -170,7 +188,7 @@ def difference_lines(recording: Recording, check: CheckMade, screen: Screen) -> 
 
 
 def what_differs(recording: Recording, check: CheckMade) -> Iterator[str]:
-    """Yield a failed check without the exchange."""
+    """Yield the lines that describe a failed check, without the ladder."""
     for line in _difference(recording, check):
         yield from printable_lines(line)
 

@@ -51,7 +51,7 @@ class Conversation:
     """State of one connection. The switchboard finds it for each frame, the author's `Peer` drives it."""
 
     __slots__ = (
-        "_asked_ns", "_hurried_ns", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow",
+        "_asked_ns", "_hurried", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow",
         "inbox", "number", "options", "port",
     )  # fmt: skip
 
@@ -75,9 +75,8 @@ class Conversation:
         self._kernel_iss: Seq | None = None
         self._transmissions: list[Transmission] = []
         """All of them, in order: an acknowledgment of the peer may not have reached the kernel."""
-        self._hurried_ns = 0
-        """When the peer last sent an ACK of another number than the end of the kernel's SYN: Linux then shortens the
-        timer of the SYN to two jiffies (tcp_rcv_synsent_state_process)."""
+        self._hurried = False
+        """The kernel has shortened the timer of its SYN."""
         self._asked_ns: dict[bool, list[int]] = {True: [], False: []}
         """When the peer sent each segment after which the kernel may repeat at once its SYN (True), or text or its
         FIN (False)."""
@@ -102,8 +101,10 @@ class Conversation:
             self._asked_ns[True].append(time_ns)
         if segment is None or (segment.flags & ACK and not segment.payload):
             self._asked_ns[False].append(time_ns)
-        if segment and segment.flags & ACK and self._transmissions and segment.ack != self._transmissions[-1].end:
-            self._hurried_ns = time_ns
+        theirs = self.flow.theirs
+        if segment is not None and segment.flags & ACK and theirs.active and not theirs.synchronized:
+            # tcp_rcv_synsent_state_process() sends the SYN again soon after an acknowledgment of something else.
+            self._hurried |= theirs.iss is not None and segment.ack != theirs.iss + 1
 
     def judge(self, segment: Segment, time_ns: int, settings: Mapping[str, str], answered_ns: int) -> Judgement:
         """Judge a segment that the kernel has sent at `time_ns`, whether or not it reaches the peer.
@@ -131,13 +132,15 @@ class Conversation:
                 soonest_ns = (
                     _DUE
                     * 1e9
-                    * soonest_retransmission(settings_of(settings, self.options), syn=syn, probes=self._probes)
+                    * soonest_retransmission(
+                        settings_of(settings, self.options), syn=syn, soon=self._hurried if syn else self._probes
+                    )
                 )
                 # A lab that is held up reads a segment after it has sent others, which have not asked for it.
                 possible_ns = range(max(answered_ns, time_ns - _ANSWER_NS) + 1, time_ns + _CLOCKS_NS)
                 asked = any(asked_ns in possible_ns for asked_ns in self._asked_ns[syn])
                 again = time_ns - before.timer_ns >= soonest_ns and not asked
-                again |= segment.flags & (SYN | ACK) == SYN and self._hurried_ns > before.timer_ns
+                again |= self._hurried and segment.flags & (SYN | ACK) == SYN  # no segment asks for a SYN alone
         self._transmissions.append(Transmission(segment.seq, segment.end, segment.flags, timer_ns))
         if syn and segment.seq != self._kernel_iss:
             self._kernel_iss = segment.seq

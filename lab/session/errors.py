@@ -19,3 +19,7 @@ class ScenarioError(Exception):
 
 class NotApplicable(Exception):
     """This kernel or address family lacks the scenario's subject; the message names it."""
+
+
+class Inconclusive(Exception):
+    """This machine was too slow to try; the message gives the measured delay or the number of attempts."""

@@ -236,11 +236,19 @@ class Switchboard:
 
     def _breached(self, breaches: tuple[Breach, ...], at: int | None) -> None:
         """Raise KernelDiffers unless each of these breaches, by the frame `at`, is a documented deviation."""
-        self._shown.update(breach.rule.id for breach in breaches)
         broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
-        if not (broken and self.recorder.readings.judged):
+        known = [breach for breach in broken if breach.deviation and breach.rule.id not in self._shown]
+        self._shown.update(breach.rule.id for breach in breaches)
+        if not self.recorder.readings.judged:
             return
-        first, number = broken[0], self.history.frame(at).connection if at is not None else None
+        for breach in known:
+            assert breach.deviation is not None
+            self._check_deviation(breach.rule.id, breach.deviation.of_linux)
+        broken = [breach for breach in broken if breach.deviation is None]
+        if not broken:
+            return
+        number = self.history.frame(at).connection if at is not None else None
+        first = broken[0]
         self.recorder.differs(
             f"standing rule: {first.rule.sentence}",
             tuple(Row(breach.rule.id, "obeyed", breach.message, False) for breach in broken),
@@ -278,6 +286,9 @@ class Switchboard:
         self._shown.discard(rule)
         yield
         del self._deviations[rule]
+        self._check_deviation(rule, of_linux)
+
+    def _check_deviation(self, rule: str, of_linux: str) -> None:
         self.recorder.check(
             f"documented deviation: {of_linux}",
             (Row.of(rule, "broken", "broken" if rule in self._shown else "obeyed"),),

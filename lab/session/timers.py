@@ -249,11 +249,11 @@ def bounds(settings: Mapping[str, str]) -> Window:
     return Window(_number(settings, "tcp_rto_min_us", _MIN_RTO_US) / 1e6, _max_rto_ms(settings) / 1000)
 
 
-def soonest_retransmission(settings: Mapping[str, str], *, syn: bool, probes: bool) -> float:
-    """Least time from a transmission to a retransmission by a timer; `probes`: a tail loss probe is possible."""
-    if syn:
-        return _INITIAL_RTO_MS / 1000
-    return 2 * LONGEST_JIFFY_S if probes else bounds(settings).earliest
+def soonest_retransmission(settings: Mapping[str, str], *, syn: bool, soon: bool) -> float:
+    """Least time from a transmission to a retransmission by a timer; `soon`: Linux's shortest timer may run."""
+    if soon:
+        return 2 * LONGEST_JIFFY_S  # TCP_TIMEOUT_MIN
+    return _INITIAL_RTO_MS / 1000 if syn else bounds(settings).earliest
 
 
 def longest_timeout(settings: Mapping[str, str], round_trip: float) -> float:

@@ -40,7 +40,7 @@ def main() -> int:
                 counts["runs"] += 1
                 counts["scenarios"] += len(ended.results["scenarios"])
                 counts["failures"] += sum(each["outcome"] in {"fail", "error"} for each in ended.results["scenarios"])
-                counts["skipped"] += ended.results["summary"]["skip"]
+                counts["skipped"] += ended.results["summary"]["inconclusive"]
                 counts["checks"] += ended.results["summary"]["checks"]
                 if ended.status:
                     counts["failed runs"] += 1
@@ -75,7 +75,7 @@ class _Ended(NamedTuple):
     results: dict[str, Any]
 
 
-_NOTHING: dict[str, Any] = {"scenarios": [], "summary": {"checks": 0, "skip": 0}}
+_NOTHING: dict[str, Any] = {"scenarios": [], "summary": {"checks": 0, "inconclusive": 0}}
 
 
 def _round(scratch: Path, at_once: int, patterns: list[str]) -> list[_Ended]:

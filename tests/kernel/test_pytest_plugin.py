@@ -138,6 +138,56 @@ def test_a_broken_file_is_an_error_of_collection(suite: Suite) -> None:
     done.stdout.fnmatch_lines(["*scenarios.py:2: SyntaxError: *"])
 
 
+UNTRIED = """
+from lab import Inconclusive
+
+@scenario(section="none", families=[4])
+def nothing(lab: Lab) -> None:
+    lab.kernel.listen(80)
+
+@scenario(section="none", families=[4])
+def slow(lab: Lab) -> None:
+    raise Inconclusive("held up for 2 s")
+
+@scenario(section="none", families=[4])
+def skips(lab: Lab) -> None:
+    import pytest
+    pytest.skip("no")
+"""
+
+
+def test_what_was_not_tried_or_checked_fails(suite: Suite) -> None:
+    suite.pytester.makepyfile(scenarios=SCENARIOS.partition("@scenario")[0] + UNTRIED)
+    done = suite.run("--lab")
+    done.assert_outcomes(failed=3)
+    done.stdout.fnmatch_lines(
+        [
+            "ERROR scenarios.nothing  IPv4  none",
+            "  it has no check, so it shows nothing: *",
+            "INCONCLUSIVE scenarios.slow  IPv4  none",
+            "  held up for 2 s",
+            "ERROR scenarios.skips  IPv4  none",
+            "  scenarios.py:17: Skipped: no",
+            '    > pytest.skip("no")',
+        ]
+    )
+
+
+def test_a_scenario_that_would_not_run_is_an_error_of_collection(suite: Suite) -> None:
+    source = SCENARIOS.replace("def breaks", "async def breaks")
+    suite.pytester.makepyfile(scenarios=source)
+    done = suite.run("--lab")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*scenarios.py:13: the scenario 'breaks' is an `async def`, *"])
+
+
+def test_a_slow_machine_is_no_skip_of_a_test(suite: Suite) -> None:
+    suite.pytester.makepyfile("from lab import Inconclusive\ndef test_it(lab):\n    raise Inconclusive('held up')\n")
+    done = suite.run("-k", "IPv4")
+    done.assert_outcomes(failed=1, deselected=1)
+    done.stdout.fnmatch_lines(["inconclusive: held up"])
+
+
 def test_what_is_not_applicable_is_skipped_with_its_reason(suite: Suite) -> None:
     source = (
         SCENARIOS.partition("@scenario")[0]

@@ -18,7 +18,7 @@ from lab.record.events import CheckMade, FrameSeen
 from lab.record.expectation import Row
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
-from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
+from lab.session.errors import Inconclusive, KernelDiffers, ScenarioError
 from lab.session.tolerance import DEADLINE_S
 from lab.wire.faults import Action, Fault, lost
 from tests.kernel.helpers import kernels_frames
@@ -265,7 +265,7 @@ def test_who_looks_when_the_kernel_has_given_up_cannot_say_anything(lab4: Lab) -
         lambda: lab4.kernel.expect_timer(peer, "retransmission", 0.2),
         lambda: peer.expect_retransmissions("FA"),
     ):
-        with pytest.raises(NotApplicable, match="this machine was held up for"):
+        with pytest.raises(Inconclusive, match="this machine was held up for"):
             look()
 
 

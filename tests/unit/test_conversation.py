@@ -142,3 +142,12 @@ def test_an_acknowledgment_is_never_a_retransmission(exchange: Exchange) -> None
     opened(exchange)
     assert not exchange.kernel(10, "A", 1, 1)
     assert not exchange.kernel(5000, "A", 1, 1)
+
+
+@pytest.mark.parametrize(("ack", "retransmission"), [(2, True), (1, False)])
+def test_an_acknowledgment_of_something_else_shortens_the_timer_of_a_syn(
+    exchange: Exchange, ack: int, retransmission: bool
+) -> None:
+    exchange.kernel(1, "S", 0)
+    exchange.peer(100, "RA", 0, ack)
+    assert exchange.kernel(120, "S", 0) is retransmission

@@ -224,5 +224,16 @@ def test_an_empty_run_has_a_page(tmp_path: Path) -> None:
     assert "Scenarios: 0. Packets: 0. Checks: 0." in page
 
 
+def test_a_run_that_a_slow_machine_could_not_try_has_no_verdict(tmp_path: Path) -> None:
+    slow = result(None, "made.slow", Outcome.INCONCLUSIVE)
+    slow.message = "held up for 2 s"
+    page = written(tmp_path, result(conversation()), slow).read_text(encoding="utf-8")
+    assert '<h1 id="verdict" class="inconclusive">' in page
+    assert "No verdict: this machine was too slow for 1 of 2 scenario runs." in page
+    assert "2 次场景运行中有 1 次因本机太慢而没有结果。" in page
+    assert '<li class="inconclusive"><strong>1</strong>' in page
+    assert "<p>held up for 2 s</p>" in page
+
+
 def test_a_recording_without_any_event_has_a_page(tmp_path: Path) -> None:
     assert "made.up" in written(tmp_path, result(Story().recording)).read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,50 @@ def test_files_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
     found = registry.find([str(tmp_path / "left"), str(tmp_path / "right")]).scenarios
     assert {each.id for each in found} == {"same.left", "same.right", "same.second_one"}
     assert {each.function.__module__ for each in found} == {found[0].function.__module__}
+
+
+NEVER_RUN = {
+    "async def one(lab: Lab) -> None: ...": "is an `async def`, so its body would not run: make it an ordinary",
+    "async def one(lab: Lab): yield": "is an `async def`, so its body would not run: make it an ordinary function",
+    "def one(lab: Lab): yield": "is a generator, so its body would not run: it must not have a `yield`",
+    "def one() -> None: ...": "must take one argument, the lab (too many positional arguments)",
+    "def one(lab: Lab, peer) -> None: ...": "must take one argument, the lab (missing a required argument: 'peer')",
+    "def one(*, lab: Lab) -> None: ...": "must take one argument, the lab (too many positional arguments)",
+    "@passed_on\nasync def one(lab: Lab) -> None: ...": "is an `async def`, so its body would not run",
+    "class one:\n    def __init__(self, lab: Lab) -> None: ...": "must be a function",
+}
+
+
+@pytest.mark.parametrize("source", NEVER_RUN)
+def test_a_scenario_whose_body_would_not_run_is_an_error_and_the_others_are_found(tmp_path: Path, source: str) -> None:
+    file = tmp_path / "odd.py"
+    file.write_text(
+        "import functools\n\ndef passed_on(function):\n"
+        "    return functools.wraps(function)(lambda *given: function(*given))\n\n"
+        f"{GOOD}\n@scenario(section='x')\n{source}\n"
+    )
+    found = registry.find([str(file)])
+    assert [each.id for each in found.scenarios] == ["odd.first", "odd.second_one"]
+    (broken,) = found.broken
+    assert broken.why.startswith(f"the scenario 'one' {NEVER_RUN[source]}")
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "float('nan')"])
+def test_a_limit_is_above_zero(tmp_path: Path, limit: str) -> None:
+    (tmp_path / "odd.py").write_text(GOOD.replace("families=[6]", f"limit={limit}"))
+    (broken,) = registry.find([str(tmp_path)]).broken
+    assert broken.why.startswith("ValueError: limit must be a number of seconds above 0, not ")
+
+
+def test_code_that_an_import_has_cached_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would not show the sides of an `assert`."""
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    monkeypatch.setattr("sys.pycache_prefix", str(tmp_path / "cache"))
+    file = tmp_path / "odd.py"
+    file.write_text("x = 1\nassert x == 2\n")
+    assert SourceFileLoader("odd", str(file)).get_code("odd") is not None  # it is cached now
+    for _ in range(2):
+        assert [each.why for each in registry.find([str(file)]).broken] == ["AssertionError: 1 == 2"]
 
 
 def test_imported_scenarios_are_not_this_files(tmp_path: Path) -> None:

@@ -112,6 +112,23 @@ def test_an_error_ends_the_run_whichever_scenario_is_waited_for(
         go_on.set()
 
 
+def test_results_that_are_ready_come_before_an_error(runner: RunnerOfBodies) -> None:
+    go_on, done = Event(), Event()
+
+    def fail() -> None:
+        done.wait()
+        raise MachineError("no veth", "load it")
+
+    runner.bodies = {"one": go_on.wait, "two": done.set, "three": fail}
+    made = runner.run_all([runnable(name, alone=False) for name in runner.bodies], [4], lambda _: False)
+    try:
+        assert next(made).scenario.id == "two"
+        with pytest.raises(MachineError):
+            next(made)
+    finally:
+        go_on.set()
+
+
 def test_without_threads_the_machine_is_to_blame(runner: RunnerOfBodies, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise RuntimeError("can't start new thread")

@@ -23,7 +23,7 @@ from lab.report.html.data import SIGNS, Details, link, packed
 from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
 from lab.report.i18n import LANGUAGES, table, translator
 from lab.report.screen import printable
-from lab.report.verdicts import place
+from lab.report.verdicts import QUIET, place
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "scenario.css")
@@ -75,7 +75,7 @@ def _verdicts(run: Run) -> dict[str, Any]:
     """Template values: the verdict, the failures, and the results by scenario and by file."""
     counts = Counter(result.outcome for result in run.results)
     counts[Outcome.ERROR] += len(run.broken)
-    worst = next((each for each in (Outcome.FAIL, Outcome.ERROR) if counts[each]), Outcome.PASS)
+    worst = next((each for each in (Outcome.FAIL, Outcome.ERROR, Outcome.INCONCLUSIVE) if counts[each]), Outcome.PASS)
     scenarios = [list(results) for _, results in groupby(run.results, lambda each: each.scenario.id)]
     files = groupby(scenarios, lambda each: each[0].scenario.id.partition(".")[0])
     return {
@@ -86,7 +86,7 @@ def _verdicts(run: Run) -> dict[str, Any]:
         "checks": sum(result.checks for result in run.results),
         "scenarios": scenarios,
         "files": [(file, list(listed)) for file, listed in files],
-        "failures": [result for result in run.results if result.outcome in (Outcome.FAIL, Outcome.ERROR)],
+        "failures": [result for result in run.results if result.outcome not in QUIET],
     }
 
 
