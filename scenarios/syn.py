@@ -54,8 +54,8 @@ def mss_is_what_the_host_can_receive(lab: Lab) -> None:
         lab.kernel.set_mtu(mtu)
         peer = lab.peer(port=80 + at)
         lab.kernel.connect(to=peer)
-        peer.expect("S", options=syn_options(lab, mss=mtu - headers))
-        lab.measured("C34", f"{mtu - headers} with an MTU of {mtu}")
+        offered = dict(peer.expect("S", options=syn_options(lab, mss=mtu - headers)).options)
+        lab.measured("C34", f"{offered['MSS']!r} with an MTU of {mtu}")
 
     lab.step("A route may have a smaller value", claims="C34")
     lab.kernel.set_mtu(1500)
@@ -81,16 +81,16 @@ def window_scale_fits_the_buffer(lab: Lab) -> None:
         lab.kernel.sysctl("net.ipv4.tcp_rmem", f"4096 131072 {largest}")
         peer = lab.peer(port=80 + at)
         lab.kernel.connect(to=peer)
-        peer.expect("S", options=syn_options(lab, scale=lab.kernel.window_scale))
-        lab.measured("C35", f"shift {lab.kernel.window_scale} with tcp_rmem up to {largest}")
+        offered = dict(peer.expect("S", options=syn_options(lab, scale=lab.kernel.window_scale)).options)
+        lab.measured("C35", f"shift {offered['WScale']!r} with tcp_rmem up to {largest}")
 
     lab.step("If the application sets its buffer, the shift fits that; half of the buffer is for data", claims="C35")
     for at, wish in enumerate((4096, 100_000, 1 << 20)):
         peer = lab.peer(port=90 + at)
         client = lab.kernel.connect(to=peer, options={"SO_RCVBUF": wish})
         room = client.get_option("SO_RCVBUF") // 2
-        peer.expect("S", options=syn_options(lab, scale=lab.kernel.shift_for(room)))
-        lab.measured("C35", f"shift {lab.kernel.shift_for(room)} with SO_RCVBUF {wish}")
+        offered = dict(peer.expect("S", options=syn_options(lab, scale=lab.kernel.shift_for(room))).options)
+        lab.measured("C35", f"shift {offered['WScale']!r} with SO_RCVBUF {wish}")
 
 
 @scenario(section="RFC 7323 2.3")
@@ -117,8 +117,8 @@ def window_of_a_syn(lab: Lab) -> None:
         lab.step(f"A buffer of {buffer} bytes: {window // lab.kernel.mss} segments fit", claims="C38")
         peer = lab.peer(port=80 + at)
         lab.kernel.connect(to=peer)
-        peer.expect("S", window=window)
-        lab.measured("C38", f"{window} bytes for a buffer of {buffer}")
+        syn = peer.expect("S", window=window)
+        lab.measured("C38", f"{syn.window} bytes for a buffer of {buffer}")
 
 
 @scenario(section="RFC 7323 3.2, 5.4, 7.1")

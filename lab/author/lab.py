@@ -152,9 +152,14 @@ class Lab:
         self._recorder.step(title, tuple(claims.split()))
 
     def measured(self, claim: str, value: object) -> None:
-        """Record a value found for a claim, such as "gone after 7.2 s", if the segments of its step do not show it."""
+        """Record a value found for a claim, computed from what happened, if the segments of its step do not show it."""
         _ensure_text(claim=claim)
         self._recorder.measured(claim, str(value))
+
+    def conclude(self, claim: str, text: str) -> None:
+        """Record a conclusion about a claim in words: what the checks of the step so far have shown."""
+        _ensure_text(claim=claim, text=text)
+        self._recorder.concluded(claim, text)
 
     def verify(self, subject: str, expected: object, got: object, why: str = "") -> None:
         """Check that two values are equal. `why` is the rule of the documents behind it, with its section."""

@@ -170,6 +170,15 @@ class Measured(NamedTuple):
     where: Where | None
 
 
+class Concluded(NamedTuple):
+    """A conclusion about a claim in the author's words: what a step shows if all its checks pass."""
+
+    time_ns: int
+    claim: str
+    text: str
+    where: Where | None
+
+
 class CheckKind(Enum):
     """Kind of a check, independent of the wording of its subject."""
 
@@ -223,7 +232,7 @@ class Difference(NamedTuple):
     """The kernel's state at that time, None if unknown."""
 
 
-Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | Measured | CheckMade
+Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | Measured | Concluded | CheckMade
 
 
 @dataclass(slots=True)

@@ -22,6 +22,8 @@ _ANSWER_NS = 50_000_000
 """Longest time from a segment of the peer to the kernel's answer. Linux answers while it processes the segment, which
 takes microseconds, unless a busy machine postpones that."""
 
+_CLOCKS_NS = 100_000
+"""Largest difference between the clocks of frames received and frames sent."""
 _DUE = 0.5
 """Share of a timer's least length after which it may be due. Answers come at once, and a busy machine counts its
 jiffies late, so that a timer can be shorter than it should be; `RetransmissionWatch` measures timers exactly."""
@@ -131,10 +133,11 @@ class Conversation:
                 soonest_ns = (
                     _DUE * 1e9 * soonest_retransmission(settings_of(settings, self.options), syn=syn, soon=soon)
                 )
-                # A frame of the kernel can be older than what the peer has sent before it was read.
-                earliest_ns = max(answered_ns, time_ns - _ANSWER_NS)
-                asked = any(earliest_ns < asked_ns <= time_ns for asked_ns in reversed(self._asked_ns[syn]))
+                # A lab that is held up reads a segment after it has sent others, which have not asked for it.
+                possible_ns = range(max(answered_ns, time_ns - _ANSWER_NS) + 1, time_ns + _CLOCKS_NS)
+                asked = any(asked_ns in possible_ns for asked_ns in self._asked_ns[syn])
                 again = time_ns - before.timer_ns >= soonest_ns and not asked
+                again |= self._hurried and segment.flags & (SYN | ACK) == SYN  # no segment asks for a SYN alone
         self._transmissions.append(Transmission(segment.seq, segment.end, segment.flags, timer_ns))
         if syn and segment.seq != self._kernel_iss:
             self._kernel_iss = segment.seq

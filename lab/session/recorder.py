@@ -15,6 +15,7 @@ from lab.record.events import (
     CallMade,
     CheckKind,
     CheckMade,
+    Concluded,
     Difference,
     Executed,
     Measured,
@@ -51,6 +52,10 @@ class Recorder:
     def measured(self, claim: str, value: str) -> None:
         """Record a measured value for a claim."""
         self._append(Measured(monotonic_ns(), claim, value, self._where()))
+
+    def concluded(self, claim: str, text: str) -> None:
+        """Record a conclusion about a claim."""
+        self._append(Concluded(monotonic_ns(), claim, text, self._where()))
 
     def call(
         self, name: str, arguments: tuple[object, ...], result: CallResult[Any], connection: int | None

@@ -87,6 +87,16 @@ def test_an_answer_follows_at_once(exchange: Exchange, asked_ms: int, retransmis
     assert exchange.kernel(2000, "SA", 0, 1) is retransmission
 
 
+@pytest.mark.parametrize(("first_ms", "again"), [(1, True), (1990, False)], ids=["by a timer", "as an answer"])
+def test_what_the_peer_sends_later_has_not_asked_for_it(exchange: Exchange, first_ms: int, again: bool) -> None:
+    """A lab that was held up has sent a segment before it reads what had come."""
+    exchange.peer(1, "S", 0)
+    exchange.kernel(2, "SA", 0, 1)
+    exchange.peer(first_ms, "S", 0)
+    exchange.peer(2010, "S", 0)
+    assert exchange.kernel(2000, "SA", 0, 1) is again
+
+
 def test_a_fence_separates_answers_from_timers(exchange: Exchange) -> None:
     exchange.peer(1, "S", 0)
     exchange.kernel(2, "SA", 0, 1)

@@ -20,6 +20,7 @@ from lab.record.events import (
     CallMade,
     CheckKind,
     CheckMade,
+    Concluded,
     Connection,
     CrossingOver,
     Difference,
@@ -315,6 +316,7 @@ _NAMES: dict[type[Any], str] = {
     CallMade: "call",
     StepBegun: "step",
     Measured: "measured",
+    Concluded: "conclusion",
     CheckMade: "check",
 }
 """Names of events in the file."""
