@@ -9,7 +9,6 @@ import lab
 from lab.author.kernel import Kernel
 from lab.author.lab import Attempt, Lab
 from lab.author.peer import Peer
-from lab.author.registry import scenario
 from lab.author.router import Router
 from lab.author.sockets import Connection, Listener, Process, Socket
 from lab.record.nearest import did_you_mean
@@ -33,6 +32,6 @@ def _nearest(raised: BaseException) -> str:
     if isinstance(raised, ImportError) and (found := _IMPORT.match(str(raised))):
         return did_you_mean(found[1], lab.__all__)
     if isinstance(raised, TypeError) and (found := _ARGUMENT.match(str(raised))):
-        word = scenario if found[2] == "scenario" else getattr(_CLASSES.get(found[1]), found[2], None)
+        word = getattr(_CLASSES.get(found[1], lab), found[2], None)
         return did_you_mean(found[3], inspect.signature(word).parameters) if callable(word) else ""
     return ""
