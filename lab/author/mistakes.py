@@ -25,6 +25,6 @@ def nearest(raised: BaseException) -> str:
     if isinstance(raised, ImportError) and (found := _IMPORT.match(str(raised))):
         return did_you_mean(found[1], lab.__all__)
     if isinstance(raised, TypeError) and (found := _ARGUMENT.match(str(raised))):
-        word = lab.scenario if found[2] == "scenario" else getattr(_CLASSES.get(found[1]), found[2], None)
+        word = getattr(_CLASSES.get(found[1], lab), found[2], None)
         return did_you_mean(found[3], inspect.signature(word).parameters) if callable(word) else ""
     return ""

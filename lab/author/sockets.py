@@ -127,7 +127,7 @@ class Listener(Socket):
         """The next connection that is established, or that `of` a peer; waits for it up to `within` seconds."""
         within = 0.0 if _is_eagain(error) else within
         result = self._next(of, self._deadline(within))
-        accepted = self.call("accept", result, error=error, awaited=_awaited(within, "a connection"))
+        accepted = self.call("accept", result, error=error, awaited=f"{within:.3g} s for a connection")
         connection = Connection(accepted, self._recorder)
         connection.options = dict(self.options)
         if accepted is not None:
@@ -187,14 +187,14 @@ class Connection(Socket):
             "connect",
             self._socket.connected(self._deadline(within)),
             error=error or "success",
-            awaited=_awaited(within, "the end of the handshake"),
+            awaited=f"{within:.3g} s for the end of the handshake",
         )
 
     def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
         """recv(2). Waits up to `within` seconds for the first byte; returns b"" at the end of the stream."""
         within = 0.0 if _is_eagain(error) else within
         result = self._socket.recv(size, self._deadline(within))
-        return self.call("recv", result, size, error=error, awaited=_awaited(within, "data")) or b""
+        return self.call("recv", result, size, error=error, awaited=f"{within:.3g} s for data") or b""
 
     def expect_data(self, data: bytes | str, within: float = DEADLINE_S) -> None:
         """The application reads exactly these bytes next."""
@@ -310,7 +310,3 @@ def _errno(name: str) -> int:
 
 def _is_eagain(error: str) -> bool:
     return bool(error) and error is not ANY and _errno(error) == errno.EAGAIN
-
-
-def _awaited(seconds: float, what: str) -> str:
-    return f"{seconds:.3g} s for {what}" if seconds else ""

@@ -24,7 +24,10 @@ def test_junit_and_annotations_of_a_run(tmp_path: Path) -> None:
         "tests": "2", "failures": "1", "errors": "0",
     }  # fmt: skip
     assert [case.get("classname") for case in root.iter("testcase")] == ["one", "two"]
-    assert "::error file=two.py,line=6,title=two.two IPv4::the kernel sent no such segment within 0 s%0A" in done.stdout
+    assert (
+        "::error file=two.py,line=6,title=two.two IPv4::waited 0 s for S, and the kernel sent no such segment%0A"
+        in done.stdout
+    )
 
 
 def test_outside_of_github_actions_nothing_is_annotated(tmp_path: Path) -> None:
