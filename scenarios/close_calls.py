@@ -23,7 +23,7 @@ def the_last_descriptor_counts(lab: Lab) -> None:
     copy.close()
     peer.expect("FA", seq=11, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
-    lab.measured("C78", "one of two descriptors closed: nothing; the last one: FA")
+    lab.conclude("C78", "one of two descriptors closed: nothing; the last one: FA")
 
 
 @scenario(section="RFC 9293 3.10.4; shutdown(2)")
@@ -39,7 +39,7 @@ def shutdown_counts_no_descriptors(lab: Lab) -> None:
     peer.expect("FA", seq=1, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
     copy.send("?", error="EPIPE")
-    lab.measured("C78", "shutdown() with two descriptors: FA")
+    lab.conclude("C78", "shutdown() with two descriptors: FA")
 
 
 @scenario(section="RFC 9293 3.10.4; signal(7)")
@@ -61,7 +61,7 @@ def a_killed_process_closes(lab: Lab) -> None:
     process.kill()
     peer.expect("FA", seq=1, ack=1)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
-    lab.measured("C78", "SIGKILL: FA")
+    lab.conclude("C78", "SIGKILL: FA")
     peer.send("A")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
     peer.send("FA")

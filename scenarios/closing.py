@@ -32,8 +32,8 @@ def kernel_closes_second(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "CLOSED")
     peer.expect_silence()
     lab.verify("the state of the peer, which closed first", "TIME-WAIT", str(peer.state))
-    lab.measured("C120", "LAST-ACK to CLOSED")
-    lab.measured("C122", "four segments")
+    lab.conclude("C120", "LAST-ACK to CLOSED")
+    lab.conclude("C122", "four segments")
 
 
 @scenario(section="RFC 9293 3.6 case 1, figure 12")
@@ -59,7 +59,7 @@ def kernel_closes_first(lab: Lab) -> None:
     lab.step("Fourth segment: the kernel acknowledges and keeps the connection in TIME-WAIT", claims="C109 C120 C128")
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
-    lab.measured("C120", "FIN-WAIT-2 to TIME-WAIT")
+    lab.conclude("C120", "FIN-WAIT-2 to TIME-WAIT")
 
     lab.step(
         "If the last ACK is lost, the FIN is sent again, and in TIME-WAIT it is answered again", claims="C114 C115"
@@ -89,8 +89,8 @@ def both_close_at_once(lab: Lab) -> None:
     peer.send("A")
     lab.kernel.expect_state(peer, "TIME-WAIT")
     peer.expect_silence()
-    lab.measured("C120", "FIN-WAIT-1 to CLOSING to TIME-WAIT")
-    lab.measured("C122", "two FINs that cross, each acknowledged")
+    lab.conclude("C120", "FIN-WAIT-1 to CLOSING to TIME-WAIT")
+    lab.conclude("C122", "two FINs that cross, each acknowledged")
 
 
 @scenario(section="RFC 9293 3.6")
@@ -127,8 +127,8 @@ def either_side_closes_first(lab: Lab) -> None:
     peer.close()
     lab.kernel.expect_state(peer, "CLOSED")
     lab.verify("the state of the peer", "TIME-WAIT", str(peer.state))
-    lab.measured("C90", "client or server, whoever closes first is in TIME-WAIT")
-    lab.measured("C128", "TIME-WAIT on one side only")
+    lab.conclude("C90", "client or server, whoever closes first is in TIME-WAIT")
+    lab.conclude("C128", "TIME-WAIT on one side only")
 
 
 @scenario(section="RFC 9293 3.1, 3.4")
@@ -157,7 +157,7 @@ def the_numbers_of_a_fin(lab: Lab) -> None:
     connection.shutdown("write")
     peer.expect("FA", seq=11, ack=101)
     lab.kernel.expect_state(peer, "FIN-WAIT-1")
-    lab.measured("C83", "ack=101, the last packet began at 121")
+    lab.conclude("C83", "ack=101, the last packet began at 121")
 
     lab.step("The gap is filled: one ACK for the bytes of both packets", claims="C81")
     peer.send("PA", seq=101, ack=12, payload="y" * 20)
@@ -200,7 +200,7 @@ def only_the_ack_of_the_fin_counts(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "LAST-ACK")
     peer.send("A", ack=7)
     lab.kernel.expect_state(peer, "CLOSED")
-    lab.measured("C105", "an ACK up to the data: LAST-ACK; of the FIN: CLOSED")
+    lab.conclude("C105", "an ACK up to the data: LAST-ACK; of the FIN: CLOSED")
 
     lab.step("CLOSING: the same", claims="C120")
     peer = lab.peer(to=server)
@@ -237,7 +237,7 @@ def the_second_fin_waits_for_the_application(lab: Lab) -> None:
     connection.close()
     peer.expect("FA", seq=1, ack=2)
     lab.kernel.expect_state(peer, "LAST-ACK")
-    lab.measured("C125", f"no FIN for {wait_s:g} s, then at once")
+    lab.conclude("C125", f"no FIN for {wait_s:g} s, then at once")
 
 
 @scenario(section="RFC 7323 3.2")

@@ -35,7 +35,7 @@ def the_kernel_takes_data_in_a_syn(lab: Lab) -> None:
     peer.expect("PA", seq=1, ack=6, payload="hi")
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
-    lab.measured("C126", "five bytes in the SYN are acknowledged, and read in SYN-RECEIVED")
+    lab.conclude("C126", "five bytes in the SYN are acknowledged, and read in SYN-RECEIVED")
 
     lab.step("The third segment completes the handshake", claims="C126")
     peer.send("A", seq=6, ack=3)

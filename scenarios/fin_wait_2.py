@@ -44,7 +44,7 @@ def an_owner_waits_for_ever(lab: Lab) -> None:
     peer.expect_silence(during=seconds)
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
     lab.kernel.expect_timer(peer, "")
-    lab.measured("C86", f"after shutdown(): no timer, still in FIN-WAIT-2 after {seconds} s")
+    lab.conclude("C86", f"after shutdown(): no timer, still in FIN-WAIT-2 after {seconds} s")
 
     lab.step("The program can still read data from the other side", claims="C86")
     peer.send("PA", payload="at last")
@@ -88,7 +88,7 @@ def patience_of_one_socket(lab: Lab) -> None:
     peer.send("A")
     peer.expect("R", seq=2)
     lab.kernel.expect_state(peer, "CLOSED")
-    lab.measured("C86", "TCP_LINGER2 = -1: R as soon as the FIN is acknowledged")
+    lab.conclude("C86", "TCP_LINGER2 = -1: R as soon as the FIN is acknowledged")
 
     lab.step("Two seconds, whatever tcp_fin_timeout is", claims="C86")
     peer = lab.peer(to=server)

@@ -34,7 +34,7 @@ def shutdown_keeps_reading(lab: Lab) -> None:
     peer.expect("A", seq=9, ack=14)
     client.expect_data("a long answer")
     lab.kernel.expect_state(peer, "FIN-WAIT-2")
-    lab.measured("C85", "after shutdown() data is acknowledged and read")
+    lab.conclude("C85", "after shutdown() data is acknowledged and read")
 
     lab.step("Then the peer closes as well", claims="C77 C109")
     peer.send("FA")
@@ -104,7 +104,7 @@ def close_ends_both_directions(lab: Lab) -> None:
     late.send("PA", payload="one more thing")
     late.expect("R", seq=2)
     lab.kernel.expect_state(late, "CLOSED")
-    lab.measured("C85", "after close() it is answered with R")
+    lab.conclude("C85", "after close() it is answered with R")
 
     lab.step("The peer's FIN needs no reader: it is acknowledged", claims="C85 C109")
     polite = lab.peer(to=server)

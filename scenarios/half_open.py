@@ -33,7 +33,7 @@ def half_closed_is_not_half_open(lab: Lab) -> None:
     lost.expect_silence()
     lab.kernel.expect_state(lost, "CLOSED")
     writer.recv(error="ECONNRESET")
-    lab.measured("C108", "half-closed: data is read; half-open: it is reset")
+    lab.conclude("C108", "half-closed: data is read; half-open: it is reset")
 
 
 @scenario(section="RFC 9293 3.5.1 figure 9, RFC 5961 4.2")

@@ -70,7 +70,7 @@ def the_ack_bit_makes_the_ack_number_valid(lab: Lab) -> None:
     connection.recv(error="EAGAIN")
     lab.kernel.expect_state(peer, "ESTABLISHED")
 
-    lab.measured("C14", "data or FIN without it: silence")
+    lab.conclude("C14", "data or FIN without it: silence")
 
     lab.step("With the bit the same data is accepted", claims="C14")
     peer.send("PA", seq=1, ack=1, payload="data")
@@ -110,7 +110,7 @@ def syn_belongs_to_the_handshake(lab: Lab) -> None:
         peer.send("S", seq=1000)
         peer.expect("A", seq=1, ack=1)
     lab.kernel.expect_state(peer, "ESTABLISHED")
-    lab.measured("C12", "one challenge ACK, then silence until tcp_invalid_ratelimit is over")
+    lab.conclude("C12", "one challenge ACK, then silence until tcp_invalid_ratelimit is over")
 
 
 @scenario(section="RFC 9293 3.6, 3.4")
@@ -152,7 +152,7 @@ def push_marks_the_end_of_a_write(lab: Lab) -> None:
     lab.step("A long write is three segments: the third has PSH", claims="C17")
     connection.send("b" * 2500)
     peer.skip_until("PA", seq=2011, payload="b" * 500)
-    lab.measured("C17", "PSH on the last segment of each write")
+    lab.conclude("C17", "PSH on the last segment of each write")
 
 
 @scenario(section="RFC 9293 3.10.7.2")
@@ -167,7 +167,7 @@ def senseless_flags(lab: Lab) -> None:
         peer.expect_silence()
         lab.kernel.expect_state(peer, "CLOSED")
 
-    lab.measured("C18", "SYN with FIN, SYN with RST, no flag, FIN alone: silence")
+    lab.conclude("C18", "SYN with FIN, SYN with RST, no flag, FIN alone: silence")
 
     lab.step("SYN with PSH and URG: unusual, but a SYN", claims="C18")
     peer = lab.peer(to=server)

@@ -54,7 +54,7 @@ def each_direction_has_its_own(lab: Lab) -> None:
     peer = lab.peer(to=server)
     numbers = [of_a_server(peer, fifth * CIRCLE // 5) for fifth in range(5)]
     verify_on_the_clock(lab, numbers)
-    lab.measured("C49", "y follows a clock of its own, whatever x is")
+    lab.conclude("C49", "y follows a clock of its own, whatever x is")
 
     lab.step(
         "A hundred clients with the same initial number: the server's numbers are spread over the whole range",

@@ -72,7 +72,7 @@ def two_syns_before_the_third_segment(lab: Lab) -> None:
     peer.send("S", seq=10)
     reset = peer.expect("RA", ack=11)
     lab.verify("sequence number as it stands on the wire", 0, int(reset.seq))
-    lab.measured("C25", "inside the window: RST+ACK, and the request is gone; outside: ACK, and it stays")
+    lab.conclude("C25", "inside the window: RST+ACK, and the request is gone; outside: ACK, and it stays")
     lab.kernel.expect_state(peer, "CLOSED")
     lab.kernel.expect_state(server, "LISTEN")
 

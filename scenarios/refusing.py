@@ -22,13 +22,13 @@ def nobody_listens_at_the_kernel(lab: Lab) -> None:
     peer.expect("RA", seq=0, ack=6)
     peer.send("F", seq=9)
     peer.expect("RA", seq=0, ack=10)
-    lab.measured("C17", "reset to SYN: x+1, to SYN with five bytes: x+6")
+    lab.conclude("C17", "reset to SYN: x+1, to SYN with five bytes: x+6")
 
     lab.step("A segment with ACK is answered without ACK: not every segment after the first has it", claims="C14 C17")
     for bits in ("A", "SA", "FA", "PA"):
         peer.send(bits, seq=0, ack=777)
         peer.expect("R", seq=777)
-    lab.measured("C14", "a reset that answers an ACK has none")
+    lab.conclude("C14", "a reset that answers an ACK has none")
 
     lab.step("A reset is never answered: two sides without a connection would else send resets for ever", claims="C17")
     peer.send("R", seq=0)
@@ -87,7 +87,7 @@ def an_icmp_error_ends_an_attempt(lab: Lab) -> None:
         peer.send_icmp(error)
         client.expect_connected(error=name)
         lab.kernel.expect_state(peer, "CLOSED")
-        lab.measured("C44", f"while it connects, {error}: {name}")
+        lab.conclude("C44", f"while it connects, {error}: {name}")
 
     lab.step("The same errors about an open connection change nothing, soft or hard", claims="C44")
     peer = lab.peer(port=80)
@@ -121,4 +121,4 @@ def an_icmp_error_ends_a_request(lab: Lab) -> None:
         peer.expect_silence()
         lab.kernel.expect_state(peer, "CLOSED" if ends else "SYN-RECEIVED")
     lab.kernel.expect_state(server, "LISTEN")
-    lab.measured("C44", f"over IPv{lab.family} a request is removed by {', '.join(removes)}")
+    lab.conclude("C44", f"over IPv{lab.family} a request is removed by {', '.join(removes)}")

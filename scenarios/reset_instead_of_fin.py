@@ -36,7 +36,7 @@ def unread_data(lab: Lab) -> None:
     connection.close()
     peer.expect("RA", seq=1, ack=7)
     lab.kernel.expect_state(peer, "CLOSED")
-    lab.measured("C79", "unread data: RA")
+    lab.conclude("C79", "unread data: RA")
 
     lab.step("shutdown() sends a FIN all the same: the data can still be read after it", claims="C77 C79")
     peer = lab.peer(to=server)
@@ -63,8 +63,8 @@ def a_linger_time_of_zero(lab: Lab) -> None:
     connection.abort()
     peer.expect("RA", seq=1, ack=1)
     lab.kernel.expect_state(peer, "CLOSED")
-    lab.measured("C79", "a linger time of zero: RA")
-    lab.measured("C122", "one reset")
+    lab.conclude("C79", "a linger time of zero: RA")
+    lab.conclude("C122", "one reset")
 
     lab.step("Later data from the peer belongs to no connection: a reset", claims="C79")
     peer.send("PA", seq=1, ack=1, payload="still there?")
@@ -115,7 +115,7 @@ def a_listener_with_connections_in_its_queue(lab: Lab) -> None:
     waiting.expect("RA", seq=1, ack=1)
     lab.kernel.expect_state(waiting, "CLOSED")
     opening.expect_silence()
-    lab.measured("C79", "a listener that closes: RA to the connection that waited")
+    lab.conclude("C79", "a listener that closes: RA to the connection that waited")
 
     lab.step("The third segment for the dropped request is answered with a reset", claims="C79")
     opening.send("A")

@@ -56,7 +56,7 @@ def four_segments_with_syn(lab: Lab) -> None:
     lab.measured("C61", f"the peer's SYN+ACK {'opens the connection' if opened else 'is answered, and opens nothing'}")
     peer.send("A", seq=1, ack=1)
     lab.kernel.expect_state(peer, "ESTABLISHED")
-    lab.measured("C28", "SYN, SYN, SYN+ACK, SYN+ACK")
+    lab.conclude("C28", "SYN, SYN, SYN+ACK, SYN+ACK")
 
 
 @scenario(section="RFC 7323 1.3, 2.2, 2.3")

@@ -1,6 +1,6 @@
 """The second segment: the fields of a server's SYN+ACK, and which of them depend on the client's SYN."""
 
-from lab import ANY, Lab, scenario
+from lab import ANY, ZERO, Lab, scenario
 
 NOP, SACK = ("NOP", None), ("SAckOK", b"")
 
@@ -27,7 +27,7 @@ def the_kernel_agrees_by_itself(lab: Lab) -> None:
 
     lab.step("The application accepts the connection, and reads all data", claims="C47")
     server.accept().expect_data("is anybody there?")
-    lab.measured("C47", "ESTABLISHED, and 17 bytes acknowledged, before accept()")
+    lab.conclude("C47", "ESTABLISHED, and 17 bytes acknowledged, before accept()")
 
 
 @scenario(section="RFC 9293 3.4, 3.5 figure 6")
@@ -38,7 +38,7 @@ def it_acknowledges_the_number_of_the_syn(lab: Lab) -> None:
         lab.step(f"x = {iss}: the answer acknowledges {(iss + 1) % 2**32}", claims="C29 C48 C50")
         peer = lab.peer(to=server, iss=iss)
         peer.send("S")
-        answer = peer.expect("SA", seq=0, urgent=0)
+        answer = peer.expect("SA", seq=0, urgent=ZERO)
         lab.verify("acknowledgment number as it stands on the wire", (iss + 1) % 2**32, int(answer.ack))
         lab.kernel.expect_state(peer, "SYN-RECEIVED")
 
@@ -117,14 +117,14 @@ def its_window_is_not_scaled(lab: Lab) -> None:
     for offered in (1, 65535):
         peer = lab.peer(to=server, window_scale=7)
         peer.send("S", window=offered)
-        peer.expect("SA", window=window)
+        answer = peer.expect("SA", window=window)
 
     lab.step("With timestamps each segment carries twelve bytes less", claims="C54")
     segment = lab.kernel.mss - 12
     peer = lab.peer(to=server, window_scale=7, timestamps=True)
     peer.send("S")
-    peer.expect("SA", window=min(room // segment * segment, 65535))
-    lab.measured("C54", f"{window} bytes, {room // segment * segment} with timestamps")
+    other = peer.expect("SA", window=min(room // segment * segment, 65535))
+    lab.measured("C54", f"{answer.window} bytes, {other.window} with timestamps")
 
     lab.step("The window of the next segment is scaled, so the same size is a much smaller number", claims="C54")
     peer.send("A")

@@ -1,6 +1,6 @@
 """The third segment: the client's ACK. It may be bare or carry data, get lost, or be wrong."""
 
-from lab import ANY, Connection, Lab, Peer, scenario
+from lab import ANY, ZERO, Connection, Lab, Peer, scenario
 from lab.tcp.options import timestamp
 from lab.wire.faults import lost
 
@@ -27,9 +27,9 @@ def it_confirms_nothing(lab: Lab) -> None:
     peer.send("SA", options=[("MSS", 900), SACK, ("Timestamp", (777, stamp[0])), NOP, ("WScale", 3)])
     units = -(-syn.window // 2**scale)
     stamps = [NOP, NOP, ("Timestamp", (ANY, 777))]
-    peer.expect("A", seq=1, ack=1, urgent=0, options=stamps, window=units)
-    lab.measured("C64", "timestamps and two NOPs, if both sides have timestamps; otherwise nothing")
-    lab.measured("C66", "TSecr 777, the peer's TSval")
+    peer.expect("A", seq=1, ack=1, urgent=ZERO, options=stamps, window=units)
+    lab.conclude("C64", "timestamps and two NOPs, if both sides have timestamps; otherwise nothing")
+    lab.conclude("C66", "TSecr 777, the peer's TSval")
     lab.measured("C67", f"{syn.window} in the SYN, {units} << {scale} in the third segment")
 
     lab.step("The SYN+ACK agrees to nothing: no option stays, and the window is not scaled", claims="C64 C65 C67")
@@ -83,7 +83,7 @@ def linux_sends_it_bare(lab: Lab) -> None:
         peer, client = _sent_before_the_ack(lab, option, value)
         peer.expect("PA", seq=1, ack=1, payload="GET /")
         client.expect_connected()
-    lab.measured("C69", "the data leave with the ACK, or in the next segment: nothing comes in between")
+    lab.conclude("C69", "the data leave with the ACK, or in the next segment: nothing comes in between")
 
 
 @scenario(section="RFC 9293 3.8.6.3 MUST-40")
@@ -124,7 +124,7 @@ def each_side_at_its_own_time(lab: Lab) -> None:
     lab.kernel.expect_state(peer, "ESTABLISHED")
     client.expect_connected()
     lab.verify("state of the peer", "SYN-RECEIVED", peer.state.value)
-    lab.measured("C71", "ESTABLISHED, though its ACK was lost")
+    lab.conclude("C71", "ESTABLISHED, though its ACK was lost")
 
     lab.step("The peer sends its SYN+ACK again, and the kernel its ACK", claims="C73")
     peer.send("SA", seq=0)
@@ -140,7 +140,7 @@ def each_side_at_its_own_time(lab: Lab) -> None:
     peer.send("A")
     lab.kernel.expect_state(peer, "SYN-RECEIVED")
     server.accept(error="EAGAIN")
-    lab.measured("C72", "SYN-RECEIVED until it comes, ESTABLISHED then")
+    lab.conclude("C72", "SYN-RECEIVED until it comes, ESTABLISHED then")
 
     lab.step("The third segment is lost; the next segment has the same ACK, and data as well", claims="C72 C73")
     peer.send("PA", seq=1, ack=1, payload="hello")
@@ -176,8 +176,8 @@ def everything_is_settled(lab: Lab) -> None:
     peer = lab.peer(to=server, mss=1000, window_scale=5, timestamps=True, sack_permitted=True)
     info = peer.open().tcp_info()
     lab.verify("settled", [1, 1, 1, 5, lab.kernel.window_scale, 988], [info[name] for name in settled])
-
-    lab.measured("C76", f"timestamps, SACK, window scales 5 and {lab.kernel.window_scale}, 988 bytes a segment")
+    scales = f"window scales {info['snd_wscale']} and {info['rcv_wscale']}"
+    lab.measured("C76", f"timestamps, SACK, {scales}, {info['snd_mss']} bytes a segment")
 
     lab.step("Only the MSS was offered", claims="C76")
     peer = lab.peer(to=server, mss=1000)

@@ -28,7 +28,7 @@ def the_ack_of_a_fin_is_delayed(lab: Lab) -> None:
             lab.kernel.expect_state(peer, "CLOSE-WAIT")
             connection.expect_poll("POLLIN POLLOUT POLLRDHUP")
         peer.expect("A", seq=1, ack=9)
-    lab.measured("C96", "CLOSE-WAIT before the ACK leaves")
+    lab.conclude("C96", "CLOSE-WAIT before the ACK leaves")
 
     lab.step("A timer sends it, not before 40 ms have passed", claims="C93")
     delay_s = peer.received_at - peer.sent_at
@@ -68,9 +68,9 @@ def closing_at_once_saves_a_segment(lab: Lab) -> None:
     lab.step("Second segment: FIN and ACK in one. Third: the peer acknowledges", claims="C102 C103 C106 C107 C120 C122")
     _last_two_segments(lab, peer)
     peer.expect_silence()
-    lab.measured("C106", "one FA for both")
-    lab.measured("C107", "without any setting: one FA for both")
-    lab.measured("C122", "three segments")
+    lab.conclude("C106", "one FA for both")
+    lab.conclude("C107", "without any setting: one FA for both")
+    lab.conclude("C122", "three segments")
 
 
 @scenario(section="RFC 9293 3.6, 3.8.6.3; tcp(7) TCP_QUICKACK")
@@ -93,7 +93,7 @@ def quick_ack_makes_four(lab: Lab) -> None:
             peer.expect("A", seq=1, ack=9)
             _last_two_segments(lab, peer)
     _last_two_segments(lab, peer)
-    lab.measured("C107", "TCP_QUICKACK=1 before the FIN: one FA for both")
+    lab.conclude("C107", "TCP_QUICKACK=1 before the FIN: one FA for both")
 
     lab.step("Set after the end was read: the call sends the ACK, and not a timer", claims="C107")
     for attempt in lab.attempts():
@@ -107,7 +107,7 @@ def quick_ack_makes_four(lab: Lab) -> None:
     lab.step("So there are four segments, however soon the application closes", claims="C107 C122")
     connection.close()
     _last_two_segments(lab, peer)
-    lab.measured("C107", "TCP_QUICKACK=1 after the end was read: A, then FA")
+    lab.conclude("C107", "TCP_QUICKACK=1 after the end was read: A, then FA")
 
 
 @scenario(section="RFC 9293 3.6, figure 5 note 2")
@@ -129,8 +129,8 @@ def the_peer_saves_a_segment(lab: Lab) -> None:
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
     peer.expect_silence()
-    lab.measured("C120", "FIN-WAIT-1 to TIME-WAIT")
-    lab.measured("C122", "three segments")
+    lab.conclude("C120", "FIN-WAIT-1 to TIME-WAIT")
+    lab.conclude("C122", "three segments")
 
 
 @scenario(section="RFC 9293 3.6")

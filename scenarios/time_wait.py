@@ -51,7 +51,7 @@ def a_new_syn_with_a_lower_number(lab: Lab) -> None:
     peer.send("S", seq=2)
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "TIME-WAIT")
-    lab.measured("C111", "a SYN with a lower number: A")
+    lab.conclude("C111", "a SYN with a lower number: A")
 
     lab.step("The connecting host has sent nothing yet that could be acknowledged: reset", claims="C111 C116")
     peer.send("R", seq=2)
@@ -74,7 +74,7 @@ def timestamps_tell_old_from_new(lab: Lab) -> None:
     old.peer.send("S", seq=-5000, options=_syn_options(old.recent + 1))
     _expect_numbers_above(lab, old, ack=-4999)
 
-    lab.measured("C111", "a lower number and a newer timestamp: SA")
+    lab.conclude("C111", "a lower number and a newer timestamp: SA")
 
     lab.step("A higher number and the same timestamp: the number decides", claims="C111")
     old = _time_wait(lab, server, timestamps=True)
@@ -92,7 +92,7 @@ def timestamps_tell_old_from_new(lab: Lab) -> None:
     old.peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(old.peer, "TIME-WAIT")
 
-    lab.measured("C111", "a higher number and an older timestamp: A")
+    lab.conclude("C111", "a higher number and an older timestamp: A")
 
     lab.step("A lower number and the same timestamp: refused", claims="C111")
     old = _time_wait(lab, server, timestamps=True)
@@ -153,7 +153,7 @@ def the_last_ack_may_be_lost_again_and_again(lab: Lab) -> None:
     peer.expect("A", seq=2, ack=2)
     lab.verify("the peer's state", "CLOSED", str(peer.state))
     lab.kernel.expect_state(peer, "TIME-WAIT")
-    lab.measured("C115", "each FIN is acknowledged again, the third ACK arrives")
+    lab.conclude("C115", "each FIN is acknowledged again, the third ACK arrives")
 
 
 @scenario(section="RFC 9293 3.6.1", sysctls={"net.ipv4.tcp_max_tw_buckets": 0})
@@ -169,12 +169,12 @@ def without_time_wait(lab: Lab) -> None:
     peer.expect("A", seq=2, ack=2)
     lab.kernel.expect_state(peer, "CLOSED")
     lab.verify("connections that should have waited", 1, lab.kernel.counter("TcpExtTCPTimeWaitOverflow"))
-    lab.measured("C113", "with tcp_max_tw_buckets = 0 no TIME-WAIT")
+    lab.conclude("C113", "with tcp_max_tw_buckets = 0 no TIME-WAIT")
 
     lab.step("If that ACK was lost, an orderly close ends in an error for the peer's application", claims="C115")
     peer.send("FA", seq=1)
     peer.expect("R", seq=2)
-    lab.measured("C115", "without TIME-WAIT: R")
+    lab.conclude("C115", "without TIME-WAIT: R")
 
 
 @scenario(section="RFC 1337 2, 3; RFC 9293 3.10.7.4 second", sysctls={"net.ipv4.tcp_rfc1337": 0})
@@ -198,7 +198,7 @@ def assassination(lab: Lab) -> None:
     peer.send("R", seq=2)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
-    lab.measured("C116", "tcp_rfc1337=0: R with the next number ends TIME-WAIT, with another it does not")
+    lab.conclude("C116", "tcp_rfc1337=0: R with the next number ends TIME-WAIT, with another it does not")
 
 
 @scenario(section="RFC 1337 3 F1", sysctls={"net.ipv4.tcp_rfc1337": 1})
@@ -212,7 +212,7 @@ def assassination_prevented(lab: Lab) -> None:
     peer.expect_silence()
     lab.kernel.expect_state(peer, "TIME-WAIT")
 
-    lab.measured("C116", "tcp_rfc1337=1: R is ignored")
+    lab.conclude("C116", "tcp_rfc1337=1: R is ignored")
 
     lab.step("The FIN of the peer is still answered", claims="C114 C116")
     peer.send("FA", seq=1)

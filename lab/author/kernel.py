@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, NoReturn, ParamSpec
 
 from lab.author.sockets import Connection, Listener, Remote, Socket
 from lab.host import sysctls, veth
 from lab.host.addresses import Pair
+from lab.host.clock import kernel_monotonic_ns
 from lab.host.namespace import Namespace
 from lab.host.network import KERNEL_INTERFACE
+from lab.host.socket_options import Value
 from lab.host.sockets import CallResult, KernelSocket
 from lab.record.events import CheckKind
 from lab.record.expectation import Row
-from lab.record.kernel_state import KernelState
+from lab.record.kernel_state import TIMERS, KernelState
+from lab.record.nearest import did_you_mean
 from lab.session import timers
 from lab.session.errors import Inconclusive, ScenarioError
 from lab.session.polling import poll_until_gone
@@ -51,7 +55,7 @@ class Kernel:
         self,
         port: int,
         backlog: int = 16,
-        options: Mapping[str, int] | None = None,
+        options: Mapping[str, Value] | None = None,
         error: str = "",
         *,
         second_address: bool = False,
@@ -62,7 +66,7 @@ class Kernel:
         """
         opened = self._socket()
         address = self._pair.second_kernel if second_address else self._pair.kernel
-        listener = Listener(opened, self._recorder, address, port)
+        listener = Listener(opened, self._switchboard, address, port)
         self._open.append(listener)
         for name, value in (options or {}).items():
             listener.set_option(name, value)
@@ -75,7 +79,7 @@ class Kernel:
         self,
         to: Remote,
         port: int = 0,
-        options: Mapping[str, int] | None = None,
+        options: Mapping[str, Value] | None = None,
         error: str = "EINPROGRESS",
         *,
         second_address: bool = False,
@@ -93,6 +97,8 @@ class Kernel:
             address = self._pair.second_kernel if second_address else self._pair.kernel
             connection.call("bind", opened.bind(address, port), port)
         result = opened.connect(to.conversation.address, to.conversation.port)
+        if error == "EADDRNOTAVAIL" != result.error:
+            self._ensure_crowds_last(State.TIME_WAIT)  # some of its ports may be free again
         connection.call("connect", result, to.conversation.port, error=error)
         if result.error in {"", "EINPROGRESS"}:
             connection.belongs_to(to.conversation)
@@ -154,21 +160,31 @@ class Kernel:
             try:
                 self._set("sysctl", (name, value), sysctls.apply, {name: str(value)})
             except FileNotFoundError:
-                raise ScenarioError(f"this kernel has no sysctl {name}") from None
+                self._no_sysctl(name)
         found = sysctls.read(self._namespace, [name])
         if name not in found:
             if missing:
                 return missing
-            raise ScenarioError(f"this kernel has no sysctl {name}")
+            self._no_sysctl(name)
         self._recorder.recording.sysctls[name] = found[name]
         return found[name]
+
+    @property
+    def clock_ms(self) -> int:
+        """The kernel's clock in milliseconds since the machine was started, which counts TSval."""
+        return kernel_monotonic_ns() // 1_000_000
 
     def counter(self, name: str) -> int:
         """Value of a counter of this kernel's namespace, by its name in nstat(8); ScenarioError if there is none."""
         found = self._namespace.counters()
         if name not in found:
-            raise ScenarioError(f"this kernel has no counter {name}")
+            raise ScenarioError(f"this kernel has no counter {name}{did_you_mean(name, found)}")
         return self._recorder.readings.observed("counter", found[name])
+
+    def _no_sysctl(self, name: str) -> NoReturn:
+        raise ScenarioError(
+            f"this kernel has no sysctl {name}{did_you_mean(name, sysctls.names(self._namespace))}"
+        ) from None
 
     def _set(
         self, name: str, shown: tuple[object, ...], change: Callable[Concatenate[Namespace, P], None],
@@ -179,7 +195,7 @@ class Kernel:
         except FileNotFoundError:
             raise
         except OSError as refused:
-            raise ScenarioError(str(refused)) from None
+            raise ScenarioError(refused.strerror or str(refused)) from None
         self._recorder.call(name, shown, CallResult(), None)
 
     # States and timers of its connections.
@@ -190,15 +206,18 @@ class Kernel:
         If not, it is queried again after the kernel has processed everything sent so far. `within` is how many seconds
         to wait for a state that a timer brings.
         """
-        wanted = _state(state)
+        wanted = state_named(state)
         seen = self._look(of).state
         if seen is not wanted:
             seen = self._poll_state(of, wanted, within)
+        if seen is State.CLOSED is not wanted and not isinstance(of, Listener):
+            self._ensure_timers_have_not_ended_it(of, wanted)
         number = None if isinstance(of, Listener) else of.conversation.number
         self._recorder.check(
             "state",
             _AGREEING[wanted] if seen is wanted else (Row("state", wanted.value, seen.value, False),),
-            summary=f"the kernel is in state {seen.both_names}",
+            summary=f"the kernel is in state {seen.both_names}"
+            + (f" after waiting {within:g} s for {wanted}" if within else ""),
             kind=CheckKind.STATE,
             connection=number,
             state=seen,
@@ -210,9 +229,11 @@ class Kernel:
         The last segment of the connection has set the timer: the time since then is subtracted. If the kernel has
         retransmitted meanwhile, the timer must be set to the next timeout of its schedule instead.
         """
+        if timer not in TIMERS.values():
+            known = ", ".join(filter(None, TIMERS.values()))
+            raise ScenarioError(f"{timer!r} is not a timer, use one of {known}{did_you_mean(timer, TIMERS.values())}")
         seen, now_ns = self._look(of), time.monotonic_ns()
-        if timer and (seen.state is State.CLOSED or (timer, seen.timer) == ("keepalive", "time-wait")):
-            self._ensure_in_time(of, seconds)  # the second of two timers may run already, see fin_wait_2_timers
+        asked = seconds
         if timer == "retransmission" == seen.timer and seen.retransmits:
             seconds = self.schedule(of).timeout(seen.retransmits)
         expected = f"{timer}, {seconds:g} s" if timer else "none"
@@ -221,6 +242,8 @@ class Kernel:
         left = seconds - (now_ns - history.timer_set_ns(number)) / 1e9
         least = window(left, self._switchboard.delays.since(history.last_segment_ns(number))).earliest
         agrees = seen.timer == timer and (not timer or least <= seen.expires_ms / 1000 <= seconds + EARLY_S)
+        if timer and not agrees:
+            self._ensure_in_time(of, asked)  # otherwise it may have expired, and another one may run
         self._recorder.check(
             "timer", (Row("timer", expected, got, agrees),), connection=number, state=seen.state,
             summary="the kernel runs another timer", kind=CheckKind.TIMER,
@@ -255,13 +278,25 @@ class Kernel:
         return seconds
 
     def schedule(self, of: Remote) -> Schedule:
-        """Schedule of retransmissions for the kernel's last segment to this peer, computed from its settings."""
-        seen = self._look(of)
-        settings, info = self._recorder.recording.sysctls, self.tcp_info(of)
+        """Schedule of retransmissions for the kernel's last segment to this peer.
+
+        It is computed from the sysctls, the options that the scenario has set on the socket, and the running timer.
+        """
+        seen, conversation = self._look(of), of.conversation
+        settings, info = self._settings(of), self.tcp_info(of)
         if seen.state is State.SYN_SENT:
             return timers.syn_schedule(settings)
         if seen.state is State.SYN_RECEIVED:
-            return timers.crossed_syn_ack_schedule(settings) if info else timers.syn_ack_schedule(settings)
+            if info:
+                return timers.crossed_syn_ack_schedule(settings)
+            acknowledged = self._switchboard.history.has_acknowledged(conversation.number)
+            return timers.syn_ack_schedule(settings, acknowledged=acknowledged)
+        unread = len(conversation.inbox)
+        if seen.timer == "keepalive" and conversation.options.get("SO_KEEPALIVE"):
+            return timers.keepalive_schedule(settings, max(0, seen.retransmits - unread))
+        if seen.timer == "zero-window probe" and info:
+            backoff, sent = max(0, info["backoff"] - unread), max(0, info["probes"] - unread)
+            return timers.probe_schedule(settings, info["rto"] / 1e6, backoff, sent, orphan=not seen.inode)
         if not info or not info["rto"]:
             if info or seen.state is State.CLOSED:  # a socket that is being dismantled has an RTO of 0
                 self._ensure_in_time(of, timers.bounds(settings).earliest)
@@ -270,7 +305,7 @@ class Kernel:
         least, most = timers.bounds(settings)
         self._recorder.check(
             "RTO", (Row("RTO", f"{least:g} to {most:g} s", f"{rto:g} s", least <= rto <= most),),
-            connection=of.conversation.number, state=seen.state, kind=CheckKind.TIMER,
+            connection=conversation.number, state=seen.state, kind=CheckKind.TIMER,
             summary="the kernel's retransmission timeout is out of its bounds",
             why="the timeout has a minimum and a maximum   RFC 6298 2.4, 2.5",
         )  # fmt: skip
@@ -286,12 +321,11 @@ class Kernel:
     def fin_wait_2_timers(self, of: Remote, seconds: float | None = None) -> tuple[float, ...]:
         """Timers of this peer's connection as an orphan in FIN-WAIT-2, one after the other, in seconds.
 
-        Their length is that of tcp_fin_timeout, or `seconds` (TCP_LINGER2), but at least 3.5 RTOs. That is more only
+        Their length is that of TCP_LINGER2 or tcp_fin_timeout, or `seconds`, but at least 3.5 RTOs. That is more only
         after a long round trip on a busy machine. TCP_INFO has the RTO of a full socket. Without one the length is
         computed from the running timer, up to what the longest round trip explains.
         """
-        settings = self._recorder.recording.sysctls
-        info = self.tcp_info(of)
+        settings, info = self._settings(of), self.tcp_info(of)
         if info:
             return timers.fin_wait_2(settings, seconds, info["rto"] / 1e6)
         least = timers.fin_wait_2(settings, seconds)
@@ -306,6 +340,9 @@ class Kernel:
         now_ns = time.monotonic_ns()  # read before the query: `set_to` may be a little too small, never too large
         set_to = self._look(of).expires_ms / 1000 + (now_ns - history.last_segment_ns(number)) / 1e9
         return (min(max(set_to, least[0]), longest),) * len(least)
+
+    def _settings(self, of: Remote) -> Mapping[str, str]:
+        return timers.settings_of(self._recorder.recording.sysctls, of.conversation.options)
 
     def inet_diag(self, of: Remote) -> KernelState:
         """State, timer and queues of the connection to this peer, read by inet_diag as ss(8) does."""
@@ -323,17 +360,42 @@ class Kernel:
 
         Without a state: all connections, including requests and those in TIME-WAIT, but no listeners.
         """
+        states = [state_named(state)] if state is not None else _OF_CONNECTIONS
         self._switchboard.fence()
-        return len(self._states.all_in(*([_state(state)] if state is not None else _OF_CONNECTIONS)))
+        found = self._states.all_in(*states)
+        self._ensure_crowds_last(*states)
+        return len(found)
 
     def timers(self, state: State | str) -> set[str]:
         """Names of the timers that run for connections in that state, with "" if one has no timer."""
         self._switchboard.fence()
-        return {each.timer for each in self._states.all_in(_state(state))}
+        found = self._states.all_in(state_named(state))
+        self._ensure_crowds_last(state_named(state))
+        return {each.timer for each in found}
 
-    def _ensure_in_time(self, of: Remote, seconds: float) -> None:
-        """Raise Inconclusive if a timer of `seconds` may have expired since the connection's last segment."""
-        later = (time.monotonic_ns() - self._switchboard.history.last_segment_ns(of.conversation.number)) / 1e9
+    def _ensure_crowds_last(self, *states: State) -> None:
+        """Raise Inconclusive while timers end the connections of a crowd one after the other: some may be gone."""
+        now_ns, sysctls = time.monotonic_ns(), self._recorder.recording.sysctls
+        for crowd in self._switchboard.crowd_times:
+            settings = timers.settings_of(sysctls, crowd.options)
+            for seconds in {timers.lifetime(settings, state) for state in states} - {math.inf}:
+                if window(seconds).after(crowd.began_ns)[0] <= now_ns <= window(seconds).after(crowd.ended_ns)[1]:
+                    raise Inconclusive(
+                        f"this machine took so long that timers of {seconds:g} s may have ended some of the connections"
+                    )
+
+    def _ensure_timers_have_not_ended_it(self, of: Remote, wanted: State) -> None:
+        """Raise Inconclusive if the connection may have been in this state, and timers may have ended it since."""
+        number, history = of.conversation.number, self._switchboard.history
+        waiting_ns = history.unacknowledged_ns(number)
+        seconds = timers.lifetime(self._settings(of), wanted, unacknowledged=waiting_ns is not None)
+        self._ensure_in_time(of, seconds - EARLY_S, waiting_ns)
+
+    def _ensure_in_time(self, of: Remote, seconds: float, since_ns: int | None = None) -> None:
+        """Raise Inconclusive if a timer of `seconds` may have expired, since its last segment or `since_ns`."""
+        if since_ns is None:
+            since_ns = self._switchboard.history.last_segment_ns(of.conversation.number)
+        later = (time.monotonic_ns() - since_ns) / 1e9
         if later > seconds:
             raise Inconclusive(
                 f"this machine was held up for {later:.1f} s, and the kernel's timer expired before it was read"
@@ -351,9 +413,9 @@ class Kernel:
                 wake_ns = now_ns + max(pause_ns, seen.expires_ms * 1_000_000)
                 if not self._switchboard.wait(min(wake_ns, deadline_ns)):
                     pause_ns = min(2 * pause_ns, _LONGEST_PAUSE_NS)
+                now_ns = time.monotonic_ns()  # read before the state: what the deadline has brought is seen
                 number = at.conversation.number if not isinstance(at, Listener) else None
                 seen = self._look(at) if number is None else self._states.observe_change(number)
-                now_ns = time.monotonic_ns()
         return seen.state
 
     def _look(self, at: Remote | Listener) -> KernelState:
@@ -367,8 +429,9 @@ class Kernel:
         return self._states.observe(conversation.number)
 
 
-def _state(named: State | str) -> State:
+def state_named(named: State | str) -> State:
+    """The state of this name in RFC 9293; ScenarioError if there is none."""
     wanted = _STATES.get(named)
     if wanted is None:
-        raise ScenarioError(f"{named!r} is not a state, use one of {', '.join(each.value for each in State)}")
+        raise ScenarioError(f"{named!r} is not a state, use one of {', '.join(State)}{did_you_mean(named, State)}")
     return wanted

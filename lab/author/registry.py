@@ -15,6 +15,7 @@ from lab.author.assertions import ScenarioLoader
 from lab.author.containment import contained, is_interrupt, message_of
 from lab.claims.catalogue import scenarios_folder
 from lab.record.results import BrokenFile, Scenario
+from lab.record.saved.owners import why_not_as_root
 
 if TYPE_CHECKING:
     from lab.author.lab import Lab
@@ -83,14 +84,18 @@ def scenario(
 
 
 def find(patterns: Iterable[str] = ()) -> Found:
-    """The scenarios that match any of the patterns (all without one): part of an id, a glob, a file or a folder."""
+    """The scenarios that match any of the patterns (all without one): part of an id, a glob, a file or a folder.
+
+    What root would execute from a place that another user can write is not loaded, and is listed as broken.
+    """
     wanted = list(patterns)
     found = Found()
-    paths = {pattern: Path(pattern) for pattern in wanted if pattern.endswith(".py") or Path(pattern).is_dir()}
-    names = [pattern for pattern in wanted if pattern not in paths]
+    # All files before the first is executed: it may change the working directory.
+    files = {pattern: _files_in(Path(pattern)) for pattern in wanted if is_path(pattern)}
+    names = [pattern for pattern in wanted if pattern not in files]
     chosen: dict[str, Runnable] = {}
     if names or not wanted:
-        known = _load_all(sorted(scenarios_folder().glob("*.py")), found)
+        known = _load_all([(file, file) for file in sorted(scenarios_folder().glob("*.py"))], found)
         for name in names:
             matching = [each for each in known if matches(name, each.id)]
             if not matching:
@@ -100,18 +105,25 @@ def find(patterns: Iterable[str] = ()) -> Found:
             chosen.update({each.id: each for each in known})
         # A file that cannot be loaded is reported only if it may contain a requested scenario.
         found.broken = [each for each in found.broken if not names or found.unknown or _stem_named(each, names)]
-    for pattern, path in paths.items():
-        if not path.exists():
-            found.unknown.append(pattern)
-            continue
-        files = sorted(path.glob("*.py")) if path.is_dir() else [path]
+    for pattern, listed in files.items():
         broken_before = len(found.broken)
-        scenarios = _load_all(files, found)
+        scenarios = _load_all(listed, found)
         if not scenarios and len(found.broken) == broken_before:
             found.unknown.append(pattern)
         chosen.update({each.id: each for each in scenarios})
     found.scenarios = list(chosen.values())
     return found
+
+
+def is_path(pattern: str) -> bool:
+    """Whether a pattern names a file or a folder: `x.py`, `./x`, `x/`, `..`. Ids of scenarios have no slash."""
+    return "/" in pattern or pattern.endswith(".py") or pattern in (".", "..")
+
+
+def _files_in(path: Path) -> list[tuple[Path, Path]]:
+    """The scenario files of a folder, or the file itself: each as it is named, and absolute without symbolic links."""
+    files = sorted(path.glob("*.py")) if path.is_dir() else [path] if path.exists() else []
+    return [(file, file.resolve()) for file in files]
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -123,16 +135,20 @@ def _stem_named(broken: BrokenFile, names: list[str]) -> bool:
     return any(broken.file.stem in name or name in broken.file.stem for name in names)
 
 
-def _load_all(files: Iterable[Path], found: Found) -> list[Runnable]:
+def _load_all(files: Iterable[tuple[Path, Path]], found: Found) -> list[Runnable]:
     scenarios: list[Runnable] = []
-    for file in files:
+    for file, path in files:
+        why = "" if path.parent == scenarios_folder() else why_not_as_root(path)
+        if why:
+            found.broken.append(BrokenFile(file, 1, f"root executes no file that another user can change: {why}"))
+            continue
         try:
             with contained():
-                functions = _load(file.resolve())
+                functions = _load(path)
         except BaseException as raised:  # whatever a file does, the others still run
             if is_interrupt(raised):
                 raise
-            why, where = message_of(raised, file.resolve())
+            why, where = message_of(raised, path)
             of_syntax = raised.lineno if isinstance(raised, SyntaxError) else None
             found.broken.append(BrokenFile(file, of_syntax or (where.line if where else 1), why))
             continue
@@ -143,7 +159,7 @@ def _load_all(files: Iterable[Path], found: Found) -> list[Runnable]:
             if wrong:
                 found.broken.append(BrokenFile(file, line, f"the scenario {name!r} {wrong}"))
             else:
-                scenarios.append(_describe(file.resolve(), name, function, line))
+                scenarios.append(_describe(path, name, function, line))
     return scenarios
 
 

@@ -86,10 +86,11 @@ class Router:
         self._switchboard.fence()
         deadline_ns = time.monotonic_ns() + int(self._recorder.readings.timeout(DEADLINE_S) * 1e9)
         while True:
+            now_ns = time.monotonic_ns()  # read before the capture: what came by the deadline is compared
             self._passed += [frame for frame in self._drain() if carries_tcp(frame.data)]
             ways = self._from_kernel(), self._to_kernel()
             late = any(way.missing for way in ways) and not any(way.surplus for way in ways)
-            if not late or time.monotonic_ns() > deadline_ns:
+            if not late or now_ns > deadline_ns:
                 break
             # A segment sent by a timer of the kernel may have been captured on only one side of the router yet.
             self._switchboard.receive(time.monotonic_ns() + _BETWEEN_LOOKS_NS)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol
 
-from lab.host.sockets import CallResult, HolderProcess, KernelSocket
+from lab.host.socket_options import Value
+from lab.host.sockets import EVENTS, CallResult, HolderProcess, KernelSocket
 from lab.record.events import CheckKind
-from lab.record.expectation import Row
+from lab.record.expectation import ANY, Row
+from lab.record.nearest import did_you_mean
 from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
 from lab.session.recorder import Recorder
+from lab.session.switchboard import Switchboard
 from lab.session.tolerance import DEADLINE_S
+from lab.wire.frames import Endpoints
+
+P = ParamSpec("P")
 
 
 class Remote(Protocol):
@@ -30,40 +38,53 @@ class Socket:
         self._socket = opened
         self._recorder = recorder
         self._conversation: Conversation | None = None
+        self.options: dict[str, Value] = {}
+        """Socket options that the scenario has set; an accepted connection begins with those of its listener."""
         self._copies: list[KernelSocket] = []
 
     def close(self, error: str = "") -> None:
         """close(2)."""
-        self.call("close", self._socket.close(), error=error)
+        self.call("close", self._close(), error=error)
+
+    def _close(self) -> CallResult[None]:
+        return self._socket.close()
 
     def send(self, data: bytes | str, error: str = "", more: bool = False) -> int:
         """send(2), with MSG_MORE if `more`. Returns the number of bytes that the kernel accepted."""
         octets = data.encode() if isinstance(data, str) else data
         return self.call("send", self._socket.send(octets, socket.MSG_MORE if more else 0), octets, error=error) or 0
 
-    def set_option(self, name: str, value: int, error: str = "") -> None:
-        """setsockopt(2) by its C name: `set_option("TCP_NODELAY", 1)`."""
-        level, option = _option(name)
-        self.call("setsockopt", self._socket.set_option(level, option, value), name, value, error=error)
+    def set_option(self, name: str, value: Value, error: str = "") -> None:
+        """setsockopt(2) by its C name: `set_option("TCP_NODELAY", 1)`. The value is an integer, a text or a struct."""
+        result = _known(self._socket.set_option, name, value)
+        self.call("setsockopt", result, name, value, error=error)
+        if not result.error:
+            self.options[name] = value
 
-    def get_option(self, name: str, error: str = "") -> int:
-        """getsockopt(2) by its C name."""
-        return self.call("getsockopt", self._socket.get_option(*_option(name)), name, error=error) or 0
+    def get_option(self, name: str, error: str = "") -> Any:
+        """getsockopt(2) by its C name: an integer, a text such as that of TCP_CONGESTION, or a struct as bytes."""
+        value = self.call("getsockopt", _known(self._socket.get_option, name), name, error=error)
+        return 0 if value is None else value
 
     def tcp_info(self) -> dict[str, int]:
         """TCP_INFO of this descriptor, with the kernel's field names without `tcpi_`."""
         return self._recorder.readings.observed("info", self._socket.tcp_info())
 
-    def call(self, name: str, result: CallResult[Any], *arguments: object, error: str = "") -> Any:
-        """Record a system call. If it failed or `error` is given, also check its errno."""
+    def call(self, name: str, result: CallResult[Any], *arguments: object, error: str = "", awaited: str = "") -> Any:
+        """Record a system call. If it failed or `error` is given, also check its errno.
+
+        `awaited` is how long the call has waited for what, in words.
+        """
         result = self._recorder.readings.observed("call", result)
         made = self._recorder.call(name, arguments, result, self._number)
         if error or result.error:
             wanted, got = error or "success", result.error or "success"
+            same = wanted is ANY or _errno(wanted) == vars(errno).get(result.error, 0 if got == "success" else got)
+            waited = f" after waiting {awaited}" if awaited and result.error in {"EAGAIN", "EINPROGRESS"} else ""
             self._recorder.check(
                 str(made),
-                (Row.of("result", wanted, got),),
-                summary=f"{made} ended with {got}",
+                (Row("result", str(wanted), str(wanted) if same and wanted is not ANY else got, same),),
+                summary=f"{made} ended with {got}{waited}",
                 connection=self._number,
                 kind=CheckKind.CALL,
             )
@@ -93,20 +114,48 @@ class Socket:
 class Listener(Socket):
     """A listening socket of the kernel."""
 
-    def __init__(self, opened: KernelSocket, recorder: Recorder, address: str, port: int) -> None:
-        super().__init__(opened, recorder)
+    def __init__(self, opened: KernelSocket, switchboard: Switchboard, address: str, port: int) -> None:
+        super().__init__(opened, switchboard.recorder)
         self.address = address
         self.port = port
+        self._switchboard = switchboard
         self._accepted: list[Connection] = []
+        self._queue: list[KernelSocket] = []
+        """Connections in front of one that the scenario asked for by its peer; they are accepted next."""
 
-    def accept(self, error: str = "", within: float = DEADLINE_S) -> Connection:
-        """The next connection that is established; waits for one up to `within` seconds."""
-        result = self._socket.accept(self._deadline(0.0 if error == "EAGAIN" else within))
-        accepted = self.call("accept", result, error=error)
+    def accept(self, error: str = "", within: float = DEADLINE_S, *, of: Remote | None = None) -> Connection:
+        """The next connection that is established, or that `of` a peer; waits for it up to `within` seconds."""
+        within = 0.0 if _is_eagain(error) else within
+        result = self._next(of, self._deadline(within))
+        accepted = self.call("accept", result, error=error, awaited=f"{within:.3g} s for a connection")
         connection = Connection(accepted, self._recorder)
+        connection.options = dict(self.options)
         if accepted is not None:
             self._accepted.append(connection)
+            conversation = self._switchboard.find(Endpoints.of(self.address, self.port, *accepted.remote))
+            if conversation is not None:
+                connection.belongs_to(conversation)
+            if of is not None:
+                of.socket = connection
         return connection
+
+    def _next(self, of: Remote | None, deadline: float) -> CallResult[KernelSocket]:
+        """The connection of this peer, or the first; others in front of it are kept."""
+        wanted = (of.conversation.address, of.conversation.port) if of is not None else ()
+        for at, kept in enumerate(self._queue):
+            if not wanted or kept.remote == wanted:
+                return CallResult(self._queue.pop(at))
+        while True:
+            result = self._socket.accept(deadline)
+            if result.value is None or not wanted or result.value.remote == wanted:
+                return result
+            self._queue.append(result.value)
+
+    def _close(self) -> CallResult[None]:
+        for kept in self._queue:
+            kept.linger(0)  # the kernel resets connections that were not accepted
+            kept.close()
+        return super()._close()
 
     def connect(self, to: Remote, error: str) -> None:
         """connect(2) on a listening socket; `error` is the errno that it fails with."""
@@ -117,6 +166,8 @@ class Listener(Socket):
         """Close the listener and the connections that it accepted."""
         for each in self._accepted:
             each.release()
+        for kept in self._queue:
+            kept.close()
         super().release()
 
 
@@ -128,6 +179,7 @@ class Connection(Socket):
     def belongs_to(self, conversation: Conversation) -> None:
         """Set the connection of which this socket is the kernel's end."""
         self._conversation = conversation
+        conversation.options = self.options
 
     def expect_connected(self, error: str = "", within: float = DEADLINE_S) -> None:
         """connect(2) must succeed, or fail with this errno: "ECONNREFUSED"."""
@@ -135,12 +187,14 @@ class Connection(Socket):
             "connect",
             self._socket.connected(self._deadline(within)),
             error=error or "success",
+            awaited=f"{within:.3g} s for the end of the handshake",
         )
 
     def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
         """recv(2). Waits up to `within` seconds for the first byte; returns b"" at the end of the stream."""
-        deadline = self._deadline(0.0 if error == "EAGAIN" else within)
-        return self.call("recv", self._socket.recv(size, deadline), size, error=error) or b""
+        within = 0.0 if _is_eagain(error) else within
+        result = self._socket.recv(size, self._deadline(within))
+        return self.call("recv", result, size, error=error, awaited=f"{within:.3g} s for data") or b""
 
     def expect_data(self, data: bytes | str, within: float = DEADLINE_S) -> None:
         """The application reads exactly these bytes next."""
@@ -170,6 +224,10 @@ class Connection(Socket):
 
     def expect_poll(self, events: str) -> None:
         """poll(2), called for all events, must report exactly these: "POLLIN POLLOUT POLLRDHUP"."""
+        for name in events.split():
+            if name not in EVENTS:
+                known = ", ".join(EVENTS)
+                raise ScenarioError(f"{name!r} is not an event of poll(2), use {known}{did_you_mean(name, EVENTS)}")
         reported = self._recorder.readings.observed("poll", self._socket.events())
         wanted, got = (" ".join(sorted(each.split())) for each in (events, reported))
         self._recorder.check(
@@ -191,7 +249,7 @@ class Connection(Socket):
     def dup(self) -> Connection:
         """A second descriptor for the same socket (dup(2))."""
         copy = Connection(self._socket.dup(), self._recorder)
-        copy._conversation = self._conversation
+        copy._conversation, copy.options = self._conversation, self.options
         self._copies.append(copy._socket)
         self._recorder.call("dup", (), CallResult(), self._number)
         return copy
@@ -234,12 +292,21 @@ class Process:
         self._owner.kill()
 
 
-_UNKNOWN_TO_PYTHON = {"TCP_FASTOPEN_CONNECT": 30}  # linux/tcp.h
+def _known(call: Callable[P, CallResult[Any]], *arguments: P.args, **named: P.kwargs) -> CallResult[Any]:
+    """The result of a call about a socket option. Raises ScenarioError for an unknown option or no value of one."""
+    try:
+        return call(*arguments, **named)
+    except ValueError as wrong:
+        raise ScenarioError(str(wrong)) from None
 
 
-def _option(name: str) -> tuple[int, int]:
-    level = socket.IPPROTO_TCP if name.startswith("TCP_") else socket.SOL_SOCKET
-    option = getattr(socket, name, _UNKNOWN_TO_PYTHON.get(name))
-    if option is None:
-        raise ScenarioError(f"unknown socket option {name!r}")
-    return level, option
+def _errno(name: str) -> int:
+    """The number of an errno, 0 for "success"; some numbers have two names."""
+    number = 0 if name == "success" else vars(errno).get(name)
+    if not isinstance(number, int):
+        raise ScenarioError(f"{name!r} is not the name of an errno{did_you_mean(name, errno.errorcode.values())}")
+    return number
+
+
+def _is_eagain(error: str) -> bool:
+    return bool(error) and error is not ANY and _errno(error) == errno.EAGAIN

@@ -1,7 +1,7 @@
 """Index of claims by scenario, read from the source: to select scenarios, and to check them against the catalogue.
 
 A string that consists of ids ("C47 C50") names these claims, anywhere in a function: in `lab.step(..., claims="C47")`
-or in a table that a loop uses. A claim that `lab.measured` gives a value for must be named too.
+or in a table that a loop uses. A claim of `lab.measured` or `lab.conclude` must be named too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def claims_by_function(source: str) -> dict[str, set[str]]:
 
 
 def measured_by_function(source: str) -> dict[str, set[str]]:
-    """Ids that each top-level function of a scenario file measures a value for."""
+    """Ids that each top-level function of a scenario file measures a value for, or draws a conclusion about."""
     functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     return {each.name: set().union(*map(_ids, _measured(each))) for each in functions}
 
@@ -60,7 +60,7 @@ def _with_helpers(name: str, functions: dict[str, ast.FunctionDef]) -> set[str]:
 def _measured(body: ast.FunctionDef) -> Iterator[ast.Constant]:
     for node in ast.walk(body):
         match node:
-            case ast.Call(func=ast.Attribute(attr="measured"), args=[ast.Constant() as claim, *_]):
+            case ast.Call(func=ast.Attribute(attr="measured" | "conclude"), args=[ast.Constant() as claim, *_]):
                 yield claim
 
 

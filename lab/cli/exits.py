@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import typer
@@ -19,10 +19,12 @@ DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 
 def leave(code: int, at_once: bool = False) -> NoReturn:
     """Exit. `at_once` does not wait for running scenarios: they hold only descriptors, which the process closes."""
-    # A full disk: the message or the exit code has reported it already.
-    with suppress(OSError) if at_once else nullcontext():
+    try:
         sys.stdout.flush()
         sys.stderr.flush()
+    except (OSError, ValueError) as refused:  # a full disk, a closed stream: an exit code other than 0 stays
+        if not at_once and (isinstance(refused, BrokenPipeError) or not code):
+            raise
     if at_once:
         os._exit(code)
     raise typer.Exit(code)

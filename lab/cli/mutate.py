@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, cannot_run, leave
+from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave
 from lab.cli.options import IPv6, Patterns
 from lab.tcp.rules import RULES
 
@@ -41,46 +41,49 @@ def mutate(
     """
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saved_runs import write_json
+    from lab.cli.saved_runs import output, write_json
     from lab.host.errors import MachineError
     from lab.host.user_namespace import ensure_privileges
     from lab.record.results import Outcome
 
     began = time.monotonic()
+    json_path = output(json_file)
     found = registry.find(patterns or [])
     if found.unknown or found.broken:
         Printer(sys.stderr).usage(found)
         leave(CANNOT_RUN if found.broken else USAGE)
     stream = sys.stderr if json_file == "-" else sys.stdout
-    names = [each.id for each in found.scenarios]
-    missing = None
     try:
         ensure_privileges()
         on_report = partial(_print_report, stream, quiet=quiet)
-        reports, rules = _in_processes(names, patterns or [], 6 if ipv6 else 4, on_report)
+        reports, rules = _in_processes(found.scenarios, 6 if ipv6 else 4, on_report)
     except MachineError as error:
-        missing = error.why, error.remedy
-    gc.collect()  # frees the pool: its semaphores would outlive an immediate exit
-    if missing is not None:
-        cannot_run(*missing)
+        cannot_run(error.why, error.remedy)
+    except KeyboardInterrupt:
+        leave(INTERRUPTED, at_once=True)
     survivors = _print_summary(stream, reports, rules, whole=not patterns)
     print(f"in {time.monotonic() - began:.0f} s", file=stream)
-    if json_file:
-        write_json(json_file, {"scenarios": reports, "rules": rules}, indent=1)
+    is_written = not json_file or write_json(json_path, {"scenarios": reports, "rules": rules}, indent=1)
     tried = all(Outcome(report["outcome"]).has_verdict for report in reports)
-    leave(DIFFERS if survivors else 0 if tried else CANNOT_RUN)
+    leave(DIFFERS if survivors else 0 if is_written and tried else CANNOT_RUN)
 
 
 def _in_processes(
-    names: list[str], patterns: list[str], family: int, on_report: Callable[[dict[str, Any]], None]
+    scenarios: list[Runnable], family: int, on_report: Callable[[dict[str, Any]], None]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Attack the scenarios in several processes: threads of one process share one CPU.
 
     Calls `on_report` with the report of each scenario as soon as it is ready. Returns all reports in the order of
-    `names`, and for each standing rule the mutation that broke it, "" if none did.
+    the scenarios, and for each standing rule the mutation that broke it, "" if none did.
     """
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(_PER_CPU * (os.cpu_count() or 1), _initialize_worker, (patterns, family)) as pool:
+    from lab.wire import crafting
+
+    crafting.load_scapy()  # once, not in each process
+    names = [each.id for each in scenarios]
+    # Semaphores of forked processes have no name in /dev/shm that could outlive them.
+    context = multiprocessing.get_context("fork")
+    given = os.getpid(), scenarios, family
+    with context.Pool(_PER_CPU * (os.cpu_count() or 1), _initialize_worker, given) as pool:
         reports = []
         for report in pool.imap_unordered(_attack, names):
             reports.append(report)
@@ -101,18 +104,24 @@ def _in_processes(
 _worker: dict[str, Any] = {}
 
 
-def _initialize_worker(patterns: list[str], family: int) -> None:
-    from lab.author import registry
-    from lab.author.runner import Runner, settle_garbage_collector
+def _initialize_worker(parent: int, scenarios: list[Runnable], family: int) -> None:
+    from lab.host.syscalls import end_with_parent
 
-    _worker["scenarios"] = {each.id: each for each in registry.find(patterns).scenarios}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all: the parent ends the others
+    end_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:  # it had ended before
+        os._exit(CANNOT_RUN)
+    _worker["scenarios"] = {each.id: each for each in scenarios}
     _worker["family"] = family
-    _worker["runner"] = Runner()
-    settle_garbage_collector()
 
 
 def _prepared(name: str) -> tuple[Runner, Runnable, int]:
     """The runner, the scenario, and its address family: the requested one, or else the first that it has."""
+    from lab.author.runner import Runner, settle_garbage_collector
+
+    if "runner" not in _worker:
+        _worker["runner"] = Runner()
+        settle_garbage_collector()
     scenario, family = _worker["scenarios"][name], _worker["family"]
     return _worker["runner"], scenario, family if family in scenario.families else scenario.families[0]
 

@@ -54,8 +54,12 @@ def up() -> None:
 def down() -> None:
     """Remove the namespaces that `lab up` made, and nothing else."""
     from lab.host import playground
+    from lab.host.errors import MachineError
 
-    gone, foreign = playground.down()
+    try:
+        gone, foreign = playground.down()
+    except MachineError as missing:
+        cannot_run(missing.why, missing.remedy)
     for name in gone:
         print(f"removed {name}")
     for name in foreign:
@@ -85,10 +89,10 @@ def shell(*, ipv6: IPv6 = False) -> None:
 
 
 def _interact(lab: Lab, where: str) -> None:
-    from lab.record.expectation import ANY
+    from lab.record.expectation import ANY, ZERO
 
     server = lab.kernel.listen(port=_PORT, options={"SO_REUSEADDR": 1})
-    names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY}
+    names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY, "ZERO": ZERO}
     console = _Console(lab, names)
     print(_WELCOME.format(where=where, port=_PORT))
     with _input_hook(console.catch_up):

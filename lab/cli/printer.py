@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.exits import READER_GONE, cannot_run
@@ -67,7 +68,8 @@ class Printer:
             text = f"ERROR {place(str(broken.file), broken.line)}: {broken.why}"
             self.print_lines(*printable_lines(text), *[f"    > {printable(source)}"] * bool(source))
         for pattern in found.unknown:
-            self.print_lines(f"no scenario matches {pattern!r}; `lab list` shows them all")
+            there = f"; ./{pattern} names the file or folder here" if Path(pattern).exists() else ""
+            self.print_lines(f"no scenario matches {pattern!r}; `lab list` shows them all{there}")
 
     def summary(self, run: Run) -> None:
         """Print the totals of a run."""
@@ -189,7 +191,7 @@ def _deferred_interrupt() -> Iterator[None]:
 
 
 def _lines(long_waits: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
-    """A line for each scenario and its address families; long names are cut on a narrow screen."""
+    """At most `most` lines, one for each scenario that has long been waiting; names are cut to fit the width."""
     rows: dict[str, list[Patient]] = {}
     for each in long_waits:
         rows.setdefault(each.scenario, []).append(each)

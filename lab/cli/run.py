@@ -1,4 +1,4 @@
-"""`lab run`: scenarios against this machine's kernel; and whole runs for `lab claims` and `lab coverage`."""
+"""`lab run`, and the run of all scenarios that `lab claims` and `lab coverage` make if none is saved."""
 
 from __future__ import annotations
 
@@ -49,17 +49,22 @@ def run(
     """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saved_runs import new_folder, save, write, write_json
+    from lab.cli.saved_runs import new_folder, output, save, write, write_json
     from lab.record.results import Outcome
+    from lab.report.verdicts import as_json
 
     began = time.monotonic()
+    # All paths before any file of a scenario is executed: it may change the working directory.
+    json_path, junit_path = output(json_file), output(junit_file)
+    folder = None if no_out else new_folder(out)
+    in_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
     with lent_streams():
         found = registry.find(patterns or [])
     printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
     settings = _settings(sysctl or [])
     if limit is not None and not limit > 0:
         wrong_usage(f"--limit takes a number of seconds above 0, not {limit:g}")
-    folder = None if no_out else new_folder(out)
 
     def is_last(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
@@ -71,20 +76,20 @@ def run(
         printer.print_lines(f"\ninterrupted; {len(made.results)} finished before that")
     printer.usage(made)
     printer.summary(made)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if workspace is not None:
         from lab.report.ci import error_lines
 
-        printer.print_lines(*error_lines(made, Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())))
+        printer.print_lines(*error_lines(made, workspace))
+    is_written = True
     if json_file:
-        from lab.report.verdicts import as_json
-
-        write_json(json_file, as_json(made))
-    if junit_file:
+        is_written &= write_json(json_path, as_json(made))
+    if junit_path:
         from lab.report.ci import junit
 
-        write(junit_file, junit(made))
-    is_saved = folder is None or save(made, folder, printer)
-    code = ended if ended == INTERRUPTED else exit_code(made) or ended or (0 if is_saved else CANNOT_RUN)
+        is_written &= write(junit_path, junit(made))
+    if folder is not None:
+        is_written &= save(made, folder, printer)
+    code = ended if ended == INTERRUPTED else exit_code(made) or ended or (0 if is_written else CANNOT_RUN)
     leave(code, at_once=made.interrupted or any(is_last(each) for each in made.results))
 
 
@@ -118,12 +123,14 @@ def _results(
     NotBegun at the end if scenarios have not begun because one is over its time limit.
     """
     from lab.author.runner import Runner, settle_garbage_collector
+    from lab.host.sysctls import ensure_accepted
     from lab.host.user_namespace import ensure_privileges
 
     if not scenarios:
         return
     try:
         ensure_privileges()
+        ensure_accepted(sysctls or {})
         runner = Runner(full=full, sysctls=sysctls, limit=limit)
         settle_garbage_collector()
         if runner.untraced:

@@ -92,26 +92,49 @@ def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
     except KeyboardInterrupt:
         print("interrupted; the run is not saved", file=sys.stderr)
         leave(INTERRUPTED, at_once=True)
-    printer.print_lines(f"saved in {printable(str(folder.path))}; `lab show` shows it again")
+    printer.print_lines(f"saved in {printable(str(folder.named))}; `lab show` shows it again")
     return True
 
 
-def write_json(name: str, value: Any, indent: int = 2) -> None:
-    """Write a value as JSON to a file, or to standard output for `-`."""
+def output(named: Path | str | None, code: int = USAGE) -> Path | None:
+    """The absolute path of a file to be written later. Exits before anything has run if it cannot be written.
+
+    None without a file: nothing is to be written, or it goes to standard output (`-`).
+    """
+    from lab.record.saved.folder import NotWritable, ensure_writable
+
+    try:
+        return None if named in (None, "-") else ensure_writable(Path(named))
+    except NotWritable as why:
+        wrong_usage(str(why), code)
+
+
+def write_json(file: Path | None, value: Any, indent: int = 2) -> bool:
+    """Write a value as JSON to a file, or to standard output without one. False, after a message, if that fails."""
     from lab.report.screen import json_text
 
-    text = json_text(value, indent)
-    if name == "-":
-        print(text)
-    else:
-        write(Path(name), f"{text}\n".encode())
+    text = f"{json_text(value, indent)}\n"
+    if file is not None:
+        return write(file, text.encode())
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as refused:
+        print(f"cannot write to standard output: {refused.strerror}", file=sys.stderr)
+        return False
+    return True
 
 
-def write(file: Path, data: bytes, code: int = USAGE) -> None:
-    """Write a file that the command line names; exits with `code` if it cannot be written."""
+def write(file: Path, data: bytes) -> bool:
+    """Write a file that the command line names. False, after a message, if that fails."""
     from lab.record.saved.folder import NotWritable, put
+    from lab.report.screen import printable
 
     try:
         put(file, [data])
     except NotWritable as why:
-        wrong_usage(str(why), code)
+        print(printable(str(why)), file=sys.stderr)
+        return False
+    return True

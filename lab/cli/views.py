@@ -270,7 +270,8 @@ def _drawing(recording: Recording, form: Format, language: str, plain: bool, eve
 
 def _write(file: Path, text: str) -> None:
     """Write a file and print its path; exits with 3 if it cannot be written."""
-    from lab.cli.saved_runs import write
+    from lab.cli.saved_runs import output, write
 
-    write(file, text.encode("utf-8", "backslashreplace"), CANNOT_RUN)
+    if not write(output(file, CANNOT_RUN) or file, text.encode("utf-8", "backslashreplace")):
+        leave(CANNOT_RUN, at_once=True)
     print(file)

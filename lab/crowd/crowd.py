@@ -18,10 +18,10 @@ from lab.crowd.script import ScriptedSegment, script_of
 from lab.host.namespace import Namespace
 from lab.host.sockets import CallResult, ManySockets, limited_port_ranges
 from lab.record.events import FrameSeen
-from lab.record.expectation import ANY, Expected, Row, compare
+from lab.record.expectation import ANY, ZERO, Expected, Row, compare
 from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
-from lab.session.switchboard import Switchboard
+from lab.session.switchboard import CrowdTime, Switchboard
 from lab.session.tolerance import DEADLINE_S
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
@@ -58,8 +58,10 @@ class Crowds:
         crowd = Crowd(self._switchboard, example, listener, sockets)
         self._switchboard.crowds.append(crowd.is_replica)
         groups = self._connections(crowd, sockets, example, count) if crowd.kernel_opens else self._clients(count)
+        began_ns = self._switchboard.history.last_segment_ns(example.number)
         with _one_at_a_time, closing(groups):  # restores the kernel's port range
             crowd.run(count, answered, groups)
+        self._switchboard.crowd_times.append(CrowdTime(began_ns, time.monotonic_ns(), example.options))
 
     def close(self) -> None:
         """Close all open sockets of the crowds."""
@@ -321,4 +323,5 @@ class Crowd:
 def _fields(entry: ScriptedSegment) -> Expected:
     segment = entry.segment
     listed = tuple((name, ANY if name == "Timestamp" else value) for name, value in segment.options)
-    return Expected(segment.flags, entry.seq, entry.ack, None, listed, segment.payload, segment.urgent)
+    urgent = segment.urgent or ZERO
+    return Expected(segment.flags, entry.seq, entry.ack, None, listed, segment.payload, urgent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -48,16 +49,38 @@ class Namespace:
         os.close(self._descriptor)
 
 
+def unshare_network() -> None:
+    """Move the calling thread into a new network namespace. Raises MachineError when the kernel refuses."""
+    try:
+        unshare(CLONE_NEWNET)
+    except OSError as refused:
+        raise MachineError(*_WHY_REFUSED.get(refused.errno or 0, _NOT_PERMITTED)) from None
+
+
+_NOT_PERMITTED = "making a network namespace is not permitted", "run the lab as root: sudo scripts/lab"
+_WHY_REFUSED = {
+    errno.EINVAL: (
+        "this kernel has no network namespaces (CONFIG_NET_NS)",
+        "use a kernel that has them: those of all distributions do",
+    ),
+    errno.ENOSPC: (
+        "this machine allows no more network namespaces (user.max_net_namespaces)",
+        "allow more, as root: sudo sysctl -w user.max_net_namespaces=15000",
+    ),
+    errno.ENOMEM: ("there is no memory for a network namespace", "free some memory"),
+}
+
+
 def _make() -> int:
     with ExitStack() as on_failure:
         try:
             with _restoring_namespace():
-                unshare(CLONE_NEWNET)
+                unshare_network()
                 made = os.open(_OWN, os.O_RDONLY)
                 on_failure.callback(os.close, made)
         except PermissionError:
-            why = "making a network namespace is not permitted"
-            raise MachineError(why, "run the lab as root: sudo scripts/lab") from None
+            why = "this process cannot return to its network namespace, which belongs to another user namespace"
+            raise MachineError(why, "give it one of its own: unshare --user --map-root-user --net") from None
         on_failure.pop_all()
     return made
 

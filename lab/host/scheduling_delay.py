@@ -18,7 +18,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class SchedulingDelay(NamedTuple):
-    """The delay during some interval, in seconds."""
+    """The largest delays during some interval, in seconds."""
 
     stolen: float = 0.0
     """The largest stolen time of any CPU. A timer that counts jiffies can also be early by as much."""

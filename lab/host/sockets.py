@@ -13,19 +13,20 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from subprocess import DEVNULL
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from lab.host import sysctls
+from lab.host import socket_options, sysctls
 from lab.host.addresses import address_family
 from lab.host.inet_diag import decode_tcp_info
 from lab.host.namespace import Namespace
+from lab.host.socket_options import Value
 
 T = TypeVar("T")
 
 _NONBLOCKING = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 _PORT_RANGE = "net.ipv4.ip_local_port_range"  # for IPv6 too
 _DIRECTIONS = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "both": socket.SHUT_RDWR}
-_EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLRDHUP", "POLLERR", "POLLHUP")}
+EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLRDHUP", "POLLERR", "POLLHUP")}
 fork_lock = threading.Lock()
 """Held during fork and close(2). Until its exec a new process has copies of all descriptors: a socket that is closed
 meanwhile would stay open."""
@@ -59,7 +60,7 @@ class HolderProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Process id of the process that holds the socket."""
         return self._process.pid
 
     def kill(self) -> None:
@@ -73,8 +74,10 @@ class HolderProcess:
 class KernelSocket:
     """One TCP socket of the kernel. Deadlines are instants of `time.monotonic()`, in seconds."""
 
-    def __init__(self, opened: socket.socket) -> None:
+    def __init__(self, opened: socket.socket, remote: tuple[Any, ...] = ()) -> None:
         self._socket = opened
+        self.remote = remote[:2]
+        """Address and port of the other end, for a socket that accept(2) returned."""
 
     @classmethod
     def open(cls, namespace: Namespace, family: int) -> KernelSocket:
@@ -108,7 +111,7 @@ class KernelSocket:
 
     def accept(self, deadline: float) -> CallResult[KernelSocket]:
         """accept(2), waiting for a connection until the deadline; then "EAGAIN"."""
-        return self._when_readable(deadline, lambda: KernelSocket(self._socket.accept()[0]))
+        return self._when_readable(deadline, lambda: KernelSocket(*self._socket.accept()))
 
     def send(self, data: bytes, flags: int = 0) -> CallResult[int]:
         """send(2): the number of bytes that the kernel accepted."""
@@ -139,22 +142,25 @@ class KernelSocket:
         """A second descriptor for the same socket (dup(2))."""
         return KernelSocket(self._socket.dup())
 
-    def set_option(self, level: int, option: int, value: int | bytes) -> CallResult[None]:
-        """setsockopt(2)."""
-        return _call(self._socket.setsockopt, level, option, value)
+    def set_option(self, name: str, value: Value) -> CallResult[None]:
+        """setsockopt(2) by the option's name in C. Raises ValueError for an unknown name or no value of an option."""
+        return _call(self._socket.setsockopt, *socket_options.lookup(name), socket_options.encode(value))
 
-    def get_option(self, level: int, option: int) -> CallResult[int]:
-        """getsockopt(2) of an integer."""
-        return _call(self._socket.getsockopt, level, option)
+    def get_option(self, name: str) -> CallResult[Any]:
+        """getsockopt(2) by the option's name in C. Raises ValueError for an unknown one."""
+        level, option = socket_options.lookup(name)
+        return _call(
+            lambda: socket_options.decode(name, self._socket.getsockopt(level, option, socket_options.LARGEST))
+        )
 
     def max_receive_buffer(self) -> int:
         """net.core.rmem_max in bytes, found by asking for more (socket(7)); this changes the socket's buffer."""
-        self.set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**30).unwrap()
-        return self.get_option(socket.SOL_SOCKET, socket.SO_RCVBUF).unwrap() // 2
+        self.set_option("SO_RCVBUF", 2**30).unwrap()
+        return int(self.get_option("SO_RCVBUF").unwrap()) // 2
 
     def linger(self, seconds: int) -> CallResult[None]:
         """SO_LINGER: with 0 seconds close() sends a reset instead of a FIN."""
-        return self.set_option(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, seconds))
+        return self.set_option("SO_LINGER", struct.pack("ii", 1, seconds))
 
     def tcp_info(self) -> dict[str, int]:
         """TCP_INFO, see `decode_tcp_info`."""
@@ -164,9 +170,9 @@ class KernelSocket:
     def events(self) -> str:
         """All events that poll(2) reports now, such as "POLLIN POLLOUT"."""
         poll = select.poll()
-        poll.register(self._socket, sum(_EVENTS.values()))
+        poll.register(self._socket, sum(EVENTS.values()))
         reported = dict(poll.poll(0)).get(self._socket.fileno(), 0)
-        return " ".join(name for name, bit in _EVENTS.items() if reported & bit)
+        return " ".join(name for name, bit in EVENTS.items() if reported & bit)
 
     def wait(self, events: int, deadline: float) -> bool:
         """Whether one of the poll(2) events, POLLERR or POLLHUP occurred before the deadline."""

@@ -8,6 +8,7 @@ import platform
 
 CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWNET = 0x4000_0000
+MS_BIND, MS_REC, MS_SHARED = 0x1000, 0x4000, 0x10_0000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -38,9 +39,19 @@ def mount_detached(filesystem: str) -> int:
         os.close(context)
 
 
+def mount(source: str, target: str, flags: int) -> None:
+    """Mount `source` at `target` (mount(2)); `flags` say how: MS_*."""
+    _checked(_libc.mount(source.encode(), target.encode(), None, ctypes.c_ulong(flags), None), f"mount {target}")
+
+
 def unmount(path: str) -> None:
-    """Unmount `path` (umount(2))."""
-    _checked(_libc.umount(path.encode()), f"umount {path}")
+    """Unmount `path`, even if it is in use (umount2(2) with MNT_DETACH)."""
+    _checked(_libc.umount2(path.encode(), 2), f"umount {path}")
+
+
+def end_with_parent(number: int) -> None:
+    """Send this process a signal when the thread that has forked it ends (PR_SET_PDEATHSIG of prctl(2))."""
+    _checked(_libc.prctl(1, ctypes.c_ulong(number), 0, 0, 0), "prctl")
 
 
 def perf_event_open(attributes: bytes, cpu: int) -> int:

@@ -7,13 +7,16 @@ of them are per namespace; the host's are never changed.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 
 from lab.host.addresses import ipv6_is_available
+from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
+from lab.record.nearest import did_you_mean
 
 QUIET: Mapping[str, str] = {
     "net.ipv4.conf.all.rp_filter": "0",
@@ -78,21 +81,51 @@ OPTIONAL = {
 """Baseline entries that an older kernel may lack."""
 
 
+class Refused(OSError):
+    """The kernel does not accept a value; the message names it and the reason."""
+
+
+def ensure_accepted(settings: Mapping[str, str]) -> None:
+    """Raise MachineError if the kernel refuses one of the settings, in a namespace of their own."""
+    if settings:
+        with closing(Namespace()) as namespace:
+            try:
+                apply(namespace, settings)
+            except OSError as refused:
+                raise MachineError(str(refused), "give a value that this kernel accepts, see ip-sysctl") from None
+
+
 def apply(namespace: Namespace, settings: Mapping[str, str], optional: Collection[str] = ()) -> None:
-    """Write `settings` inside `namespace`. Raises FileNotFoundError for one that the kernel lacks, unless optional."""
+    """Write `settings` inside `namespace`.
+
+    Raises FileNotFoundError for one that the kernel lacks, unless optional, and Refused for a value.
+    """
     with namespace.entered():
         for name, value in settings.items():
             if not name.startswith("net."):
                 raise OSError(errno.EINVAL, f"sysctl {name} belongs to the whole machine, only net.* to a namespace")
             if name.startswith("net.ipv6.") and not ipv6_is_available():
                 continue
+            if not _path(name).exists():
+                if name not in optional:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(_path(name)))
+                continue
             try:
                 _path(name).write_text(value)
-            except FileNotFoundError:
-                if name not in optional:
-                    raise
-            except OSError as refused:
-                raise OSError(refused.errno, f"sysctl {name} = {value!r}: {refused.strerror}") from None
+            except (OSError, ValueError) as refused:  # ValueError: a character that cannot be encoded
+                raise Refused(f"sysctl {name} = {value!r}: {_why_refused(name, value, refused)}") from None
+
+
+def _why_refused(name: str, value: str, refused: OSError | ValueError) -> str:
+    """Reason why the kernel does not take a value, with the most similar one where it lists those that it takes."""
+    if isinstance(refused, ValueError):
+        return str(refused)
+    if refused.errno != errno.ENOENT:
+        return str(refused.strerror)
+    folder, _, last = name.rpartition(".")
+    listed = _path(f"{folder}.{last.replace('tcp_', 'tcp_available_', 1)}")
+    known = listed.read_text().split() if listed.exists() else []
+    return f"the kernel has no {value!r}{did_you_mean(value, known)}"
 
 
 def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
@@ -103,6 +136,12 @@ def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
             with suppress(FileNotFoundError):
                 values[name] = " ".join(_path(name).read_text().split())
     return values
+
+
+def names(namespace: Namespace) -> list[str]:
+    """Names of all settings inside `namespace`."""
+    with namespace.entered():
+        return [name_of(str(file)) for file in _path("net").rglob("*") if file.is_file()]
 
 
 def is_known(name: str) -> bool:

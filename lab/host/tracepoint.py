@@ -25,6 +25,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.host.clock import offset_ns
 from lab.host.errors import MachineError
 from lab.host.syscalls import mount_detached, perf_event_open
 from lab.record.kernel_state import BY_NUMBER
@@ -127,7 +128,7 @@ class StateTracer:
     def _read(self) -> None:
         """Distribute new records to the watchers. A record begins with its type and has its size at offset 6."""
         data = b"".join(self._source.read())
-        read, watched, at = self._source.layout.unpack_from, self._watched, 0
+        read, watched, at, offset = self._source.layout.unpack_from, self._watched, 0, offset_ns()
         while at < len(data):
             if data[at] == _SAMPLE:
                 size, time_ns, place, old, new, local_port, remote_port, local, remote = read(data, at)
@@ -138,7 +139,7 @@ class StateTracer:
                         watch.new_sockets.add(place)
                     if not watch.paused:
                         watch.changes.append(
-                            Transition(time_ns, local, local_port, remote, remote_port, old, new, place)
+                            Transition(time_ns + offset, local, local_port, remote, remote_port, old, new, place)
                         )
             else:
                 size = int.from_bytes(data[at + 6 : at + 8], "little")

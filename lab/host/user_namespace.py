@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.host.errors import MachineError
-from lab.host.syscalls import CLONE_NEWNET, CLONE_NEWUSER, unshare
+from lab.host.namespace import unshare_network
+from lab.host.syscalls import CLONE_NEWUSER, unshare
+from lab.record.saved.owners import is_in_first_user_namespace
 
 SETTINGS = Path("/proc/sys")
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 1 << 12, 1 << 21
@@ -38,9 +40,14 @@ POLICIES = (
 
 
 def ensure_privileges() -> None:
-    """Become root in a new user namespace, unless privileged already. Raises MachineError when that is forbidden."""
+    """Become root in a new user namespace, unless privileged already. Raises MachineError when that is forbidden.
+
+    Root of a user namespace gets a network namespace: perhaps it could not return to the present one.
+    """
     if not may_make_namespaces():
         become_root_of_own_user_namespace()
+    elif not is_in_first_user_namespace():
+        unshare_network()
 
 
 def may_make_namespaces() -> bool:
@@ -57,13 +64,14 @@ def become_root_of_own_user_namespace() -> None:
     """
     user, group = os.geteuid(), os.getegid()
     try:
-        unshare(CLONE_NEWUSER | CLONE_NEWNET)
+        unshare(CLONE_NEWUSER)
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
             Path("/proc/self", name).write_text(text)
     except OSError as refused:
         raise _permission_error(refused.strerror or str(refused)) from None
     if not may_make_namespaces():
         raise _permission_error("a new user namespace gives no privileges")
+    unshare_network()
 
 
 def forbidding_policy(settings: Path = SETTINGS) -> Policy | None:

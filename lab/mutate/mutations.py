@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
+from lab.host.clock import offset_ns
 from lab.host.sockets import CallResult
 from lab.record.kernel_state import KernelState
 from lab.tcp.flags import ACK, ECE, FIN, PSH, RST, SYN, URG
@@ -92,7 +93,7 @@ def _with_too_large_a_scale(options: Options) -> Options:
 def _tsval_from_clock(frames: list[Frame]) -> list[Frame]:
     """Use the monotonic clock as TSval, without a secret offset."""
     (frame,) = frames
-    clock = frame.time_ns // 1_000_000
+    clock = (frame.time_ns - offset_ns()) // 1_000_000
     changed: list[Frame] = _options(_timestamps(lambda _, echo: (clock, echo)))(frames)
     return changed
 

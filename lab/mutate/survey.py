@@ -26,7 +26,7 @@ from lab.wire.frames import Endpoints, decode
 
 _AT_ONCE = 24
 _MOST_MUTATIONS, _MOST_RECENT = 120, 80
-"""Maximum number of mutations tried on a check, and of those among them that alter readings shortly before it."""
+"""At most so many mutations are tried on a check; at most so many of them alter a reading shortly before the check."""
 _EARLIER_READINGS = 4
 """Number of readings from before the previous check that are tried, too."""
 _AFTER = attrgetter("after")
@@ -89,7 +89,7 @@ class Target(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """A scenario run without mutation."""
+    """Result of a scenario without any mutation, and the readings whose mutation each check could catch."""
 
     result: Result
     targets: list[Target]

@@ -10,6 +10,7 @@ import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 from types import CodeType
 from typing import NamedTuple, Protocol
 
@@ -169,6 +170,15 @@ class Measured(NamedTuple):
     where: Where | None
 
 
+class Concluded(NamedTuple):
+    """A conclusion about a claim in the author's words: what a step shows if all its checks pass."""
+
+    time_ns: int
+    claim: str
+    text: str
+    where: Where | None
+
+
 class CheckKind(Enum):
     """Kind of a check, independent of the wording of its subject."""
 
@@ -222,7 +232,7 @@ class Difference(NamedTuple):
     """The kernel's state at that time, None if unknown."""
 
 
-Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | Measured | CheckMade
+Event = FrameSeen | CrossingOver | StateSeen | CallMade | StepBegun | Measured | Concluded | CheckMade
 
 
 @dataclass(slots=True)
@@ -254,7 +264,7 @@ class Recording:
     witnesses: tuple[str, ...] = ("inet_diag",)
     """Sources of the kernel's states in this recording."""
     _packets: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
-    """Cache: for each event, the number of frames up to it."""
+    """Cache: for each event, the number of frames up to it, in order of time."""
 
     @property
     def checks(self) -> list[CheckMade]:
@@ -268,10 +278,22 @@ class Recording:
             return check.rows
         return compare(check.expected, seen.segment, seen.bases) + check.rows
 
+    @property
+    def chronological(self) -> list[int]:
+        """Indices of the events in order of time: a frame of the kernel is recorded when the lab reads it."""
+        times = [event.time_ns for event in self.events]
+        order = list(range(len(times)))
+        if any(earlier > later for earlier, later in pairwise(times)):
+            order.sort(key=times.__getitem__)
+        return order
+
     def packet(self, at: int) -> int:
         """The packet number of the frame at this index of the events, counted from 1 as in Wireshark."""
-        for event in self.events[len(self._packets) : at + 1]:
-            self._packets.append((self._packets[-1] if self._packets else 0) + isinstance(event, FrameSeen))
+        if len(self._packets) != len(self.events):
+            self._packets, number = [0] * len(self.events), 0
+            for index in self.chronological:
+                number += isinstance(self.events[index], FrameSeen)
+                self._packets[index] = number
         return self._packets[at]
 
     @property

@@ -21,7 +21,7 @@ _LONGEST_NAME = 150
 _UNUSUAL = re.compile(r"[^\w.+-]+", re.ASCII)
 _VERDICTS = {
     Outcome.PASS: "the kernel did as documented",
-    Outcome.FAIL: "the kernel did something else",
+    Outcome.FAIL: "an expectation did not hold",
     Outcome.ERROR: "the scenario could not do its part",
     Outcome.INCONCLUSIVE: "this machine was too slow to try",
     Outcome.SKIP: "not applicable here",
@@ -58,7 +58,8 @@ def capture(run: Run, result: Result) -> Iterator[bytes]:
     yield pcapng.interface("kernel", "what the kernel under test sent")
     yield pcapng.interface("peer", "what the user-space endpoint sent")
     comments = _comments(recording)
-    for at, event in enumerate(recording.events):
+    for at in recording.chronological:
+        event = recording.events[at]
         if isinstance(event, FrameSeen):
             sender = _PEER if event.from_peer else _KERNEL
             wall_ns = max(0, event.time_ns + run.wall_clock_offset_ns)
@@ -69,7 +70,8 @@ def _comments(recording: Recording) -> dict[int, list[str]]:
     """Comments by index of the frame's event. A check without a frame belongs to the frame before it."""
     comments: dict[int, list[str]] = {}
     step, last = "before the first step", None
-    for at, event in enumerate(recording.events):
+    for at in recording.chronological:
+        event = recording.events[at]
         if isinstance(event, StepBegun):
             step = f"step: {event.title}"
         elif isinstance(event, FrameSeen):

@@ -9,11 +9,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from lab.record.results import Outcome, Result, Run
-from lab.report.screen import Screen
+from lab.report.screen import Screen, printable, printable_lines
 from lab.report.verdicts import QUIET, check_text, result_lines
 
 _KINDS = {
-    Outcome.FAIL: ("failure", "the kernel differs"),
+    Outcome.FAIL: ("failure", "an expectation did not hold"),
     Outcome.ERROR: ("error", "the scenario is broken"),
     Outcome.INCONCLUSIVE: ("error", "inconclusive"),
     Outcome.SKIP: ("skipped", "not applicable"),
@@ -108,5 +108,6 @@ def _annotation(level: str, root: Path, file: str, line: int, title: str, messag
     relative = os.path.relpath(file, root)
     named = file if relative.startswith(os.pardir) else relative
     properties = {"file": named, "line": str(line), "title": title}
-    listed = ",".join(f"{name}={value.translate(_PROPERTY_ESCAPES)}" for name, value in properties.items())
-    return f"::{level} {listed}::{message.translate(_MESSAGE_ESCAPES)}"
+    listed = ",".join(f"{name}={printable(value).translate(_PROPERTY_ESCAPES)}" for name, value in properties.items())
+    shown = "\n".join(printable_lines(message))
+    return f"::{level} {listed}::{shown.translate(_MESSAGE_ESCAPES)}"

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from lab.claims.catalogue import Catalogue, Claim
-from lab.record.events import CheckKind, CheckMade, FrameSeen, Measured, Recording, StepBegun
+from lab.record.events import CheckKind, CheckMade, Concluded, FrameSeen, Measured, Recording, StepBegun
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import Evidence, packet_text, segment_with_flags
@@ -48,6 +48,8 @@ class ClaimReport(NamedTuple):
     claim: Claim
     verdict: Verdict
     measured: str = ""
+    conclusion: str = ""
+    """What the scenarios conclude in words."""
     evidence: tuple[Evidence, ...] = ()
     """The step with the fewest claims comes first; among equals, one that has a segment of the kernel."""
 
@@ -70,6 +72,7 @@ def as_json(reports: Sequence[ClaimReport]) -> list[dict[str, Any]]:
             "kind": report.claim.kind.value,
             "verdict": report.verdict.value,
             "measured": report.measured,
+            "conclusion": report.conclusion,
             "since": [{"kernel": each.kernel, "text": each.text.en} for each in report.claim.since],
             "evidence": [each.as_json() for each in report.evidence],
         }
@@ -144,13 +147,14 @@ def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
         return ClaimReport(claim, Verdict.NOT_RUN)
     evidence = tuple(step.evidence() for step in failed or shown)
     if failed:
-        return ClaimReport(claim, Verdict.DIFFERS, "; ".join(failed[0].values()), evidence)
-    measured = _measured(claim, shown) or shown[0].values()
-    return ClaimReport(claim, Verdict.SHOWN, "; ".join(measured), evidence)
+        return ClaimReport(claim, Verdict.DIFFERS, "; ".join(failed[0].values()), evidence=evidence)
+    measured, conclusions = _values(claim, shown)
+    measured = measured or shown[0].values()
+    return ClaimReport(claim, Verdict.SHOWN, "; ".join(measured), "; ".join(conclusions), evidence)
 
 
-def _measured(claim: Claim, shown: list[_Step]) -> list[str]:
-    """Values that scenarios measured for a claim, each scenario in one address family: IPv4 if it ran over IPv4.
+def _values(claim: Claim, shown: list[_Step]) -> tuple[list[str], list[str]]:
+    """What scenarios measured for a claim and concluded about it, each in one address family: IPv4 if it ran over IPv4.
 
     They are in the order of the scenarios, so that the values of two kernels can be compared.
     """
@@ -158,9 +162,10 @@ def _measured(claim: Claim, shown: list[_Step]) -> list[str]:
     for step in shown:
         name, result = step.result.scenario.id, step.result
         firsts[name] = min(firsts.get(name, result), result, key=lambda each: each.family)
-    events = (event for first in firsts.values() if first.recording for event in first.recording.events)
-    values = (event.value for event in events if isinstance(event, Measured) and event.claim == claim.id)
-    return list(dict.fromkeys(values))
+    events = [event for first in firsts.values() if first.recording for event in first.recording.events]
+    measured = (event.value for event in events if isinstance(event, Measured) and event.claim == claim.id)
+    conclusions = (event.text for event in events if isinstance(event, Concluded) and event.claim == claim.id)
+    return list(dict.fromkeys(measured)), list(dict.fromkeys(conclusions))
 
 
 def _evidence_rank(check: CheckMade) -> int:
@@ -230,6 +235,7 @@ def _claim(report: ClaimReport, width: int, language: str) -> Iterator[str]:
 def _rows(report: ClaimReport, translate: Translator, language: str) -> Iterator[tuple[str, str]]:
     """Label and text of each row below the three columns; a text may be empty."""
     claim = report.claim
+    yield translate("claims_conclusion"), report.conclusion
     yield translate("claims_measured"), report.measured
     for first in report.evidence[:1]:
         kind = "claims_step" if first.packet is None else "claims_packet"

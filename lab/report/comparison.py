@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from lab.record.events import FrameSeen, Measured, Recording
+from lab.record.events import Concluded, FrameSeen, Measured, Recording
 from lab.record.results import Result, Run
 from lab.report.evidence import direction
 from lab.report.ladder import ladder_of
@@ -142,12 +142,21 @@ def _names(keys: Iterable[tuple[str, int]]) -> list[str]:
 
 
 def _measured(before: Recording, after: Recording) -> Iterator[Change]:
-    """Measured values of claims that differ by more than measurements vary."""
-    found = [[event for event in each.events if isinstance(event, Measured)] for each in (before, after)]
-    for claim in dict.fromkeys(event.claim for event in found[0] + found[1]):
-        one, other = ([event.value for event in each if event.claim == claim] for each in found)
+    """Conclusions about claims that differ, and measured values that differ by more than measurements vary."""
+    found = [list(_values(each)) for each in (before, after)]
+    for claim in dict.fromkeys(claim for claim, _ in found[0] + found[1]):
+        one, other = ([value for of, value in each if of == claim] for each in found)
         if len(one) != len(other) or not all(map(_texts_agree, one, other)):
             yield Change(claim, "; ".join(one) or MISSING, "; ".join(other) or MISSING)
+
+
+def _values(recording: Recording) -> Iterator[tuple[str, str]]:
+    """Claim and text of each measured value and each conclusion."""
+    for event in recording.events:
+        if isinstance(event, Measured):
+            yield event.claim, event.value
+        elif isinstance(event, Concluded):
+            yield event.claim, event.text
 
 
 def _texts_agree(one: str, other: str) -> bool:

@@ -117,7 +117,7 @@ def as_json(found: Coverage) -> dict[str, Any]:
 
 
 def _first_seen(result: Result, recording: Recording) -> Iterator[tuple[State, Evidence]]:
-    """Each state that the kernel was seen in, with the last segment of the connection before it, if any."""
+    """Each state that the kernel was seen in, with the connection's last segment before that, if any."""
     first: dict[State, tuple[Observation, int | None]] = {}
     for number, series in observations(recording).items():
         for observed in series:

@@ -42,10 +42,15 @@ class _Builder:
         self._recording = recording
         self._rungs: list[Rung] = []
         self._ladder = Ladder(self._rungs, recording)
-        self._has_rung = [_is_shown(event) for event in events]
-        """By index of an event: whether it has a rung with its own time."""
-        self._left_out = _omitted_events(events, self._has_rung, most)
-        """Indices of the events in the middle that get no rungs."""
+        self._order = recording.chronological
+        """Indices of the events in order of time, which is the order of the rungs."""
+        self._in_order = [events[index] for index in self._order]
+        self._has_rung = [_is_shown(event) for event in self._in_order]
+        """By place in the order: whether the event has a rung with its own time."""
+        self._left_out = _omitted_events(self._in_order, self._has_rung, most)
+        """Places of the events in the middle that get no rungs."""
+        self._without_rung = {self._order[at] for at in self._left_out}
+        self._peer_states = _peer_states(events, self._order)
         self._omits = False
         """Whether the current event gets no rung. It still changes the states."""
         self._sides: dict[int, Sides] = {}
@@ -53,21 +58,20 @@ class _Builder:
         """Connections that have had a segment."""
         self._rung_of: dict[int, int] = {}
         """Index of an event's rung, by index of the event."""
-        self._packets = 0
         self._shown: int | None = None
         """Index of the last rung that is not the title of a step."""
-        times_ns = [event.time_ns for event, has_rung in zip(events, self._has_rung, strict=True) if has_rung]
+        times_ns = [event.time_ns for event, has_rung in zip(self._in_order, self._has_rung, strict=True) if has_rung]
         self._start_ns = self._last_ns = times_ns[0] if times_ns else recording.started_ns
-        self._lanes = _lanes_of(events, sorted(times_ns))
+        self._lanes = _lanes_of(events, times_ns)
         self._bound = 0
         self._listening: set[int] = set()
         self._acknowledgements = _Acknowledgements(self._rungs)
 
     def build(self) -> Ladder:
-        events, shown = self._recording.events, self._has_rung
+        shown = self._has_rung
         # A change of state without an event gets its own rung.
         spontaneous = deque(sorted((at, number) for number, lane in self._lanes.items() for at in lane.spontaneous_ns))
-        next_actions = _next_actions(events, shown)
+        next_actions = _next_actions(self._in_order, shown)
         add: dict[type, Callable[[int, Any, float], None]] = {
             FrameSeen: self._frame,
             CheckMade: self._check,
@@ -75,18 +79,17 @@ class _Builder:
             CallMade: self._call,
             CrossingOver: self._arrival,
         }
-        for index, event in enumerate(events):
-            self._packets += event.__class__ is FrameSeen
-            if not shown[index] and event.__class__ not in _UNTIMED:
+        for at, (index, event) in enumerate(zip(self._order, self._in_order, strict=True)):
+            if not shown[at] and event.__class__ not in _UNTIMED:
                 continue
-            if index == self._left_out.stop and self._left_out:
+            if at == self._left_out.stop and self._left_out:
                 self._close_gap()
-            self._omits = index in self._left_out
-            while spontaneous and shown[index] and spontaneous[0][0] < event.time_ns:
+            self._omits = at in self._left_out
+            while spontaneous and shown[at] and spontaneous[0][0] < event.time_ns:
                 self._spontaneous(*spontaneous.popleft())
-            add[event.__class__](index, event, next_actions[index])
-        for at, number in spontaneous:
-            self._spontaneous(at, number)
+            add[event.__class__](index, event, next_actions[at])
+        for time_ns, number in spontaneous:
+            self._spontaneous(time_ns, number)
         return self._ladder
 
     def _close_gap(self) -> None:
@@ -110,12 +113,12 @@ class _Builder:
             before = self._sides[number] if number in self._begun else self._at_first(number, seen.from_peer)
             self._begun.add(number)
             kernel = self._lanes[number].until(seen.time_ns, next_action_ns)
-            after = self._sides[number] = Sides(seen.peer_state or before.peer, kernel)
+            after = self._sides[number] = Sides(self._peer_states.get(index, before.peer), kernel)
         if self._omits:
             self._omit(seen.time_ns)
             return
         lost = seen.lost or (not seen.from_peer and number is not None and seen.peer_state is None)
-        rung = Rung(Kind.FRAME, seen.time_ns, "", index, self._packets, number, before, after)
+        rung = Rung(Kind.FRAME, seen.time_ns, "", index, self._recording.packet(index), number, before, after)
         rung.from_peer, rung.lost = seen.from_peer, lost
         if segment is None:
             error = icmp.error_in(seen.data)
@@ -161,7 +164,7 @@ class _Builder:
     def _check(self, _: int, check: CheckMade, __: float) -> None:
         at = self._rung_of.get(check.frame) if check.frame is not None else None
         if at is None:
-            if self._omits or (check.frame is not None and check.frame in self._left_out):
+            if self._omits or (check.frame is not None and check.frame in self._without_rung):
                 return
             at = self._shown
         if at is None:
@@ -204,6 +207,29 @@ class _Builder:
         if peer_begins:
             return Sides(State.CLOSED, State.LISTEN if listens else State.CLOSED)
         return Sides(State.LISTEN, State.CLOSED)
+
+
+def _peer_states(events: Sequence[Event], order: Sequence[int]) -> dict[int, State]:
+    """The peer's state after each frame, by index of its event.
+
+    A frame that the peer read late, after it had sent another one, changes its state only after that one.
+    """
+    read: dict[int | None, list[int]] = defaultdict(list)
+    for index, event in enumerate(events):
+        if isinstance(event, FrameSeen) and event.peer_state is not None:
+            read[event.connection].append(index)
+    first_later: dict[int | None, int] = {}
+    states: dict[int, State] = {}
+    for index in reversed(order):
+        event = events[index]
+        if isinstance(event, FrameSeen) and event.peer_state is not None:
+            number = event.connection
+            done = bisect_left(read[number], first_later.get(number, len(events)))
+            last = events[read[number][done - 1]] if done else None
+            if isinstance(last, FrameSeen) and last.peer_state is not None:
+                states[index] = last.peer_state
+            first_later[number] = min(index, first_later.get(number, index))
+    return states
 
 
 def _is_shown(event: Event) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lab.record.events import FrameSeen
 from lab.record.expectation import Bases
-from lab.session.timers import soonest_retransmission
+from lab.session.timers import settings_of, soonest_retransmission
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.flags import ACK, SYN
 from lab.tcp.flow import Flow
@@ -22,6 +22,8 @@ _ANSWER_NS = 50_000_000
 """Longest time from a segment of the peer to the kernel's answer. Linux answers while it processes the segment, which
 takes microseconds, unless a busy machine postpones that."""
 
+_CLOCKS_NS = 100_000
+"""Largest difference between the clocks of frames received and frames sent."""
 _DUE = 0.5
 """Share of a timer's least length after which it may be due. Answers come at once, and a busy machine counts its
 jiffies late, so that a timer can be shorter than it should be; `RetransmissionWatch` measures timers exactly."""
@@ -49,8 +51,8 @@ class Conversation:
     """State of one connection. The switchboard finds it for each frame, the author's `Peer` drives it."""
 
     __slots__ = (
-        "_asked_ns", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow", "inbox", "number",
-        "port",
+        "_asked_ns", "_hurried", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow",
+        "inbox", "number", "options", "port",
     )  # fmt: skip
 
     def __init__(self, address: str, port: int, config: Config) -> None:
@@ -68,12 +70,16 @@ class Conversation:
         self.bases = Bases(Seq(0), config.iss)
         self.inbox: list[int] = []
         """The kernel's frames that no expectation has consumed yet, as indices into the recording's events."""
+        self.options: Mapping[str, object] = {}
+        """Socket options that the scenario has set on the kernel's socket, or on its listener before accept(2)."""
         self._kernel_iss: Seq | None = None
         self._transmissions: list[Transmission] = []
         """All of them, in order: an acknowledgment of the peer may not have reached the kernel."""
-        self._asked_ns = {True: 0, False: 0}
-        """When the peer last sent a segment after which the kernel may repeat at once its SYN (True), or text or its
-        FIN (False)."""
+        self._hurried = False
+        """The kernel has shortened the timer of its SYN."""
+        self._asked_ns: dict[bool, list[int]] = {True: [], False: []}
+        """When the peer sent segments after which the kernel may repeat at once its SYN (True), or text or its FIN
+        (False)."""
 
     @property
     def kernel_port(self) -> int:
@@ -91,10 +97,14 @@ class Conversation:
 
     def reaches_kernel(self, segment: Segment | None, time_ns: int) -> None:
         """Note when a frame of the peer goes to the kernel; None stands for one without a TCP segment (ICMP)."""
-        if segment is None or segment.flags & SYN:
-            self._asked_ns[True] = time_ns
+        if segment is None or segment.flags & (SYN | ACK) == SYN:
+            self._asked_ns[True].append(time_ns)
         if segment is None or (segment.flags & ACK and not segment.payload):
-            self._asked_ns[False] = time_ns
+            self._asked_ns[False].append(time_ns)
+        theirs = self.flow.theirs
+        if segment is not None and segment.flags & ACK and theirs.active and not theirs.synchronized:
+            # tcp_rcv_synsent_state_process() sends the SYN again soon after an acknowledgment of something else.
+            self._hurried |= theirs.iss is not None and segment.ack != theirs.iss + 1
 
     def judge(self, segment: Segment, time_ns: int, settings: Mapping[str, str], answered_ns: int) -> Judgement:
         """Judge a segment that the kernel has sent at `time_ns`, whether or not it reaches the peer.
@@ -119,10 +129,15 @@ class Conversation:
             if syn and (segment.flags ^ before.flags) & ACK:
                 timer_ns = before.timer_ns
             else:
-                soonest_ns = _DUE * 1e9 * soonest_retransmission(settings, syn=syn, probes=self._probes)
-                asked_ns = self._asked_ns[syn]
-                asked = asked_ns > answered_ns and time_ns - asked_ns < _ANSWER_NS
+                soon = self._hurried if syn else self._probes
+                soonest_ns = (
+                    _DUE * 1e9 * soonest_retransmission(settings_of(settings, self.options), syn=syn, soon=soon)
+                )
+                # A lab that is held up reads a segment after it has sent others, which have not asked for it.
+                possible_ns = range(max(answered_ns, time_ns - _ANSWER_NS) + 1, time_ns + _CLOCKS_NS)
+                asked = any(asked_ns in possible_ns for asked_ns in self._asked_ns[syn])
                 again = time_ns - before.timer_ns >= soonest_ns and not asked
+                again |= self._hurried and segment.flags & (SYN | ACK) == SYN  # no segment asks for a SYN alone
         self._transmissions.append(Transmission(segment.seq, segment.end, segment.flags, timer_ns))
         if syn and segment.seq != self._kernel_iss:
             self._kernel_iss = segment.seq

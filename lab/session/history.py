@@ -64,8 +64,21 @@ class History:
         """The earliest time at which the timer for the last segment of either side can have been set, in ns."""
         return self.earliest_set_ns(max(at for at, _ in self._frames(number)))
 
+    def has_acknowledged(self, number: int) -> bool:
+        """Whether a segment of the peer with an acknowledgment has reached the kernel on a connection."""
+        frames = (frame for _, frame in self._frames(number) if frame.from_peer and frame.segment and not frame.lost)
+        return any(frame.segment.flags & ACK for frame in frames if frame.segment)
+
     def longest_round_trip(self, number: int) -> float:
         """The longest time between a segment of the kernel and its acknowledgment, in seconds."""
+        return self._round_trips(number)[0] / 1e9
+
+    def unacknowledged_ns(self, number: int) -> int | None:
+        """Time of the kernel's oldest segment on a connection that no acknowledgment of the peer has reached."""
+        return next(iter(self._round_trips(number)[1]), None)
+
+    def _round_trips(self, number: int) -> tuple[int, list[int]]:
+        """The longest round trip in ns, and the times of the kernel's segments that are not acknowledged."""
         waiting: list[tuple[int, Seq]] = []
         longest_ns = 0
         for _, frame in self._frames(number):
@@ -74,11 +87,11 @@ class History:
                 continue
             if not frame.from_peer and segment.length:
                 waiting.append((frame.time_ns, segment.end))
-            elif frame.from_peer and segment.flags & ACK:
+            elif frame.from_peer and segment.flags & ACK and not frame.lost:
                 done = [sent_ns for sent_ns, end in waiting if segment.ack >= end]
                 longest_ns = max([longest_ns, *(frame.time_ns - sent_ns for sent_ns in done)])
                 waiting = [(sent_ns, end) for sent_ns, end in waiting if segment.ack < end]
-        return longest_ns / 1e9
+        return longest_ns, [sent_ns for sent_ns, _ in waiting]
 
     def _frames(self, number: int) -> Iterator[tuple[int, FrameSeen]]:
         return (

@@ -47,9 +47,11 @@ def poll_until_gone(
             wake_ns = (now_ns + earliest_ns) // 2 if earliest_ns - now_ns > _NEAR_NS else earliest_ns
         else:
             wake_ns, pause_ns = now_ns + pause_ns, min(2 * pause_ns, _LONGEST_PAUSE_NS)
-        if alive_ns >= deadline_ns or wait(conversation, min(wake_ns, deadline_ns), ""):
+        # The link is read once more after the deadline, and after the connection was found gone: a segment from before
+        # that may have come since it was last read.
+        if wait(conversation, min(wake_ns, deadline_ns), "") or alive_ns >= deadline_ns:
             return Polled(None, alive_ns, alive)
         now_ns, found = time.monotonic_ns(), switchboard.kernel_states.observe_change(conversation.number)
         if found.state is State.CLOSED:
-            return Polled(now_ns, alive_ns, alive)
+            return Polled(None if wait(conversation, now_ns, "") else now_ns, alive_ns, alive)
         alive_ns, alive = now_ns, found

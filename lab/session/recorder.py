@@ -15,13 +15,15 @@ from lab.record.events import (
     CallMade,
     CheckKind,
     CheckMade,
+    Concluded,
     Difference,
     Executed,
     Measured,
     Recording,
     StepBegun,
 )
-from lab.record.expectation import Expected, Row, explanation
+from lab.record.expectation import Expected, Row
+from lab.record.explanations import explanation
 from lab.session.errors import KernelDiffers
 from lab.session.readings import Readings
 from lab.tcp.state import State
@@ -51,11 +53,15 @@ class Recorder:
         """Record a measured value for a claim."""
         self._append(Measured(monotonic_ns(), claim, value, self._where()))
 
+    def concluded(self, claim: str, text: str) -> None:
+        """Record a conclusion about a claim."""
+        self._append(Concluded(monotonic_ns(), claim, text, self._where()))
+
     def call(
         self, name: str, arguments: tuple[object, ...], result: CallResult[Any], connection: int | None
     ) -> CallMade:
         """Record a system call and its result."""
-        value = result.value if isinstance(result.value, int | bytes | None) else A_SOCKET
+        value = result.value if isinstance(result.value, int | str | bytes | None) else A_SOCKET
         made = CallMade(
             time_ns=result.began_ns,
             name=name,
@@ -79,9 +85,8 @@ class Recorder:
     ) -> NoReturn:
         """Record a segment that differs from the expectation; raises KernelDiffers."""
         check = self._made(False, CheckKind.SEGMENT, subject, (), connection, frame, expected)
-        differing = [row.field for row in self.recording.rows(check) if not row.agrees]
-        why = next(filter(None, (explanation(field, expected.flags) for field in differing)), "")
-        self._fail(check, Difference("the kernel sent a different segment", why, state))
+        why = explanation(self.recording, check, state)
+        self._fail(check, Difference("the expectation did not hold: the kernel sent a different segment", why, state))
 
     def check(
         self,

@@ -63,24 +63,28 @@ class RetransmissionWatch:
     def run(self, count: int | None) -> Retransmissions:
         """Check `count` retransmissions; if None, all of them and that the kernel gives up. Raises KernelDiffers."""
         schedule = self._schedule
+        if count is None and schedule.with_reset:
+            count = schedule.retransmissions  # the reset is the next segment, and the scenario expects it
         total = schedule.retransmissions if count is None else count
         end_ns = self._first_ns + int(window(schedule.after(total if count else total + 1)).latest * 1e9)
         while count is None or len(self._stamps) < count:
             sent = len(self._stamps)
             last_ns = self._stamps[-1] if sent else self._first_ns
-            earliest_ns, latest_ns = window(schedule.timeout(sent)).after(last_ns)
+            earliest_ns, latest_ns = window(self._timeout()).after(last_ns)
             progress = f"retransmission {sent + 1} of {total}" if sent < total else "giving up"
             with self._switchboard.waiting_for(f"{progress} of {self._letters}", self._first_ns, end_ns):
-                polled = self._wait(last_ns, earliest_ns, latest_ns)
+                polled = poll_until_gone(
+                    self._switchboard, self._conversation, last_ns, earliest_ns, latest_ns + GRACE_NS
+                )
             earliest_ns, latest_ns = self._allowed(last_ns).after(last_ns)
             if self._conversation.inbox:
                 self._check(self._conversation.inbox.pop(0), earliest_ns, latest_ns)
-            elif polled is not None:
+            elif self._gives_up(latest_ns):
                 return self._given_up(polled, earliest_ns, latest_ns)
             else:
-                self._differs(
-                    [Row(f"retransmission {sent + 1}", self._between(earliest_ns, latest_ns), "none", False)], None
-                )
+                got = "none" if polled.gone_ns is None else "given up"
+                row = Row(f"retransmission {sent + 1}", self._between(earliest_ns, latest_ns), got, False)
+                self._differs([row], polled.gone_ns)
         self._expect_no_more()
         return Retransmissions(self._times(), None)
 
@@ -104,20 +108,17 @@ class RetransmissionWatch:
                 start = at
         return start
 
-    def _wait(self, last_ns: int, earliest_ns: int, latest_ns: int) -> Polled | None:
-        """Wait for the next retransmission; where the kernel may give up, poll the connection and return the result."""
-        if self._conversation.inbox:
-            return None
-        if self._gives_up(latest_ns):
-            return poll_until_gone(self._switchboard, self._conversation, last_ns, earliest_ns, latest_ns + GRACE_NS)
-        self._switchboard.wait_for_segment(self._conversation, latest_ns + GRACE_NS, "")
-        return None
-
     def _allowed(self, last_ns: int) -> Window:
         """When the next retransmission may come, in seconds after the last one."""
         delay = self._switchboard.delays.since(last_ns)
         stale = stale_jiffies(self._late, delay)
-        return window(self._schedule.timeout(len(self._stamps)), delay, set_before=stale)
+        return window(self._timeout(), delay, set_before=stale)
+
+    def _timeout(self) -> float:
+        """Seconds from the last transmission to the next expiry."""
+        since = self._stamps[0] if self._stamps and self._schedule.from_retransmission else self._first_ns
+        last_ns = self._stamps[-1] if self._stamps else self._first_ns
+        return self._schedule.timeout(len(self._stamps), (last_ns - since) / 1e9)
 
     def _gives_up(self, at_ns: int) -> bool:
         first_retransmission_ns = self._stamps[0] if self._stamps else at_ns
@@ -132,7 +133,7 @@ class RetransmissionWatch:
         rows = [Row("time", self._between(earliest_ns, latest_ns), self._at(stamp_ns), on_time)]
         rows += self._newer(timestamp(segment.options))
         last_ns = self._stamps[-1] if self._stamps else self._first_ns
-        late = (stamp_ns - last_ns) / 1e9 - self._schedule.timeout(len(self._stamps))
+        late = (stamp_ns - last_ns) / 1e9 - self._timeout()
         self._late = max(0.0, late)
         self._stamps.append(stamp_ns)
         if not agrees(self._expected, segment, frame.bases):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import NamedTuple, NoReturn
@@ -42,6 +43,15 @@ class Waiting(NamedTuple):
     """The deadline."""
 
 
+class CrowdTime(NamedTuple):
+    """From when to when the connections of a crowd have come into their state; times in ns of CLOCK_MONOTONIC."""
+
+    began_ns: int
+    ended_ns: int
+    options: Mapping[str, object]
+    """Socket options of the example."""
+
+
 class Switchboard:
     """One link and the conversations over it."""
 
@@ -66,6 +76,8 @@ class Switchboard:
         """Whether the kernel has answered the last echo request."""
         self._fenced_ns = self._answered_ns = 0
         """When the last echo request was sent, and the last one that the kernel has answered."""
+        self.crowd_times: list[CrowdTime] = []
+        """When the crowds of this lab came about."""
         self.crowds: list[Callable[[Endpoints, Segment, Frame], bool]] = []
         """Functions that return whether a segment without a conversation belongs to a replica."""
         self._lossy: FaultyLink | None = None
@@ -97,6 +109,10 @@ class Switchboard:
         recording.connections.append(Connection(recording.family, kernel_port, port, written(kernel), written(address)))
         conversation.ends, conversation.number = ends, len(recording.connections) - 1
         self.conversations[conversation.number] = conversation
+
+    def find(self, ends: Endpoints) -> Conversation | None:
+        """The conversation with these ends of the kernel's segments."""
+        return self._by_ends.get(ends)
 
     def encoder(self, ends: Endpoints) -> Encoder:
         """The encoder of the peer's frames, for these ends of the kernel's segments."""
@@ -220,11 +236,19 @@ class Switchboard:
 
     def _breached(self, breaches: tuple[Breach, ...], at: int | None) -> None:
         """Raise KernelDiffers unless each of these breaches, by the frame `at`, is a documented deviation."""
-        self._shown.update(breach.rule.id for breach in breaches)
         broken = [breach for breach in breaches if breach.rule.id not in self._deviations]
-        if not (broken and self.recorder.readings.judged):
+        known = [breach for breach in broken if breach.deviation and breach.rule.id not in self._shown]
+        self._shown.update(breach.rule.id for breach in breaches)
+        if not self.recorder.readings.judged:
             return
-        first, number = broken[0], self.history.frame(at).connection if at is not None else None
+        for breach in known:
+            assert breach.deviation is not None
+            self._check_deviation(breach.rule.id, breach.deviation.of_linux)
+        broken = [breach for breach in broken if breach.deviation is None]
+        if not broken:
+            return
+        number = self.history.frame(at).connection if at is not None else None
+        first = broken[0]
         self.recorder.differs(
             f"standing rule: {first.rule.sentence}",
             tuple(Row(breach.rule.id, "obeyed", breach.message, False) for breach in broken),
@@ -262,6 +286,9 @@ class Switchboard:
         self._shown.discard(rule)
         yield
         del self._deviations[rule]
+        self._check_deviation(rule, of_linux)
+
+    def _check_deviation(self, rule: str, of_linux: str) -> None:
         self.recorder.check(
             f"documented deviation: {of_linux}",
             (Row.of(rule, "broken", "broken" if rule in self._shown else "obeyed"),),
@@ -278,7 +305,7 @@ class Switchboard:
             now_ns = time.monotonic_ns()
             due_ns = min(deadline_ns, now_ns + _BETWEEN_READINGS_NS)
             came = self.receive(due_ns)
-            self.delays.note(self._events[-1].time_ns if came else due_ns)
+            self.delays.note(min(self._events[-1].time_ns, due_ns) if came else due_ns)
             if came:
                 return True
             if now_ns >= deadline_ns:
@@ -335,11 +362,16 @@ class Switchboard:
         self.kernel_states.read_tracepoint()
 
     def expect_nothing_left(
-        self, conversation: Conversation, subject: str, kind: CheckKind = CheckKind.NOTHING_LEFT
+        self,
+        conversation: Conversation,
+        subject: str,
+        kind: CheckKind = CheckKind.NOTHING_LEFT,
+        until_ns: float = math.inf,
     ) -> None:
-        """Check that no segment is in the inbox, except retransmissions."""
-        left = [at for at in conversation.inbox if not self.history.frame(at).retransmission]
-        conversation.inbox.clear()
+        """Check that no segment up to `until_ns` is in the inbox, except retransmissions. Later ones stay there."""
+        new = [at for at in conversation.inbox if not self.history.frame(at).retransmission]
+        left = [at for at in new if self.history.frame(at).time_ns <= until_ns]
+        conversation.inbox[:] = [at for at in new if at not in left]
         got = ", ".join(self.history.frame_and_segment(at)[1].letters or "no flags" for at in left)
         self.recorder.check(
             subject,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lab.tcp.flags import ACK, FIN, RST, SYN
-from lab.tcp.options import MAX_SHIFT, Offer, timestamp
+from lab.tcp.flags import ACK, ECE, FIN, RST, SYN
+from lab.tcp.options import MAX_SHIFT, Offer, has, timestamp
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
 _KEPT_TEXT = 1 << 20
+MAX_WINDOW = 1 << 30
+"""The largest window (RFC 7323 2.3): a number that is further ahead is not acceptable to the other side."""
 _NOTHING = Offer()
 
 
@@ -20,7 +22,9 @@ class Half:
     iss: Seq | None = None
     """Sequence number of its SYN."""
     active: bool = False
-    """Its first SYN had no ACK."""
+    """It has sent a SYN without ACK."""
+    accurate_ecn: bool = False
+    """Its SYNs asked for AccECN, or agreed to it (RFC 9768 3.1)."""
     offer: Offer = _NOTHING
     """The options of all its SYNs combined."""
     nxt: Seq | None = None
@@ -37,6 +41,10 @@ class Half:
     """The window scale in use for the windows that it announces."""
     tsval: int | None = None
     """The last TSval."""
+    unstamped: bool = False
+    """It has sent a segment without timestamps after its SYN."""
+    unstamped_syn: bool = False
+    """It has sent a SYN without timestamps."""
     synchronized: bool = False
     """It has sent something other than SYN and RST."""
     reset: bool = False
@@ -49,19 +57,24 @@ class Half:
     """The sequence number of the first byte of `text`."""
     acks: set[int] = field(default_factory=set)
     """Every acknowledgment number that it ever sent."""
+    opening_acks: set[int] = field(default_factory=set)
+    """Those of them in segments without SYN and RST, which can be the third of a handshake."""
     ends: set[int] = field(default_factory=set)
     """SEG.SEQ + SEG.LEN of every segment that it ever sent."""
+    windows: set[int] = field(default_factory=set)
+    """Every window that it ever announced, in bytes."""
     tsvals: set[int] = field(default_factory=set)
     """Every TSval that it ever sent."""
 
     def successor(self) -> Half:
         """This side of a new connection. It keeps the old numbers, as a RST may still answer older segments."""
-        return Half(acks=self.acks, ends=self.ends, tsvals=self.tsvals)
+        return Half(acks=self.acks, ends=self.ends, windows=self.windows, tsvals=self.tsvals)
 
-    def account(self, segment: Segment) -> None:
+    def account(self, segment: Segment, *, is_refused: bool = False) -> None:
         """Add one segment that this side has sent."""
         flags, end, stamp = segment.flags, segment.end, timestamp(segment.options)
-        self.ends.add(end)
+        # A SYN can be accepted without what follows it in its segment, and text without the FIN that follows it.
+        self.ends.update((end, segment.text_start, segment.text_start + len(segment.payload)))
         if stamp is not None:
             self.tsval = stamp[0]
             self.tsvals.add(stamp[0])
@@ -75,20 +88,28 @@ class Half:
         if flags & ACK:
             self._account_ack(segment)
         if flags & SYN:
-            self._account_syn(segment)
+            self._account_syn(segment, is_refused)
         else:
             self.synchronized = True
+            self.unstamped |= stamp is None
+            if flags & ACK:
+                self.opening_acks.add(segment.ack)
         if flags & FIN:
             self.fin_end = end
         if segment.payload:
             self._account_text(segment)
-        if self.nxt is None or end > self.nxt:
+        if self.nxt is None or 0 < end - self.nxt <= MAX_WINDOW:
             self.nxt = end
 
-    def _account_syn(self, segment: Segment) -> None:
+    def _account_syn(self, segment: Segment, is_refused: bool) -> None:
         if self.iss is None:
-            self.iss, self.active = segment.seq, not segment.flags & ACK
+            self.iss = segment.seq
             self.text_start = segment.seq + 1
+        if is_refused:
+            return
+        self.unstamped_syn |= not has(segment.options, "Timestamp")
+        self.active |= not segment.flags & ACK
+        self.accurate_ecn |= asks_for_accurate_ecn(segment.flags)
         new, old = Offer.of(segment.options), self.offer
         self.offer = Offer(
             max(new.mss or 0, old.mss or 0) or None,
@@ -101,10 +122,11 @@ class Half:
     def _account_ack(self, segment: Segment) -> None:
         ack, is_syn = segment.ack, segment.flags & SYN
         edge = ack + (segment.window << (0 if is_syn else self.shift))
-        if self.ack is None or ack > self.ack:
+        if self.ack is None or 0 < ack - self.ack <= MAX_WINDOW:
             self.ack = ack
-        if self.edge is None or edge - self.edge > 0:
+        if self.edge is None or 0 < edge - self.edge <= MAX_WINDOW:
             self.edge = edge
+        self.windows.add(edge - ack)
         self.window = None if is_syn else segment.window
 
     def _account_text(self, segment: Segment) -> None:
@@ -116,6 +138,12 @@ class Half:
         if len(self.text) > _KEPT_TEXT:
             self.text_start += _KEPT_TEXT // 2
             del self.text[: _KEPT_TEXT // 2]
+
+
+def asks_for_accurate_ecn(flags: int) -> bool:
+    """Whether a SYN asks for AccECN, or a SYN,ACK agrees to it, by its AE, CWR and ECE bits (RFC 9768 3.1.2)."""
+    ace = flags // ECE & 7
+    return ace not in (0, 1, 5, 7) if flags & ACK else ace == 7
 
 
 class Flow:
@@ -148,9 +176,14 @@ class Flow:
             self._our_syns[-1].account(segment)
             if segment.flags & SYN and segment.seq != self.ours.iss:
                 return
-        self.ours.account(segment)
+        self.ours.account(segment, is_refused=self._refuses(segment))
         if segment.flags & SYN:
             self._scale_windows()
+
+    def _refuses(self, segment: Segment) -> bool:
+        """Whether it is a SYN,ACK that does not acknowledge the other side's SYN: its options count for nothing."""
+        iss = self.theirs.iss
+        return segment.flags & (SYN | ACK) == SYN | ACK and iss is not None and segment.ack != iss + 1
 
     def received(self, segment: Segment) -> None:
         """Account for a segment that the checked side has sent. Call `recognise` with it first."""
@@ -167,13 +200,36 @@ class Flow:
             return segment.seq == theirs.iss
         return segment.end <= theirs.nxt and (theirs.iss is None or segment.seq > theirs.iss)
 
-    def recognise(self, syn: Segment) -> None:
-        """Start new halves if this segment is a SYN that opens a new connection."""
-        if syn.flags & (SYN | RST) != SYN:
+    def recognise(self, segment: Segment) -> None:
+        """Start anew if this segment of the checked side opens a new connection, or is the first of one by cookie."""
+        if segment.flags & (SYN | RST) == SYN:
+            self._recognise_syn(segment)
+        elif segment.flags & (SYN | ACK) == ACK and not self.theirs.synchronized:
+            self._recognise_cookie(segment)
+
+    def _recognise_cookie(self, segment: Segment) -> None:
+        """Take over the numbers of the first segment after a SYN,ACK.
+
+        If the SYN,ACK carried a SYN cookie, Linux makes the socket from our ACK alone: our ACK decides both initial
+        sequence numbers (the cookie's low bits hold the MSS, so more than one is right) and whether there are
+        timestamps, and the window is computed anew.
+        """
+        ours, theirs = self.ours, self.theirs
+        if theirs.nxt is None or theirs.active:
             return
+        theirs.edge = theirs.ack = None
+        if segment.seq in ours.opening_acks:
+            theirs.iss, theirs.nxt, theirs.text_start = segment.seq + -1, segment.seq, segment.seq
+        stamped = timestamp(segment.options) is not None
+        if stamped != self.timestamps and (ours.tsvals if stamped else ours.unstamped):
+            tsval = 0 if stamped else None
+            ours.offer, theirs.offer = ours.offer._replace(tsval=tsval), theirs.offer._replace(tsval=tsval)
+
+    def _recognise_syn(self, syn: Segment) -> None:
         ours, theirs = self.ours, self.theirs
         over = ours.reset or theirs.reset or (ours.fin_end is not None and theirs.fin_end is not None)
         if syn.seq == theirs.iss:
+            self._adopt_answered(syn)
             self._answered = True
             return
         passive = syn.flags & ACK and not self._answered and not theirs.active
@@ -182,14 +238,20 @@ class Flow:
         if theirs.nxt is not None or theirs.reset:
             self.theirs = theirs.successor()
         self._answered = True
-        for candidate in reversed(self._our_syns):
-            if not syn.flags & ACK or (candidate.iss is not None and syn.ack == candidate.iss + 1):
-                self.ours = candidate
-                break
-        else:
+        if not self._adopt_answered(syn):
             if over and not syn.flags & ACK:
                 self.ours = ours.successor()
-        self._our_syns.clear()
+            self._our_syns.clear()
+        self._answered = not self._our_syns  # SYN cookies answer each SYN
+
+    def _adopt_answered(self, syn: Segment) -> bool:
+        """Continue with the later SYN of ours that the other side's SYN answers; whether there is one."""
+        for at, candidate in reversed(tuple(enumerate(self._our_syns))):
+            if not syn.flags & ACK or (candidate.iss is not None and syn.ack == candidate.iss + 1):
+                self.ours = candidate
+                del self._our_syns[: at + 1]
+                return True
+        return False
 
     def _scale_windows(self) -> None:
         ours, theirs = self.ours.offer.shift, self.theirs.offer.shift

@@ -12,12 +12,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lab.tcp.flags import ACK, FIN, NS, RST, SYN, URG, letters
-from lab.tcp.flow import Flow
+from lab.tcp.flow import Flow, asks_for_accurate_ecn
 from lab.tcp.options import MAX_SHIFT, has, padded, timestamp, value_of
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
 _LINUX_LEAST_MSS = 48
+_COOKIE_TSVALS = 64
 _CONTROLS = SYN | FIN | RST
 _SYN_OPTIONS = ("MSS", "WScale", "SAckOK", "TFO")
 
@@ -48,12 +49,24 @@ class Rule(NamedTuple):
     """How the segment breaks the rule, in words and numbers; None: it does not."""
 
 
+class Deviation(NamedTuple):
+    """A documented deviation of Linux: in some situation it is known to break a rule."""
+
+    rule: str
+    """Id of the rule."""
+    of_linux: str
+    """The behaviour of Linux, with the function that decides it."""
+    applies: Callable[[Flow, Segment], bool]
+
+
 class Breach(NamedTuple):
     """A segment that breaks a rule, and how."""
 
     rule: Rule
     segment: Segment
     message: str
+    deviation: Deviation | None = None
+    """The documented deviation of Linux that explains it, if there is one."""
 
 
 _rules: list[Rule] = []
@@ -96,14 +109,15 @@ def _unusual_options(shape: Shape) -> bool:
 
 @rule("well-formed", "RFC 9293 3.1", concerns=lambda shape: shape.untidy)
 def well_formed(_flow: Flow, segment: Segment) -> str | None:
-    """The checksum is right, and header length and options are what they say."""
+    """The checksum is right, the data offset lies within the segment, and each option has a valid length."""
     return "; ".join(segment.faults) or None
 
 
 @rule("reserved-bits", "RFC 9293 3.1", concerns=lambda shape: shape.untidy)
-def reserved_zero(_flow: Flow, segment: Segment) -> str | None:
+def reserved_zero(flow: Flow, segment: Segment) -> str | None:
     """The reserved bits are zero."""
-    if segment.reserved or segment.flags & NS:
+    accurate = flow.ours.accurate_ecn or (segment.flags & SYN and asks_for_accurate_ecn(segment.flags))
+    if segment.reserved or (segment.flags & NS and not accurate):
         return f"the reserved bits are {segment.reserved << 1 | segment.flags >> 8:04b}"
     return None
 
@@ -179,6 +193,8 @@ def timestamp_present(flow: Flow, segment: Segment) -> str | None:
     """When both SYNs had timestamps every segment has them, except that a RST may go without."""
     if not flow.timestamps or timestamp(segment.options) is not None:
         return None
+    if flow.ours.unstamped_syn:
+        return None  # it can be the SYN that was taken
     if 0 in flow.ours.tsvals:
         return None  # Linux's SYN-RECEIVED and TIME-WAIT take TS.Recent 0 for "no timestamps"
     return "no timestamps option, though both SYNs had one"
@@ -198,7 +214,8 @@ def tsecr_echoes(flow: Flow, segment: Segment) -> str | None:
     stamp = timestamp(segment.options)
     if stamp is None or stamp[1] in flow.ours.tsvals:
         return None
-    if stamp[1] == 0 and (not segment.flags & ACK or segment.flags & RST):
+    own_offer = segment.flags & SYN and flow.theirs.active  # in a simultaneous open it may be made before ours is known
+    if stamp[1] == 0 and (not segment.flags & ACK or segment.flags & RST or own_offer):
         return None
     if segment.flags & ACK and flow.ours.offer.tsval is None:
         return None  # nothing could be echoed; another rule forbids the option
@@ -211,6 +228,8 @@ def tsval_advances(flow: Flow, segment: Segment) -> str | None:
     stamp, last = timestamp(segment.options), flow.theirs.tsval
     if stamp is None or last is None or Seq(stamp[0]) - last >= 0:
         return None
+    if segment.flags & SYN and Seq(stamp[0]) - last > -_COOKIE_TSVALS:
+        return None  # a SYN cookie keeps options in the low bits of its TSval (cookie_init_timestamp)
     return f"TSval {stamp[0]} is older than the last one, {last}"
 
 
@@ -254,8 +273,10 @@ def seq_continuous(flow: Flow, segment: Segment) -> str | None:
     if segment.length or nxt - seq == 1:
         return None  # a retransmission, a keep-alive or a window probe
     ours = flow.ours
-    if seq in ours.acks or seq + 1 in ours.acks or seq == ours.edge:
-        return None  # Linux probes at SND.UNA - 1, and stays inside a window that has shrunk (tcp_acceptable_seq)
+    if seq in ours.acks or seq + 1 in ours.acks:
+        return None  # Linux probes at SND.UNA - 1
+    if any(seq + -window in ours.acks for window in ours.windows):
+        return None  # it stays inside a window that has shrunk (tcp_acceptable_seq)
     return f"an empty segment at seq {seq:d}, {nxt - seq} before SND.NXT"
 
 
@@ -298,7 +319,7 @@ def fin_in_place(flow: Flow, segment: Segment) -> str | None:
 def ack_of_sent(flow: Flow, segment: Segment) -> str | None:
     """Only what was sent is acknowledged."""
     ack, nxt = segment.ack, flow.ours.nxt
-    if ack == nxt:
+    if ack == nxt or ack in flow.ours.ends:
         return None
     if nxt is None:
         return f"ack {ack:d}, though nothing was sent"
@@ -363,15 +384,15 @@ def sack_permitted(flow: Flow, segment: Segment) -> str | None:
 @rule("sack-blocks", "RFC 2018 3, 4, RFC 2883 4", concerns=lambda shape: _unusual_options(shape) and _ack(shape))
 def sack_in_range(flow: Flow, segment: Segment) -> str | None:
     """SACK blocks report what we have sent beyond the acknowledgment number; only the first may lie before it."""
-    blocks, ours = value_of(segment.options, "SAck"), flow.ours
-    if not isinstance(blocks, tuple) or ours.nxt is None:
+    blocks, ends, ack = value_of(segment.options, "SAck"), flow.ours.ends, segment.ack
+    if not isinstance(blocks, tuple):
         return None
-    ack = segment.ack
     for index in range(0, len(blocks), 2):
-        left, right = ack + (blocks[index] - ack), ack + (blocks[index + 1] - ack)
-        duplicate = index == 0 and right <= ack and (ours.iss is None or left > ours.iss)
-        if not left < right or right > ours.nxt or not (left > ack or duplicate):
-            return f"SACK block {left:d}..{right:d} with ack {ack:d} and {ours.nxt:d} the highest sent"
+        left, right = Seq(blocks[index]), Seq(blocks[index + 1])
+        # The first block can report any segment that was not new, also one before our ISS, up to what is acknowledged.
+        sent = right in ends or (index == 0 and right == ack)
+        if not (right - left > 0 and sent and (left > ack or index == 0)):
+            return f"SACK block {left:d}..{right:d} with ack {ack:d}: no segment of ours ended at {right:d}"
     return None
 
 
@@ -385,12 +406,13 @@ def silent_after_reset(flow: Flow, _segment: Segment) -> str | None:
 def reset_in_our_numbers(flow: Flow, segment: Segment) -> str | None:
     """A RST stands at SND.NXT or answers a segment in its own numbers."""
     theirs, ours, seq = flow.theirs, flow.ours, segment.seq
-    if seq == theirs.nxt:
-        return None
-    if not segment.flags & ACK:
-        return None if seq in ours.acks else f"RST with seq {seq:d}, which nothing that we sent has acknowledged"
-    if seq == 0:
+    has_ack = segment.flags & ACK
+    if seq == 0 and has_ack and seq != theirs.nxt:
         return None if segment.ack in ours.ends else f"RST,ACK with ack {segment.ack:d}, where no segment of ours ended"
+    if seq == theirs.nxt or seq in ours.acks:
+        return None
+    if not has_ack:
+        return f"RST with seq {seq:d}, which nothing that we sent has acknowledged"
     if theirs.iss is not None and theirs.nxt is not None and theirs.iss < seq < theirs.nxt:
         return None  # a window that has shrunk (tcp_acceptable_seq)
     return f"RST,ACK with seq {seq:d}, neither SND.NXT nor 0"
@@ -398,6 +420,22 @@ def reset_in_our_numbers(flow: Flow, segment: Segment) -> str | None:
 
 RULES = tuple(_rules)
 """All rules, in the order of the documentation."""
+
+
+def _scales_unilaterally(flow: Flow, _segment: Segment) -> bool:
+    crossed = flow.ours.active and flow.theirs.active
+    return crossed and flow.ours.offer.shift is None and flow.theirs.offer.shift is not None
+
+
+DEVIATIONS = (
+    Deviation(
+        "window-edge",
+        "after a simultaneous open Linux scales its window, even if our SYN did not offer that"
+        " (tcp_rcv_synsent_state_process)",
+        _scales_unilaterally,
+    ),
+)
+"""Documented deviations of Linux that are no fault of the scenario, whatever it is about."""
 
 
 def rules_for(segment: Segment) -> tuple[Rule, ...]:
@@ -417,4 +455,9 @@ def judge(flow: Flow, segment: Segment) -> tuple[Breach, ...]:
     flow.recognise(segment)
     checked = [(each, each.check(flow, segment)) for each in rules_for(segment)]
     flow.received(segment)
-    return tuple([Breach(each, segment, message) for each, message in checked if message is not None])
+    broken = [(each, message) for each, message in checked if message is not None]
+    return tuple([Breach(each, segment, message, _deviation(each, flow, segment)) for each, message in broken])
+
+
+def _deviation(broken: Rule, flow: Flow, segment: Segment) -> Deviation | None:
+    return next((each for each in DEVIATIONS if each.rule == broken.id and each.applies(flow, segment)), None)

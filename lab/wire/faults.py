@@ -98,13 +98,12 @@ class FaultyLink:
             ready = self._receiving.take(now)
             if ready is not None:
                 return ready
-            if now >= deadline_ns > 0:
-                return None
             wake_ns = min((at for at in (self._sending.next_ns, self._receiving.next_ns) if at), default=deadline_ns)
+            # The link is read after the deadline too: a frame that came in time may not have been received yet.
             frame = self._link.receive(min(wake_ns, deadline_ns))
             if frame is not None:
                 self._receiving.put(frame._replace(seen_as=self._record(frame)) if self._record else frame)
-            elif deadline_ns == 0:
+            elif now >= deadline_ns:
                 return None
 
     def _flush(self, now: int) -> int:

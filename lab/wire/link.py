@@ -20,6 +20,7 @@ _ANCILLARY = socket.CMSG_SPACE(16)
 _TIMESPEC = struct.Struct("=qq")
 _RECEIVE_BUFFER = 8 << 20
 _PLAUSIBLE_DELAY_NS = 60_000_000_000
+_SIOCGIFMTU = 0x8921
 _SIOCETHTOOL, _ETHTOOL_GDRVINFO = 0x8946, 3
 _DRIVER_INFO = struct.Struct("=I32s160x")  # struct ethtool_drvinfo of linux/ethtool.h
 _OWN_MAC = bytes.fromhex("0200000000")  # first bytes of the MAC addresses that the lab gives its interfaces
@@ -76,19 +77,33 @@ class PacketLink:
         self._offset_ns = _wall_clock_offset_ns()
 
     def send(self, data: bytes) -> int:
-        """Send a frame. On a veth the other side has usually processed it when this returns."""
+        """Send a frame. On a veth the other side has usually processed it when this returns.
+
+        Raises ValueError for a frame that is too long for the link.
+        """
         now = time.monotonic_ns()
-        self._socket.send(data)
+        try:
+            self._socket.send(data)
+        except OSError as refused:
+            if refused.errno != errno.EMSGSIZE:
+                raise
+            asked = fcntl.ioctl(
+                self._socket, _SIOCGIFMTU, struct.pack("16s16x", self._socket.getsockname()[0].encode())
+            )
+            (mtu,) = struct.unpack_from("=i", asked, 16)
+            raise ValueError(f"a frame of {len(data)} bytes is too long for the link, whose MTU is {mtu}") from None
         return now
 
     def receive(self, deadline_ns: int) -> Frame | None:
         """The next frame from the other side, None when there is none by the deadline (0: do not wait)."""
         while True:
+            left_ns = deadline_ns - time.monotonic_ns() if deadline_ns else 0
             try:
                 data, ancillary, _, _ = self._socket.recvmsg(65536, _ANCILLARY)
             except BlockingIOError:
-                if not self._wait(deadline_ns):
+                if left_ns <= 0:  # the clock was read before the socket: what came by the deadline is returned
                     return None
+                self._poll.poll(-(-left_ns // 1_000_000))  # rounded up: never wake before the deadline
                 continue
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
             time_ns = seconds * 1_000_000_000 + nanoseconds - self._offset_ns
@@ -102,14 +117,6 @@ class PacketLink:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
-
-    def _wait(self, deadline_ns: int) -> bool:
-        """Wait for a frame until the deadline. False, without waiting, if the deadline is 0 or has passed."""
-        left_ns = deadline_ns - time.monotonic_ns()
-        if deadline_ns == 0 or left_ns <= 0:
-            return False
-        self._poll.poll(-(-left_ns // 1_000_000))  # rounded up: never wake before the deadline
-        return True
 
 
 def _ensure_ours(bound: socket.socket) -> None:

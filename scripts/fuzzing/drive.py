@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Self
 
 from lab.author.lab import Lab
 from lab.author.sockets import Connection, Listener
+from lab.host import sysctls
 from lab.host.addresses import AddressPool
 from lab.record.events import CheckKind, CheckMade, FrameSeen
 from lab.session.errors import KernelDiffers, ScenarioError
@@ -19,8 +21,19 @@ CONNECTIONS_PER_LAB = 200
 """A recording only grows."""
 _FIRST_PORT, _PORTS = 1000, 30_000
 _CLOSED_PORT = 999
-_SETTINGS = {"net.ipv4.tcp_rto_min_us": "20000", "net.ipv4.tcp_challenge_ack_limit": "2147483647"}
-"""Timers run while a plan does, and no answer is left out for being one too many."""
+_SETTINGS = {"net.ipv4.tcp_rto_min_us": "20000"}
+"""Retransmission timers run while a plan does."""
+_VARIANTS: tuple[dict[str, str], ...] = (
+    {},
+    {"net.ipv4.tcp_timestamps": "0"},
+    {"net.ipv4.tcp_sack": "0"},
+    {"net.ipv4.tcp_window_scaling": "0"},
+    {"net.ipv4.tcp_ecn": "1"},
+    {"net.ipv4.tcp_syncookies": "2"},
+    {"net.ipv4.tcp_dsack": "0", "net.ipv4.tcp_rfc1337": "1"},
+    {"net.ipv4.tcp_rmem": "4096 8192 16384"},
+)
+"""Settings of one lab after the other."""
 _TIMEOUT_S = 0.02
 """For what a start expects: with a window of 0, say, it does not come."""
 
@@ -34,25 +47,28 @@ class Impatient(Readings):
 
 
 class Accused(Exception):
-    """The kernel broke a standing rule. `late`: on the connection of an earlier plan, by a timer."""
+    """The kernel broke a standing rule on the connection of this plan, or the lab says so wrongly."""
 
-    def __init__(self, lab: Lab, check: CheckMade, plan: Plan) -> None:
+    def __init__(self, lab: Lab, check: CheckMade, plan: Plan, settings: dict[str, str]) -> None:
         rule = check.rows[0]
-        super().__init__(f"{rule.field}: {rule.got}\n{plan}\n{exchange(lab, check)}")
+        super().__init__(f"{rule.field}: {rule.got}\n{plan}\nIPv{lab.family} {settings}\n{exchange(lab, check)}")
         self.rule = rule.field
 
 
 class Driver:
     """A kernel, and one plan after the other."""
 
-    def __init__(self, family: int) -> None:
-        self._family = family
+    def __init__(self, family: int, prepare: Callable[[Lab], None] = lambda _: None) -> None:
+        """`prepare` is called with each new lab; it can make its kernel break a rule."""
+        self._family, self._prepare = family, prepare
         self._undo, self._labs = ExitStack(), ExitStack()
         self._pool = AddressPool()
         self._undo.callback(self._pool.close)
         self._undo.callback(self._labs.close)
         self._lab: Lab | None = None
         self._plans: dict[int, Plan] = {}
+        self._variants = itertools.cycle(_VARIANTS)
+        self._variant = next(self._variants)
         self.connections = 0
         """Number of connections so far."""
 
@@ -64,13 +80,9 @@ class Driver:
 
     def run(self, plan: Plan) -> None:
         """Run one plan. Raises Accused when the kernel breaks a rule, on this connection or an earlier one."""
-        if self._lab is None or len(self._plans) >= CONNECTIONS_PER_LAB:
-            self._labs.close()
-            self._plans.clear()
-            readings = Impatient()
-            self._lab = Lab(self._family, pool=self._pool, readings=readings, sysctls=_SETTINGS)
-            self._labs.enter_context(self._lab)
-        lab = self._lab
+        if len(self._plans) >= CONNECTIONS_PER_LAB:
+            self._lab, self._variant = None, next(self._variants)
+        lab = self._lab = self._lab or self._new_lab()
         self.connections += 1
         try:
             with One(lab, plan, _FIRST_PORT + self.connections % _PORTS) as one:
@@ -78,8 +90,17 @@ class Driver:
                 one.run()
         except KernelDiffers as difference:
             check = difference.check
-            self._lab = None
-            raise Accused(lab, check, self._plans.get(check.connection or 0, plan)) from None
+            self._lab = None  # what the plan has left in it would disturb the next one
+            raise Accused(lab, check, self._plans.get(check.connection or 0, plan), self._variant) from None
+
+    def _new_lab(self) -> Lab:
+        self._labs.close()
+        self._plans.clear()
+        settings = {name: value for name, value in _SETTINGS.items() if sysctls.is_known(name)}
+        lab = Lab(self._family, pool=self._pool, readings=Impatient(), sysctls={**settings, **self._variant})
+        self._labs.enter_context(lab)
+        self._prepare(lab)
+        return lab
 
 
 class One:

@@ -76,7 +76,7 @@ def _changes(rows: Mapping[str, Mapping[str, Json]], kernels: Sequence[str]) -> 
     yield from _head("claim", "since", *map(_short, kernels))
     for name, row in rows.items():
         since = [f"**{each['kernel']}** {_cell(each['text'])}" for each in next(iter(row.values()))["since"]]
-        told = [_cell(row[each]["measured"]) if each in row else "" for each in kernels]
+        told = [_cell(_found(row[each])) if each in row else "" for each in kernels]
         cells = ["as before" if text and text == before else text for before, text in pairwise(["", *told])]
         yield _line(name, "<br>".join(since) or "?", *cells)
 
@@ -102,7 +102,12 @@ def _has_changed(row: Mapping[str, Json]) -> bool:
     """Kernels say it in other words; in other numbers is enough where the catalogue knows of a change."""
     shown = [claim for claim in row.values() if claim["verdict"] == "shown"]
     known = any(claim["since"] for claim in shown)
-    return len({claim["measured"] if known else _NUMBERS.sub("N", claim["measured"]) for claim in shown}) > 1
+    return len({_found(claim) if known else _NUMBERS.sub("N", _found(claim)) for claim in shown}) > 1
+
+
+def _found(claim: Json) -> str:
+    """What was concluded, or else measured."""
+    return str(claim.get("conclusion") or claim["measured"])
 
 
 def _verdict(claim: Json | None) -> str:

@@ -1,5 +1,6 @@
 """Catalogue and scenarios keep together: each claim is named by a step, each step names claims that there are."""
 
+import ast
 from pathlib import Path
 
 from lab.claims.catalogue import catalogue, scenarios_folder
@@ -22,7 +23,7 @@ def test_every_id_that_a_step_names_exists() -> None:
     assert sorted(named() - set(catalogue().claims)) == []
 
 
-def test_a_value_is_measured_only_for_a_claim_that_the_same_scenario_names() -> None:
+def test_a_value_or_conclusion_is_only_for_a_claim_that_the_same_scenario_names() -> None:
     stray = {}
     for file, source in sources().items():
         names = claims_by_function(source)
@@ -32,6 +33,19 @@ def test_a_value_is_measured_only_for_a_claim_that_the_same_scenario_names() -> 
             if not callers:
                 stray[f"{file.name}:{function}"] = ids - names[function]
     assert stray == {}
+
+
+def test_what_is_measured_is_computed_from_what_happened() -> None:
+    """A text without a local name is the author's own: it is a conclusion. Constants of a module are in capitals."""
+    typed_in = []
+    for file, source in sources().items():
+        for node in ast.walk(ast.parse(source)):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="measured"), args=[_, value]):
+                    names = {each.id for each in ast.walk(value) if isinstance(each, ast.Name)}
+                    if all(name.isupper() for name in names):
+                        typed_in.append(f"{file.name}:{node.lineno}")
+    assert typed_in == []
 
 
 def test_ids_are_unique_and_in_order() -> None:

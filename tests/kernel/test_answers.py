@@ -47,6 +47,7 @@ def test_the_timer_sends_the_syn_ack_again_after_an_answer(lab: Lab) -> None:
 
 
 def test_text_that_duplicate_acks_ask_for_breaks_the_silence(lab: Lab) -> None:
+    lab.kernel.set_route(rto_min=60_000)  # in ms: on a busy machine no timer comes first
     peer = lab.peer(to=lab.kernel.listen(80), mss=100)
     connection = peer.open()
     connection.set_option("TCP_NODELAY", 1)
@@ -60,3 +61,14 @@ def test_text_that_duplicate_acks_ask_for_breaks_the_silence(lab: Lab) -> None:
         peer.expect_silence()
     assert raised.value.check.rows[0][2].startswith("PA")
     assert not any(each.retransmission for each in kernels_frames(lab))
+
+
+def test_a_syn_that_a_timer_repeats_at_once_is_a_retransmission(lab: Lab) -> None:
+    """Linux shortens the timer of its SYN to two jiffies when an unacceptable ACK comes."""
+    peer = lab.peer(port=80)
+    lab.kernel.connect(to=peer)
+    peer.expect("S")
+    peer.send("SA", ack=0)
+    peer.expect("R", seq=0)
+    peer.expect_silence(during=0.1)
+    assert [each.retransmission for each in kernels_frames(lab, "S")] == [False, True]

@@ -190,3 +190,29 @@ def test_a_misspelt_sysctl_is_an_error_not_a_skip(tmp_path: Path, name: str, out
     done = run_lab("run", "-4", "--json", "-", file)
     assert done.returncode == code
     assert [each["outcome"] for each in json.loads(done.stdout)["scenarios"]] == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("net.ipv4.tcp_congestion_control=nosuch", "No such file or directory"),
+        ("net.ipv4.tcp_sack=abc", "Invalid argument"),
+        ("net.ipv4.tcp_available_congestion_control=reno", "Permission denied"),
+        ("net.ipv4.tcp_rmem=1 x", "Invalid argument"),
+    ],
+)
+def test_a_refused_setting_is_one_error_of_the_run(setting: str, why: str) -> None:
+    name, _, value = setting.partition("=")
+    done = run_lab("run", "--sysctl", setting, "handshake")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        f"the lab cannot run here: sysctl {name} = {value!r}: {why}\n"
+        "give a value that this kernel accepts, see ip-sysctl\n"
+    )
+
+
+def test_a_refused_setting_of_a_scenario_is_an_error_of_the_scenario(tmp_path: Path) -> None:
+    body = "lab.kernel.sysctl('net.ipv4.tcp_congestion_control', 'nosuch')"
+    done = run_lab("run", "-4", scenario_file(tmp_path, body))
+    assert done.returncode == 3
+    assert "sysctl net.ipv4.tcp_congestion_control = 'nosuch': No such file or directory" in done.stdout

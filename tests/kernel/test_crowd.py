@@ -23,7 +23,7 @@ from lab.host.tracepoint import StateTracer
 from lab.record.events import CallMade, FrameSeen, StateSeen
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
-from lab.session.errors import KernelDiffers, ScenarioError
+from lab.session.errors import KernelDiffers, NotApplicable, ScenarioError
 from lab.tcp.state import State
 from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.faults import Action, Fault
@@ -59,6 +59,12 @@ def events(lab: Lab, kind: type) -> list[Any]:
     return [event for event in lab.recording.events if isinstance(event, kind)]
 
 
+def first_frames(lab: Lab, connection: int) -> list[FrameSeen]:
+    """The frames of a connection that were not sent again: on a busy machine the kernel's timers can be due."""
+    frames: list[FrameSeen] = events(lab, FrameSeen)
+    return [seen for seen in frames if seen.connection == connection and not seen.retransmission]
+
+
 def told(lab: Lab, raised: KernelDiffers) -> str:
     return "\n".join(difference_lines(lab.recording, raised.check, Screen(200)))
 
@@ -78,11 +84,7 @@ def test_the_last_one_is_recorded_like_the_example(lab: Lab) -> None:
     example = opened(lab)
     lab.crowd(like=example, count=300)
     shown = [
-        [
-            (seen.from_peer, seen.segment.letters, seen.peer_state)
-            for seen in events(lab, FrameSeen)
-            if seen.connection == n
-        ]
+        [(seen.from_peer, seen.segment.letters, seen.peer_state) for seen in first_frames(lab, n) if seen.segment]
         for n in (0, 1)
     ]
     assert shown[0] == shown[1]
@@ -103,9 +105,8 @@ def test_a_recording_does_not_grow_with_the_crowd(lab: Lab) -> None:
     example = half_open(lab, backlog=2000)
     for count in (10, 1000):
         lab.crowd(like=example, count=count)
-    recorded = [seen.connection for seen in events(lab, FrameSeen) if seen.segment is not None]
-    assert recorded == [0, 0, 1, 1, 2, 2]
-    assert len(lab.recording.events) < 30
+    assert [len(first_frames(lab, connection)) for connection in range(4)] == [2, 2, 2, 0]
+    assert len(lab.recording.events) < 100
 
 
 def altered(field: str, value: Callable[[Any], Any]) -> Any:
@@ -234,7 +235,7 @@ def test_a_retransmission_that_comes_late_is_no_difference(lab: Lab) -> None:
     example.skip_until("SA")
     example.expect_silence(during=0.3)
     lab.finish()
-    assert len([seen for seen in events(lab, FrameSeen) if seen.connection == 1]) == 2
+    assert len(first_frames(lab, 1)) == 2
 
 
 @pytest.mark.parametrize("answered", [10, 12])
@@ -374,3 +375,15 @@ def test_clients_run_out_of_ports(lab4: Lab, monkeypatch: pytest.MonkeyPatch) ->
     lab4.crowd(like=example, count=10)
     with pytest.raises(ScenarioError, match="earlier crowds of this scenario have used up the ports"):
         lab4.crowd(like=example, count=1)
+
+
+def test_a_crowd_that_took_longer_than_its_timers_cannot_be_counted(lab4: Lab) -> None:
+    """The first are gone when the last come, as where opening 28,232 connections takes longer than TIME-WAIT."""
+    lab4.kernel.sysctl("net.ipv4.tcp_synack_retries", 0)
+    peer = lab4.peer(to=lab4.kernel.listen(port=80)).syn_received()
+    peer.expect_silence(during=1)
+    lab4.crowd(like=peer, count=3)
+    for count in lab4.kernel.count, lab4.kernel.timers:
+        with pytest.raises(NotApplicable, match="timers of 1 s may have ended some of the connections"):
+            count("SYN-RECEIVED")
+    assert lab4.kernel.count("ESTABLISHED") == 0

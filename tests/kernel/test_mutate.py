@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
+
+import pytest
 
 from lab.author import registry
 from lab.author.runner import Runner
@@ -14,7 +19,7 @@ from lab.mutate import survey
 from lab.mutate.mutant import Mutant, Mutation
 from lab.mutate.mutations import MUTATIONS
 from lab.record.results import Outcome
-from tests.kernel.helpers import run_lab, scenario_file
+from tests.kernel.helpers import DEADLINE_S, WAITING, processes_marked, read_until, run_lab, scenario_file, started_lab
 
 
 def surviving(file: Path, family: int) -> list[str]:
@@ -129,3 +134,24 @@ def test_a_scenario_that_takes_all_memory_ends_it(tmp_path: Path) -> None:
     assert done.returncode == 3
     said = "the lab cannot run here: it has run out of memory in 'takes_all.takes_all', line 6\n"
     assert done.stderr == said + "allow it more: ulimit -v shows a limit\n"
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("whom", ["parent", "group"])
+def test_when_it_is_killed_nothing_is_left(tmp_path: Path, name: str, whom: str) -> None:
+    """The workers end with it, and have no semaphores with a name. One of them waits in its scenario for minutes."""
+    scenario_file(tmp_path, "lab.peer(to=81).send('R')", "a")
+    scenario_file(tmp_path, WAITING, "b")
+    mark, before = f"mutating {name} {whom}", set(Path("/dev/shm").iterdir())
+    with started_lab("mutate", tmp_path, mark=mark) as process:
+        read_until(process, "a.a ")
+        assert len(processes_marked(mark)) > 1
+        workers = [os.pidfd_open(each) for each in processes_marked(mark) if each != process.pid]
+        (os.kill if whom == "parent" else os.killpg)(process.pid, getattr(signal, name))
+        code = process.wait(timeout=DEADLINE_S)
+        for worker in workers:
+            assert select.select([worker], [], [], 30)[0]
+            os.close(worker)
+    assert code == (130 if name == "SIGINT" else -getattr(signal, name))
+    assert processes_marked(mark) == []
+    assert set(Path("/dev/shm").iterdir()) == before

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 from lab.host import playground
 from lab.host.errors import MachineError
 from lab.host.syscalls import unmount
-from tests.kernel.helpers import run_lab
+from tests.kernel.helpers import COMMAND, DEADLINE_S, as_an_ordinary_user, environment, run_lab, started_lab
+from tests.kernel.remains import unchanged_host
 
 FOLDER = Path("/run/netns")
 
@@ -44,7 +47,9 @@ def test_two_shells_in_sequence_use_the_same_kernel(family: int) -> None:
         assert done.returncode == 0, done.stderr
         assert "In the namespaces of `lab up`:" in done.stdout
         assert "FIN-WAIT-1" in done.stdout
-        assert "DIFFERS\n  at <console>:1\n    the kernel sent no such segment within 0.1 s\n" in done.stdout
+        assert (
+            "DIFFERS\n  at <console>:1\n    waited 0.1 s for RA, and the kernel sent no such segment\n" in done.stdout
+        )
         assert "NameError: name 'nonsense' is not defined" in done.stderr
 
 
@@ -83,3 +88,86 @@ def test_the_commands_report_their_actions() -> None:
     assert f"ip netns exec {playground.KERNEL} ss -tano" in made.stdout
     gone = run_lab("down")
     assert gone.stdout.splitlines() == ["removed lab-kernel", "removed lab-peer"]
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+@pytest.mark.parametrize("is_up", [False, True], ids=["nothing", "playground"])
+def test_an_ordinary_user_is_told_to_be_root(command: str, is_up: bool) -> None:
+    if is_up:
+        playground.up()
+    try:
+        with started_lab(command, mark="ordinary", preexec=as_an_ordinary_user()) as process:
+            out, err = process.communicate(timeout=DEADLINE_S)
+    finally:
+        playground.down()
+    if command == "down" and not is_up:
+        assert (process.returncode, out, err) == (0, "there is no playground\n", "")
+    else:
+        assert (process.returncode, out) == (3, "")
+        assert err == f"the lab cannot run here: named namespaces need root\ntype: sudo scripts/lab {command}\n"
+
+
+def test_what_the_machine_refuses_is_told() -> None:
+    """Root of a user namespace: it may make namespaces, but not name them."""
+    call = ["unshare", "--user", "--map-root-user", "--net", *COMMAND, "up"]
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("the lab cannot run here: named namespaces cannot be used (")
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("step", ["Network", "mount"])
+def test_an_interrupt_leaves_nothing(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(playground, step, interrupted)
+    with unchanged_host(), pytest.raises(KeyboardInterrupt):
+        playground.up()
+
+
+KILLED = """
+import os, signal, sys
+from lab.host import playground
+
+def killing(call):
+    def counted(*arguments, **named):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **named)
+    return counted
+
+left = int(sys.argv[1])
+for name in "Network", "mount":
+    setattr(playground, name, killing(getattr(playground, name)))
+playground.up()
+"""
+
+
+def test_whenever_up_is_killed_down_removes_all() -> None:
+    """Killed before each of its steps in turn, until it has no more steps."""
+    with unchanged_host():
+        for step in range(100):
+            call = [sys.executable, "-c", KILLED, str(step)]
+            killed = subprocess.run(call, env=environment(), capture_output=True, text=True, check=False)
+            gone = run_lab("down")
+            assert (gone.returncode, gone.stderr) == (0, ""), step
+            if killed.returncode == 0:
+                break
+            assert killed.returncode == -signal.SIGKILL
+        assert gone.stdout == "removed lab-kernel\nremoved lab-peer\n"
+        assert step == 1 + 5
+
+
+def test_of_two_at_once_one_makes_it() -> None:
+    with unchanged_host():
+        with started_lab("up", mark="one") as one, started_lab("up", mark="two") as two:
+            told = [(process, *process.communicate(timeout=DEADLINE_S)) for process in (one, two)]
+        told.sort(key=lambda each: each[0].returncode)
+        assert [process.returncode for process, _, _ in told] == [0, 3]
+        _, out, err = told[1]
+        assert (out, len(err.splitlines())) == ("", 2)
+        assert "is at work" in err or "already exists" in err
+        assert run_lab("down").stdout == "removed lab-kernel\nremoved lab-peer\n"

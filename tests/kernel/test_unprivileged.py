@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.helpers import as_an_ordinary_user, environment, host_configuration, started_lab
+from lab.host import namespace
+from lab.host.errors import MachineError
+from tests.kernel.helpers import COMMAND, DEADLINE_S, as_an_ordinary_user, environment, host_configuration, started_lab
 
 WHO = """
 import os
@@ -34,7 +37,7 @@ def python(source: str, most_namespaces: int | None = None) -> subprocess.Comple
         preexec_fn=as_an_ordinary_user(most_namespaces),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=DEADLINE_S,
         check=False,
     )
 
@@ -42,7 +45,7 @@ def python(source: str, most_namespaces: int | None = None) -> subprocess.Comple
 def lab(*arguments: str | Path, most_namespaces: int | None = None) -> tuple[int, str, str]:
     become = as_an_ordinary_user(most_namespaces)
     with started_lab(*arguments, mark="unprivileged", preexec=become) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=DEADLINE_S)
     return process.returncode, out, err
 
 
@@ -110,3 +113,40 @@ def test_list_needs_no_privileges() -> None:
     code, out, _ = lab("list", most_namespaces=0)
     assert code == 0
     assert "handshake.kernel_as_server" in out
+
+
+OF_ITS_OWN = ["unshare", "--user", "--map-root-user"]
+NO_MORE = """the lab cannot run here: this machine allows no more network namespaces (user.max_net_namespaces)
+allow more, as root: sudo sysctl -w user.max_net_namespaces=15000
+"""
+
+
+def test_root_of_a_user_namespace_gets_a_network_namespace() -> None:
+    call = [*OF_ITS_OWN, *COMMAND, "run", "-q", "-4", "--no-out", "handshake.kernel_as_server"]
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert (done.returncode, done.stdout[:9]) == (0, "1 passed;"), done.stderr
+
+
+@pytest.mark.parametrize("command", ["run handshake --no-out", "mutate handshake", "shell"])
+def test_without_network_namespaces_their_limit_is_named(command: str) -> None:
+    limited = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$@"'
+    call = [*OF_ITS_OWN, "--net", "sh", "-c", limited, "sh", *COMMAND, *command.split()]
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert (done.returncode, done.stderr) == (3, NO_MORE)
+
+
+def test_a_kernel_without_network_namespaces_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(namespace, "unshare", refuse)
+    with pytest.raises(MachineError, match=r"this kernel has no network namespaces \(CONFIG_NET_NS\); use a kernel"):
+        namespace.Namespace()
+
+
+def test_a_process_that_cannot_return_is_told_what_to_do() -> None:
+    """Under pytest, for example, which keeps its network namespace."""
+    source = "from lab.host.namespace import Namespace\nNamespace()"
+    call = [*OF_ITS_OWN, sys.executable, "-c", source]
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, check=False)
+    assert done.stderr.endswith("give it one of its own: unshare --user --map-root-user --net\n")

@@ -10,6 +10,7 @@ from lab.record.events import (
     CallMade,
     CheckKind,
     CheckMade,
+    Concluded,
     Connection,
     CrossingOver,
     Difference,
@@ -73,6 +74,7 @@ def recording() -> Recording:
         CallMade(START + 10, "send", (b"\x00data", "text", 5, None, 1.5), 5, "EPIPE", 0, None),
         CallMade(START + 11, "recv", (1,), b"\xff", "", 0, HERE),
         Measured(START + 12, "C40", "1.0 s", HERE),
+        Concluded(START + 12, "C40", "it waits", HERE),
         CheckMade(START + 13, True, CheckKind.SEGMENT, "S", HERE, 0, 1, expected),
         CheckMade(
             START + 14, True, CheckKind.STATE, "state", executing(), -1, rows=(Row("state", "LISTEN", "LISTEN", True),)

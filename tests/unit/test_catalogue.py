@@ -136,6 +136,7 @@ def one(lab: Lab) -> None:
 def two(lab: Lab) -> None:
     lab.step("c", claims="C5")
     lab.measured("C6", "7 s")
+    lab.conclude("C7", "it waits")
 """
 
 
@@ -149,7 +150,7 @@ def test_the_ids_that_steps_name_are_found() -> None:
 
 
 def test_a_measured_value_names_nothing_but_is_found() -> None:
-    assert measured_by_function(SOURCE) == {"shared": set(), "deeper": set(), "one": set(), "two": {"C6"}}
+    assert measured_by_function(SOURCE) == {"shared": set(), "deeper": set(), "one": set(), "two": {"C6", "C7"}}
 
 
 def test_scenarios_are_chosen_by_what_they_show(tmp_path: Path) -> None:

@@ -108,8 +108,17 @@ def test_nothing_can_break_out_of_an_annotation() -> None:
     run.broken = [BrokenFile(Path("a,line=1::b.py"), 2, "100%\r\n::error ::mine")]
     [line] = error_lines(run, Path.cwd())
     assert line == (
-        "::error file=a%2Cline=1%3A%3Ab.py,line=2,title=this file cannot be loaded::100%25%0D%0A::error ::mine"
+        "::error file=a%2Cline=1%3A%3Ab.py,line=2,title=this file cannot be loaded::100%25\\r%0A::error ::mine"
     )
+
+
+def test_no_control_character_reaches_the_log() -> None:
+    run = sample_run.run()
+    run.results = []
+    run.broken = [BrokenFile(Path("a\x1b[2J.py"), 2, "red\x1b[31m\x07\r\x9b\u202e\ud800\nnext")]
+    [line] = error_lines(run, Path.cwd())
+    assert line.endswith(r"::red\x1b[31m\x07\r\x9b\u202e\ud800%0Anext")
+    assert line.startswith(r"::error file=a\x1b[2J.py,")
 
 
 def test_what_passed_or_was_skipped_is_not_annotated() -> None:

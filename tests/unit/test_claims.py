@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from lab.claims.catalogue import Catalogue, Claim, Erratum, Kind, Since, Text, catalogue
-from lab.record.events import CheckKind, CheckMade, Measured
+from lab.record.events import CheckKind, CheckMade, Concluded, Measured
 from lab.record.expectation import Expected, Row
 from lab.record.results import Outcome, Result, Run, Scenario
 from lab.report.claims import ClaimReport, Verdict, as_json, claim_lines, claim_reports, total_line
@@ -177,6 +177,17 @@ def test_measured_values_are_those_of_each_scenarios_first_family() -> None:
     assert in_order["C1"].measured == "1440; after 7.2 s"
 
 
+def test_a_conclusion_is_a_row_of_its_own_and_what_was_measured_stays() -> None:
+    story = opened("C1")
+    story.recording.events.append(Concluded(1, "C1", "it opens", None))
+    run = Run([result(story)])
+    [first, *_] = claim_reports(run, SMALL)
+    assert (first.conclusion, first.measured) == ("it opens", "SA 0:0(0) ack 1 win 64240; SYN-RECEIVED")
+    for language, row in ("en", "  conclusion  it opens"), ("zh", "  结论        it opens"):
+        lines = list(claim_lines([first], SMALL, 80, language))
+        assert lines.index(row) + 1 == next(at for at, line in enumerate(lines) if "64240; SYN-RECEIVED" in line)
+
+
 def test_values_are_segments_then_states_then_silence_without_final_checks() -> None:
     story = Story()
     story.step("All kinds", "C1")
@@ -196,7 +207,9 @@ def test_a_result_without_a_recording_confirms_nothing() -> None:
 
 def test_the_reports_as_json() -> None:
     written = as_json(list(reports(result(opened("C1"), family=6)).values()))
-    assert [set(each) for each in written] == [{"id", "kind", "verdict", "measured", "since", "evidence"}] * 3
+    assert [set(each) for each in written] == [
+        {"id", "kind", "verdict", "measured", "conclusion", "since", "evidence"}
+    ] * 3
     assert written[0]["verdict"] == "shown"
     assert written[0]["evidence"] == [
         {
@@ -212,6 +225,7 @@ def test_the_reports_as_json() -> None:
         "kind": "holds",
         "verdict": "not run",
         "measured": "",
+        "conclusion": "",
         "since": [],
         "evidence": [],
     }

@@ -11,6 +11,7 @@ from lab.record.events import (
     CallMade,
     CheckKind,
     CheckMade,
+    Concluded,
     Connection,
     Difference,
     Event,
@@ -139,7 +140,7 @@ def test_measured_values_may_vary(one: str, other: str, told: bool) -> None:
 
 
 def test_a_value_that_only_one_run_has() -> None:
-    [change] = changes(recording(Measured(1, "C1", "a", None), Measured(1, "C1", "b", None)), recording())
+    [change] = changes(recording(Measured(1, "C1", "a", None), Concluded(1, "C1", "b", None)), recording())
     assert change.changes == [Change("C1", "a; b", "-")]
 
 

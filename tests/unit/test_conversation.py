@@ -87,6 +87,16 @@ def test_an_answer_follows_at_once(exchange: Exchange, asked_ms: int, retransmis
     assert exchange.kernel(2000, "SA", 0, 1) is retransmission
 
 
+@pytest.mark.parametrize(("first_ms", "again"), [(1, True), (1990, False)], ids=["by a timer", "as an answer"])
+def test_what_the_peer_sends_later_has_not_asked_for_it(exchange: Exchange, first_ms: int, again: bool) -> None:
+    """A lab that was held up has sent a segment before it reads what had come."""
+    exchange.peer(1, "S", 0)
+    exchange.kernel(2, "SA", 0, 1)
+    exchange.peer(first_ms, "S", 0)
+    exchange.peer(2010, "S", 0)
+    assert exchange.kernel(2000, "SA", 0, 1) is again
+
+
 def test_a_fence_separates_answers_from_timers(exchange: Exchange) -> None:
     exchange.peer(1, "S", 0)
     exchange.kernel(2, "SA", 0, 1)
@@ -132,3 +142,25 @@ def test_an_acknowledgment_is_never_a_retransmission(exchange: Exchange) -> None
     opened(exchange)
     assert not exchange.kernel(10, "A", 1, 1)
     assert not exchange.kernel(5000, "A", 1, 1)
+
+
+@pytest.mark.parametrize(("ack", "retransmission"), [(2, True), (1, False)])
+def test_an_acknowledgment_of_something_else_shortens_the_timer_of_a_syn(
+    exchange: Exchange, ack: int, retransmission: bool
+) -> None:
+    exchange.kernel(1, "S", 0)
+    exchange.peer(2, "RA", 0, ack)
+    assert exchange.kernel(10, "S", 0) is retransmission
+
+
+def test_a_segment_that_was_sent_after_the_frame_did_not_ask_for_it(exchange: Exchange) -> None:
+    opened(exchange)
+    exchange.kernel(10, "PA", 1, 1, b"hello")
+    exchange.peer(420, "A", 1, 6)
+    assert exchange.kernel(410, "PA", 1, 1, b"hello"), "it was read later"
+
+
+def test_a_syn_ack_does_not_ask_for_a_syn(exchange: Exchange) -> None:
+    exchange.kernel(1, "S", 0)
+    exchange.peer(1000, "SA", 0, 9)
+    assert exchange.kernel(1010, "S", 0)

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from lab.record.events import CallMade, CheckMade, Difference, Measured, Place, Recording, ReprOnly, StepBegun
+from lab.record.events import (
+    CallMade,
+    CheckMade,
+    Concluded,
+    Difference,
+    Measured,
+    Place,
+    Recording,
+    ReprOnly,
+    StepBegun,
+)
 from lab.record.expectation import Row
 from lab.record.results import BrokenFile, Run
 from lab.report import svg
@@ -45,6 +55,8 @@ def poison(recording: Recording) -> None:
                 recording.events[at] = event._replace(title=event.title + ORDERS)
             case Measured():
                 recording.events[at] = event._replace(value=event.value + ORDERS)
+            case Concluded():
+                recording.events[at] = event._replace(text=event.text + ORDERS)
             case CallMade():
                 recording.events[at] = event._replace(
                     name=event.name + ORDERS, arguments=(ORDERS, ReprOnly(ORDERS)), value=ORDERS

@@ -283,3 +283,35 @@ def lines_executed(recording: Recording) -> int:
     finally:
         sys.settrace(before)
     return count
+
+
+def read_late() -> Story:
+    """The peer sends twice before it reads the answer to the first."""
+    story = Story()
+    story.peer("S", S.SYN_SENT)
+    story.wait(300)
+    story.peer("S", S.SYN_SENT)
+    story.wait(-100)
+    at = story.kernel("SA", S.ESTABLISHED, ack=1)
+    story.agrees("SA", at)
+    story.wait(200)
+    story.peer("A", S.ESTABLISHED, seq=1, ack=1)
+    return story
+
+
+def test_rungs_stand_in_the_order_in_which_things_happened() -> None:
+    story = read_late()
+    rungs = segments_of(story)
+    assert [rung.letters for rung in rungs] == ["S", "SA", "S", "A"]
+    assert [rung.time_ns for rung in rungs] == sorted(rung.time_ns for rung in rungs)
+    assert [rung.packet for rung in rungs] == [1, 2, 3, 4]
+    assert [len(rung.checks) for rung in rungs] == [0, 1, 0, 0]
+
+
+def test_the_peer_keeps_its_state_until_it_has_read() -> None:
+    assert [rung.after.peer for rung in segments_of(read_late())] == [
+        S.SYN_SENT,
+        S.SYN_SENT,
+        S.ESTABLISHED,
+        S.ESTABLISHED,
+    ]

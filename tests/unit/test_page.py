@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lab.record.expectation import EXPLANATIONS
+from lab.record.explanations import EXPLANATIONS
 from lab.record.results import Outcome, Run
 from lab.report.colours import COLOURS, PHASE_OF, PHASES, file_style, ladder_style
 from lab.report.coverage import EdgeReport

@@ -111,6 +111,77 @@ def test_data_with_little_patience(retries: int, count: int) -> None:
     assert copies(schedule) == pytest.approx(doubled(0.204, count))
 
 
+# The options of a socket, as tcp(7) and net/ipv4/tcp_timer.c have them: copies, and when it is given up.
+
+SYN_ACK_WAITING = {
+    "not deferred": ({}, [1, 3, 7], 15),
+    "for one expiry": ({"TCP_DEFER_ACCEPT": 1}, [1, 3, 7], 15),
+    "for two": ({"TCP_DEFER_ACCEPT": 2}, [3, 7], 15),
+    "rounded up to three": ({"TCP_DEFER_ACCEPT": 4}, [7], 15),
+    "longer than it is sent again": ({"TCP_DEFER_ACCEPT": 20}, [31], 63),
+    "with its own number of retries": ({"TCP_DEFER_ACCEPT": 2, "TCP_SYNCNT": 1}, [3], 7),
+}
+
+
+@pytest.mark.parametrize("name", SYN_ACK_WAITING)
+def test_a_syn_ack_that_is_acknowledged_and_waits_for_data(name: str) -> None:
+    options, expected, gone = SYN_ACK_WAITING[name]
+    own = timers.settings_of(settings(tcp_synack_retries=3), options)
+    schedule = timers.syn_ack_schedule(own, acknowledged=True)
+    assert (copies(schedule), schedule.length) == (expected, gone)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected", "gone"),
+    [
+        ({"TCP_USER_TIMEOUT": 900}, [0.2, 0.6], 1.1),
+        ({"TCP_USER_TIMEOUT": 100}, [0.2], 0.3),
+        ({"TCP_RTO_MAX_MS": 1000, "TCP_USER_TIMEOUT": 2500}, [0.2, 0.6, 1.4, 2.4], 2.7),
+        ({"TCP_USER_TIMEOUT": 0, "TCP_LINGER2": -1, "TCP_CONGESTION": "reno"}, [0.2, 0.6], 1.4),
+    ],
+    ids=str,
+)
+def test_the_user_timeout_counts_from_the_first_copy_and_cuts_the_last_timer(
+    options: dict[str, object], expected: list[float], gone: float
+) -> None:
+    own = timers.settings_of(settings(tcp_retries2=1, tcp_orphan_retries=1), options)
+    for orphan in False, True:
+        schedule = timers.synchronized_schedule(own, 0.2, orphan=orphan)
+        assert copies(schedule) == pytest.approx(expected)
+        assert schedule.length == pytest.approx(gone)
+
+
+@pytest.mark.parametrize(
+    ("options", "sent", "expected", "gone"),
+    [
+        ({}, 1, [0.4, 1.2], 2.8),
+        ({}, 2, [0.8], 2.4),
+        ({}, 3, [], 1.6),
+        ({"TCP_USER_TIMEOUT": 1000}, 1, [0.4], 1),
+        ({"TCP_USER_TIMEOUT": 300}, 1, [], 0.3),
+    ],
+)
+def test_zero_window_probes(options: dict[str, object], sent: int, expected: list[float], gone: float) -> None:
+    own = timers.settings_of(settings(tcp_retries2=3), options)
+    schedule = timers.probe_schedule(own, 0.1, sent, sent, orphan=False)
+    assert copies(schedule) == pytest.approx(expected)
+    assert schedule.length == pytest.approx(gone)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [75 * number for number in range(1, 9)]),
+        ({"TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}, [2, 4]),
+        ({"TCP_KEEPINTVL": 2, "TCP_KEEPIDLE": 5, "TCP_USER_TIMEOUT": 10_000}, [2, 4]),
+        ({"TCP_KEEPIDLE": 5, "TCP_USER_TIMEOUT": 1000}, []),
+    ],
+    ids=str,
+)
+def test_keep_alive_probes(options: dict[str, object], expected: list[float]) -> None:
+    assert copies(timers.keepalive_schedule(timers.settings_of(settings(), options), 1)) == expected
+
+
 @pytest.mark.parametrize(
     ("round_trip", "changed", "least"),
     [(0.0001, {}, 0.2001), (0.5, {}, 1.5), (0.001, {"tcp_rto_min_us": 20_000}, 0.021), (0, {}, 3)],

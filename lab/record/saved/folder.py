@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import secrets
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -12,10 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lab.record.saved.owners import link_of_another_user, sudo_user
+
 RUN_FILE = "run.json"
 DEFAULT_PARENT = Path("out")
 NAME_BY_TIME = "%Y-%m-%dT%H-%M-%S"
 """Default name of a run's folder."""
+_UMASK = os.umask(0o077)
+"""The process's umask when this module is loaded: a scenario may change it later."""
+os.umask(_UMASK)
 
 
 class NotWritable(Exception):
@@ -40,12 +47,22 @@ class RunFolder:
         self._wanted = path
         self._made: list[Path] = []
         self._written: list[Path] = []
-        self.path = path if path is not None else DEFAULT_PARENT / datetime.now().astimezone().strftime(NAME_BY_TIME)
-        if path is not None and (path.is_symlink() or path.exists()) and not _is_empty_folder(path):
-            raise NotWritable(path, "it exists already, and a saved run is never overwritten")
-        there = next(each for each in (self.path, *self.path.absolute().parents) if each.is_dir())
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise NotWritable(self.path, f"there is no permission to write in {there.absolute()}")
+        named = path if path is not None else DEFAULT_PARENT / datetime.now().astimezone().strftime(NAME_BY_TIME)
+        self._place = named.parent
+        self.path = _absolute(named)
+        if self._wanted is not None and (named.is_symlink() or (named.exists() and not _is_empty_folder(named))):
+            raise NotWritable(named, "it exists already, and a saved run is never overwritten")
+        tried = next(each for each in (self.path, *self.path.parents) if each.exists()) / f".{secrets.token_hex(4)}"
+        try:
+            tried.mkdir()
+            tried.rmdir()
+        except OSError as refused:
+            raise NotWritable(named, refused.strerror or str(refused)) from None
+
+    @property
+    def named(self) -> Path:
+        """The path as it was named: below the working directory in which the lab was started, or absolute."""
+        return self._place / self.path.name
 
     def __enter__(self) -> Self:
         self._make()
@@ -65,7 +82,8 @@ class RunFolder:
     def _make(self) -> None:
         try:
             for parent in reversed(self.path.parents):
-                self._mkdir(parent, may_be_there=True)
+                if not parent.is_dir():
+                    self._mkdir(parent, may_be_there=True)
             if self._wanted is not None:
                 self._mkdir(self.path, may_be_there=_is_empty_folder(self.path))
                 return
@@ -77,7 +95,7 @@ class RunFolder:
                 self.path = first.with_name(f"{first.name}-{count}")
         except OSError as refused:
             self._remove()
-            raise NotWritable(self.path, refused.strerror or str(refused)) from None
+            raise NotWritable(self.named, refused.strerror or str(refused)) from None
 
     def _remove(self) -> None:
         for path in self._written:
@@ -96,26 +114,40 @@ class RunFolder:
         self._made.append(path)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            _chown_to_sudo_user(descriptor)
+            _give(descriptor, 0o777 & ~_UMASK, sudo_user())
         finally:
             os.close(descriptor)
 
 
+def ensure_writable(path: Path) -> Path:
+    """The absolute path, for `put` later on. Raises NotWritable if a file cannot be written there now."""
+    file = _absolute(path)
+    try:
+        if not _is_special(file):
+            descriptor, temporary = _create(file)
+            os.close(descriptor)
+            temporary.unlink()
+        elif not os.access(file, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as refused:
+        raise NotWritable(path, refused.strerror or str(refused)) from None
+    return file
+
+
 def put(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file atomically; under sudo it belongs to the user who called sudo.
+    """Write a file atomically; a new one belongs under sudo to the user who called sudo.
 
     A device or a pipe is written to, not replaced. Raises NotWritable when writing fails.
     """
-    path = path.resolve() if path.is_file() else path
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            with path.open("wb") as device:
+        if _is_special(path):
+            follow = 0 if path.is_symlink() else os.O_NOFOLLOW
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | follow), "wb") as device:
                 device.writelines(pieces)
             return
+        descriptor, temporary = _create(path)
         try:
-            with temporary.open("xb") as file:
-                _chown_to_sudo_user(file.fileno())
+            with os.fdopen(descriptor, "wb") as file:
                 file.writelines(pieces)
             temporary.rename(path)
         except BaseException:
@@ -147,14 +179,43 @@ def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _chown_to_sudo_user(descriptor: int) -> None:
-    owner = _sudo_user()
-    if owner is not None:
-        with suppress(OSError):  # a file system without owners
+def _absolute(path: Path) -> Path:
+    """Raises NotWritable when a folder above it is a symbolic link of another user, or there is no current one."""
+    try:
+        link = link_of_another_user(path.absolute())
+    except OSError as refused:
+        raise NotWritable(path, refused.strerror or str(refused)) from None
+    if link is not None:
+        raise NotWritable(path, f"{link} is a symbolic link of another user")
+    return path.absolute()
+
+
+def _is_special(file: Path) -> bool:
+    """Whether it is a device, a pipe, or a name for one, such as /dev/stdout. Raises OSError for other links."""
+    if file.is_symlink():
+        folder = file.parent.resolve()
+        if folder == Path("/dev") or folder.match("/proc/*/fd"):
+            return True
+        raise OSError(errno.ELOOP, "it is a symbolic link; name the file that it points to")
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return file.exists() and not file.is_file()
+
+
+def _create(file: Path) -> tuple[int, Path]:
+    """Descriptor and path of a new file beside `file`, with the owner and mode of `file`, if it exists."""
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    if file.exists():
+        before = file.stat()
+        _give(descriptor, stat.S_IMODE(before.st_mode) & 0o777, (before.st_uid, before.st_gid))
+    else:
+        _give(descriptor, 0o666 & ~_UMASK, sudo_user())
+    return descriptor, temporary
+
+
+def _give(descriptor: int, mode: int, owner: tuple[int, int] | None) -> None:
+    with suppress(OSError):  # a file system without owners
+        if owner is not None:
             os.fchown(descriptor, *owner)
-
-
-def _sudo_user() -> tuple[int, int] | None:
-    """User and group of the user who called sudo; None without sudo."""
-    user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    return (int(user), int(group)) if os.geteuid() == 0 and user.isdigit() and group.isdigit() else None
+    os.fchmod(descriptor, mode)

@@ -1,0 +1,59 @@
+"""A slice of `scripts/fuzz`: random connections accuse nobody, and a kernel that breaks a rule is accused."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+
+import pytest
+
+from lab import Lab
+from lab.tcp.flags import bits
+from lab.wire.crafting import packet_of
+from lab.wire.faults import Action, Fault
+from scripts.fuzzing.job import fuzz
+from tests.kernel.helpers import ROOT
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: needs root"),
+]
+
+
+@pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
+def test_random_connections_accuse_nobody(family: int) -> None:
+    report = fuzz(family, 300, family)
+    assert report.accusation == ""
+    assert report.connections >= 300
+
+
+def sets_urgent(frame: bytes, _: random.Random) -> bytes:
+    packet = packet_of(frame)
+    packet["TCP"].urgptr = 7
+    del packet["TCP"].chksum
+    return bytes(packet)
+
+
+def test_a_kernel_that_breaks_a_rule_is_accused_with_a_small_plan() -> None:
+    def prepare(lab: Lab) -> None:
+        lab.disturb(1, mutations=[Fault(Action.ALTER, matches=carries_fin, alter=sets_urgent)])
+
+    report = fuzz(4, 200, 1, prepare)
+    assert report.accusation.startswith("urgent-field: the urgent pointer is 7")
+    assert report.accusation.count("Send(") + report.accusation.count("Call(") <= 2, report.accusation
+
+
+def carries_fin(frame: bytes) -> bool:
+    packet = packet_of(frame)
+    return "TCP" in packet and bool(int(packet["TCP"].flags) & bits("F"))
+
+
+def test_the_command_counts_connections_and_names_its_seed() -> None:
+    done = subprocess.run(
+        [ROOT / "scripts/fuzz", "--connections", "30", "--seed", "5"],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "30 connections under Linux" in done.stdout
+    assert "0 accusations (seed 5)" in done.stdout
