@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["ANY", "Connection", "Inconclusive", "Kernel", "Lab", "Listener", "NotApplicable", "Peer", "scenario"]
+__all__ = [
+    "ANY",
+    "ZERO",
+    "Connection",
+    "Inconclusive",
+    "Kernel",
+    "Lab",
+    "Listener",
+    "NotApplicable",
+    "Peer",
+    "scenario",
+]
 
 if TYPE_CHECKING:
     from lab.author.kernel import Kernel
@@ -13,12 +24,13 @@ if TYPE_CHECKING:
     from lab.author.peer import Peer
     from lab.author.registry import scenario
     from lab.author.sockets import Connection, Listener
-    from lab.record.expectation import ANY
+    from lab.record.expectation import ANY, ZERO
     from lab.session.errors import Inconclusive, NotApplicable
 else:
     # Loaded at the first use: `lab --help` needs none of them.
     _MODULES = {
         "ANY": "lab.record.expectation",
+        "ZERO": "lab.record.expectation",
         "Connection": "lab.author.sockets",
         "Inconclusive": "lab.session.errors",
         "Kernel": "lab.author.kernel",

@@ -1,6 +1,6 @@
 """The second segment: the fields of a server's SYN+ACK, and which of them depend on the client's SYN."""
 
-from lab import ANY, Lab, scenario
+from lab import ANY, ZERO, Lab, scenario
 
 NOP, SACK = ("NOP", None), ("SAckOK", b"")
 
@@ -38,7 +38,7 @@ def it_acknowledges_the_number_of_the_syn(lab: Lab) -> None:
         lab.step(f"x = {iss}: the answer acknowledges {(iss + 1) % 2**32}", claims="C29 C48 C50")
         peer = lab.peer(to=server, iss=iss)
         peer.send("S")
-        answer = peer.expect("SA", seq=0, urgent=0)
+        answer = peer.expect("SA", seq=0, urgent=ZERO)
         lab.verify("acknowledgment number as it stands on the wire", (iss + 1) % 2**32, int(answer.ack))
         lab.kernel.expect_state(peer, "SYN-RECEIVED")
 

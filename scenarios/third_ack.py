@@ -1,6 +1,6 @@
 """The third segment: the client's ACK. It may be bare or carry data, get lost, or be wrong."""
 
-from lab import ANY, Connection, Lab, Peer, scenario
+from lab import ANY, ZERO, Connection, Lab, Peer, scenario
 from lab.tcp.options import timestamp
 from lab.wire.faults import lost
 
@@ -27,7 +27,7 @@ def it_confirms_nothing(lab: Lab) -> None:
     peer.send("SA", options=[("MSS", 900), SACK, ("Timestamp", (777, stamp[0])), NOP, ("WScale", 3)])
     units = -(-syn.window // 2**scale)
     stamps = [NOP, NOP, ("Timestamp", (ANY, 777))]
-    peer.expect("A", seq=1, ack=1, urgent=0, options=stamps, window=units)
+    peer.expect("A", seq=1, ack=1, urgent=ZERO, options=stamps, window=units)
     lab.conclude("C64", "timestamps and two NOPs, if both sides have timestamps; otherwise nothing")
     lab.conclude("C66", "TSecr 777, the peer's TSval")
     lab.measured("C67", f"{syn.window} in the SYN, {units} << {scale} in the third segment")

@@ -57,4 +57,7 @@ def message_of(raised: BaseException, file: Path) -> tuple[str, Executed | None]
         text = f"(its text cannot be made: {type(why).__name__})"
     if isinstance(raised, ScenarioError):
         return text, where
+    from lab.author.mistakes import nearest
+
+    text += nearest(raised)
     return f"{type(raised).__name__}: {text}" if text else type(raised).__name__, where

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, NoReturn, ParamSpec
 
 from lab.author.sockets import Connection, Listener, Remote, Socket
 from lab.host import sysctls, veth
@@ -18,7 +18,8 @@ from lab.host.socket_options import Value
 from lab.host.sockets import CallResult, KernelSocket
 from lab.record.events import CheckKind
 from lab.record.expectation import Row
-from lab.record.kernel_state import KernelState
+from lab.record.kernel_state import TIMERS, KernelState
+from lab.record.nearest import did_you_mean
 from lab.session import timers
 from lab.session.errors import Inconclusive, ScenarioError
 from lab.session.polling import poll_until_gone
@@ -159,12 +160,12 @@ class Kernel:
             try:
                 self._set("sysctl", (name, value), sysctls.apply, {name: str(value)})
             except FileNotFoundError:
-                raise ScenarioError(f"this kernel has no sysctl {name}") from None
+                self._no_sysctl(name)
         found = sysctls.read(self._namespace, [name])
         if name not in found:
             if missing:
                 return missing
-            raise ScenarioError(f"this kernel has no sysctl {name}")
+            self._no_sysctl(name)
         self._recorder.recording.sysctls[name] = found[name]
         return found[name]
 
@@ -177,8 +178,13 @@ class Kernel:
         """Value of a counter of this kernel's namespace, by its name in nstat(8); ScenarioError if there is none."""
         found = self._namespace.counters()
         if name not in found:
-            raise ScenarioError(f"this kernel has no counter {name}")
+            raise ScenarioError(f"this kernel has no counter {name}{did_you_mean(name, found)}")
         return self._recorder.readings.observed("counter", found[name])
+
+    def _no_sysctl(self, name: str) -> NoReturn:
+        raise ScenarioError(
+            f"this kernel has no sysctl {name}{did_you_mean(name, sysctls.names(self._namespace))}"
+        ) from None
 
     def _set(
         self, name: str, shown: tuple[object, ...], change: Callable[Concatenate[Namespace, P], None],
@@ -189,7 +195,7 @@ class Kernel:
         except FileNotFoundError:
             raise
         except OSError as refused:
-            raise ScenarioError(str(refused)) from None
+            raise ScenarioError(refused.strerror or str(refused)) from None
         self._recorder.call(name, shown, CallResult(), None)
 
     # States and timers of its connections.
@@ -200,7 +206,7 @@ class Kernel:
         If not, it is queried again after the kernel has processed everything sent so far. `within` is how many seconds
         to wait for a state that a timer brings.
         """
-        wanted = _state(state)
+        wanted = state_named(state)
         seen = self._look(of).state
         if seen is not wanted:
             seen = self._poll_state(of, wanted, within)
@@ -210,7 +216,8 @@ class Kernel:
         self._recorder.check(
             "state",
             _AGREEING[wanted] if seen is wanted else (Row("state", wanted.value, seen.value, False),),
-            summary=f"the kernel is in state {seen.both_names}",
+            summary=f"the kernel is in state {seen.both_names}"
+            + (f" after waiting {within:g} s for {wanted}" if within else ""),
             kind=CheckKind.STATE,
             connection=number,
             state=seen,
@@ -222,6 +229,9 @@ class Kernel:
         The last segment of the connection has set the timer: the time since then is subtracted. If the kernel has
         retransmitted meanwhile, the timer must be set to the next timeout of its schedule instead.
         """
+        if timer not in TIMERS.values():
+            known = ", ".join(filter(None, TIMERS.values()))
+            raise ScenarioError(f"{timer!r} is not a timer, use one of {known}{did_you_mean(timer, TIMERS.values())}")
         seen, now_ns = self._look(of), time.monotonic_ns()
         asked = seconds
         if timer == "retransmission" == seen.timer and seen.retransmits:
@@ -350,7 +360,7 @@ class Kernel:
 
         Without a state: all connections, including requests and those in TIME-WAIT, but no listeners.
         """
-        states = [_state(state)] if state is not None else _OF_CONNECTIONS
+        states = [state_named(state)] if state is not None else _OF_CONNECTIONS
         self._switchboard.fence()
         found = self._states.all_in(*states)
         self._ensure_crowds_last(*states)
@@ -359,8 +369,8 @@ class Kernel:
     def timers(self, state: State | str) -> set[str]:
         """Names of the timers that run for connections in that state, with "" if one has no timer."""
         self._switchboard.fence()
-        found = self._states.all_in(_state(state))
-        self._ensure_crowds_last(_state(state))
+        found = self._states.all_in(state_named(state))
+        self._ensure_crowds_last(state_named(state))
         return {each.timer for each in found}
 
     def _ensure_crowds_last(self, *states: State) -> None:
@@ -419,8 +429,9 @@ class Kernel:
         return self._states.observe(conversation.number)
 
 
-def _state(named: State | str) -> State:
+def state_named(named: State | str) -> State:
+    """The state of this name in RFC 9293; ScenarioError if there is none."""
     wanted = _STATES.get(named)
     if wanted is None:
-        raise ScenarioError(f"{named!r} is not a state, use one of {', '.join(each.value for each in State)}")
+        raise ScenarioError(f"{named!r} is not a state, use one of {', '.join(State)}{did_you_mean(named, State)}")
     return wanted

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from types import TracebackType
 from typing import Self
 
-from lab.author.kernel import Kernel
+from lab.author.kernel import Kernel, state_named
 from lab.author.peer import Peer
 from lab.author.router import Router
 from lab.author.sockets import Listener
@@ -23,6 +23,7 @@ from lab.host.network import PEER_INTERFACE, Network
 from lab.host.tracepoint import StateTracer
 from lab.record.events import CheckKind, Recording, abbreviated
 from lab.record.expectation import Row
+from lab.record.nearest import did_you_mean
 from lab.session.errors import Inconclusive, NotApplicable, ScenarioError
 from lab.session.kernel_states import KernelStates
 from lab.session.readings import Readings
@@ -31,6 +32,7 @@ from lab.session.switchboard import Switchboard, Waiting
 from lab.session.tolerance import ATTEMPTS, EARLY_S
 from lab.tcp.endpoint import Config
 from lab.tcp.sequence import Seq
+from lab.tcp.state import State
 from lab.wire import crafting
 from lab.wire.faults import Fault
 from lab.wire.icmp import Echo
@@ -161,6 +163,8 @@ class Lab:
 
     def verify(self, subject: str, expected: object, got: object, why: str = "") -> None:
         """Check that two values are equal. `why` is the rule of the documents behind it, with its section."""
+        if isinstance(got, State) and isinstance(expected, str):
+            state_named(expected)
         self._check(subject, Row.of("value", expected, got), why)
 
     def verify_between(self, subject: str, least: float, got: float, most: float, why: str = "") -> None:
@@ -298,9 +302,10 @@ class Lab:
             name = sysctls.name_of(missing.filename)
             # An optional setting is missing in an older kernel; any other name is misspelt.
             kind = NotApplicable if name in sysctls.OPTIONAL else ScenarioError
-            raise kind(f"this kernel has no sysctl {name}") from None
+            known = [] if kind is NotApplicable else sysctls.names(self.network.kernel)
+            raise kind(f"this kernel has no sysctl {name}{did_you_mean(name, known)}") from None
         except OSError as refused:
-            raise ScenarioError(str(refused)) from None
+            raise ScenarioError(refused.strerror or str(refused)) from None
         self.recording.sysctls = sysctls.read(self.network.kernel, {**sysctls.BASELINE, **self._settings})
 
 

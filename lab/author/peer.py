@@ -12,7 +12,7 @@ from lab.author.kernel import Kernel
 from lab.author.sockets import Connection, Listener
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
 from lab.record.events import CheckKind
-from lab.record.expectation import Expected, Row, agrees, as_options
+from lab.record.expectation import Expected, Row, agrees, as_options, ensure_numbers, octets
 from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
 from lab.session.retransmissions import Retransmissions, RetransmissionWatch
@@ -118,7 +118,8 @@ class Peer:
             self._send_packet(what)
             return
         conversation = self.conversation
-        data = _octets(payload) or b""
+        data = octets(payload)
+        ensure_numbers(seq=seq, ack=ack, window=window, urgent=urgent)
         segment = next_segment(conversation.endpoint, flags.bits(what), data, time.monotonic())
         if any(field is not None for field in (seq, ack, window, options, urgent)):
             segment = Segment(
@@ -151,8 +152,7 @@ class Peer:
         Other fields are compared when given. A retransmission is skipped, unless it is the segment that was
         expected. Waits up to `within` seconds. Returns the segment with its absolute numbers.
         """
-        listed = None if options is None else as_options(options)
-        expected = Expected(flags.bits(letters), seq, ack, window, listed, _octets(payload), urgent)
+        expected = Expected.of(letters, options, payload, seq=seq, ack=ack, window=window, urgent=urgent)
         return self._await(letters, within, expected, skipping=False)
 
     def skip_until(
@@ -168,8 +168,7 @@ class Peer:
         within: float = DEADLINE_S,
     ) -> Segment:
         """Skip segments of the kernel until this one comes. The standing rules hold for the skipped segments too."""
-        listed = None if options is None else as_options(options)
-        expected = Expected(flags.bits(letters), seq, ack, window, listed, _octets(payload), urgent)
+        expected = Expected.of(letters, options, payload, seq=seq, ack=ack, window=window, urgent=urgent)
         return self._await(letters, within, expected, skipping=True)
 
     def expect_silence(self, during: float = 0.0) -> None:
@@ -323,6 +322,7 @@ class Peer:
 
     def _await(self, letters: str, within: float, expected: Expected, *, skipping: bool) -> Segment:
         self._ensure_in_contact()
+        letters = str(letters)  # it may be ANY
         switchboard, conversation = self._switchboard, self.conversation
         recorder = switchboard.recorder
         deadline_ns = time.monotonic_ns() + int(recorder.readings.timeout(within) * 1e9)
@@ -354,7 +354,7 @@ class Peer:
         self._switchboard.recorder.differs(
             letters,
             (Row("segment", letters, "none", False),),
-            summary=f"the kernel sent no such segment within {within:g} s",
+            summary=f"waited {within:g} s for {letters}, and the kernel sent no such segment",
             connection=self.conversation.number if connected else None,
             state=self.kernel.inet_diag(self).state if connected else None,
             kind=CheckKind.SEGMENT,
@@ -368,7 +368,3 @@ class Peer:
         data = crafting.frame_of(packet, PEER_MAC, KERNEL_MAC)
         seen = decode(data)
         self._sent_ns = self._switchboard.send(data, self.conversation, seen.segment if seen else None)
-
-
-def _octets(payload: bytes | str | None) -> bytes | None:
-    return payload.encode() if isinstance(payload, str) else payload

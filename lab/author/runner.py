@@ -38,7 +38,9 @@ _WAITING_AT_ONCE = 96
 _BETWEEN_CALLS_S = 0.25
 """Interval between calls of `meanwhile`."""
 _LIMIT_S = 120.0
-"""Time limit of a scenario without its waits; most take a tenth of a second, and minutes on a very busy machine."""
+"""Time limit of a scenario without its waits; most take a tenth of a second."""
+_LIMIT_ALONE_S = 600.0
+"""The same for a scenario that keeps the CPU busy for seconds: at a load of 30 these are minutes."""
 _LONGER = "@scenario(limit=...) or `lab run --limit` sets another"
 _NO_CHECK = "it has no check, so it shows nothing: add peer.expect(...), lab.verify(...) or another check"
 _WAITS = 10
@@ -285,7 +287,8 @@ class Runner:
             waiting, scenario, lab = each.waiting, each.scenario, each.lab
             if waiting is not None:
                 each.longest_wait = max(each.longest_wait, (waiting.until_ns - waiting.since_ns) / 1e9)
-            limit = scenario.limit or self._limit or _LIMIT_S + _WAITS * each.longest_wait
+            usual = (_LIMIT_ALONE_S if scenario.alone else _LIMIT_S) + _WAITS * each.longest_wait
+            limit = scenario.limit or self._limit or usual
             if each.seconds > limit:
                 where = line_in(scenario.file, sys._current_frames().get(each.thread))  # noqa: SLF001  # documented
                 why = f"it has not ended within {limit:g} s, its time limit; {_LONGER}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol
 
 from lab.host.socket_options import Value
-from lab.host.sockets import CallResult, HolderProcess, KernelSocket
+from lab.host.sockets import EVENTS, CallResult, HolderProcess, KernelSocket
 from lab.record.events import CheckKind
-from lab.record.expectation import Row
+from lab.record.expectation import ANY, Row
+from lab.record.nearest import did_you_mean
 from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
 from lab.session.recorder import Recorder
@@ -68,16 +70,21 @@ class Socket:
         """TCP_INFO of this descriptor, with the kernel's field names without `tcpi_`."""
         return self._recorder.readings.observed("info", self._socket.tcp_info())
 
-    def call(self, name: str, result: CallResult[Any], *arguments: object, error: str = "") -> Any:
-        """Record a system call. If it failed or `error` is given, also check its errno."""
+    def call(self, name: str, result: CallResult[Any], *arguments: object, error: str = "", awaited: str = "") -> Any:
+        """Record a system call. If it failed or `error` is given, also check its errno.
+
+        `awaited` is how long the call has waited for what, in words.
+        """
         result = self._recorder.readings.observed("call", result)
         made = self._recorder.call(name, arguments, result, self._number)
         if error or result.error:
             wanted, got = error or "success", result.error or "success"
+            same = wanted is ANY or _errno(wanted) == vars(errno).get(result.error, 0 if got == "success" else got)
+            waited = f" after waiting {awaited}" if awaited and result.error in {"EAGAIN", "EINPROGRESS"} else ""
             self._recorder.check(
                 str(made),
-                (Row.of("result", wanted, got),),
-                summary=f"{made} ended with {got}",
+                (Row("result", str(wanted), str(wanted) if same and wanted is not ANY else got, same),),
+                summary=f"{made} ended with {got}{waited}",
                 connection=self._number,
                 kind=CheckKind.CALL,
             )
@@ -118,8 +125,9 @@ class Listener(Socket):
 
     def accept(self, error: str = "", within: float = DEADLINE_S, *, of: Remote | None = None) -> Connection:
         """The next connection that is established, or that `of` a peer; waits for it up to `within` seconds."""
-        result = self._next(of, self._deadline(0.0 if error == "EAGAIN" else within))
-        accepted = self.call("accept", result, error=error)
+        within = 0.0 if _is_eagain(error) else within
+        result = self._next(of, self._deadline(within))
+        accepted = self.call("accept", result, error=error, awaited=f"{within:.3g} s for a connection")
         connection = Connection(accepted, self._recorder)
         connection.options = dict(self.options)
         if accepted is not None:
@@ -179,12 +187,14 @@ class Connection(Socket):
             "connect",
             self._socket.connected(self._deadline(within)),
             error=error or "success",
+            awaited=f"{within:.3g} s for the end of the handshake",
         )
 
     def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
         """recv(2). Waits up to `within` seconds for the first byte; returns b"" at the end of the stream."""
-        deadline = self._deadline(0.0 if error == "EAGAIN" else within)
-        return self.call("recv", self._socket.recv(size, deadline), size, error=error) or b""
+        within = 0.0 if _is_eagain(error) else within
+        result = self._socket.recv(size, self._deadline(within))
+        return self.call("recv", result, size, error=error, awaited=f"{within:.3g} s for data") or b""
 
     def expect_data(self, data: bytes | str, within: float = DEADLINE_S) -> None:
         """The application reads exactly these bytes next."""
@@ -214,6 +224,10 @@ class Connection(Socket):
 
     def expect_poll(self, events: str) -> None:
         """poll(2), called for all events, must report exactly these: "POLLIN POLLOUT POLLRDHUP"."""
+        for name in events.split():
+            if name not in EVENTS:
+                known = ", ".join(EVENTS)
+                raise ScenarioError(f"{name!r} is not an event of poll(2), use {known}{did_you_mean(name, EVENTS)}")
         reported = self._recorder.readings.observed("poll", self._socket.events())
         wanted, got = (" ".join(sorted(each.split())) for each in (events, reported))
         self._recorder.check(
@@ -284,3 +298,15 @@ def _known(call: Callable[P, CallResult[Any]], *arguments: P.args, **named: P.kw
         return call(*arguments, **named)
     except ValueError as wrong:
         raise ScenarioError(str(wrong)) from None
+
+
+def _errno(name: str) -> int:
+    """The number of an errno, 0 for "success"; some numbers have two names."""
+    number = 0 if name == "success" else vars(errno).get(name)
+    if not isinstance(number, int):
+        raise ScenarioError(f"{name!r} is not the name of an errno{did_you_mean(name, errno.errorcode.values())}")
+    return number
+
+
+def _is_eagain(error: str) -> bool:
+    return bool(error) and error is not ANY and _errno(error) == errno.EAGAIN

@@ -35,12 +35,16 @@ def mutate(
         str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - is standard output.")
     ] = None,
 ) -> None:
-    """Show which altered packet or value each check catches. Exit code 1 when a check catches none."""
+    """Show which altered packet or value each check catches. Exit code 1 when a check catches none.
+
+    3 when a scenario could not be tried.
+    """
     from lab.author import registry
     from lab.cli.printer import Printer
     from lab.cli.saved_runs import output, write_json
     from lab.host.errors import MachineError
     from lab.host.user_namespace import ensure_privileges
+    from lab.record.results import Outcome
 
     began = time.monotonic()
     json_path = output(json_file)
@@ -60,7 +64,8 @@ def mutate(
     survivors = _print_summary(stream, reports, rules, whole=not patterns)
     print(f"in {time.monotonic() - began:.0f} s", file=stream)
     is_written = not json_file or write_json(json_path, {"scenarios": reports, "rules": rules}, indent=1)
-    leave(DIFFERS if survivors else 0 if is_written else CANNOT_RUN)
+    tried = all(Outcome(report["outcome"]).has_verdict for report in reports)
+    leave(DIFFERS if survivors else 0 if is_written and tried else CANNOT_RUN)
 
 
 def _in_processes(
@@ -177,7 +182,7 @@ def _print_summary(stream: TextIO, reports: list[dict[str, Any]], rules: dict[st
     """
     checks = [check for report in reports for check in report["checks"]]
     survived = [check for check in checks if not check["killed_by"]]
-    failed = [report for report in reports if report["outcome"] not in ("pass", "skip")]
+    failed = [report for report in reports if report["outcome"] == "fail"]
     unbroken = [name for name, mutation in rules.items() if not mutation]
     # A claim's verdict changes if a check fails in a step that names the claim.
     claims = dict.fromkeys(claim for check in checks for claim in check["claims"])

@@ -18,7 +18,7 @@ class Language(Enum):
 
 Patterns = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PATTERN]...", help="Part of a scenario's id, a glob, a scenario file or a folder."),
+    typer.Argument(metavar="[PATTERN]...", help="Part of a scenario's id, a glob, or a path: x.py, ./x or x/."),
 ]
 IPv4 = Annotated[bool, typer.Option("-4", help="IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", help="IPv6 only.")]

@@ -89,10 +89,10 @@ def shell(*, ipv6: IPv6 = False) -> None:
 
 
 def _interact(lab: Lab, where: str) -> None:
-    from lab.record.expectation import ANY
+    from lab.record.expectation import ANY, ZERO
 
     server = lab.kernel.listen(port=_PORT, options={"SO_REUSEADDR": 1})
-    names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY}
+    names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY, "ZERO": ZERO}
     console = _Console(lab, names)
     print(_WELCOME.format(where=where, port=_PORT))
     with _input_hook(console.catch_up):

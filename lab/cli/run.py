@@ -50,6 +50,7 @@ def run(
     from lab.cli.printer import Printer
     from lab.cli.saved_runs import new_folder, output, save, write, write_json
     from lab.record.results import Outcome
+    from lab.report.verdicts import as_json
 
     began = time.monotonic()
     # All paths before any file of a scenario is executed: it may change the working directory.
@@ -79,8 +80,6 @@ def run(
         printer.print_lines(*error_lines(made, workspace))
     is_written = True
     if json_file:
-        from lab.report.verdicts import as_json
-
         is_written &= write_json(json_path, as_json(made))
     if junit_path:
         from lab.report.ci import junit

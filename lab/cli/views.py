@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +21,7 @@ from lab.cli.printer import Printer, screen_of
 if TYPE_CHECKING:
     from lab.claims.catalogue import Catalogue
     from lab.record.events import Recording
-    from lab.record.results import Result
+    from lab.record.results import Result, Run
 
 
 class Format(Enum):
@@ -142,7 +143,7 @@ def claims(
     from lab.claims.catalogue import catalogue
     from lab.claims.index import scenarios_naming
     from lab.cli.run import is_whole, whole_run
-    from lab.cli.saved_runs import load_run, reading
+    from lab.cli.saved_runs import reading
     from lab.report import claims
     from lab.report.screen import json_text
 
@@ -150,7 +151,7 @@ def claims(
         known = catalogue()
         wanted = _wanted(ids or [], known)
         if saved is not None:
-            made = load_run(saved, families(ipv4, ipv6))
+            made = _loaded(saved, families(ipv4, ipv6))
         else:
             found = registry.find()
             made = whole_run(found, scenarios_naming(found.scenarios, wanted), families(ipv4, ipv6), full=full)
@@ -176,14 +177,14 @@ def coverage(
     """Show which states and arrows of RFC 9293's state diagram the scenarios reach, with a packet for each."""
     from lab.author import registry
     from lab.cli.run import exit_code, whole_run
-    from lab.cli.saved_runs import load_run, narrow, reading
+    from lab.cli.saved_runs import narrow, reading
     from lab.report import coverage
     from lab.report.screen import json_text
 
     wanted = families(ipv4, ipv6)
     with reading():
         if saved is not None:
-            made = load_run(saved, wanted)
+            made = _loaded(saved, wanted)
             made.unknown = narrow(made, patterns or [])
         else:
             found = registry.find(patterns or [])
@@ -194,6 +195,18 @@ def coverage(
     else:
         print("\n".join(coverage.coverage_lines(walked, screen_of(sys.stdout).width)))
     leave(exit_code(made))
+
+
+def _loaded(saved: Path, families: list[int]) -> Run:
+    """A saved run; its results without a verdict are named on standard error, as those of a new run are."""
+    from lab.cli.saved_runs import load_run
+    from lab.report.verdicts import listing_lines
+
+    made = load_run(saved, families)
+    untried = replace(made, results=[result for result in made.results if not result.outcome.has_verdict])
+    if untried.results:
+        Printer(sys.stderr).print_lines(*listing_lines(untried), "")
+    return made
 
 
 def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:

@@ -18,7 +18,7 @@ from lab.crowd.script import ScriptedSegment, script_of
 from lab.host.namespace import Namespace
 from lab.host.sockets import CallResult, ManySockets, limited_port_ranges
 from lab.record.events import FrameSeen
-from lab.record.expectation import ANY, Expected, Row, compare
+from lab.record.expectation import ANY, ZERO, Expected, Row, compare
 from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
 from lab.session.switchboard import CrowdTime, Switchboard
@@ -323,4 +323,5 @@ class Crowd:
 def _fields(entry: ScriptedSegment) -> Expected:
     segment = entry.segment
     listed = tuple((name, ANY if name == "Timestamp" else value) for name, value in segment.options)
-    return Expected(segment.flags, entry.seq, entry.ack, None, listed, segment.payload, segment.urgent)
+    urgent = segment.urgent or ZERO
+    return Expected(segment.flags, entry.seq, entry.ack, None, listed, segment.payload, urgent)

@@ -26,7 +26,7 @@ T = TypeVar("T")
 _NONBLOCKING = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 _PORT_RANGE = "net.ipv4.ip_local_port_range"  # for IPv6 too
 _DIRECTIONS = {"read": socket.SHUT_RD, "write": socket.SHUT_WR, "both": socket.SHUT_RDWR}
-_EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLRDHUP", "POLLERR", "POLLHUP")}
+EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLRDHUP", "POLLERR", "POLLHUP")}
 fork_lock = threading.Lock()
 """Held during fork and close(2). Until its exec a new process has copies of all descriptors: a socket that is closed
 meanwhile would stay open."""
@@ -170,9 +170,9 @@ class KernelSocket:
     def events(self) -> str:
         """All events that poll(2) reports now, such as "POLLIN POLLOUT"."""
         poll = select.poll()
-        poll.register(self._socket, sum(_EVENTS.values()))
+        poll.register(self._socket, sum(EVENTS.values()))
         reported = dict(poll.poll(0)).get(self._socket.fileno(), 0)
-        return " ".join(name for name, bit in _EVENTS.items() if reported & bit)
+        return " ".join(name for name, bit in EVENTS.items() if reported & bit)
 
     def wait(self, events: int, deadline: float) -> bool:
         """Whether one of the poll(2) events, POLLERR or POLLHUP occurred before the deadline."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from lab.host.addresses import ipv6_is_available
 from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
+from lab.record.nearest import did_you_mean
 
 QUIET: Mapping[str, str] = {
     "net.ipv4.conf.all.rp_filter": "0",
@@ -112,8 +113,19 @@ def apply(namespace: Namespace, settings: Mapping[str, str], optional: Collectio
             try:
                 _path(name).write_text(value)
             except (OSError, ValueError) as refused:  # ValueError: a character that cannot be encoded
-                why = refused.strerror if isinstance(refused, OSError) else str(refused)
-                raise Refused(f"sysctl {name} = {value!r}: {why}") from None
+                raise Refused(f"sysctl {name} = {value!r}: {_why_refused(name, value, refused)}") from None
+
+
+def _why_refused(name: str, value: str, refused: OSError | ValueError) -> str:
+    """Reason why the kernel does not take a value, with the most similar one where it lists those that it takes."""
+    if isinstance(refused, ValueError):
+        return str(refused)
+    if refused.errno != errno.ENOENT:
+        return str(refused.strerror)
+    folder, _, last = name.rpartition(".")
+    listed = _path(f"{folder}.{last.replace('tcp_', 'tcp_available_', 1)}")
+    known = listed.read_text().split() if listed.exists() else []
+    return f"the kernel has no {value!r}{did_you_mean(value, known)}"
 
 
 def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
@@ -124,6 +136,12 @@ def read(namespace: Namespace, names: Iterable[str]) -> dict[str, str]:
             with suppress(FileNotFoundError):
                 values[name] = " ".join(_path(name).read_text().split())
     return values
+
+
+def names(namespace: Namespace) -> list[str]:
+    """Names of all settings inside `namespace`."""
+    with namespace.entered():
+        return [name_of(str(file)) for file in _path("net").rglob("*") if file.is_file()]
 
 
 def is_known(name: str) -> bool:

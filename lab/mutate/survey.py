@@ -20,6 +20,7 @@ from lab.mutate.mutations import A_CLOCK, A_CONSTANT, MUTATIONS
 from lab.record.events import CheckKind, CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.expectation import Expected
 from lab.record.results import Outcome, Result
+from lab.session.tolerance import TRIES
 from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints, decode
 
@@ -104,9 +105,12 @@ class Tried(NamedTuple):
 
 
 def survey(runner: Runner, scenario: Runnable, family: int) -> Survey:
-    """Run a scenario once, and list the mutations to try on each of its checks."""
-    mutant = Mutant()
-    result = runner.run(scenario, family, mutant)
+    """Run a scenario without mutation, and list the mutations to try on each of its checks."""
+    for _ in range(TRIES):
+        mutant = Mutant()
+        result = runner.run(scenario, family, mutant)
+        if result.outcome is not Outcome.INCONCLUSIVE:
+            break
     targets = []
     if result.outcome is Outcome.PASS and result.recording is not None:
         targets = list(_targets(scenario, family, result.recording, mutant.readings))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from lab.tcp import flags
-from lab.tcp.options import NAMES, Options, has, options_text
+from lab.tcp.options import NAMES, Option, Options, options_text
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
@@ -27,6 +27,16 @@ class _Any:
 ANY: Any = _Any()
 
 
+class _Zero(int):
+    """The header field itself is zero, also where it means nothing: `ack` without ACK, `urgent` without URG."""
+
+    def __repr__(self) -> str:
+        return "zero"
+
+
+ZERO = _Zero()
+
+
 class Expected(NamedTuple):
     """The expected fields of the next segment. `seq` and `ack` are relative to each side's ISS.
 
@@ -40,6 +50,32 @@ class Expected(NamedTuple):
     options: Options | None = None
     payload: bytes | None = b""
     urgent: int | None = None
+
+    @classmethod
+    def of(
+        cls, letters: str, options: Iterable[Any] | None, payload: bytes | str | None, **numbers: int | None
+    ) -> Expected:
+        """The fields in an author's words. Raises ValueError or TypeError for a value that no segment could have."""
+        ensure_numbers(**{name: None if value is ANY else value for name, value in numbers.items()})
+        listed = options if options is None or options is ANY else as_options(options)
+        text = payload if payload is None or payload is ANY else octets(payload)
+        return cls(letters if letters is ANY else flags.bits(letters), options=listed, payload=text, **numbers)
+
+
+def ensure_numbers(**given: int | None) -> None:
+    """Raise TypeError unless each value is an integer or None."""
+    for name, value in given.items():
+        if value is not None and not isinstance(value, int):
+            raise TypeError(f"{name} takes a number, not {value!r}")
+
+
+def octets(payload: bytes | str) -> bytes:
+    """An author's payload as bytes. Raises TypeError for anything else."""
+    if isinstance(payload, str):
+        return payload.encode()
+    if not isinstance(payload, bytes | bytearray | memoryview):
+        raise TypeError(f"the payload must be bytes or text, not {payload!r}")
+    return bytes(payload)
 
 
 class Bases(NamedTuple):
@@ -78,49 +114,62 @@ class _Field(NamedTuple):
     text: Callable[[Any], str] = str
     base: Callable[[Bases], Seq] | None = None
     """The ISS that the expected number is relative to."""
+    needs: int = 0
+    """Control bit without which the segment does not carry this field."""
+    absent: str = ""
+
+    def agrees(self, given: Any, segment: Segment, bases: Bases) -> bool:
+        """Whether the segment carries the given value."""
+        got = getattr(segment, self.name)
+        if given is ANY or given is ZERO:
+            return bool(given == got)
+        return self.is_in(segment) and got == (given if self.base is None else self.base(bases) + given)
+
+    def is_in(self, segment: Segment) -> bool:
+        """Whether the segment carries this field."""
+        return segment.flags & self.needs == self.needs
+
+    def row(self, given: Any, segment: Segment, bases: Bases) -> Row:
+        """The comparison in words."""
+        got, same = getattr(segment, self.name), self.agrees(given, segment, bases)
+        expected = "ANY" if given is ANY else self.text(given)
+        if given is ZERO:
+            return Row(self.name, expected, expected if same else f"{'absolute ' * bool(self.base)}{int(got)}", same)
+        if not self.is_in(segment):
+            return Row(self.name, expected, self.absent, same)
+        if self.base is None:
+            return Row(self.name, expected, self.text(got), same)
+        base = self.base(bases)
+        distance = str(relative(got, base))
+        if same:
+            return Row(self.name, expected, distance, same)
+        return Row(self.name, f"{given} (absolute {int(base + given)})", f"{distance} (absolute {int(got)})", same)
 
 
 _FIELDS = (
     _Field("flags", flags.letters),
     _Field("seq", base=lambda bases: bases.kernel),
-    _Field("ack", base=lambda bases: bases.peer),
+    _Field("ack", base=lambda bases: bases.peer, needs=flags.ACK, absent="no ACK"),
     _Field("window"),
     _Field("options", options_text),
     _Field("payload", payload_text),
-    _Field("urgent"),
+    _Field("urgent", needs=flags.URG, absent="no URG"),
 )
 """In the order of `Expected`."""
 
 
-def _compared(expected: Expected, segment: Segment, bases: Bases) -> Iterator[tuple[_Field, Any, Any, Any]]:
-    """Each given field with three values: the author's, the one expected in the segment, and the segment's."""
-    given: Any
-    for field, given in zip(_FIELDS, expected, strict=True):
-        if given is not None:
-            name, _, base = field
-            yield field, given, given if base is None else base(bases) + given, getattr(segment, name)
+def _compared(expected: Expected) -> Iterator[tuple[_Field, Any]]:
+    return ((field, given) for field, given in zip(_FIELDS, expected, strict=True) if given is not None)
 
 
 def agrees(expected: Expected, segment: Segment, bases: Bases) -> bool:
     """Whether every given field has the expected value."""
-    return all(wanted == got for _, _, wanted, got in _compared(expected, segment, bases))
+    return all(field.agrees(given, segment, bases) for field, given in _compared(expected))
 
 
 def compare(expected: Expected, segment: Segment, bases: Bases) -> tuple[Row, ...]:
     """A row for every given field."""
-    return tuple(
-        _row(field, given, wanted, got, bases) for field, given, wanted, got in _compared(expected, segment, bases)
-    )
-
-
-def _row(field: _Field, given: Any, wanted: Any, got: Any, bases: Bases) -> Row:
-    same = wanted == got
-    if field.base is None:
-        return Row(field.name, field.text(given), field.text(got), same)
-    distance = relative(got, field.base(bases))
-    if same:
-        return Row(field.name, str(given), str(distance), same)
-    return Row(field.name, f"{given} (absolute {int(wanted)})", f"{distance} (absolute {int(got)})", same)
+    return tuple(field.row(given, segment, bases) for field, given in _compared(expected))
 
 
 def relative(number: Seq, base: Seq) -> int:
@@ -128,60 +177,23 @@ def relative(number: Seq, base: Seq) -> int:
     return number - base if base else int(number)
 
 
+_WITHOUT_VALUE = {"SAckOK": b"", "NOP": None, "EOL": None}
+
+
 def as_options(given: Iterable[Any]) -> Options:
-    """An author's list of options as a tuple. Raises ValueError for an unknown option.
+    """An author's list of options as a tuple; an option, its name or its value may be ANY.
 
-    The value of SACK-permitted is ignored, as Scapy also accepts None and "".
+    Raises ValueError for an unknown option. The value of an option that has none is ignored: Scapy accepts None and "".
     """
-    listed, names = tuple(given), NAMES.values()
-    for option in listed:
-        if len(option) != 2 or not (option[0] in names or isinstance(option[0], int)):
-            known = ", ".join(sorted(names))
-            raise ValueError(
-                f"{option!r} is not a TCP option, write a number or one of {known}, and a value: ('MSS', 9)"
-            )
-    if has(listed, "SAckOK"):
-        listed = tuple([("SAckOK", b"") if option[0] == "SAckOK" else option for option in listed])
-    return listed
+    return tuple(option if option is ANY else _as_option(option) for option in given)
 
 
-EXPLANATIONS: tuple[tuple[str, int, str], ...] = (
-    # field, control bits that must be expected (0: any), sentence
-    ("ack", flags.SYN, "a SYN takes up one sequence number, so its answer has ack = its seq + 1   RFC 9293 3.4"),
-    ("ack", flags.RST, "a reset that answers a segment without ACK has ack = its seq + its length   RFC 9293 3.5.2"),
-    (
-        "ack",
-        0,
-        "ack is the next sequence number expected: all bytes before it came, SYN and FIN count one each   RFC 9293 3.4",
-    ),
-    (
-        "seq",
-        flags.SYN,
-        "a SYN carries the initial sequence number, and so does each retransmission of it   RFC 9293 3.4.1",
-    ),
-    ("seq", flags.RST, "a reset that answers a segment with ACK takes its seq from that ack   RFC 9293 3.5.2"),
-    ("seq", 0, "a segment starts where the one before it ended; SYN and FIN take one number each   RFC 9293 3.4"),
-    ("flags", flags.SYN | flags.ACK, "a listener answers a SYN with SYN and ACK in one segment   RFC 9293 3.10.7.2"),
-    ("flags", flags.FIN, "closing sends FIN, always together with ACK   RFC 9293 3.6, 3.10.4"),
-    ("flags", flags.RST, "what arrives for no connection is answered with a reset   RFC 9293 3.5.2"),
-    ("flags", 0, "after the first SYN every segment carries ACK   RFC 9293 3.1"),
-    ("window", flags.SYN, "the window of a segment with SYN is never scaled   RFC 7323 2.2"),
-    ("window", 0, "the window is what the receiver takes beyond ack, shifted right by its scale   RFC 7323 2.3"),
-    (
-        "options",
-        flags.SYN,
-        "each side announces its own MSS; a SYN,ACK has other options only if offered   RFC 9293 3.7.1, RFC 7323",
-    ),
-    ("options", 0, "after the SYNs only timestamps and SACK blocks are left   RFC 7323 3.2, RFC 2018 3"),
-    ("payload", 0, "bytes arrive once, in order and unchanged   RFC 9293 3.4"),
-    ("urgent", 0, "the urgent pointer means something only with URG   RFC 9293 3.1"),
-)
-"""The rule of the documents behind a difference, chosen by the field that differs and the control bits expected."""
-
-
-def explanation(field: str, expected_flags: int) -> str:
-    """One sentence and its section for a field that differs; "" if there is none."""
-    for name, needed, sentence in EXPLANATIONS:
-        if name == field and expected_flags & needed == needed:
-            return sentence
-    return ""
+def _as_option(option: Any) -> Option:
+    is_pair = isinstance(option, tuple | list) and len(option) == 2
+    if not is_pair or not (option[0] is ANY or isinstance(option[0], int) or option[0] in NAMES.values()):
+        known = ", ".join(sorted(NAMES.values()))
+        raise ValueError(f"{option!r} is not a TCP option, write a number or one of {known}, and a value: ('MSS', 9)")
+    name, value = option
+    if name is not ANY and name in _WITHOUT_VALUE:
+        return name, _WITHOUT_VALUE[name]
+    return name, tuple(value) if isinstance(value, list) else value

@@ -22,7 +22,7 @@ BY_NUMBER: dict[int, State] = {
     12: State.SYN_RECEIVED,  # TCP_NEW_SYN_RECV: a connection request without a socket of its own
 }
 
-_TIMERS = {0: "", 1: "retransmission", 2: "keepalive", 3: "time-wait", 4: "zero-window probe"}
+TIMERS = {0: "", 1: "retransmission", 2: "keepalive", 3: "time-wait", 4: "zero-window probe"}
 
 
 class KernelState(NamedTuple):
@@ -44,7 +44,7 @@ class KernelState(NamedTuple):
     @property
     def timer(self) -> str:
         """Name of the running timer: "", "retransmission", "keepalive", "time-wait" or "zero-window probe"."""
-        return _TIMERS.get(self.timer_number, str(self.timer_number))
+        return TIMERS.get(self.timer_number, str(self.timer_number))
 
 
 CLOSED = KernelState(State.CLOSED)

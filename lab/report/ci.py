@@ -13,7 +13,7 @@ from lab.report.screen import Screen, printable, printable_lines
 from lab.report.verdicts import QUIET, check_text, result_lines
 
 _KINDS = {
-    Outcome.FAIL: ("failure", "the kernel differs"),
+    Outcome.FAIL: ("failure", "an expectation did not hold"),
     Outcome.ERROR: ("error", "the scenario is broken"),
     Outcome.INCONCLUSIVE: ("error", "inconclusive"),
     Outcome.SKIP: ("skipped", "not applicable"),

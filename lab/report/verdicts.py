@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameSeen, Recording, Where
@@ -19,6 +20,12 @@ from lab.report.screen import Screen, left_out, printable_lines
 from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
+from lab.wire import icmp
+
+try:
+    _STARTED_IN = Path.cwd()  # a scenario may change it later
+except FileNotFoundError:
+    _STARTED_IN = Path(os.sep)
 
 _WORDS = {
     Outcome.PASS: "pass",
@@ -72,7 +79,8 @@ def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
         head = f"{_WORDS[result.outcome]:<{max(5, word)}} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
         yield from printable_lines(head)
         if result.summary:
-            yield from printable_lines(f"      {_at(result.at)}{result.summary}")
+            at = _at(result.at) or ("at the end: " if result.difference else "")
+            yield from printable_lines(f"      {at}{result.summary}")
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -175,6 +183,8 @@ def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
                 yield f"  {left_out(len(omitted))}"
             continue
         note = f"  not for a connection: {dropped[at]}" if at in dropped else ""
+        if seen.from_peer and (error := icmp.error_in(seen.data)):
+            note = f"  ICMP {error}"
         yield f"  frame {number}  {direction(seen.from_peer)}  {len(seen.data)} bytes{note}"
         for start in range(0, len(seen.data), 16):
             yield f"    {start:04x}  {seen.data[start : start + 16].hex(' ')}"
@@ -194,10 +204,9 @@ def what_differs(recording: Recording, check: CheckMade) -> Iterator[str]:
 
 
 def _difference(recording: Recording, check: CheckMade) -> Iterator[str]:
-    if check.where is not None:
-        yield f"  at {place(check.where.file, check.where.line)}"
-        if check.where.source:
-            yield f"    > {check.where.source}"
+    yield f"  at {place(check.where.file, check.where.line) if check.where else 'the end'}"
+    if check.where is not None and check.where.source:
+        yield f"    > {check.where.source}"
     more = check.difference or Difference(check.subject, "", None)
     yield f"    {more.summary}"
     yield ""
@@ -223,8 +232,8 @@ def exchange_lines(recording: Recording, screen: Screen) -> Iterator[str]:
 
 
 def place(file: str, line: int) -> str:
-    """File and line: `scenarios/closing.py:27`; the path is relative if the file is below the current folder."""
-    relative = os.path.relpath(file)
+    """File and line: `scenarios/closing.py:27`; relative if it is below the folder in which the lab was started."""
+    relative = os.path.relpath(file, _STARTED_IN) if Path(file).is_absolute() else file
     return f"{file if relative.startswith(os.pardir) else relative}:{line}"
 
 

@@ -78,8 +78,8 @@ class Conversation:
         self._hurried = False
         """The kernel has shortened the timer of its SYN."""
         self._asked_ns: dict[bool, list[int]] = {True: [], False: []}
-        """When the peer sent each segment after which the kernel may repeat at once its SYN (True), or text or its
-        FIN (False)."""
+        """When the peer sent segments after which the kernel may repeat at once its SYN (True), or text or its FIN
+        (False)."""
 
     @property
     def kernel_port(self) -> int:
@@ -97,7 +97,7 @@ class Conversation:
 
     def reaches_kernel(self, segment: Segment | None, time_ns: int) -> None:
         """Note when a frame of the peer goes to the kernel; None stands for one without a TCP segment (ICMP)."""
-        if segment is None or segment.flags & SYN:
+        if segment is None or segment.flags & (SYN | ACK) == SYN:
             self._asked_ns[True].append(time_ns)
         if segment is None or (segment.flags & ACK and not segment.payload):
             self._asked_ns[False].append(time_ns)
@@ -129,12 +129,9 @@ class Conversation:
             if syn and (segment.flags ^ before.flags) & ACK:
                 timer_ns = before.timer_ns
             else:
+                soon = self._hurried if syn else self._probes
                 soonest_ns = (
-                    _DUE
-                    * 1e9
-                    * soonest_retransmission(
-                        settings_of(settings, self.options), syn=syn, soon=self._hurried if syn else self._probes
-                    )
+                    _DUE * 1e9 * soonest_retransmission(settings_of(settings, self.options), syn=syn, soon=soon)
                 )
                 # A lab that is held up reads a segment after it has sent others, which have not asked for it.
                 possible_ns = range(max(answered_ns, time_ns - _ANSWER_NS) + 1, time_ns + _CLOCKS_NS)

@@ -22,7 +22,8 @@ from lab.record.events import (
     Recording,
     StepBegun,
 )
-from lab.record.expectation import Expected, Row, explanation
+from lab.record.expectation import Expected, Row
+from lab.record.explanations import explanation
 from lab.session.errors import KernelDiffers
 from lab.session.readings import Readings
 from lab.tcp.state import State
@@ -84,9 +85,8 @@ class Recorder:
     ) -> NoReturn:
         """Record a segment that differs from the expectation; raises KernelDiffers."""
         check = self._made(False, CheckKind.SEGMENT, subject, (), connection, frame, expected)
-        differing = [row.field for row in self.recording.rows(check) if not row.agrees]
-        why = next(filter(None, (explanation(field, expected.flags) for field in differing)), "")
-        self._fail(check, Difference("the kernel sent a different segment", why, state))
+        why = explanation(self.recording, check, state)
+        self._fail(check, Difference("the expectation did not hold: the kernel sent a different segment", why, state))
 
     def check(
         self,

@@ -19,6 +19,7 @@ from lab.tcp.state import State
 TIME_WAIT_S = 60.0
 """Duration of TIME-WAIT: TCP_TIMEWAIT_LEN, a constant of Linux that no setting changes."""
 
+_SHORTEST_JIFFY_S = 0.001  # with CONFIG_HZ=1000
 _INITIAL_RTO_MS = 1000  # TCP_TIMEOUT_INIT, RFC 6298 2.1: before any measurement
 _MODEL_RTO_MS = 200  # TCP_RTO_MIN: Linux computes the time to give up from it, whatever tcp_rto_min_us is
 _MAX_RTO_MS = 120_000  # TCP_RTO_MAX: before tcp_rto_max_ms (Linux 6.15), and always for a connection request
@@ -252,7 +253,7 @@ def bounds(settings: Mapping[str, str]) -> Window:
 def soonest_retransmission(settings: Mapping[str, str], *, syn: bool, soon: bool) -> float:
     """Least time from a transmission to a retransmission by a timer; `soon`: Linux's shortest timer may run."""
     if soon:
-        return 2 * LONGEST_JIFFY_S  # TCP_TIMEOUT_MIN
+        return 2 * _SHORTEST_JIFFY_S  # TCP_TIMEOUT_MIN
     return _INITIAL_RTO_MS / 1000 if syn else bounds(settings).earliest
 
 

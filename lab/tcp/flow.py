@@ -57,6 +57,8 @@ class Half:
     """The sequence number of the first byte of `text`."""
     acks: set[int] = field(default_factory=set)
     """Every acknowledgment number that it ever sent."""
+    opening_acks: set[int] = field(default_factory=set)
+    """Those of them in segments without SYN and RST, which can be the third of a handshake."""
     ends: set[int] = field(default_factory=set)
     """SEG.SEQ + SEG.LEN of every segment that it ever sent."""
     windows: set[int] = field(default_factory=set)
@@ -90,6 +92,8 @@ class Half:
         else:
             self.synchronized = True
             self.unstamped |= stamp is None
+            if flags & ACK:
+                self.opening_acks.add(segment.ack)
         if flags & FIN:
             self.fin_end = end
         if segment.payload:
@@ -198,10 +202,9 @@ class Flow:
 
     def recognise(self, segment: Segment) -> None:
         """Start anew if this segment of the checked side opens a new connection, or is the first of one by cookie."""
-        control = segment.flags & (SYN | RST | ACK)
-        if control & (SYN | RST) == SYN:
+        if segment.flags & (SYN | RST) == SYN:
             self._recognise_syn(segment)
-        elif control == ACK and not self.theirs.synchronized:
+        elif segment.flags & (SYN | ACK) == ACK and not self.theirs.synchronized:
             self._recognise_cookie(segment)
 
     def _recognise_cookie(self, segment: Segment) -> None:
@@ -215,10 +218,12 @@ class Flow:
         if theirs.nxt is None or theirs.active:
             return
         theirs.edge = theirs.ack = None
-        if segment.seq in ours.acks:
+        if segment.seq in ours.opening_acks:
             theirs.iss, theirs.nxt, theirs.text_start = segment.seq + -1, segment.seq, segment.seq
-        if ours.unstamped and timestamp(segment.options) is None:
-            theirs.offer = theirs.offer._replace(tsval=None)
+        stamped = timestamp(segment.options) is not None
+        if stamped != self.timestamps and (ours.tsvals if stamped else ours.unstamped):
+            tsval = 0 if stamped else None
+            ours.offer, theirs.offer = ours.offer._replace(tsval=tsval), theirs.offer._replace(tsval=tsval)
 
     def _recognise_syn(self, syn: Segment) -> None:
         ours, theirs = self.ours, self.theirs

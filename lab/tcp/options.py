@@ -7,7 +7,7 @@ name, and the bytes after kind and length as value.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -142,15 +142,15 @@ def timestamp(options: Options) -> tuple[int, int] | None:
     return value_of(options, "Timestamp")  # type: ignore[return-value]  # decode() returns no other type for this name
 
 
-def text(name: str | int, value: Any) -> str:
+def text(name: Any, value: Any) -> str:
     """An option as tcpdump writes it: "mss 1460", "TS val 7 ecr 0", "kind 99 b'x'"."""
-    known = _BY_NAME.get(name)
+    known = _BY_NAME.get(name) if isinstance(name, str | int) else None
     return known.text(value) if known else f"kind {name} {value!r}"
 
 
-def options_text(options: Options) -> str:
-    """`mss 1460,sackOK,TS val 7 ecr 0,nop,wscale 3`; "none" for no options."""
-    return ",".join(text(name, value) for name, value in options) or "none"
+def options_text(options: Iterable[Any]) -> str:
+    """`mss 1460,sackOK,TS val 7 ecr 0,nop,wscale 3`; "none" for no options. An option may be a wildcard."""
+    return ",".join(text(*each) if isinstance(each, tuple) else str(each) for each in options) or "none"
 
 
 def value_text(option: Option) -> str:

@@ -59,8 +59,17 @@ def build_icmp(about: bytes, kind: tuple[int, int], quoted: bytes) -> bytes:
 
 
 def frame_of(packet: Packet, source_mac: str, destination_mac: str) -> bytes:
-    """The bytes of an author's packet exactly as crafted; an IP packet without Ethernet gets the link's addresses."""
-    return bytes(packet if packet.haslayer(load_scapy().Ether) else _ether(source_mac, destination_mac) / packet)
+    """The bytes of an author's packet exactly as crafted; an IP packet without Ethernet gets the link's addresses.
+
+    Raises ValueError for layers that Ethernet has no type for, such as TCP without IP.
+    """
+    whole = packet if isinstance(packet, load_scapy().Ether) else _ether(source_mac, destination_mac) / packet
+    if "type" not in {**whole.fields, **whole.overloaded_fields}:
+        name = whole.payload.name if whole.payload else "Ether without a payload"
+        raise ValueError(
+            f"{name} is no whole packet: put IP or IPv6 before it, with addresses, as in IP(...) / TCP(...)"
+        )
+    return bytes(whole)
 
 
 def packet_of(frame: bytes) -> Packet:

@@ -13,10 +13,11 @@ from typing import NamedTuple
 from lab.tcp import options
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
-from lab.wire import crafting, ip
+from lab.wire import crafting, icmp, ip
 
 _TCP_HEADER = struct.Struct("!HHIIHHHH")
 _MOST_OPTIONS = 40
+_MOST_PAYLOAD = 0xFFFF - 20 - 20 - _MOST_OPTIONS
 _PROTOCOLS = {1: "ICMP", 2: "IGMP", 17: "UDP", 58: "ICMPv6"}
 
 
@@ -81,7 +82,9 @@ def decode(frame: bytes) -> Received | None:
 
 
 def why_no_segment(frame: bytes) -> str:
-    """Why `decode` finds no segment in this frame: "an IPv4 fragment", "ARP", "IPv4 says 60 bytes, 52 came"."""
+    """Why `decode` finds no segment in this frame: "an IPv4 fragment", "ARP", "ICMP time exceeded (type 11, ...)"."""
+    if error := icmp.error_in(frame):
+        return f"ICMP {error}"
     packet = _tcp_packet_in(frame)
     return packet if isinstance(packet, str) else "TCP of an unknown shape"
 
@@ -123,6 +126,8 @@ class Encoder:
         return before + with_checksum(self._source + self._destination, header + after + payload)
 
     def _prepare(self, options_length: int, payload_length: int) -> tuple[bytes, int]:
+        if payload_length > _MOST_PAYLOAD:
+            raise ValueError(f"{payload_length} bytes of payload do not fit into an IP packet")
         if options_length > _MOST_OPTIONS:
             raise ValueError(f"these options take {options_length} bytes, a header has room for {_MOST_OPTIONS}")
         frame = crafting.build_shape(ip.family_of(self._source), options_length, payload_length)

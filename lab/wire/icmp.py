@@ -16,9 +16,12 @@ _ERRORS = {
 }
 NAMES = tuple(_ERRORS)
 """The names of all errors."""
+_ERROR_TYPES = frozenset({3, 4, 5, 11, 12})  # RFC 792, RFC 1122 3.2.2
+_FIRST_INFORMATION = 128  # below it are the errors, RFC 4443 2.1
 _PROTOCOL = {4: 1, 6: 58}
 _ECHO_REPLY = {4: 0, 6: 129}
 _FIELDS = struct.Struct("!HH")  # identifier and sequence number of an echo, at the same offset in both
+_QUOTED = struct.Struct("!HHI")  # ports and sequence number
 _IDENTIFIER = 0x7CB
 _HEADER = 8
 _QUOTED_TCP = 8
@@ -78,10 +81,29 @@ def build_error(name: str, about: bytes) -> bytes:
 
 
 def error_in(frame: bytes) -> str | None:
-    """The name of the ICMP error in a frame; None for other frames."""
+    """The ICMP error in a frame, in words; None for other frames.
+
+    "host unreachable (type 3, code 1) about port 80 > 40001, seq 4321": the number is absolute, as it is quoted.
+    """
     family, message = _message_in(frame)
-    told = tuple(message[:2])
-    return next((name for name, kinds in _ERRORS.items() if told == kinds[family == 6]), None)
+    if not message or (message[0] not in _ERROR_TYPES if family == 4 else message[0] >= _FIRST_INFORMATION):
+        return None
+    told = message[0], message[1]
+    name = next((name for name, kinds in _ERRORS.items() if told == kinds[family == 6]), "error")
+    return f"{name} (type {told[0]}, code {told[1]}) about {_about(message[_HEADER:])}"
+
+
+def _about(quoted: bytes) -> str:
+    """Ports and sequence number of the segment that an error quotes."""
+    try:
+        version, words = quoted[0] >> 4, quoted[0] & 15
+        protocol, start = (quoted[9], 4 * words) if version == 4 else (quoted[6], 40)
+        source, destination, seq = _QUOTED.unpack_from(quoted, start)
+    except (IndexError, struct.error):
+        return "a packet that it does not quote far enough"
+    if protocol != ip.TCP:
+        return f"a packet of IP protocol {protocol}"
+    return f"port {source} > {destination}, seq {seq}"
 
 
 def _message_in(frame: bytes) -> tuple[int, bytes]:

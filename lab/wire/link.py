@@ -20,6 +20,7 @@ _ANCILLARY = socket.CMSG_SPACE(16)
 _TIMESPEC = struct.Struct("=qq")
 _RECEIVE_BUFFER = 8 << 20
 _PLAUSIBLE_DELAY_NS = 60_000_000_000
+_SIOCGIFMTU = 0x8921
 _SIOCETHTOOL, _ETHTOOL_GDRVINFO = 0x8946, 3
 _DRIVER_INFO = struct.Struct("=I32s160x")  # struct ethtool_drvinfo of linux/ethtool.h
 _OWN_MAC = bytes.fromhex("0200000000")  # first bytes of the MAC addresses that the lab gives its interfaces
@@ -76,9 +77,21 @@ class PacketLink:
         self._offset_ns = _wall_clock_offset_ns()
 
     def send(self, data: bytes) -> int:
-        """Send a frame. On a veth the other side has usually processed it when this returns."""
+        """Send a frame. On a veth the other side has usually processed it when this returns.
+
+        Raises ValueError for a frame that is too long for the link.
+        """
         now = time.monotonic_ns()
-        self._socket.send(data)
+        try:
+            self._socket.send(data)
+        except OSError as refused:
+            if refused.errno != errno.EMSGSIZE:
+                raise
+            asked = fcntl.ioctl(
+                self._socket, _SIOCGIFMTU, struct.pack("16s16x", self._socket.getsockname()[0].encode())
+            )
+            (mtu,) = struct.unpack_from("=i", asked, 16)
+            raise ValueError(f"a frame of {len(data)} bytes is too long for the link, whose MTU is {mtu}") from None
         return now
 
     def receive(self, deadline_ns: int) -> Frame | None:

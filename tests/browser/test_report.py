@@ -40,7 +40,7 @@ def selected(browser: Browser) -> str:
 
 def test_the_overview_says_what_the_run_comes_to(browser: Browser, report: Path) -> None:
     browser.open(report)
-    assert "The kernel did something else in 1 of 4 scenario runs." in browser.text("h1")
+    assert "An expectation did not hold in 1 of 4 scenario runs." in browser.text("h1")
     assert [each.text.split()[0] for each in browser.all(".tiles li")] == ["2", "1", "0", "1"]
     assert "6.18.0-test" in browser.text(".facts")
     assert "ack" in browser.text("#different table")
@@ -314,7 +314,7 @@ def test_without_script_the_verdicts_are_there(browser: Browser, report: Path) -
     browser.command("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.visit(report.as_uri())
-        assert "The kernel did something else" in browser.text("h1")
+        assert "An expectation did not hold" in browser.text("h1")
         assert "need it" in browser.text("noscript")
     finally:
         browser.command("Emulation.setScriptExecutionDisabled", value=False)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 RIGHT = '''
-from lab import ANY, Connection, Inconclusive, Kernel, Lab, Listener, NotApplicable, Peer, scenario
+from lab import ANY, ZERO, Connection, Inconclusive, Kernel, Lab, Listener, NotApplicable, Peer, scenario
 
 
 def accepted(kernel: Kernel, peer: Peer, server: Listener) -> Connection:
@@ -41,10 +41,12 @@ def open_and_close(lab: Lab) -> None:
     assert peer.state == "CLOSED"
     peer.send("S", options=[("MSS", 1460)])
     assert peer.state == "SYN-SENT"
-    peer.expect("SA", seq=0, ack=1, options=[("MSS", ANY)])
+    peer.expect("SA", seq=0, ack=1, urgent=ZERO, options=[("MSS", ANY)])
     peer.send("A")
     assert peer.state in {"ESTABLISHED", "CLOSE-WAIT"}
     accepted(lab.kernel, peer, server).close()
+    peer.expect(ANY, seq=ANY, ack=ANY, window=ANY, options=ANY, payload=ANY, urgent=ANY)
+    peer.skip_until("A", options=[ANY, (ANY, ANY), ("Timestamp", (ANY, 0))], payload=ANY)
 '''
 WRONG = '''
 import lab

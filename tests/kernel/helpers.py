@@ -97,7 +97,7 @@ def started_lab(
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def read_until(process: subprocess.Popen[str], text: str, deadline_s: float = 30.0) -> str:
+def read_until(process: subprocess.Popen[str], text: str, deadline_s: float = DEADLINE_S) -> str:
     """What the process prints until `text` appears in it."""
     assert process.stdout is not None
     told, until = "", time.monotonic() + deadline_s

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.kernel.helpers import COMMAND, environment, run_lab, scenario_file
+from tests.kernel.helpers import COMMAND, DEADLINE_S, environment, run_lab, scenario_file
 
 PASSING = "lab.peer(to=81).send('R')"
 FAILING = "lab.peer(to=81).expect('S', within=0.0)"
@@ -17,14 +17,17 @@ def test_junit_and_annotations_of_a_run(tmp_path: Path) -> None:
     scenario_file(tmp_path, FAILING, "two")
     call = [*COMMAND, "run", "-4", "-q", "--no-out", "--junit", "junit.xml", str(tmp_path)]
     env = {**environment(), "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
-    done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 1
     root = ET.parse(tmp_path / "junit.xml").getroot()
     assert {name: root.get(name) for name in ("tests", "failures", "errors")} == {
         "tests": "2", "failures": "1", "errors": "0",
     }  # fmt: skip
     assert [case.get("classname") for case in root.iter("testcase")] == ["one", "two"]
-    assert "::error file=two.py,line=6,title=two.two IPv4::the kernel sent no such segment within 0 s%0A" in done.stdout
+    assert (
+        "::error file=two.py,line=6,title=two.two IPv4::waited 0 s for S, and the kernel sent no such segment%0A"
+        in done.stdout
+    )
 
 
 def test_outside_of_github_actions_nothing_is_annotated(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_stop_at_the_first_difference(three: Path) -> None:
     assert re.findall(r"^(\w+) (\w)\.", done.stdout, re.MULTILINE) == [("pass", "a"), ("FAIL", "b")]
     told = json.loads((three / "out.json").read_text())
     assert [each["outcome"] for each in told["scenarios"]] == ["pass", "fail"]
-    assert told["scenarios"][1]["message"] == "the kernel sent no such segment within 0 s"
+    assert told["scenarios"][1]["message"] == "waited 0 s for A, and the kernel sent no such segment"
     assert told["scenarios"][1]["where"] == f"{three}/b.py:9"
 
 

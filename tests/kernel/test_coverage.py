@@ -13,7 +13,7 @@ import pytest
 from lab.report.coverage import NOT_OFFERED, TAKES_LONG
 from lab.report.edge_coverage import FIGURE_5
 from lab.tcp.state import State
-from tests.kernel.helpers import as_an_ordinary_user, run_lab, started_lab
+from tests.kernel.helpers import DEADLINE_S, as_an_ordinary_user, run_lab, started_lab
 
 MINUTES = {(source.value, event.value) for source, event in TAKES_LONG}
 IMPOSSIBLE = {(source.value, event.value) for source, event in NOT_OFFERED}
@@ -59,7 +59,7 @@ def test_inet_diag_alone_shows_every_arrow_too() -> None:
     with started_lab(
         "coverage", "--json", "-4", mark=f"{os.getpid()} coverage", preexec=as_an_ordinary_user()
     ) as process:
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=DEADLINE_S)
     told = json.loads(output)
     witnesses = {each["text"] for state in told["states"] for each in state["kernel"]}
     assert witnesses == {"seen by inet_diag"}

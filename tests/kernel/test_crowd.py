@@ -59,6 +59,12 @@ def events(lab: Lab, kind: type) -> list[Any]:
     return [event for event in lab.recording.events if isinstance(event, kind)]
 
 
+def first_frames(lab: Lab, connection: int) -> list[FrameSeen]:
+    """The frames of a connection that were not sent again: on a busy machine the kernel's timers can be due."""
+    frames: list[FrameSeen] = events(lab, FrameSeen)
+    return [seen for seen in frames if seen.connection == connection and not seen.retransmission]
+
+
 def told(lab: Lab, raised: KernelDiffers) -> str:
     return "\n".join(difference_lines(lab.recording, raised.check, Screen(200)))
 
@@ -78,11 +84,7 @@ def test_the_last_one_is_recorded_like_the_example(lab: Lab) -> None:
     example = opened(lab)
     lab.crowd(like=example, count=300)
     shown = [
-        [
-            (seen.from_peer, seen.segment.letters, seen.peer_state)
-            for seen in events(lab, FrameSeen)
-            if seen.connection == n
-        ]
+        [(seen.from_peer, seen.segment.letters, seen.peer_state) for seen in first_frames(lab, n) if seen.segment]
         for n in (0, 1)
     ]
     assert shown[0] == shown[1]
@@ -103,9 +105,8 @@ def test_a_recording_does_not_grow_with_the_crowd(lab: Lab) -> None:
     example = half_open(lab, backlog=2000)
     for count in (10, 1000):
         lab.crowd(like=example, count=count)
-    recorded = [seen.connection for seen in events(lab, FrameSeen) if seen.segment is not None]
-    assert recorded == [0, 0, 1, 1, 2, 2]
-    assert len(lab.recording.events) < 30
+    assert [len(first_frames(lab, connection)) for connection in range(4)] == [2, 2, 2, 0]
+    assert len(lab.recording.events) < 100
 
 
 def altered(field: str, value: Callable[[Any], Any]) -> Any:
@@ -234,7 +235,7 @@ def test_a_retransmission_that_comes_late_is_no_difference(lab: Lab) -> None:
     example.skip_until("SA")
     example.expect_silence(during=0.3)
     lab.finish()
-    assert len([seen for seen in events(lab, FrameSeen) if seen.connection == 1]) == 2
+    assert len(first_frames(lab, 1)) == 2
 
 
 @pytest.mark.parametrize("answered", [10, 12])

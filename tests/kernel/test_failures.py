@@ -49,7 +49,7 @@ CASES = {
         LISTENING + "peer.send('S', options=[('MSS', 1460)])",
         "peer.expect('SA', seq=0, ack=2, options=[('MSS', 1400)])",
         f"""\
-    the kernel sent a different segment
+    the expectation did not hold: the kernel sent a different segment
 
     field    expected        got
     ack      2 (absolute 0)  1 (absolute 4294967295)
@@ -64,14 +64,14 @@ CASES = {
         LISTENING + "peer.send('S')",
         "peer.expect('RA', window=1, payload='x')",
         f"""\
-    the kernel sent a different segment
+    the expectation did not hold: the kernel sent a different segment
 
     field    expected     got
     flags    RA           SA
     window   1            {WINDOW}
     payload  1 bytes 'x'  none
 
-    why    what arrives for no connection is answered with a reset   RFC 9293 3.5.2
+    why    a listener answers a SYN with SYN and ACK in one segment   RFC 9293 3.10.7.2
     state  the kernel is in SYN-RECEIVED (ss: SYN-RECV)
 
 {SYN_ACK}  <-- here""",
@@ -93,7 +93,7 @@ CASES = {
         LISTENING + "peer.send('R')",
         "peer.expect('RA', within=0.0)",
         f"""\
-    the kernel sent no such segment within 0 s
+    waited 0 s for RA, and the kernel sent no such segment
 
     field    expected  got
     segment  RA        none
@@ -210,8 +210,8 @@ def test_a_failure_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: 
     monkeypatch.chdir(tmp_path)
     file = scenario_file(tmp_path, f"{body}\n{last}", prologue=LIES)
     told = failure_of(file)
-    if last:
-        expected = f"  at wrong.py:{len(file.read_text().splitlines())}\n    > {last}\n{expected}"
+    where = f"wrong.py:{len(file.read_text().splitlines())}\n    > {last}" if last else "the end"
+    expected = f"  at {where}\n{expected}"
     told = re.sub(
         r"198\.1[89]\.\d+\.\d+", lambda found: "PEER" if int(found[0].split(".")[3]) % 8 == 2 else "KERNEL", told
     )

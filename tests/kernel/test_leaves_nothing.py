@@ -17,6 +17,7 @@ from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from tests.kernel.helpers import (
     COMMAND,
+    DEADLINE_S,
     WAITING,
     environment,
     host_configuration,
@@ -78,7 +79,7 @@ def test_ctrl_c_stops_at_once_and_says_what_was_finished(waiting: Path) -> None:
     with started_lab("run", "-4", "--json", waiting / "out.json", waiting, mark="interrupted") as process:
         told = read_until(process, "pass a.a")
         os.killpg(process.pid, signal.SIGINT)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
     assert "interrupted; 1 finished before that" in told + rest
     assert "1 passed; " in rest
@@ -91,7 +92,7 @@ def test_ctrl_c_stops_at_once_and_says_what_was_finished(waiting: Path) -> None:
 def test_stopping_at_the_first_difference_does_not_wait_for_the_others(waiting: Path) -> None:
     scenario_file(waiting, "lab.peer(to=81).expect('S', within=0.0)", "a")
     with started_lab("run", "-4", "-x", waiting, mark="stopped") as process:
-        told, _ = process.communicate(timeout=20)
+        told, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 1
     assert "FAIL a.a" in told
     assert "b.b" not in told
@@ -114,7 +115,7 @@ def test_a_full_disk_under_its_output_ends_the_run(waiting: Path) -> None:
     command = [*COMMAND, "run", "-4", "--no-out", str(waiting)]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            command, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            command, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=DEADLINE_S, check=False
         )
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
@@ -127,14 +128,14 @@ def test_a_mistake_in_the_lab_ends_the_run_and_says_nothing_about_the_kernel(wai
     code = "from lab.cli import main, printer\nimport sys\nprinter.Printer.result = None\n"
     code += f"sys.argv = ['lab', 'run', '-4', '--no-out', {str(waiting)!r}]\nmain()"
     call = [sys.executable, "-P", "-c", code]
-    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 3
     assert done.stderr.splitlines()[-1] == "TypeError: 'NoneType' object is not callable"
 
 
 def test_two_runs_at_once_do_not_see_each_other() -> None:
     with started_lab("run", "-q", mark="one") as one, started_lab("run", "-q", mark="two") as two:
-        outputs = [process.communicate(timeout=60) for process in (one, two)]
+        outputs = [process.communicate(timeout=DEADLINE_S) for process in (one, two)]
     assert [process.returncode for process in (one, two)] == [0, 0]
     # How many checks there are varies with what is sent again: each segment of the kernel is judged.
     told = {re.sub(r"; \d+ checks in [\d.]+ s", "", out) for out, _ in outputs}
@@ -170,7 +171,7 @@ def test_a_run_writes_below_its_output_folder_only(tmp_path: Path) -> None:
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
             "PYTHONDONTWRITEBYTECODE": "1",
         },
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, timeout=DEADLINE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert {name: [each.name for each in folder.iterdir()] for name, folder in folders.items()} == {

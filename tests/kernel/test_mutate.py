@@ -19,7 +19,7 @@ from lab.mutate import survey
 from lab.mutate.mutant import Mutant, Mutation
 from lab.mutate.mutations import MUTATIONS
 from lab.record.results import Outcome
-from tests.kernel.helpers import WAITING, processes_marked, read_until, run_lab, scenario_file, started_lab
+from tests.kernel.helpers import DEADLINE_S, WAITING, processes_marked, read_until, run_lab, scenario_file, started_lab
 
 
 def surviving(file: Path, family: int) -> list[str]:
@@ -148,7 +148,7 @@ def test_when_it_is_killed_nothing_is_left(tmp_path: Path, name: str, whom: str)
         assert len(processes_marked(mark)) > 1
         workers = [os.pidfd_open(each) for each in processes_marked(mark) if each != process.pid]
         (os.kill if whom == "parent" else os.killpg)(process.pid, getattr(signal, name))
-        code = process.wait(timeout=30)
+        code = process.wait(timeout=DEADLINE_S)
         for worker in workers:
             assert select.select([worker], [], [], 30)[0]
             os.close(worker)

@@ -144,12 +144,22 @@ def test_inconclusive_is_counted_named_and_ends_with_3(tmp_path: Path) -> None:
     assert (error.get("type"), error.get("message")) == ("inconclusive", "held up for 2 s")
     shown = run_lab("show", tmp_path / "saved").stdout
     assert re.search(r"^INCONCLUSIVE never\.never .*\n      held up for 2 s$", shown, re.MULTILINE)
+    for view in "claims", "coverage":
+        done = run_lab(view, "--from", tmp_path / "saved")
+        assert done.returncode == 3
+        assert re.search(r"^INCONCLUSIVE never\.never .*\n      held up for 2 s$", done.stderr, re.MULTILINE)
 
 
 def test_a_failure_weighs_more_than_an_inconclusive_scenario(tmp_path: Path) -> None:
     scenario_file(tmp_path, "from lab import Inconclusive\nraise Inconclusive('too slow')", "slow")
     scenario_file(tmp_path, "lab.verify('x', 1, 2)", "differs")
     assert run_lab("run", "-q", "-4", tmp_path).returncode == 1
+
+
+def test_a_scenario_that_no_mutation_can_be_tried_on_is_no_verdict(tmp_path: Path) -> None:
+    done = run_lab("mutate", scenario_file(tmp_path, "raise RuntimeError('no')", "raises"))
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "raises.raises  IPv4  not tried: error RuntimeError: no\n" in done.stdout
 
 
 def attempts(lab: Lab, seconds: float) -> int:

@@ -234,3 +234,12 @@ def test_files_of_the_user_of_sudo_are_executed(tmp_path: Path) -> None:
     env = {**environment(), "SUDO_UID": str(NOBODY), "SUDO_GID": str(NOBODY)}
     done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()[0]) == (0, "planted.planted")
+
+
+def test_places_are_shown_as_before_a_scenario_moved(tmp_path: Path) -> None:
+    body = "os.mkdir('gone')\nos.chdir('gone')\nos.rmdir('../gone')\nraise RuntimeError"
+    scenario_file(tmp_path, body, "one", "import os")
+    call = [*COMMAND, "run", "-4", "--no-out", "./one.py"]
+    done = subprocess.run(call, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "  one.py:9: RuntimeError: \n" in done.stdout

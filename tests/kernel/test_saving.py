@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.helpers import COMMAND, WAITING, environment, read_until, run_lab, scenario_file, started_lab
+from tests.kernel.helpers import (
+    COMMAND,
+    DEADLINE_S,
+    WAITING,
+    environment,
+    read_until,
+    run_lab,
+    scenario_file,
+    started_lab,
+)
 
 PASSING = "lab.peer(to=81).send('R')"
 FAILING = "lab.peer(to=81).expect('S', within=0.0)"
@@ -36,7 +45,9 @@ def listed(folder: Path) -> list[str]:
 def run_saved(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """`lab run` as a shell command."""
     call = [*COMMAND, "run", *arguments]
-    return subprocess.run(call, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        call, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
 
 
 def test_a_run_is_saved_below_the_current_folder_and_shown_from_there(one: Path) -> None:
@@ -85,7 +96,7 @@ def test_on_a_full_disk_no_incomplete_file_is_left(tmp_path: Path, body: str, co
     file = scenario_file(tmp_path, body, "one")
     (tmp_path / "full").mkdir()
     call = ["unshare", "--mount", "sh", "-c", FULL_DISK, "sh", str(tmp_path / "full"), *COMMAND, "run", "-q", str(file)]
-    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert re.fullmatch(
         r"the run is not saved: cannot write \S+/out/20\S+\.(json|pcapng): No space left on device\n", done.stderr
@@ -99,7 +110,7 @@ def test_an_interrupted_run_saves_finished_results(tmp_path: Path) -> None:
     with started_lab("run", "-4", "--out", tmp_path / "saved", tmp_path, mark="interrupted") as process:
         read_until(process, "nothing else was sent")
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
     assert out.splitlines()[-1] == f"saved in {tmp_path}/saved; `lab show` shows it again"
     lines = run_lab("show", tmp_path / "saved").stdout.splitlines()
@@ -123,14 +134,16 @@ def test_a_killed_run_leaves_no_complete_file(tmp_path: Path, name: str) -> None
     with started_lab("run", "-4", "--out", tmp_path / "saved", tmp_path, mark="killed") as process:
         read_until(process, "nothing else was sent")
         process.send_signal(getattr(signal, name))
-        process.wait(timeout=30)
+        process.wait(timeout=DEADLINE_S)
     assert listed(tmp_path) == []
 
 
 def test_all_files_belong_to_the_user_of_sudo(one: Path) -> None:
     env = {**environment(), "SUDO_UID": "1000", "SUDO_GID": "1001"}
     place = one.parent
-    done = subprocess.run([*COMMAND, "run", one], cwd=place, env=env, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*COMMAND, "run", one], cwd=place, env=env, capture_output=True, timeout=DEADLINE_S, check=False
+    )
     assert done.returncode == 0
     assert {(path.stat().st_uid, path.stat().st_gid) for path in (place / "out").rglob("*")} == {(1000, 1001)}
     assert ((place / "out").stat().st_uid, place.stat().st_uid) == (1000, os.getuid())

@@ -33,7 +33,7 @@ def test_a_failed_run_is_shown_in_full_for_each_round(tmp_path: Path) -> None:
     first, second = done.stdout.split("round 2: a run ended with exit status 1\n")
     assert first.startswith("round 1: a run ended with exit status 1\n")
     for each in (first, second):
-        assert "    the kernel sent a different segment\n" in each
+        assert "    the expectation did not hold: the kernel sent a different segment\n" in each
         assert "  listen(16) = 0, now LISTEN\n" in each
     assert second.splitlines()[-1].startswith(
         "4 of 4 scenario runs failed, 0 could not be tried, 2 of 2 runs of the lab failed (2 rounds, "

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.kernel.helpers import WholeRun, run_lab
+from tests.kernel.helpers import DEADLINE_S, WholeRun, run_lab
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark: sudo scripts/test installs it")
 
@@ -39,7 +39,7 @@ class Captures(NamedTuple):
 
 
 def output_of(*command: str | Path) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

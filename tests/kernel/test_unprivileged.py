@@ -12,7 +12,7 @@ import pytest
 
 from lab.host import namespace
 from lab.host.errors import MachineError
-from tests.kernel.helpers import COMMAND, as_an_ordinary_user, environment, host_configuration, started_lab
+from tests.kernel.helpers import COMMAND, DEADLINE_S, as_an_ordinary_user, environment, host_configuration, started_lab
 
 WHO = """
 import os
@@ -37,7 +37,7 @@ def python(source: str, most_namespaces: int | None = None) -> subprocess.Comple
         preexec_fn=as_an_ordinary_user(most_namespaces),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=DEADLINE_S,
         check=False,
     )
 
@@ -45,7 +45,7 @@ def python(source: str, most_namespaces: int | None = None) -> subprocess.Comple
 def lab(*arguments: str | Path, most_namespaces: int | None = None) -> tuple[int, str, str]:
     become = as_an_ordinary_user(most_namespaces)
     with started_lab(*arguments, mark="unprivileged", preexec=become) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=DEADLINE_S)
     return process.returncode, out, err
 
 
@@ -123,7 +123,7 @@ allow more, as root: sudo sysctl -w user.max_net_namespaces=15000
 
 def test_root_of_a_user_namespace_gets_a_network_namespace() -> None:
     call = [*OF_ITS_OWN, *COMMAND, "run", "-q", "-4", "--no-out", "handshake.kernel_as_server"]
-    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert (done.returncode, done.stdout[:9]) == (0, "1 passed;"), done.stderr
 
 
@@ -131,7 +131,7 @@ def test_root_of_a_user_namespace_gets_a_network_namespace() -> None:
 def test_without_network_namespaces_their_limit_is_named(command: str) -> None:
     limited = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$@"'
     call = [*OF_ITS_OWN, "--net", "sh", "-c", limited, "sh", *COMMAND, *command.split()]
-    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert (done.returncode, done.stderr) == (3, NO_MORE)
 
 

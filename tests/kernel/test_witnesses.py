@@ -19,7 +19,7 @@ from lab.record.saved.document import load
 from lab.record.saved.folder import RUN_FILE
 from lab.tcp import flags
 from lab.tcp.segment import Segment
-from tests.kernel.helpers import WholeRun
+from tests.kernel.helpers import DEADLINE_S, WholeRun
 from tests.kernel.witness import (
     ANALYSIS,
     FIELDS,
@@ -242,7 +242,7 @@ def test_a_duplicate_acknowledgement_acknowledges_nothing_new(
 def told_by_ss(lab: Lab) -> dict[tuple[int, int], str]:
     """Its word for each connection, by the kernel's port and the peer's (0 for a listener)."""
     with lab.network.kernel.entered():  # the child begins where this thread is
-        done = subprocess.run(["ss", "-Htan"], capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(["ss", "-Htan"], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     rows = [line.split() for line in done.stdout.splitlines()]
     ports = [[address.rpartition(":")[2] for address in row[3:5]] for row in rows]
     return {

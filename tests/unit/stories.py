@@ -78,7 +78,9 @@ class Story:
         self.add(CheckMade(self.tick(), True, kind, subject, where, 0, frame, expected, rows))
 
     def differs(self, frame: int, expected: Expected, why: str = "") -> CheckMade:
-        difference = Difference("the kernel sent a different segment", why, State.SYN_RECEIVED)
+        difference = Difference(
+            "the expectation did not hold: the kernel sent a different segment", why, State.SYN_RECEIVED
+        )
         where = Place("a file.py", 8, "peer.expect('SA', ack=2)")
         check = CheckMade(self.tick(), False, CheckKind.SEGMENT, "SA", where, 0, frame, expected, (), difference)
         self.add(check)

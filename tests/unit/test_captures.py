@@ -90,7 +90,7 @@ def test_the_section_header_describes_the_capture() -> None:
     for text in (
         "TCP packet lab 0.1.0",
         "Linux 6.18.0",
-        "sample.one over IPv6: the kernel did something else",
+        "sample.one over IPv6: an expectation did not hold",
         "What it",
     ):
         assert text.encode() in section

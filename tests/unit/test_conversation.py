@@ -149,5 +149,18 @@ def test_an_acknowledgment_of_something_else_shortens_the_timer_of_a_syn(
     exchange: Exchange, ack: int, retransmission: bool
 ) -> None:
     exchange.kernel(1, "S", 0)
-    exchange.peer(100, "RA", 0, ack)
-    assert exchange.kernel(120, "S", 0) is retransmission
+    exchange.peer(2, "RA", 0, ack)
+    assert exchange.kernel(10, "S", 0) is retransmission
+
+
+def test_a_segment_that_was_sent_after_the_frame_did_not_ask_for_it(exchange: Exchange) -> None:
+    opened(exchange)
+    exchange.kernel(10, "PA", 1, 1, b"hello")
+    exchange.peer(420, "A", 1, 6)
+    assert exchange.kernel(410, "PA", 1, 1, b"hello"), "it was read later"
+
+
+def test_a_syn_ack_does_not_ask_for_a_syn(exchange: Exchange) -> None:
+    exchange.kernel(1, "S", 0)
+    exchange.peer(1000, "SA", 0, 9)
+    assert exchange.kernel(1010, "S", 0)

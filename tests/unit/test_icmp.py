@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scapy.layers.inet import ICMP, IP, ICMPerror, IPerror, TCPerror
+from scapy.layers.inet import ICMP, IP, UDP, ICMPerror, IPerror, TCPerror
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6ParamProblem, ICMPv6TimeExceeded, IPerror6, IPv6
 from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 from lab.tcp.flags import SYN
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.wire import icmp
+from lab.wire.frames import why_no_segment
 from tests.unit.crafted import ADDRESSES, DESTINATION_MAC, PORTS, SOURCE_MAC, packet
 
 SYN_SEGMENT = Segment(Seq(4321), Seq(0), SYN, 100, (("MSS", 1460),))
@@ -36,6 +38,10 @@ def error(family: int, name: str) -> Any:
     return Ether(icmp.build_error(name, bytes(packet(family, SYN_SEGMENT))))
 
 
+def layer_of(family: int, name: str) -> Any:
+    return ICMPV6[name][0] if family == 6 else ICMP
+
+
 @pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 @pytest.mark.parametrize("name", icmp.NAMES)
 def test_an_error_goes_back_to_the_sender_in_the_destinations_name(family: int, name: str) -> None:
@@ -44,7 +50,11 @@ def test_an_error_goes_back_to_the_sender_in_the_destinations_name(family: int, 
     source, destination = ADDRESSES[family]
     assert (frame.src, frame.dst) == (DESTINATION_MAC, SOURCE_MAC)
     assert (network.src, network.dst) == (destination, source)
-    assert icmp.error_in(bytes(frame)) == name
+    kind = frame[layer_of(family, name)]
+    port, other = PORTS
+    what = f"{name} (type {kind.type}, code {kind.code}) about port {port} > {other}, seq 4321"
+    assert icmp.error_in(bytes(frame)) == what
+    assert why_no_segment(bytes(frame)) == f"ICMP {what}"
 
 
 @pytest.mark.parametrize("name", icmp.NAMES)
@@ -75,6 +85,20 @@ def test_the_checksum_is_right(family: int) -> None:
 def test_an_error_that_there_is_not() -> None:
     with pytest.raises(ValueError, match="'gone fishing' is not an ICMP error, use one of network unreachable, host"):
         icmp.build_error("gone fishing", bytes(packet(4, SYN_SEGMENT)))
+
+
+@pytest.mark.parametrize(
+    ("quoted", "text"),
+    [
+        (IP(src="1.2.3.4", dst="1.2.3.5") / UDP(), "error (type 3, code 4) about a packet of IP protocol 17"),
+        (Raw(b""), "error (type 3, code 4) about a packet that it does not quote far enough"),
+        (Raw(bytes([0x45])), "error (type 3, code 4) about a packet that it does not quote far enough"),
+    ],
+    ids=["UDP", "nothing", "one byte"],
+)
+def test_any_error_is_told_with_its_type_and_code(quoted: Any, text: str) -> None:
+    frame = Ether() / IP(src="1.2.3.5", dst="1.2.3.4") / ICMP(type=3, code=4) / quoted
+    assert icmp.error_in(bytes(frame)) == text
 
 
 def test_other_frames_carry_no_error() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from lab.record.events import CheckKind, CheckMade, Concluded, Place, StepBegun
-from lab.record.expectation import EXPLANATIONS, Row
+from lab.record.expectation import Row
+from lab.record.explanations import EXPLANATIONS
 from lab.record.results import Outcome, Run
 from lab.report.colours import COLOURS, PHASE_OF, PHASES, file_style, ladder_style
 from lab.report.coverage import EdgeReport

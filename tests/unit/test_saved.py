@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.claims.catalogue import catalogue
 from lab.record.events import CallMade, CheckMade, Event, Recording
 from lab.record.results import Run
 from lab.record.saved import document
 from lab.record.saved.document import Unreadable, lines_of, parse
+from lab.report import ci, claims, comparison, coverage, plain, svg, text
+from lab.report.captures import captures
+from lab.report.i18n import translator
+from lab.report.ladder import ladder_of
 from lab.report.screen import Screen
 from lab.report.verdicts import as_json, result_lines
 from tests.unit import sample_run
@@ -188,6 +194,110 @@ def test_any_wrong_byte_is_harmless_or_refused(at: int, byte: int) -> None:
 def test_any_missing_end_is_refused(end: int) -> None:
     with pytest.raises(Unreadable):
         parse(SAVED[:end], FILE)
+
+
+WILD: list[Any] = [
+    float("nan"), float("inf"), -float("inf"), -1, 0, 65536, 2**70, 10**400, 1.5, True, None, "", "\ud800", "\x1b[2J",
+    "long" * 300_000, [], {}, [[1, 2, 3]], [["MSS", None]], ["SAck", [1]],
+]  # fmt: skip
+
+
+def places_in(told: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of each value inside the parts of a document."""
+    if len(at) > 1:
+        yield at
+    items = told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ()
+    for name, value in items:
+        yield from places_in(value, (*at, name))
+
+
+PLACES = list(places_in(json.loads(SAVED)))
+
+
+def with_value(place: tuple[Any, ...], value: Any) -> bytes:
+    """The sample with another value at a place, on the same lines."""
+    document: Any = json.loads(SAVED)
+    inner = document
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    head = {name: json.dumps(document[name]) for name in ("format", "version", "run", "scenarios", "results")}
+    recordings = ",\n".join(json.dumps(each) for each in document["recordings"])
+    return (
+        f'{{"format": {head["format"]}, "version": {head["version"]},\n"run": {head["run"]},\n'
+        f'"scenarios": {head["scenarios"]},\n"results": {head["results"]},\n"recordings": [\n{recordings}\n]}}\n'
+    ).encode()
+
+
+def draw_everything(run: Run) -> None:
+    """All views but the page, which is made of the same values, as bytes."""
+    translate = translator("zh")
+    lines = read_everything(run)
+    json.dumps(as_json(run), allow_nan=False)
+    for recording in filter(None, (result.recording for result in run.results)):
+        ladder = ladder_of(recording)
+        lines += [svg.svg(ladder, translate), text.mermaid(ladder, translate), *plain.sentences(ladder, translate)]
+    lines += comparison.comparison_lines(comparison.compare_runs(run, WHOLE), (run, WHOLE), ("a", "b"), SCREEN)
+    lines += coverage.coverage_lines(coverage.coverage(run), 100)
+    reports = list(claims.claim_reports(run, catalogue()))
+    lines += [*claims.claim_lines(reports, catalogue(), 100, "zh"), *ci.error_lines(run, Path.cwd())]
+    "\n".join(lines).encode()
+    for _, blocks in captures(run):
+        b"".join(blocks)
+
+
+WHOLE = parse(SAVED, FILE)
+
+
+def test_the_sample_can_be_drawn() -> None:
+    draw_everything(parse(with_value(("run", "full"), True), FILE))
+
+
+@settings(max_examples=100)
+@given(place=st.sampled_from(PLACES), value=st.sampled_from(WILD))
+def test_any_wild_value_is_harmless_or_refused(place: tuple[Any, ...], value: Any) -> None:
+    try:
+        data = with_value(place, value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return
+    try:
+        draw_everything(parse(data, FILE))
+    except Unreadable as refused:
+        assert len(str(refused)) < 300  # noqa: PT017  # many wild values do no harm: nothing need be raised
+        assert "\n" not in str(refused)  # noqa: PT017
+
+
+RESULT, FRAME = ("results", 0), ("recordings", 0, "events", 3)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ((*RESULT, "seconds"), float("inf")), ((*RESULT, "seconds"), float("nan")), ((*RESULT, "seconds"), 10**400),
+        ((*RESULT, "checks"), -float("inf")), (("scenarios", 0, "title"), "\ud800"),
+        (("scenarios", 0, "title"), "x" * 100_000_000), (("run", "environment", "kernel"), "\udcff"),
+        (("run", "environment", "sysctls"), [1]), (("run", "environment", "kernel"), 2**70),
+        (("run", "wall_clock_offset_ns"), 2**70), ((*FRAME, "segment", "flags"), 99999),
+        ((*FRAME, "segment", "flags"), -1), ((*FRAME, "segment", "window"), 2**40),
+        ((*FRAME, "segment", "options"), [["MSS", None]]), ((*FRAME, "segment", "options"), [["Wild", 1]]),
+        ((*FRAME, "ns"), 2**70), ((*FRAME, "connection"), -1),
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_these_wild_values_are_refused(place: tuple[Any, ...], value: Any) -> None:
+    with pytest.raises(Unreadable, match="damaged"):
+        draw_everything(parse(with_value(place, value), FILE))
+
+
+def test_what_a_scenario_says_can_always_be_read_again() -> None:
+    run = sample_run.run()
+    run.results = run.results[:1]
+    [result] = run.results
+    result.scenario = replace(result.scenario, title="\ud800" + "x" * 2_000_000)
+    result.message = "\udcff" * 3
+    [saved] = parse(text_of(run), FILE).results
+    assert (saved.scenario.title[:8], len(saved.scenario.title)) == (r"\ud800xx", 1_000_000)
+    assert saved.message == r"\udcff" * 3
 
 
 # Versions.

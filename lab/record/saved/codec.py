@@ -8,8 +8,10 @@ and still read older files.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from math import isfinite
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +39,7 @@ from lab.record.events import (
 from lab.record.expectation import Bases, Row
 from lab.record.kernel_state import KernelState
 from lab.record.results import BrokenFile
+from lab.tcp import options
 from lab.tcp.options import Option
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -44,6 +47,10 @@ from lab.tcp.state import State
 from lab.wire.frames import decode
 
 Json = Any
+LONGEST_TEXT = 1_000_000
+"""In characters: no more of a title or a message is saved."""
+_MOST_BITS = 62
+"""Of an integer: a sum of three times in nanoseconds fits into 64."""
 _NEEDED = object()
 """Marks a field without default."""
 
@@ -146,17 +153,73 @@ def _object(kind: type) -> JsonType:
     return JsonType(fields.to_object, lambda raw: kind(**fields.from_object(raw)))
 
 
-def _texts_from_json(raw: Json) -> dict[str, str]:
-    if raw.__class__ is not dict or not all(each.__class__ is str for each in raw.values()):
+def parsed(text: bytes) -> Json:
+    """The value of a JSON text. Raises ValueError for an invalid one, and for numbers that are not finite."""
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(digits: str) -> float:
+    if not isfinite(number := float(digits)):
+        raise ValueError(f"{digits} is not a finite number")
+    return number
+
+
+def text_to_json(text: str) -> str:
+    """The text as it can be read again: cut, and with escape sequences for lone surrogates."""
+    return (text if text.isascii() else text.encode("utf-8", "backslashreplace").decode())[:LONGEST_TEXT]
+
+
+def text_from_json(raw: Json) -> str:
+    """A text of limited length that UTF-8 can encode."""
+    if raw.__class__ is not str or len(raw) > LONGEST_TEXT:
+        raise TypeError("it is not a text, or too long")
+    if not raw.isascii():
+        raw.encode()
+    text: str = raw
+    return text
+
+
+def number_from_json(raw: Json) -> Any:
+    """An integer or a float of a size with which all views can calculate."""
+    if raw.__class__ is not float and (raw.__class__ is not int or raw.bit_length() > _MOST_BITS):
+        raise TypeError("it is not a number, or too large")
+    return raw
+
+
+def _integer_from_json(raw: Json) -> int:
+    if raw.__class__ is not int or raw.bit_length() > _MOST_BITS:
         raise TypeError
-    return dict(raw)
+    number: int = raw
+    return number
+
+
+def _texts_from_json(raw: Json) -> dict[str, str]:
+    if raw.__class__ is not dict:
+        raise TypeError
+    return {text_from_json(name): text_from_json(value) for name, value in raw.items()}
+
+
+def _environment_from_json(raw: Json) -> dict[str, Any]:
+    if raw.__class__ is not dict:
+        raise TypeError
+    kinds: dict[str, Callable[[Json], Any]] = {"sysctls": _texts_from_json, "witnesses": _array(_STR, list).from_json}
+    return {"kernel": "", **{name: kinds.get(name, text_from_json)(value) for name, value in raw.items()}}
+
+
+def _segment_from_json(raw: Json) -> Segment:
+    segment = Segment(**_SEGMENT.from_object(raw))
+    options.encode(segment.options)
+    for name, end in _HEADER_FIELDS:
+        if not 0 <= getattr(segment, name) < end:
+            raise ValueError
+    return segment
 
 
 def _anything_to_json(value: object) -> Json:
     """Numbers, strings, bytes and None are saved as they are; of other values only the repr is saved."""
     if value is None or isinstance(value, bool | int | str):
         return value
-    return {"hex": value.hex()} if isinstance(value, bytes) else {"shown": repr(value)}
+    return {"hex": value.hex()} if isinstance(value, bytes) else {"shown": text_to_json(repr(value))}
 
 
 def _anything_from_json(raw: Json) -> object:
@@ -166,7 +229,7 @@ def _anything_from_json(raw: Json) -> object:
         case {"hex": str(digits)}:
             return bytes.fromhex(digits)
         case {"shown": str(text)}:
-            return ReprOnly(text)
+            return ReprOnly(text_from_json(text))
         case _:
             raise TypeError
 
@@ -190,9 +253,14 @@ def _option_from_json(raw: Json) -> Option:
 
 def _row_from_json(raw: Json) -> Row:
     field, expected, got, agrees = raw
-    if not field.__class__ is expected.__class__ is got.__class__ is str or agrees.__class__ is not bool:
+    if agrees.__class__ is not bool:
         raise TypeError
-    return Row(field, expected, got, agrees)
+    return Row(text_from_json(field), text_from_json(expected), text_from_json(got), agrees)
+
+
+def row_to_json(row: Row) -> Json:
+    """The array for a comparison."""
+    return [*map(text_to_json, row[:-1]), row.agrees]
 
 
 @lru_cache(maxsize=256, typed=True)
@@ -203,17 +271,17 @@ def _bases(kernel: int, peer: int) -> Bases:
     return Bases(Seq(kernel), Seq(peer))
 
 
-_INT, _STR = _exactly(int), _exactly(str)
+_INT, _STR = JsonType(None, _integer_from_json), JsonType(text_to_json, text_from_json)
 _ANYTHING = JsonType(_anything_to_json, _anything_from_json)
 _VALUE_OF = attrgetter("value")
 _BY_TYPE = {
     "bool": _exactly(bool),
     "int": _INT,
-    "float": _exactly(float, int),
+    "float": JsonType(None, number_from_json),
     "str": _STR,
     "object": _ANYTHING,
-    "bytes": JsonType(bytes.hex, bytes.fromhex),
-    "Path": JsonType(str, Path),
+    "bytes": JsonType(bytes.hex, lambda raw: bytes.fromhex(text_from_json(raw))),
+    "Path": JsonType(lambda path: text_to_json(str(path)), lambda raw: Path(text_from_json(raw))),
     "Seq": JsonType(int, Seq),
     "CheckKind": JsonType(_VALUE_OF, CheckKind),
     "State": JsonType(_VALUE_OF, {state.value: state for state in State}.__getitem__),
@@ -222,17 +290,19 @@ _BY_TYPE = {
     "list[str]": _array(_STR, list),
     "dict[str, str]": JsonType(dict, _texts_from_json),
     "Mapping[str, str]": JsonType(dict, _texts_from_json),
-    "dict[str, Any]": _exactly(dict),
+    "dict[str, Any]": JsonType(None, _environment_from_json),
     "tuple[object, ...]": _array(_ANYTHING, tuple),
     "Options": _array(JsonType(_option_to_json, _option_from_json), tuple),
     "Bases": JsonType(lambda value: [int(each) for each in value], lambda raw: _bases(*raw)),
     "Where": _exactly(Place),  # events refer to them by number, see `Places`
-    "tuple[Row, ...]": _array(JsonType(list, _row_from_json), tuple),
+    "tuple[Row, ...]": _array(JsonType(row_to_json, _row_from_json), tuple),
 }
 """Fields of other types cannot be saved."""
 
 _BY_TYPE["KernelState"] = _object(KernelState)
-_BY_TYPE["Segment"] = _object(Segment)
+_SEGMENT = Fields(Segment)
+_HEADER_FIELDS = ("flags", 1 << 9), ("window", 1 << 16), ("urgent", 1 << 16), ("reserved", 1 << 3)
+_BY_TYPE["Segment"] = JsonType(_SEGMENT.to_object, _segment_from_json)
 _BY_TYPE["Difference"] = _object(Difference)
 _BY_TYPE["list[Connection]"] = _array(_object(Connection), list)
 _BY_TYPE["list[BrokenFile]"] = _array(_object(BrokenFile), list)
@@ -309,6 +379,10 @@ def recording_from_json(raw: Json) -> Recording:
             recording.events.append(_event_from_json(each, recording, places, len(events)))
         except Damaged as why:
             raise Damaged(f"event {number}: {why}") from None
+    for number, event in enumerate(recording.events):
+        for at in _frames_of(event):
+            if not isinstance(recording.events[at], FrameSeen):
+                raise Damaged(f"event {number}: there is no frame {at}")
     return recording
 
 
@@ -323,7 +397,7 @@ def _event_to_json(recording: Recording, event: Event, places: Places) -> dict[s
         elif event.segment is None:
             raw["segment"] = None
     elif isinstance(event, CheckMade) and event.expected is not None:
-        raw["rows"] = [list(row) for row in recording.rows(event)]
+        raw["rows"] = [row_to_json(row) for row in recording.rows(event)]
     return raw
 
 
@@ -334,22 +408,28 @@ def _event_from_json(raw: Json, recording: Recording, places: list[Place], count
         raise Damaged(f"{abbreviated(raw)} is not an event")
     kind, fields = _KINDS[name]
     ns = raw.get("ns")
-    if ns.__class__ is not int:
+    if ns.__class__ is not int or ns.bit_length() > _MOST_BITS:
         raise Damaged(f"'ns' cannot be {abbreviated(ns)}")
     if raw.get("where") is not None:
         raw["where"] = _place(raw["where"], places)
     if kind is CheckMade and "kind" not in raw:
         raw["kind"] = _kind_by_subject(raw.get("subject"))
     values = fields.from_object(raw)
-    _ensure_there(
-        "connection", [values.get("connection")], -1, len(recording.connections)
-    )  # -1: a peer without connection
+    # -1: a peer without connection
+    first = -1 if kind is CheckMade else 0
+    _ensure_there("connection", [values.get("connection")], first, len(recording.connections))
     if kind is not FrameSeen:
         _ensure_there("frame", [values.get("frame"), *values.get("frames", ())], 0, count)
     elif "segment" not in raw:
         values["segment"] = _segment_in(values["data"])
     event: Event = kind(recording.started_ns + ns, **values)
     return event
+
+
+def _frames_of(event: Event) -> Iterable[int]:
+    if isinstance(event, CheckMade) and event.frame is not None:
+        return (event.frame,)
+    return event.frames if isinstance(event, CrossingOver) else ()
 
 
 def _segment_in(data: bytes) -> Segment | None:

@@ -13,7 +13,18 @@ from typing import Any, NamedTuple
 
 from lab.record.events import CheckMade, Place, Recording
 from lab.record.results import Outcome, Result, Run, Scenario
-from lab.record.saved.codec import PLACE, Damaged, Fields, Json, recording_from_json, recording_to_json
+from lab.record.saved.codec import (
+    PLACE,
+    Damaged,
+    Fields,
+    Json,
+    number_from_json,
+    parsed,
+    recording_from_json,
+    recording_to_json,
+    text_from_json,
+    text_to_json,
+)
 from lab.tcp.state import State
 
 FORMAT = "tcp-packet-lab run"
@@ -59,13 +70,13 @@ class SavedResult(Result):
     ) -> None:
         """`lines` are the recordings in the file."""
         self._file, self._upgrades = file, upgrades
-        self._checks, self._failed = int(raw["checks"]), int(raw["failed"])
+        self._checks, self._failed = int(number_from_json(raw["checks"])), int(number_from_json(raw["failed"]))
         self._states = {State(each) for each in raw["states"]}
         self.scenario = scenarios[raw["scenario"]]
-        self.family = int(raw["family"])
+        self.family = int(number_from_json(raw["family"]))
         self.outcome = Outcome(raw["outcome"])
-        self.seconds = float(raw["seconds"])
-        self.message = str(raw.get("message", ""))
+        self.seconds = float(number_from_json(raw["seconds"]))
+        self.message = text_from_json(raw.get("message", ""))
         self.where = Place(**PLACE.from_object(raw["where"])) if "where" in raw else None
         self._differing: int | None = raw.get("difference")
         if self._differing is None:
@@ -146,7 +157,7 @@ def parse(data: bytes, file: Path) -> Run:
         raise Unreadable(file, "its end is missing")
     body = data[at + len(_RECORDINGS) : -len(_END)].removesuffix(b"\n")
     try:
-        head = json.loads(data[:at] + _RECORDINGS + _END)
+        head = parsed(data[:at] + _RECORDINGS + _END)
         for upgrade in upgrades:
             head = upgrade.head(head)
         return _run(head, file, body.split(b",\n"), upgrades)
@@ -162,7 +173,7 @@ def _run(head: Json, file: Path, lines: list[bytes], upgrades: list[Upgrade]) ->
 
 
 def _recording(line: bytes, upgrades: list[Upgrade]) -> Recording:
-    raw = json.loads(line)
+    raw = parsed(line)
     for upgrade in upgrades:
         raw = upgrade.recording(raw)
     return recording_from_json(raw)
@@ -186,9 +197,9 @@ def _result_to_json(result: Result, scenario: int, recording: int) -> dict[str, 
         "states": [state.value for state in State if state in result.states],
     }
     if result.message:
-        raw["message"] = result.message
+        raw["message"] = text_to_json(result.message)
     if result.where is not None:
-        raw["where"] = {name: getattr(result.where, name) for name in Place._fields}
+        raw["where"] = PLACE.to_object(Place(result.where.file, result.where.line, result.where.source))
     if result.recording is not None:
         raw["recording"] = recording
     if result.recording is not None and result.difference is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lab.record.events import CheckKind, CheckMade, FrameSeen, Recording
-from lab.record.expectation import explanation, relative
+from lab.record.expectation import relative
 from lab.record.results import Result, Run
 from lab.report.colours import PHASE_OF
 from lab.report.evidence import own_and_other
@@ -160,7 +160,7 @@ class Details:
             "k": check.kind.value,
             "u": printable(result_text(check.subject, rows)),
             "rows": [
-                [row.field, printable(row.expected), printable(row.got), row.agrees, self._why(check, row.field, rung)]
+                [row.field, printable(row.expected), printable(row.got), row.agrees, self._why(check, rung)]
                 for row in rows
             ],
             "why": self._number(check.difference.why if check.difference else ""),
@@ -171,10 +171,8 @@ class Details:
             details["summary"] = printable(check.difference.summary)
         return details
 
-    def _why(self, check: CheckMade, field: str, rung: Rung) -> int:
-        """Number of the sentence that explains a compared field; 0 for none."""
-        if check.expected is not None:
-            return self._number(explanation(field, check.expected.flags))
+    def _why(self, check: CheckMade, rung: Rung) -> int:
+        """Number of the sentence that explains a change of state; 0 for none."""
         before, after = rung.before.kernel, rung.after.kernel
         if check.kind is CheckKind.STATE and check.passed and before and after and before is not after:
             known = _EDGES.get((before, after), [])
