@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from lab.record.events import CheckKind, CheckMade, Concluded, Place, StepBegun
+from lab.record.expectation import Row
 from lab.record.explanations import EXPLANATIONS
 from lab.record.results import Outcome, Run
 from lab.report.colours import COLOURS, PHASE_OF, PHASES, file_style, ladder_style
@@ -217,6 +219,18 @@ def test_a_ladder_in_a_file_needs_no_variables() -> None:
     assert "var(" in ladder_style()
     assert "var(" not in file_style()
     assert file_style().count("#") > ladder_style().count("var(")
+
+
+def test_a_conclusion_is_called_one_and_is_no_measurement(tmp_path: Path) -> None:
+    story = Story()
+    story.recording.events.append(StepBegun(1, "A step", ("C1",), None))
+    story.recording.events.append(Concluded(2, "C1", "it <opens>", None))
+    story.recording.events.append(
+        CheckMade(3, True, CheckKind.VALUE, "it", Place("", 1, ""), rows=(Row.of("value", 1, 1),))
+    )
+    page = written(tmp_path, result(story.recording)).read_text(encoding="utf-8")
+    rows = re.findall(r'<div><dt><span lang="en">(conclusion|measured)</span>.*?</dt><dd[^>]*>(.*?)</dd>', page)
+    assert rows == [("conclusion", "it &lt;opens&gt;"), ("measured", "it: 1")]
 
 
 def test_an_empty_run_has_a_page(tmp_path: Path) -> None:
