@@ -280,11 +280,28 @@ class Recording:
 
     @property
     def chronological(self) -> list[int]:
-        """Indices of the events in order of time: a frame of the kernel is recorded when the lab reads it."""
+        """Indices of the events in order of time: a frame of the kernel is recorded when the lab reads it.
+
+        A step begins before all that the scenario reads in it, unless something older was recorded earlier.
+        """
         times = [event.time_ns for event in self.events]
         order = list(range(len(times)))
-        if any(earlier > later for earlier, later in pairwise(times)):
-            order.sort(key=times.__getitem__)
+        if all(earlier <= later for earlier, later in pairwise(times)):
+            return order
+        following = None
+        for index in reversed(order):
+            event = self.events[index]
+            if isinstance(event, StepBegun) and following is not None:
+                times[index] = min(times[index], following)
+            elif isinstance(event, FrameSeen | CallMade):
+                following = event.time_ns if following is None else min(following, event.time_ns)
+        before = 0
+        for index, event in enumerate(self.events):
+            if isinstance(event, StepBegun):
+                times[index] = max(times[index], before)
+            elif isinstance(event, FrameSeen | CallMade):
+                before = max(before, event.time_ns)
+        order.sort(key=times.__getitem__)
         return order
 
     def packet(self, at: int) -> int:

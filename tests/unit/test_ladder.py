@@ -315,3 +315,14 @@ def test_the_peer_keeps_its_state_until_it_has_read() -> None:
         S.ESTABLISHED,
         S.ESTABLISHED,
     ]
+
+
+def test_a_step_begins_before_what_is_read_in_it() -> None:
+    story = Story()
+    story.handshake()
+    story.peer("FA", S.FIN_WAIT_1, seq=1, ack=1)
+    story.step("The answer")
+    story.wait(-0.15)
+    story.kernel("A", S.FIN_WAIT_2, seq=1, ack=2)
+    rungs = rungs_of(story, Kind.SEGMENT, Kind.STEP)
+    assert [rung.letters or rung.text for rung in rungs][-3:] == ["FA", "The answer", "A"]
