@@ -21,12 +21,14 @@ from lab.author.registry import Runnable
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
-from lab.record.events import CheckKind, FrameSeen, Recording
+from lab.record.events import CheckKind, FrameSeen, Recording, StateSeen
 from lab.record.results import Outcome, Result
 from lab.session.errors import Inconclusive, KernelDiffers, NotApplicable, ScenarioError
 from lab.session.readings import Readings
 from lab.session.switchboard import Waiting
 from lab.session.tolerance import TRIES
+from lab.tcp.flags import RST
+from lab.tcp.state import State
 from lab.wire import crafting
 
 P = ParamSpec("P")
@@ -43,6 +45,7 @@ _LIMIT_ALONE_S = 600.0
 """The same for a scenario that keeps the CPU busy for seconds: at a load of 30 these are minutes."""
 _LONGER = "@scenario(limit=...) or `lab run --limit` sets another"
 _NO_CHECK = "it has no check, so it shows nothing: add peer.expect(...), lab.verify(...) or another check"
+_OPEN = (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT)
 _WAITS = 10
 """How often the longest wait of a scenario is added to its time limit."""
 
@@ -234,16 +237,34 @@ class Runner:
                 result = self._try(running, readings)
                 if result.outcome is not Outcome.INCONCLUSIVE:
                     break
+            if self._sysctls and result.outcome in (Outcome.FAIL, Outcome.ERROR) and may_depend_on_settings(result):
+                self._compare_with_baseline(running, result)
         finally:
             del self._going_on[id(running)]
         return result
 
-    def _try(self, running: _Running, readings: Readings | None) -> Result:
+    def _compare_with_baseline(self, running: _Running, result: Result) -> None:
+        """Run a scenario without the given settings. If it passes, the result is that the settings have changed it."""
+        if self._try(running, None, {}).outcome is Outcome.PASS:
+            settings = ", ".join(f"{name}={value}" for name, value in self._sysctls.items())
+            why = f": {result.message}" if result.message else ""
+            result.outcome, result.message = Outcome.CHANGED, f"with {settings}{why}"
+
+    def _try(self, running: _Running, readings: Readings | None, given: Mapping[str, str] | None = None) -> Result:
         scenario = running.scenario
         result = Result(scenario, running.family, Outcome.PASS, seconds=0.0, recording=None)
         began = time.monotonic()
-        settings = {**scenario.sysctls, **({} if self._full else scenario.short)}
-        lab = self.lab(running.family, sysctls=settings, readings=readings, router=scenario.router)
+        own = {**scenario.sysctls, **({} if self._full else scenario.short)}
+        settings = {**(self._sysctls if given is None else given), **own}
+        lab = Lab(
+            running.family,
+            pool=self._pool,
+            tracer=self._tracer,
+            sysctls=settings,
+            full=self._full,
+            readings=readings,
+            router=scenario.router,
+        )
         try:
             with lab:
                 result.recording = lab.recording
@@ -306,6 +327,29 @@ def _call(scenario: Runnable, lab: Lab) -> None:
         returned.close()  # else Python warns of it later
     if inspect.isawaitable(returned) or inspect.isgenerator(returned) or inspect.isasyncgen(returned):
         raise ScenarioError(f"its body has not run: the function returned {returned!r}")
+
+
+def may_depend_on_settings(result: Result) -> bool:
+    """Whether another setting can explain the failure, although the kernel does right.
+
+    It cannot explain a broken standing rule, a timer that is not on time, or the reset of an open connection.
+    """
+    check, recording = result.difference, result.recording
+    if check is None or recording is None:
+        return True
+    if check.kind in (CheckKind.RULE, CheckKind.TIMER):
+        return False
+    frame = recording.events[check.frame] if check.frame is not None else None
+    if not (isinstance(frame, FrameSeen) and frame.segment is not None and frame.segment.flags & RST):
+        return True
+    was_open = any(
+        isinstance(event, StateSeen)
+        and event.connection == frame.connection
+        and event.state in _OPEN
+        and event.time_ns < frame.time_ns
+        for event in recording.events
+    )
+    return not was_open
 
 
 def _has_checked(recording: Recording) -> bool:

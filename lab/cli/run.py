@@ -37,6 +37,9 @@ def run(
         float | None,
         typer.Option(metavar="SECONDS", help="Time limit of each scenario that sets none (default: 120 s and more)."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if a setting of --sysctl changes a result.")
+    ] = False,
     out: NewFolder = None,
     no_out: Unsaved = False,
     json_file: Annotated[
@@ -89,7 +92,9 @@ def run(
         is_written &= write(junit_path, junit(made))
     if folder is not None:
         is_written &= save(made, folder, printer)
-    code = ended if ended == INTERRUPTED else exit_code(made) or ended or (0 if is_written else CANNOT_RUN)
+    code = (
+        ended if ended == INTERRUPTED else exit_code(made, strict=strict) or ended or (0 if is_written else CANNOT_RUN)
+    )
     leave(code, at_once=made.interrupted or any(is_last(each) for each in made.results))
 
 
@@ -213,10 +218,11 @@ def is_whole(made: Run) -> bool:
     return not made.broken and all(result.outcome.has_verdict for result in made.results)
 
 
-def exit_code(made: Run) -> int:
-    """The exit code of a run."""
+def exit_code(made: Run, *, strict: bool = False) -> int:
+    """The exit code of a run; `strict`: a result that a setting has changed counts as a difference."""
     from lab.record.results import Outcome
 
-    if any(result.outcome is Outcome.FAIL for result in made.results):
+    differing = {Outcome.FAIL, Outcome.CHANGED} if strict else {Outcome.FAIL}
+    if any(result.outcome in differing for result in made.results):
         return DIFFERS
     return CANNOT_RUN if not is_whole(made) else USAGE if made.unknown else 0

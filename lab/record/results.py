@@ -47,6 +47,8 @@ class Outcome(Enum):
 
     PASS = "pass"
     """The kernel behaved as documented."""
+    CHANGED = "changed"
+    """Under settings of `lab run --sysctl` the kernel answers differently, as it may. With the baseline it passes."""
     FAIL = "fail"
     """The kernel behaved differently."""
     ERROR = "error"
@@ -72,9 +74,9 @@ class Result:
     seconds: float
     recording: Recording | None
     difference: CheckMade | None = None
-    """For FAIL: the failed check."""
+    """For FAIL and CHANGED: the failed check."""
     message: str = ""
-    """For ERROR, INCONCLUSIVE and SKIP: the reason."""
+    """For ERROR, INCONCLUSIVE and SKIP: the reason. For CHANGED: the settings."""
     where: Where | None = None
     """For ERROR: the line of the scenario."""
 

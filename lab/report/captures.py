@@ -21,6 +21,7 @@ _LONGEST_NAME = 150
 _UNUSUAL = re.compile(r"[^\w.+-]+", re.ASCII)
 _VERDICTS = {
     Outcome.PASS: "the kernel did as documented",
+    Outcome.CHANGED: "the given settings have changed the kernel's answer",
     Outcome.FAIL: "an expectation did not hold",
     Outcome.ERROR: "the scenario could not do its part",
     Outcome.INCONCLUSIVE: "this machine was too slow to try",

@@ -19,6 +19,7 @@ _KINDS = {
     Outcome.SKIP: ("skipped", "not applicable"),
 }
 """JUnit's element for an outcome, and the type in it."""
+_LEVELS = {Outcome.CHANGED: "notice", Outcome.INCONCLUSIVE: "warning"}
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -86,12 +87,12 @@ _PROPERTY_ESCAPES = _MESSAGE_ESCAPES | str.maketrans({":": "%3A", ",": "%2C"})
 def error_lines(run: Run, root: Path) -> Iterator[str]:
     """Yield a GitHub Actions annotation for each broken file and each result that did not pass and is no skip.
 
-    An inconclusive result is a warning. Paths are relative to `root`.
+    An inconclusive result is a warning, a changed one a notice. Paths are relative to `root`.
     """
     for result in run.results:
         if result.outcome not in QUIET:
             at, title = result.at or result.scenario, f"{result.scenario.id} IPv{result.family}"
-            level = "warning" if result.outcome is Outcome.INCONCLUSIVE else "error"
+            level = _LEVELS.get(result.outcome, "error")
             yield _annotation(level, root, str(at.file), at.line, title, _message(result))
     for broken in run.broken:
         yield _annotation("error", root, str(broken.file), broken.line, "this file cannot be loaded", broken.why)

@@ -19,6 +19,7 @@ _STYLES = {
     "pass": "1;32",
     "fail": "1;31",
     "error": "1;35",
+    "changed": "1;36",
     "inconclusive": "1;33",
     "skip": "1;33",
 }

@@ -29,6 +29,7 @@ except FileNotFoundError:
 
 _WORDS = {
     Outcome.PASS: "pass",
+    Outcome.CHANGED: "changed",
     Outcome.FAIL: "FAIL",
     Outcome.ERROR: "ERROR",
     Outcome.INCONCLUSIVE: "INCONCLUSIVE",
@@ -36,6 +37,7 @@ _WORDS = {
 }
 _TOTALS = {
     Outcome.PASS: "passed",
+    Outcome.CHANGED: "changed",
     Outcome.FAIL: "failed",
     Outcome.ERROR: "errors",
     Outcome.INCONCLUSIVE: "inconclusive",

@@ -34,7 +34,7 @@ from lab.tcp.state import State
 
 Json = dict[str, Any]
 
-SIGNS = {"pass": "✓", "fail": "✗", "error": "!", "inconclusive": "?", "skip": "⊘"}
+SIGNS = {"pass": "✓", "changed": "≠", "fail": "✗", "error": "!", "inconclusive": "?", "skip": "⊘"}
 """Signs of the outcomes, for readers who see no colours."""
 _CONTROL_BITS = {name: flags.letters(1 << bit) for bit, name in enumerate(FLAG_NAMES) if name != "NS"}
 """Letters of the control bits by name, for the search. NS is left out: it would be two letters."""

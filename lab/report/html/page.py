@@ -75,7 +75,8 @@ def _verdicts(run: Run) -> dict[str, Any]:
     """Template values: the verdict, the failures, and the results by scenario and by file."""
     counts = Counter(result.outcome for result in run.results)
     counts[Outcome.ERROR] += len(run.broken)
-    worst = next((each for each in (Outcome.FAIL, Outcome.ERROR, Outcome.INCONCLUSIVE) if counts[each]), Outcome.PASS)
+    worse = (Outcome.FAIL, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.CHANGED)
+    worst = next((each for each in worse if counts[each]), Outcome.PASS)
     scenarios = [list(results) for _, results in groupby(run.results, lambda each: each.scenario.id)]
     files = groupby(scenarios, lambda each: each[0].scenario.id.partition(".")[0])
     return {
