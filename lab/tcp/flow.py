@@ -241,7 +241,8 @@ class Flow:
         if not self._adopt_answered(syn):
             if over and not syn.flags & ACK:
                 self.ours = ours.successor()
-            self._our_syns.clear()
+            if not (syn.flags & ACK and ours.iss is not None and syn.ack == ours.iss + 1):
+                self._our_syns.clear()
         self._answered = not self._our_syns  # SYN cookies answer each SYN
 
     def _adopt_answered(self, syn: Segment) -> bool:

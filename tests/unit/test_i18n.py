@@ -10,6 +10,7 @@ import pytest
 
 from lab.claims.catalogue import catalogue
 from lab.report.i18n import LANGUAGES, table, translations
+from lab.tcp import options
 
 CHINESE, LATIN = re.compile(r"[\u4e00-\u9fff]"), re.compile("[A-Za-z]")
 
@@ -86,3 +87,10 @@ def test_chinese_has_chinese_punctuation() -> None:
 def test_a_chinese_sentence_ends_as_the_english_one_does() -> None:
     unlike = {where: (en, zh) for where, en, zh in texts() if zh and en.endswith(".") != zh.endswith("。")}
     assert unlike == {}
+
+
+@pytest.mark.parametrize("name", [known.name for known in options.KNOWN])
+def test_each_known_option_has_a_name_and_a_help_text(name: str) -> None:
+    assert set(table()[f"h_o_{name}"]) == set(LANGUAGES)
+    if name not in ("EOL", "NOP"):  # padding
+        assert set(table()[f"option_{name}"]) == set(LANGUAGES)

@@ -10,7 +10,7 @@ import pytest
 from lab.tcp.flags import bits
 from lab.tcp.flow import Flow
 from lab.tcp.options import Option, Options
-from lab.tcp.rules import RULES, Breach, judge
+from lab.tcp.rules import DEVIATIONS, RULES, Breach, judge
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
@@ -156,6 +156,53 @@ def test_a_rule_is_kept_and_broken(case: Case) -> None:
         for breach in breaches:
             assert breach.segment is last.segment
             assert breach.message
+
+
+BY_COOKIE = STAMPED[:2]
+ALLOWED: dict[str, tuple[tuple[Said, ...], Said]] = {
+    "the SYN without timestamps was taken": (
+        (ours("S", 0, options=stamp(50, 0)), ours("S", 0), theirs("SA", 0, 1, options=stamp(900, 50))),
+        theirs("A", 1, 1),
+    ),
+    "a SYN cookie keeps options in its TSval": (BY_COOKIE, theirs("SA", 0, 1, options=stamp(840, 50))),
+    "a window that has shrunk": (
+        (*OPENED, theirs("PA", 1, 1, b"0123456789"), ours("A", 10, 5, b"later", window=3), theirs("A", 11, 1)),
+        theirs("A", 8, 1),
+    ),
+    "by cookie, with another MSS": ((*OPENED[:2], ours("A", 1, 3)), theirs("A", 3, 1)),
+    "by cookie, from an ACK without timestamps": ((*BY_COOKIE, ours("A", 1, 1)), theirs("A", 1, 1)),
+    "by cookie, from an ACK with timestamps": (
+        (*OPENED[:2], ours("A", 1, 1, options=stamp(51, 900))),
+        theirs("A", 1, 1, options=stamp(901, 51)),
+    ),
+    "by cookie, the window is another one": ((*OPENED[:2], ours("A", 1, 1)), theirs("A", 1, 1, window=WINDOW - 9)),
+    "by cookie, a SYN that differs is answered too": (
+        (ours("S", 0), ours("S", 2), theirs("SA", 0, 1)),
+        theirs("SA", 5, 3),
+    ),
+    "a SYN,ACK that was refused offers nothing": (
+        (theirs("S", 0), ours("SA", 0, 9, options=(("WScale", 3),)), ours("S", 0), theirs("SA", 0, 1)),
+        theirs("A", 1, 1, window=WINDOW),
+    ),
+    "accurate ECN": ((ours("SECN", 0), theirs("SACE", 0, 1), ours("A", 1, 1)), theirs("AN", 1, 1)),
+}
+
+
+@pytest.mark.parametrize("what", ALLOWED)
+def test_a_kernel_in_the_right_is_not_accused(what: str) -> None:
+    flow = Flow()
+    story, last = ALLOWED[what]
+    assert [hear(flow, said) for said in (*story, last)] == [()] * (len(story) + 1)
+
+
+def test_a_documented_deviation_is_named() -> None:
+    flow = Flow()
+    scaled = (("WScale", 7),)
+    for said in (theirs("S", 0, options=scaled), ours("S", 0), theirs("SA", 0, 1, options=scaled), ours("A", 1, 1)):
+        assert hear(flow, said) == ()
+    [breach] = hear(flow, theirs("A", 1, 1, window=WINDOW >> 7))
+    assert breach.rule.id == "window-edge"
+    assert breach.deviation in DEVIATIONS
 
 
 def test_every_rule_has_a_case_and_a_source() -> None:
