@@ -23,9 +23,9 @@ from lab.tcp.state import State
 from lab.wire import icmp
 
 try:
-    _STARTED_IN = Path.cwd()  # a scenario may change it later
+    started_in = Path.cwd()  # a scenario may change it later
 except FileNotFoundError:
-    _STARTED_IN = Path(os.sep)
+    started_in = Path(os.sep)
 
 _WORDS = {
     Outcome.PASS: "pass",
@@ -235,7 +235,7 @@ def exchange_lines(recording: Recording, screen: Screen) -> Iterator[str]:
 
 def place(file: str, line: int) -> str:
     """File and line: `scenarios/closing.py:27`; relative if it is below the folder in which the lab was started."""
-    relative = os.path.relpath(file, _STARTED_IN) if Path(file).is_absolute() else file
+    relative = os.path.relpath(file, started_in) if Path(file).is_absolute() else file
     return f"{file if relative.startswith(os.pardir) else relative}:{line}"
 
 

@@ -10,6 +10,9 @@ from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
 _KEPT_TEXT = 1 << 20
+_COOKIE_WINDOW = 16
+"""Linux rounds the first window to segments. A socket made from a SYN cookie rounds with another MSS: the window is
+smaller, by less than this part of it."""
 MAX_WINDOW = 1 << 30
 """The largest window (RFC 7323 2.3): a number that is further ahead is not acceptable to the other side."""
 _NOTHING = Offer()
@@ -59,6 +62,8 @@ class Half:
     """Every acknowledgment number that it ever sent."""
     opening_acks: set[int] = field(default_factory=set)
     """Those of them in segments without SYN and RST, which can be the third of a handshake."""
+    opening_ends: set[int] = field(default_factory=set)
+    """SEG.SEQ and SEG.SEQ + SEG.LEN of these segments."""
     ends: set[int] = field(default_factory=set)
     """SEG.SEQ + SEG.LEN of every segment that it ever sent."""
     windows: set[int] = field(default_factory=set)
@@ -94,6 +99,7 @@ class Half:
             self.unstamped |= stamp is None
             if flags & ACK:
                 self.opening_acks.add(segment.ack)
+                self.opening_ends.update((segment.seq, end))
         if flags & FIN:
             self.fin_end = end
         if segment.payload:
@@ -217,7 +223,11 @@ class Flow:
         ours, theirs = self.ours, self.theirs
         if theirs.nxt is None or theirs.active:
             return
-        theirs.edge = theirs.ack = None
+        if segment.ack in ours.opening_ends:
+            theirs.ack = None
+        edge = segment.ack + (segment.window << theirs.shift)
+        if theirs.edge is not None and 0 < theirs.edge - edge <= max(theirs.windows) // _COOKIE_WINDOW:
+            theirs.edge = None
         if segment.seq in ours.opening_acks:
             theirs.iss, theirs.nxt, theirs.text_start = segment.seq + -1, segment.seq, segment.seq
         stamped = timestamp(segment.options) is not None

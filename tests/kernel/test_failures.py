@@ -12,6 +12,7 @@ from tests.kernel.helpers import failure_of, scenario_file
 LIES = """
 from typing import Any
 
+from lab.report import verdicts
 from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.faults import Action, Fault
 
@@ -207,7 +208,7 @@ T                        recv(5) = b'hello'""",
 @pytest.mark.parametrize("name", CASES)
 def test_a_failure_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     body, last, expected = CASES[name]
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(verdicts, "started_in", tmp_path)
     file = scenario_file(tmp_path, f"{body}\n{last}", prologue=LIES)
     told = failure_of(file)
     where = f"wrong.py:{len(file.read_text().splitlines())}\n    > {last}" if last else "the end"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.host.namespace import Namespace
+from lab.report import verdicts
 from tests.kernel.helpers import (
     environment,
     failure_of,
@@ -63,7 +64,7 @@ def test_a_new_interface_is_seen() -> None:
 
 
 def test_a_failure_is_told_without_its_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(verdicts, "started_in", tmp_path)
     told = failure_of(scenario_file(tmp_path, "peer = lab.peer(to=81)\npeer.send('S')\npeer.expect('SA')"))
     assert "  at wrong.py:8\n    > peer.expect('SA')\n" in told
     assert "\nT  " in told
