@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.report import verdicts
 from tests.kernel.helpers import failure_of, scenario_file
 
 LIES = """
 from typing import Any
 
-from lab.report import verdicts
 from lab.wire.crafting import load_scapy, packet_of
 from lab.wire.faults import Action, Fault
 
