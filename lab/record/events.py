@@ -7,6 +7,7 @@ the kernel reports later has the earlier time at which it happened.
 from __future__ import annotations
 
 import linecache
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -265,6 +266,8 @@ class Recording:
     """Sources of the kernel's states in this recording."""
     _packets: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
     """Cache: for each event, the number of frames up to it, in order of time."""
+    _order: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+    """Cache of `chronological`."""
 
     @property
     def checks(self) -> list[CheckMade]:
@@ -284,23 +287,28 @@ class Recording:
 
         A step begins before all that the scenario reads in it, unless something older was recorded earlier.
         """
+        if len(self._order) != len(self.events):
+            self._order = self._sorted()
+        return self._order
+
+    def _sorted(self) -> list[int]:
         times = [event.time_ns for event in self.events]
         order = list(range(len(times)))
         if all(earlier <= later for earlier, later in pairwise(times)):
             return order
-        following = None
-        for index in reversed(order):
-            event = self.events[index]
-            if isinstance(event, StepBegun) and following is not None:
-                times[index] = min(times[index], following)
-            elif isinstance(event, FrameSeen | CallMade):
-                following = event.time_ns if following is None else min(following, event.time_ns)
-        before = 0
-        for index, event in enumerate(self.events):
-            if isinstance(event, StepBegun):
-                times[index] = max(times[index], before)
-            elif isinstance(event, FrameSeen | CallMade):
-                before = max(before, event.time_ns)
+        happened = [event.__class__ in (FrameSeen, CallMade) for event in self.events]
+        steps = [index for index, event in enumerate(self.events) if event.__class__ is StepBegun]
+        after = len(times)
+        following: float = math.inf
+        for index in reversed(steps):
+            read = (times[at] for at in range(index, after) if happened[at])
+            after, following = index, min(following, min(read, default=math.inf))
+            if following < times[index]:
+                times[index] = int(following)
+        begun, before = 0, 0
+        for index in steps:
+            before = max(before, max((times[at] for at in range(begun, index) if happened[at]), default=0))
+            begun, times[index] = index, max(times[index], before)
         order.sort(key=times.__getitem__)
         return order
 

@@ -56,7 +56,7 @@ class Expected(NamedTuple):
         cls, letters: str, options: Iterable[Any] | None, payload: bytes | str | None, **numbers: int | None
     ) -> Expected:
         """The fields in an author's words. Raises ValueError or TypeError for a value that no segment could have."""
-        ensure_numbers(**{name: None if value is ANY else value for name, value in numbers.items()})
+        ensure_numbers(**{name: value for name, value in numbers.items() if value is not ANY})
         listed = options if options is None or options is ANY else as_options(options)
         text = payload if payload is None or payload is ANY else octets(payload)
         return cls(letters if letters is ANY else flags.bits(letters), options=listed, payload=text, **numbers)

@@ -78,8 +78,9 @@ class Half:
     def account(self, segment: Segment, *, is_refused: bool = False) -> None:
         """Add one segment that this side has sent."""
         flags, end, stamp = segment.flags, segment.end, timestamp(segment.options)
-        # A SYN can be accepted without what follows it in its segment, and text without the FIN that follows it.
-        self.ends.update((end, segment.text_start, segment.text_start + len(segment.payload)))
+        self.ends.add(end)
+        if flags & (SYN | FIN):  # a SYN can be accepted without what follows it, and text without the FIN after it
+            self.ends.update((segment.text_start, segment.text_start + len(segment.payload)))
         if stamp is not None:
             self.tsval = stamp[0]
             self.tsvals.add(stamp[0])
@@ -95,17 +96,21 @@ class Half:
         if flags & SYN:
             self._account_syn(segment, is_refused)
         else:
-            self.synchronized = True
-            self.unstamped |= stamp is None
-            if flags & ACK:
-                self.opening_acks.add(segment.ack)
-                self.opening_ends.update((segment.seq, end))
+            self._account_synchronized(segment, end)
         if flags & FIN:
             self.fin_end = end
         if segment.payload:
             self._account_text(segment)
         if self.nxt is None or 0 < end - self.nxt <= MAX_WINDOW:
             self.nxt = end
+
+    def _account_synchronized(self, segment: Segment, end: Seq) -> None:
+        self.synchronized = True
+        self.unstamped |= timestamp(segment.options) is None
+        if segment.flags & ACK:
+            self.opening_acks.add(segment.ack)
+            self.opening_ends.add(segment.seq)
+            self.opening_ends.add(end)
 
     def _account_syn(self, segment: Segment, is_refused: bool) -> None:
         if self.iss is None:
@@ -127,12 +132,13 @@ class Half:
 
     def _account_ack(self, segment: Segment) -> None:
         ack, is_syn = segment.ack, segment.flags & SYN
-        edge = ack + (segment.window << (0 if is_syn else self.shift))
+        window = segment.window << (0 if is_syn else self.shift)
+        edge = ack + window
         if self.ack is None or 0 < ack - self.ack <= MAX_WINDOW:
             self.ack = ack
         if self.edge is None or 0 < edge - self.edge <= MAX_WINDOW:
             self.edge = edge
-        self.windows.add(edge - ack)
+        self.windows.add(window)
         self.window = None if is_syn else segment.window
 
     def _account_text(self, segment: Segment) -> None:
