@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
+from lab.host.syscalls import end_with_parent
 from scripts.fuzzing.job import fuzz
 
 NONE_ACCUSED, ACCUSED, CANNOT_RUN = 0, 1, 3
@@ -31,7 +33,8 @@ def main() -> int:
     first = int(time.time()) if asked.seed is None else asked.seed
     batches = [min(_BATCH, asked.connections - done) for done in range(0, asked.connections, _BATCH)]
     began, done, accused = time.monotonic(), 0, 0
-    with ProcessPoolExecutor((os.cpu_count() or 1) * _JOBS_PER_CPU, mp_context=get_context("spawn")) as pool:
+    at_once = (os.cpu_count() or 1) * _JOBS_PER_CPU
+    with ProcessPoolExecutor(at_once, get_context("spawn"), end_with_parent, (signal.SIGKILL,)) as pool:
         jobs = {pool.submit(fuzz, (4, 6)[at % 2], size, first + at): first + at for at, size in enumerate(batches)}
         for job in as_completed(jobs):
             report = job.result()

@@ -242,4 +242,4 @@ def test_places_are_shown_as_before_a_scenario_moved(tmp_path: Path) -> None:
     call = [*COMMAND, "run", "-4", "--no-out", "./one.py"]
     done = subprocess.run(call, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (3, "")
-    assert "  one.py:9: RuntimeError: \n" in done.stdout
+    assert "  one.py:9: RuntimeError\n" in done.stdout
