@@ -168,6 +168,8 @@ class Flow:
     def __init__(self, default_mss: int = 536) -> None:
         self.default_mss = default_mss
         self.ours, self.theirs = Half(), Half()
+        self.by_cookie = False
+        """Whether the checked side has made the connection from a SYN cookie, as far as that shows."""
         self._our_syns: list[Half] = []
         """Candidates for `ours`, one per later SYN of ours with a new ISS. The SYN that is answered decides."""
         self._answered = True
@@ -229,17 +231,21 @@ class Flow:
         ours, theirs = self.ours, self.theirs
         if theirs.nxt is None or theirs.active:
             return
-        if segment.ack in ours.opening_ends:
-            theirs.ack = None
         edge = segment.ack + (segment.window << theirs.shift)
-        if theirs.edge is not None and 0 < theirs.edge - edge <= max(theirs.windows) // _COOKIE_WINDOW:
+        goes_back = theirs.ack is not None and segment.ack - theirs.ack < 0 and segment.ack in ours.opening_ends
+        shrinks = theirs.edge is not None and 0 < theirs.edge - edge <= max(theirs.windows) // _COOKIE_WINDOW
+        renumbered = segment.seq != theirs.nxt and segment.seq in ours.opening_acks
+        if goes_back:
+            theirs.ack = theirs.edge = None
+        if shrinks:
             theirs.edge = None
-        if segment.seq in ours.opening_acks:
+        if renumbered:
             theirs.iss, theirs.nxt, theirs.text_start = segment.seq + -1, segment.seq, segment.seq
         stamped = timestamp(segment.options) is not None
         if stamped != self.timestamps and (ours.tsvals if stamped else ours.unstamped):
             tsval = 0 if stamped else None
             ours.offer, theirs.offer = ours.offer._replace(tsval=tsval), theirs.offer._replace(tsval=tsval)
+        self.by_cookie |= goes_back or shrinks or renumbered
 
     def _recognise_syn(self, syn: Segment) -> None:
         ours, theirs = self.ours, self.theirs

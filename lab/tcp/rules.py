@@ -427,12 +427,22 @@ def _scales_unilaterally(flow: Flow, _segment: Segment) -> bool:
     return crossed and flow.ours.offer.shift is None and flow.theirs.offer.shift is not None
 
 
+def _has_mss_of_cookie(flow: Flow, segment: Segment) -> bool:
+    return flow.by_cookie and len(segment.payload) <= flow.default_mss
+
+
 DEVIATIONS = (
     Deviation(
         "window-edge",
         "after a simultaneous open Linux scales its window, even if our SYN did not offer that"
         " (tcp_rcv_synsent_state_process)",
         _scales_unilaterally,
+    ),
+    Deviation(
+        "mss",
+        "a SYN cookie of Linux holds no MSS below 536 over IPv4 and 1220 over IPv6, so a smaller one is exceeded"
+        " (msstab of syncookies.c)",
+        _has_mss_of_cookie,
     ),
 )
 """Documented deviations of Linux that are no fault of the scenario, whatever it is about."""

@@ -205,6 +205,16 @@ def test_a_documented_deviation_is_named() -> None:
     assert breach.deviation in DEVIATIONS
 
 
+def test_a_cookie_forgets_a_small_mss() -> None:
+    flow = Flow()
+    for said in (ours("S", 0, options=(("MSS", 100),)), theirs("SA", 0, 1), ours("A", 1, 1)):
+        assert hear(flow, said) == ()
+    [breach] = hear(flow, theirs("PA", 1, 1, bytes(101), window=WINDOW - 9))
+    assert breach.deviation in DEVIATIONS
+    [breach] = hear(flow, theirs("PA", 102, 1, bytes(537), window=WINDOW - 9))
+    assert breach.deviation is None, "more than any cookie holds"
+
+
 def test_every_rule_has_a_case_and_a_source() -> None:
     assert {case.rule for case in CASES} == {rule.id for rule in RULES}
     assert len({rule.id for rule in RULES}) == len(RULES)
