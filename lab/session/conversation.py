@@ -111,6 +111,7 @@ class Conversation:
 
         `settings` are the kernel's sysctls. The kernel has answered all that was sent to it before `answered_ns`.
         """
+        self.flow.by_cookie |= settings.get("net.ipv4.tcp_syncookies") == "2" and not self.flow.theirs.active
         again = bool(segment.length) and self._is_retransmission(segment, time_ns, settings, answered_ns)
         return Judgement(again, judge(self.flow, segment))
 

@@ -83,7 +83,9 @@ class Half:
             self.ends.update((segment.text_start, segment.text_start + len(segment.payload)))
         if stamp is not None:
             self.tsval = stamp[0]
-            self.tsvals.add(stamp[0])
+            self.tsvals.update(
+                value[0] for name, value in segment.options if name == "Timestamp" and isinstance(value, tuple)
+            )
         if flags & ACK:
             self.acks.add(segment.ack)
         if flags & RST:
@@ -184,7 +186,8 @@ class Flow:
         """Account for a segment that our side has sent, valid or not."""
         if segment.flags & (SYN | RST) == SYN:
             self._answered = False
-            if self.ours.iss is not None and segment.seq != self.ours.iss:
+            last = self._our_syns[-1] if self._our_syns else self.ours
+            if self.ours.iss is not None and segment.seq not in (self.ours.iss, last.iss):
                 self._our_syns.append(self.ours.successor())
         if self._our_syns:
             self._our_syns[-1].account(segment)
@@ -246,6 +249,8 @@ class Flow:
             tsval = 0 if stamped else None
             ours.offer, theirs.offer = ours.offer._replace(tsval=tsval), theirs.offer._replace(tsval=tsval)
         self.by_cookie |= goes_back or shrinks or renumbered
+        if self.by_cookie:
+            theirs.tsval = None  # and its clock can be another one
 
     def _recognise_syn(self, syn: Segment) -> None:
         ours, theirs = self.ours, self.theirs

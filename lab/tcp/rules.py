@@ -413,7 +413,7 @@ def reset_in_our_numbers(flow: Flow, segment: Segment) -> str | None:
         return None
     if not has_ack:
         return f"RST with seq {seq:d}, which nothing that we sent has acknowledged"
-    if theirs.iss is not None and theirs.nxt is not None and theirs.iss < seq < theirs.nxt:
+    if theirs.iss is not None and theirs.nxt is not None and theirs.iss <= seq < theirs.nxt:
         return None  # a window that has shrunk (tcp_acceptable_seq)
     return f"RST,ACK with seq {seq:d}, neither SND.NXT nor 0"
 
@@ -427,6 +427,14 @@ def _scales_unilaterally(flow: Flow, _segment: Segment) -> bool:
     return crossed and flow.ours.offer.shift is None and flow.theirs.offer.shift is not None
 
 
+def _is_by_cookie(flow: Flow, _segment: Segment) -> bool:
+    return flow.by_cookie
+
+
+def _has_closed(flow: Flow, _segment: Segment) -> bool:
+    return flow.ours.fin_end is not None and flow.theirs.fin_end is not None
+
+
 def _has_mss_of_cookie(flow: Flow, segment: Segment) -> bool:
     return flow.by_cookie and len(segment.payload) <= flow.default_mss
 
@@ -437,6 +445,17 @@ DEVIATIONS = (
         "after a simultaneous open Linux scales its window, even if our SYN did not offer that"
         " (tcp_rcv_synsent_state_process)",
         _scales_unilaterally,
+    ),
+    Deviation(
+        "window-edge",
+        "a connection made from a SYN cookie has the window scale that the timestamp of our ACK holds"
+        " (cookie_timestamp_decode)",
+        _is_by_cookie,
+    ),
+    Deviation(
+        "window-edge",
+        "in TIME-WAIT Linux announces the window that unread data has left (tcp_time_wait)",
+        _has_closed,
     ),
     Deviation(
         "mss",

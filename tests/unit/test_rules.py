@@ -184,6 +184,18 @@ ALLOWED: dict[str, tuple[tuple[Said, ...], Said]] = {
         (theirs("S", 0), ours("SA", 0, 9, options=(("WScale", 3),)), ours("S", 0), theirs("SA", 0, 1)),
         theirs("A", 1, 1, window=WINDOW),
     ),
+    "the first of two equal SYNs was taken": (
+        (ours("S", 0), theirs("SA", 0, 1), ours("S", 2), ours("S", 2, options=(("WScale", 0),)), ours("S", 2)),
+        theirs("SA", 5, 3, options=(("WScale", 7),)),
+    ),
+    "an abort before the window opens": (
+        (theirs("S", 0), ours("S", 0, window=0), theirs("SA", 0, 1)),
+        theirs("RA", 0, 1),
+    ),
+    "the second of two timestamps was taken": (
+        (*STAMPED, ours("A", 1, 1, options=(("Timestamp", (60, 0)), ("Timestamp", (70, 0))))),
+        theirs("A", 1, 1, options=stamp(901, 70)),
+    ),
     "accurate ECN": ((ours("SECN", 0), theirs("SACE", 0, 1), ours("A", 1, 1)), theirs("AN", 1, 1)),
 }
 
@@ -202,6 +214,24 @@ def test_a_documented_deviation_is_named() -> None:
         assert hear(flow, said) == ()
     [breach] = hear(flow, theirs("A", 1, 1, window=WINDOW >> 7))
     assert breach.rule.id == "window-edge"
+    assert breach.deviation in DEVIATIONS
+
+
+def test_unread_data_shrink_the_window_of_time_wait() -> None:
+    flow = Flow()
+    closed = ours("FA", 1, 2, b"text"), theirs("A", 2, 6)
+    for said in (*OPENED, theirs("FA", 1, 1), *closed):
+        assert hear(flow, said) == ()
+    [breach] = hear(flow, theirs("A", 2, 6, window=9))
+    assert breach.deviation in DEVIATIONS
+
+
+def test_a_connection_by_cookie_has_the_scale_of_the_timestamp() -> None:
+    flow = Flow()
+    flow.by_cookie = True
+    for said in (*OPENED, theirs("A", 1, 1)):
+        assert hear(flow, said) == ()
+    [breach] = hear(flow, theirs("A", 1, 1, window=9))
     assert breach.deviation in DEVIATIONS
 
 
