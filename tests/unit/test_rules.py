@@ -184,6 +184,7 @@ ALLOWED: dict[str, tuple[tuple[Said, ...], Said]] = {
         (theirs("S", 0), ours("SA", 0, 9, options=(("WScale", 3),)), ours("S", 0), theirs("SA", 0, 1)),
         theirs("A", 1, 1, window=WINDOW),
     ),
+    "by cookie, for an earlier number of ours": ((*OPENED[:2], ours("A", -5, 1, b"x")), theirs("A", 1, -4)),
     "the first of two equal SYNs was taken": (
         (ours("S", 0), theirs("SA", 0, 1), ours("S", 2), ours("S", 2, options=(("WScale", 0),)), ours("S", 2)),
         theirs("SA", 5, 3, options=(("WScale", 7),)),
