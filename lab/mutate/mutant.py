@@ -122,6 +122,10 @@ class Mutant(Readings):
         return Position(self._checks, self._since[kind] - 1)
 
 
+_BEFORE_FENCE_NS = 2_000_000
+"""An extra segment came so long before the fence: a scenario that waits for silence ends its wait just before it."""
+
+
 class MutantLink:
     """A link whose received TCP frames are readings. A mutant can make it deliver an extra segment."""
 
@@ -136,7 +140,7 @@ class MutantLink:
         time_ns = self._link.send(data)
         connections = self._mutant.last_frames() if back else []
         if 0 < back <= len(connections):
-            self._waiting.append(Frame(time_ns, _extra_segment(connections[-back])))
+            self._waiting.append(Frame(time_ns - _BEFORE_FENCE_NS, _extra_segment(connections[-back])))
         return time_ns
 
     def receive(self, deadline_ns: int) -> Frame | None:

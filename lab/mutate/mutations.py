@@ -203,6 +203,7 @@ MUTATIONS: dict[str, dict[str, Change]] = {
         "with URG, or without it": _toggled(URG),
         "with ECE, or without it": _toggled(ECE),
         "seq + 1": _segments(lambda segment: segment._replace(seq=segment.seq + 1)),
+        "a byte more": _segments(lambda segment: segment._replace(payload=segment.payload + b"?")),
         "ack + 1": _segments(lambda segment: segment._replace(ack=segment.ack + 1)),
         "seq far off": _segments(lambda segment: segment._replace(seq=segment.seq + 0x4000_0001)),
         "seq far back": _segments(lambda segment: segment._replace(seq=segment.seq + -0x4000_0001)),
@@ -232,7 +233,6 @@ MUTATIONS: dict[str, dict[str, Change]] = {
                 payload=bytes([segment.payload[0] ^ 1]) + segment.payload[1:] if segment.payload else b"?"
             )
         ),
-        "a byte more": _segments(lambda segment: segment._replace(payload=segment.payload + b"?")),
         "the same option again": _options(lambda options: (*options, *options[:1])),
         "a byte less": _segments(lambda segment: segment._replace(payload=segment.payload[:-1])),
         "a wrong checksum": _checksum,
