@@ -15,7 +15,7 @@ class ScenarioLoader(SourceFileLoader):
     """Loads a scenario file. Python caches its code, apart from that of an ordinary import: `size` tells them apart."""
 
     def path_stats(self, path: str) -> Any:
-        """What the cached code must agree with."""
+        """Time and size of the file, with which the cached code must agree."""
         stats = super().path_stats(path)
         return {**stats, "size": stats["size"] + 1}
 

@@ -179,7 +179,7 @@ def _load(file: Path) -> dict[str, Callable[[Lab], None]]:
 
 
 def _mistake(function: Callable[[Lab], None]) -> str:
-    """What makes the call of a scenario with a lab impossible or useless; "" for nothing."""
+    """Reason why a function cannot be a scenario, in words that follow its name; "" if it can."""
     body = inspect.unwrap(function)
     if inspect.iscoroutinefunction(body) or inspect.isasyncgenfunction(body):
         return "is an `async def`, so its body would not run: make it an ordinary function"

@@ -151,9 +151,9 @@ class Way(NamedTuple):
 
     name: str
     came: Counter[bytes]
-    """How often each frame came in; the frame as it should leave."""
+    """Frames that came in, as they should leave, each with its number of times."""
     left: Counter[bytes]
-    """How often each frame left."""
+    """Frames that left, each with its number of times."""
 
     @property
     def missing(self) -> Counter[bytes]:

@@ -47,7 +47,7 @@ _LONGER = "@scenario(limit=...) or `lab run --limit` sets another"
 _NO_CHECK = "it has no check, so it shows nothing: add peer.expect(...), lab.verify(...) or another check"
 _OPEN = (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT)
 _WAITS = 10
-"""How often the longest wait of a scenario is added to its time limit."""
+"""The time limit of a scenario grows by so many times its longest wait."""
 
 
 def settle_garbage_collector() -> None:
@@ -84,7 +84,7 @@ class _Running:
 
     @property
     def waiting(self) -> Waiting | None:
-        """What it waits for."""
+        """The event that it waits for; None if it does not wait."""
         return self.lab.waiting if self.lab is not None else None
 
 
@@ -205,13 +205,14 @@ class Runner:
         sysctls: Mapping[str, str] | None = None,
         readings: Readings | None = None,
         router: bool = False,
+        baseline: bool = False,
     ) -> Lab:
-        """A lab with the shared resources; not entered yet."""
+        """A lab with the shared resources; not entered yet. With `baseline` the settings of the run are left out."""
         return Lab(
             family,
             pool=self._pool,
             tracer=self._tracer,
-            sysctls={**self._sysctls, **(sysctls or {})},
+            sysctls={**({} if baseline else self._sysctls), **(sysctls or {})},
             full=self._full,
             readings=readings,
             router=router,
@@ -245,26 +246,17 @@ class Runner:
 
     def _compare_with_baseline(self, running: _Running, result: Result) -> None:
         """Run a scenario without the given settings. If it passes, the result is that the settings have changed it."""
-        if self._try(running, None, {}).outcome is Outcome.PASS:
+        if self._try(running, None, baseline=True).outcome is Outcome.PASS:
             settings = ", ".join(f"{name}={value}" for name, value in self._sysctls.items())
             why = f": {result.message}" if result.message else ""
             result.outcome, result.message = Outcome.CHANGED, f"with {settings}{why}"
 
-    def _try(self, running: _Running, readings: Readings | None, given: Mapping[str, str] | None = None) -> Result:
+    def _try(self, running: _Running, readings: Readings | None, *, baseline: bool = False) -> Result:
         scenario = running.scenario
         result = Result(scenario, running.family, Outcome.PASS, seconds=0.0, recording=None)
         began = time.monotonic()
-        own = {**scenario.sysctls, **({} if self._full else scenario.short)}
-        settings = {**(self._sysctls if given is None else given), **own}
-        lab = Lab(
-            running.family,
-            pool=self._pool,
-            tracer=self._tracer,
-            sysctls=settings,
-            full=self._full,
-            readings=readings,
-            router=scenario.router,
-        )
+        settings = {**scenario.sysctls, **({} if self._full else scenario.short)}
+        lab = self.lab(running.family, sysctls=settings, readings=readings, router=scenario.router, baseline=baseline)
         try:
             with lab:
                 result.recording = lab.recording

@@ -312,12 +312,17 @@ class Recording:
         order.sort(key=times.__getitem__)
         return order
 
+    @property
+    def in_order(self) -> Iterator[tuple[int, Event]]:
+        """The events in order of time, each with its index."""
+        return ((index, self.events[index]) for index in self.chronological)
+
     def packet(self, at: int) -> int:
         """The packet number of the frame at this index of the events, counted from 1 as in Wireshark."""
         if len(self._packets) != len(self.events):
             self._packets, number = [0] * len(self.events), 0
-            for index in self.chronological:
-                number += isinstance(self.events[index], FrameSeen)
+            for index, event in self.in_order:
+                number += isinstance(event, FrameSeen)
                 self._packets[index] = number
         return self._packets[at]
 

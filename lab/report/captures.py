@@ -59,8 +59,7 @@ def capture(run: Run, result: Result) -> Iterator[bytes]:
     yield pcapng.interface("kernel", "what the kernel under test sent")
     yield pcapng.interface("peer", "what the user-space endpoint sent")
     comments = _comments(recording)
-    for at in recording.chronological:
-        event = recording.events[at]
+    for at, event in recording.in_order:
         if isinstance(event, FrameSeen):
             sender = _PEER if event.from_peer else _KERNEL
             wall_ns = max(0, event.time_ns + run.wall_clock_offset_ns)
@@ -71,8 +70,7 @@ def _comments(recording: Recording) -> dict[int, list[str]]:
     """Comments by index of the frame's event. A check without a frame belongs to the frame before it."""
     comments: dict[int, list[str]] = {}
     step, last = "before the first step", None
-    for at in recording.chronological:
-        event = recording.events[at]
+    for at, event in recording.in_order:
         if isinstance(event, StepBegun):
             step = f"step: {event.title}"
         elif isinstance(event, FrameSeen):

@@ -176,8 +176,7 @@ def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -
 def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
     """Yield the bytes of each frame, numbered from 1 as in Wireshark."""
     dropped = dict(recording.dropped)
-    in_order = ((at, recording.events[at]) for at in recording.chronological)
-    frames = [(at, event) for at, event in in_order if isinstance(event, FrameSeen)]
+    frames = [(at, event) for at, event in recording.in_order if isinstance(event, FrameSeen)]
     omitted = omitted_range(len(frames), screen.most)
     for number, (at, seen) in enumerate(frames, start=1):
         if number - 1 in omitted:

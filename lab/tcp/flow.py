@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lab.tcp.flags import ACK, ECE, FIN, RST, SYN
-from lab.tcp.options import MAX_SHIFT, Offer, has, timestamp
+from lab.tcp.options import MAX_SHIFT, Offer, timestamp
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
@@ -97,8 +97,10 @@ class Half:
             self._account_ack(segment)
         if flags & SYN:
             self._account_syn(segment, is_refused)
+            self.unstamped_syn |= stamp is None and not is_refused
         else:
             self._account_synchronized(segment, end)
+            self.unstamped |= stamp is None
         if flags & FIN:
             self.fin_end = end
         if segment.payload:
@@ -108,7 +110,6 @@ class Half:
 
     def _account_synchronized(self, segment: Segment, end: Seq) -> None:
         self.synchronized = True
-        self.unstamped |= timestamp(segment.options) is None
         if segment.flags & ACK:
             self.opening_acks.add(segment.ack)
             self.opening_ends.add(segment.seq)
@@ -120,7 +121,6 @@ class Half:
             self.text_start = segment.seq + 1
         if is_refused:
             return
-        self.unstamped_syn |= not has(segment.options, "Timestamp")
         self.active |= not segment.flags & ACK
         self.accurate_ecn |= asks_for_accurate_ecn(segment.flags)
         new, old = Offer.of(segment.options), self.offer
@@ -264,7 +264,6 @@ class Flow:
             return
         if theirs.nxt is not None or theirs.reset:
             self.theirs = theirs.successor()
-        self._answered = True
         if not self._adopt_answered(syn):
             if over and not syn.flags & ACK:
                 self.ours = ours.successor()

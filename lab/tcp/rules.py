@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from lab.tcp.deviations import Deviation, deviation_of
 from lab.tcp.flags import ACK, FIN, NS, RST, SYN, URG, letters
 from lab.tcp.flow import Flow, asks_for_accurate_ecn
 from lab.tcp.options import MAX_SHIFT, has, padded, timestamp, value_of
@@ -47,16 +48,6 @@ class Rule(NamedTuple):
     concerns: Callable[[Shape], bool]
     check: Check
     """How the segment breaks the rule, in words and numbers; None: it does not."""
-
-
-class Deviation(NamedTuple):
-    """A documented deviation of Linux: in some situation it is known to break a rule."""
-
-    rule: str
-    """Id of the rule."""
-    of_linux: str
-    """The behaviour of Linux, with the function that decides it."""
-    applies: Callable[[Flow, Segment], bool]
 
 
 class Breach(NamedTuple):
@@ -422,51 +413,6 @@ RULES = tuple(_rules)
 """All rules, in the order of the documentation."""
 
 
-def _scales_unilaterally(flow: Flow, _segment: Segment) -> bool:
-    crossed = flow.ours.active and flow.theirs.active
-    return crossed and flow.ours.offer.shift is None and flow.theirs.offer.shift is not None
-
-
-def _is_by_cookie(flow: Flow, _segment: Segment) -> bool:
-    return flow.by_cookie
-
-
-def _has_closed(flow: Flow, _segment: Segment) -> bool:
-    return flow.ours.fin_end is not None and flow.theirs.fin_end is not None
-
-
-def _has_mss_of_cookie(flow: Flow, segment: Segment) -> bool:
-    return flow.by_cookie and len(segment.payload) <= flow.default_mss
-
-
-DEVIATIONS = (
-    Deviation(
-        "window-edge",
-        "after a simultaneous open Linux scales its window, even if our SYN did not offer that"
-        " (tcp_rcv_synsent_state_process)",
-        _scales_unilaterally,
-    ),
-    Deviation(
-        "window-edge",
-        "a connection made from a SYN cookie has the window scale that the timestamp of our ACK holds"
-        " (cookie_timestamp_decode)",
-        _is_by_cookie,
-    ),
-    Deviation(
-        "window-edge",
-        "in TIME-WAIT Linux announces the window that unread data has left (tcp_time_wait)",
-        _has_closed,
-    ),
-    Deviation(
-        "mss",
-        "a SYN cookie of Linux holds no MSS below 536 over IPv4 and 1220 over IPv6, so a smaller one is exceeded"
-        " (msstab of syncookies.c)",
-        _has_mss_of_cookie,
-    ),
-)
-"""Documented deviations of Linux that are no fault of the scenario, whatever it is about."""
-
-
 def rules_for(segment: Segment) -> tuple[Rule, ...]:
     """The rules that can concern this segment."""
     names = tuple([name for name, _ in segment.options])
@@ -485,8 +431,4 @@ def judge(flow: Flow, segment: Segment) -> tuple[Breach, ...]:
     checked = [(each, each.check(flow, segment)) for each in rules_for(segment)]
     flow.received(segment)
     broken = [(each, message) for each, message in checked if message is not None]
-    return tuple([Breach(each, segment, message, _deviation(each, flow, segment)) for each, message in broken])
-
-
-def _deviation(broken: Rule, flow: Flow, segment: Segment) -> Deviation | None:
-    return next((each for each in DEVIATIONS if each.rule == broken.id and each.applies(flow, segment)), None)
+    return tuple([Breach(each, segment, message, deviation_of(each.id, flow, segment)) for each, message in broken])

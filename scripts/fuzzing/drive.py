@@ -12,6 +12,7 @@ from lab.author.sockets import Connection, Listener
 from lab.host import sysctls
 from lab.host.addresses import AddressPool
 from lab.record.events import CheckKind, CheckMade, FrameSeen
+from lab.report.evidence import direction, segment_text
 from lab.session.errors import KernelDiffers, ScenarioError
 from lab.session.readings import Readings
 from lab.tcp.sequence import Seq
@@ -34,6 +35,7 @@ _VARIANTS: tuple[dict[str, str], ...] = (
     {"net.ipv4.tcp_rmem": "4096 8192 16384"},
 )
 """Settings of one lab after the other."""
+_MOST_LINES = 40
 _TIMEOUT_S = 0.02
 """For what a start expects: with a window of 0, say, it does not come."""
 
@@ -242,16 +244,11 @@ def _relative(number: Number, bases: dict[str, Seq | None], base: Seq) -> int | 
 
 
 def exchange(lab: Lab, check: CheckMade) -> str:
-    """The frames of the accused connection, in numbers relative to both initial sequence numbers."""
-    lines = []
-    for event in lab.recording.events:
-        if isinstance(event, FrameSeen) and event.segment is not None and event.connection == check.connection:
-            segment, bases = event.segment, event.bases
-            seq, ack = (bases.peer, bases.kernel) if event.from_peer else (bases.kernel, bases.peer)
-            milliseconds = (event.time_ns - lab.recording.started_ns) / 1e6
-            lines.append(
-                f"{milliseconds:10.3f} {'>' if event.from_peer else '<'} {segment.letters:4}"
-                f" seq {segment.seq - seq} ack {segment.ack - ack if segment.flags & 16 else '-'}"
-                f" len {len(segment.payload)} win {segment.window} {segment.options or ''}"
-            )
-    return "\n".join(lines[-40:])
+    """The last segments of the accused connection, in the words of the ladder."""
+    lines = [
+        f"{(event.time_ns - lab.recording.started_ns) / 1e6:10.3f}  {direction(event.from_peer)}"
+        f"  {event.segment.letters:<4} {segment_text(event.segment, event.bases, event.from_peer)}"
+        for _, event in lab.recording.in_order
+        if isinstance(event, FrameSeen) and event.segment is not None and event.connection == check.connection
+    ]
+    return "\n".join(lines[-_MOST_LINES:])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.record.events import Event, FrameSeen, Recording
+from lab.record.events import FrameSeen
 from lab.record.results import Run
 from lab.report.captures import file_name
 from lab.tcp.options import Option
@@ -32,11 +32,6 @@ _SETTINGS = (
 )  # fmt: skip
 
 
-def in_order(recording: Recording) -> list[Event]:
-    """The events in order of time, as in a capture."""
-    return [recording.events[at] for at in recording.chronological]
-
-
 class Seen(NamedTuple):
     """A frame of a run, and where it was."""
 
@@ -51,7 +46,9 @@ def frames_of(run: Run) -> Iterator[Seen]:
     """All of them, in the order of the capture files' names."""
     for result in sorted(run.results, key=lambda each: f"{file_name(each)}.pcapng"):
         frames = (
-            [event for event in in_order(result.recording) if isinstance(event, FrameSeen)] if result.recording else []
+            [event for _, event in result.recording.in_order if isinstance(event, FrameSeen)]
+            if result.recording
+            else []
         )
         for number, frame in enumerate(frames, start=1):
             yield Seen(result.scenario.id, result.family, number, frame)

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import pytest
 
+from lab.tcp.deviations import DEVIATIONS
 from lab.tcp.flags import bits
 from lab.tcp.flow import Flow
 from lab.tcp.options import Option, Options
-from lab.tcp.rules import DEVIATIONS, RULES, Breach, judge
+from lab.tcp.rules import RULES, Breach, judge
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 _ALL_USERS = ["0", "0", "4294967295"]
-"""uid_map of the first user namespace: in others, files of users without a number there belong to nobody."""
+"""uid_map of the first user namespace. In any other, a file of a user who is not mapped seems to be nobody's."""
 _ACL = "system.posix_acl_access"
 
 
