@@ -6,9 +6,10 @@ import fnmatch
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lab.author.assertions import ScenarioLoader
@@ -137,22 +138,8 @@ def _stem_named(broken: BrokenFile, names: list[str]) -> bool:
 
 def _load_all(files: Iterable[tuple[Path, Path]], found: Found) -> list[Runnable]:
     scenarios: list[Runnable] = []
-    for file, path in files:
-        why = "" if path.parent == scenarios_folder() else why_not_as_root(path)
-        if why:
-            found.broken.append(BrokenFile(file, 1, f"root executes no file that another user can change: {why}"))
-            continue
-        try:
-            with contained():
-                functions = _load(path)
-        except BaseException as raised:  # whatever a file does, the others still run
-            if is_interrupt(raised):
-                raise
-            why, where = message_of(raised, path)
-            of_syntax = raised.lineno if isinstance(raised, SyntaxError) else None
-            found.broken.append(BrokenFile(file, of_syntax or (where.line if where else 1), why))
-            continue
-        for name, function in functions.items():
+    for file, path, module in load_modules(files, found.broken):
+        for name, function in _scenarios_in(module).items():
             code = getattr(inspect.unwrap(function), "__code__", None)
             line = code.co_firstlineno if code is not None else 1
             wrong = _mistake(function) if code is not None else "must be a function"
@@ -163,7 +150,32 @@ def _load_all(files: Iterable[tuple[Path, Path]], found: Found) -> list[Runnable
     return scenarios
 
 
-def _load(file: Path) -> dict[str, Callable[[Lab], None]]:
+def load_modules(
+    files: Iterable[tuple[Path, Path]], broken: list[BrokenFile]
+) -> Iterator[tuple[Path, Path, ModuleType]]:
+    """Execute files, each given as it is named and as it is found. Those that cannot be loaded are added to `broken`.
+
+    What root would execute from a place that another user can write is not loaded.
+    """
+    for file, path in files:
+        why = "" if path.is_relative_to(scenarios_folder()) else why_not_as_root(path)
+        if why:
+            broken.append(BrokenFile(file, 1, f"root executes no file that another user can change: {why}"))
+            continue
+        try:
+            with contained():
+                module = _load(path)
+        except BaseException as raised:  # whatever a file does, the others still run
+            if is_interrupt(raised):
+                raise
+            why, where = message_of(raised, path)
+            of_syntax = raised.lineno if isinstance(raised, SyntaxError) else None
+            broken.append(BrokenFile(file, of_syntax or (where.line if where else 1), why))
+            continue
+        yield file, path, module
+
+
+def _load(file: Path) -> ModuleType:
     name = f"lab_scenarios_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file, loader=ScenarioLoader(name, str(file)))
     assert spec is not None  # a .py file always has both
@@ -171,6 +183,10 @@ def _load(file: Path) -> dict[str, Callable[[Lab], None]]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    return module
+
+
+def _scenarios_in(module: ModuleType) -> dict[str, Callable[[Lab], None]]:
     return {
         name: function
         for name, function in vars(module).items()

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import lab
+from lab.cli import exercise
 from lab.cli.exits import immediate_exit, keep_process
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
@@ -47,3 +48,5 @@ def version(
 
 for command in (run, show, diff, report, list_scenarios, claims, coverage, doctor, up, down, shell, mutate):
     app.command(command.__name__.removesuffix("_scenarios"))(command)
+app.add_typer(exercise.app, name="exercise")
+app.add_typer(exercise.app, name="ex", hidden=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -30,19 +30,34 @@ def junit(run: Run) -> bytes:
         suites.setdefault(result.scenario.file, []).append(_case_of(result))
     for file, line, why in run.broken:
         kind = _KINDS[Outcome.ERROR]
-        case = _case(file, line, "the file can be loaded", 0.0, kind, why, f"{file}:{line}: {why}")
+        case = junit_case(file, line, "the file can be loaded", 0.0, kind, why, f"{file}:{line}: {why}")
         suites.setdefault(file, []).append(case)
-    root = ET.Element("testsuites", {"name": "lab run"})
-    for file, cases in suites.items():
-        suite = ET.SubElement(root, "testsuite", {"name": _clean(file.stem), "timestamp": run.began[:19]})
-        properties = ET.SubElement(suite, "properties")
-        for name, value in {"lab": run.version, **run.environment}.items():
-            if isinstance(value, str):
-                ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
+    properties = {"lab": run.version, **run.environment}
+    named = [(file.stem, cases) for file, cases in suites.items()]
+    return junit_document("lab run", named, properties, began=run.began[:19], seconds=run.seconds)
+
+
+def junit_document(
+    name: str,
+    suites: Iterable[tuple[str, list[ET.Element]]],
+    properties: Mapping[str, object] | None = None,
+    began: str = "",
+    seconds: float | None = None,
+) -> bytes:
+    """JUnit XML of suites with their names; `seconds` is the time of all, if it is not the sum of the cases."""
+    root = ET.Element("testsuites", {"name": name})
+    for each, cases in suites:
+        suite = ET.SubElement(root, "testsuite", {"name": _clean(each), **({"timestamp": began} if began else {})})
+        if properties is not None:
+            listed = ET.SubElement(suite, "properties")
+            for key, value in properties.items():
+                if isinstance(value, str):
+                    ET.SubElement(listed, "property", {"name": key, "value": _clean(value)})
         suite.extend(cases)
         _count(suite)
     _count(root)
-    root.set("time", f"{run.seconds:.3f}")
+    if seconds is not None:
+        root.set("time", f"{seconds:.3f}")
     ET.indent(root)
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written + b"\n"
@@ -52,10 +67,12 @@ def _case_of(result: Result) -> ET.Element:
     scenario = result.scenario
     name = f"{scenario.id.rpartition('.')[2]} IPv{result.family}"
     text = "\n".join(result_lines(result, Screen(), brief=True)) if result.outcome not in QUIET else ""
-    return _case(scenario.file, scenario.line, name, result.seconds, _KINDS.get(result.outcome), result.summary, text)
+    return junit_case(
+        scenario.file, scenario.line, name, result.seconds, _KINDS.get(result.outcome), result.summary, text
+    )
 
 
-def _case(
+def junit_case(
     file: Path, line: int, name: str, seconds: float, kind: tuple[str, str] | None, message: str, text: str
 ) -> ET.Element:
     """A `testcase` element; `kind` is the element inside it and its type, None if it passed."""

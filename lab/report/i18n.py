@@ -18,9 +18,9 @@ def table() -> Mapping[str, Mapping[str, str]]:
     return {**_read("words.toml"), **_read("html/words.toml")}
 
 
-def translator(language: str) -> Translator:
-    """The translator into one language. KeyError for an unknown language."""
-    texts = {key: each[language] for key, each in table().items()}
+def translator(language: str, words: Mapping[str, Mapping[str, str]] | None = None) -> Translator:
+    """The translator into one language, of the texts of views or of others. KeyError for an unknown language."""
+    texts = {key: each[language] for key, each in (table() if words is None else words).items()}
 
     def translate(key: str, /, **values: object) -> str:
         return texts[key].format_map(values) if values else texts[key]

@@ -22,9 +22,10 @@ ARROWS = {
     "crowd": ("session",),
     "author": ("crowd",),
     "mutate": ("author",),
+    "exercise": ("author", "report"),
     "report": ("claims",),  # a saved run is shown without root and without Linux
     "pytest_plugin": ("author", "report"),
-    "cli": ("mutate", "report"),
+    "cli": ("mutate", "exercise"),
     "__main__": ("cli",),
     "__init__": ("author",),  # `from lab import Lab, scenario`: the author's names, and the version
 }

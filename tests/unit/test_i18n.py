@@ -9,6 +9,10 @@ from string import Formatter
 import pytest
 
 from lab.claims.catalogue import catalogue
+from lab.exercise import catalogue as exercises
+from lab.exercise import view
+from lab.exercise.judging import misconceptions
+from lab.exercise.verifying import texts_of
 from lab.report.i18n import LANGUAGES, table, translations
 from lab.tcp import options
 
@@ -54,6 +58,22 @@ def texts() -> Iterator[tuple[str, str, str]]:
             yield claim.id, text.en, text.zh
     for erratum in read.errata:
         yield erratum.meant, erratum.text.en, erratum.text.zh
+    yield from texts_of_exercises()
+
+
+def texts_of_exercises() -> Iterator[tuple[str, str, str]]:
+    """The same for exercises, their misconceptions and the command."""
+    found = exercises.load()
+    for track in found.tracks:
+        yield f"track {track.id}", *track.title
+    for exercise in found.exercises.values():
+        for where, text in texts_of(exercise):
+            yield f"{exercise.id} {where}", *text
+    for id_, known in misconceptions().items():
+        yield f"misconception {id_}", *known.text
+    for key, each in view.table().items():
+        if not key.startswith("command_"):
+            yield f"words {key}", each["en"], each["zh"]
 
 
 @pytest.mark.parametrize("rejected", REJECTED)

@@ -1,0 +1,117 @@
+"""`lab exercise verify` and `lab exercise new`, for authors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.cli.exercise_files import chosen, runner
+from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, lent_streams, wrong_usage
+from lab.cli.options import IPv4, IPv6, families
+
+_TELLING = {
+    "frame": ("with FIN, or without it", "ack + 1", "an option missing", "another window", "seq + 1", "never"),
+    "look": ("another state",),
+    "call": ("another errno", "another value"),
+}
+"""For each kind of reading, mutations that between them change every answer that can be read from it."""
+
+if TYPE_CHECKING:
+    from lab.author.runner import Runner
+    from lab.exercise.model import Exercise, Learner, Question, Seen
+    from lab.exercise.running import Played
+    from lab.record.events import Event
+
+
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Such as E06, or an exercise file; default: all.")
+    ] = None,
+    *,
+    ipv4: IPv4 = False,
+    ipv6: IPv6 = False,
+) -> None:
+    """Prove exercises good: true answers pass, typical wrong ones fail with their reason, an altered kernel is noticed.
+
+    Exit code 1 if one is not good.
+    """
+    from lab.exercise.model import Learner
+    from lab.exercise.verifying import problems_of_data
+
+    bad = False
+    for exercise in chosen(names or []):
+        problems = list(problems_of_data(exercise))
+        for family in families(ipv4, ipv6) if not problems else []:
+            if family in exercise.families:
+                with lent_streams():
+                    found = list(_problems_of_runs(runner(), exercise, family, Learner("verify", "verify")))
+                problems += [f"IPv{family}: {each}" for each in found]
+        print(f"{'FAIL' if problems else 'good'}  {exercise.id}  {exercise.title.en}", flush=True)
+        for each in problems:
+            print(f"      {each}", flush=True)
+        bad |= bool(problems)
+    leave(DIFFERS if bad else 0, at_once=True)
+
+
+def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: Learner) -> Iterator[str]:
+    from lab.exercise.verifying import problems_of_run
+
+    for number, played, problem in problems_of_run(runner, exercise, family, learner):
+        if problem:
+            yield problem
+        elif played is not None:
+            for question in _unnoticed(runner, exercise, number, played, family):
+                yield f"{question}: no altered reading of the kernel changes the answer"
+
+
+def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, family: int) -> Iterator[str]:
+    """Yield the questions whose answer stays the same whatever is altered in the reading that it comes from."""
+    from lab.exercise.running import Finding, play
+    from lab.mutate.mutant import Mutant, Mutation
+
+    plain = Mutant()
+    surveyed = play(runner, exercise, number, played.own, family, plain)
+    if surveyed.finding is not Finding.KNOWN or surveyed.result.recording is None:
+        return
+    for question in exercise.rounds[number].questions:
+        truth = surveyed.truths[question.id]
+        kind = _kind_of_reading(surveyed.result.recording.events[truth.event])
+        # The reading behind an event was made just before the event was recorded.
+        before = (each for each in reversed(plain.readings) if each.kind == kind and each.after <= truth.event)
+        mutations = [Mutation(kind, each.position, name) for each in islice(before, 1) for name in _TELLING[kind]]
+        altered = (play(runner, exercise, number, played.own, family, Mutant(each)) for each in mutations)
+        if not any(each.finding is Finding.DIFFERS and _changed(question, truth, each) for each in altered):
+            yield question.id
+
+
+def _kind_of_reading(event: Event) -> str:
+    from lab.record.events import CallMade, StateSeen
+
+    return "look" if isinstance(event, StateSeen) else "call" if isinstance(event, CallMade) else "frame"
+
+
+def _changed(question: Question, truth: Seen, altered: Played) -> bool:
+    seen = altered.truths.get(question.id)
+    return seen is not None and seen.value != truth.value
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the exercise; its file is NAME.py, here.")],
+) -> None:
+    """Write an exercise to start from, which `lab exercise verify NAME.py` accepts."""
+    from lab.cli.saved_runs import write
+    from lab.exercise.catalogue import template
+
+    stem = name.removesuffix(".py")
+    file = Path(f"{stem}.py")
+    if not file.stem.isidentifier():
+        wrong_usage(f"{name!r} cannot be the name of a file in Python: use letters, digits and _")
+    if file.exists() or file.is_symlink():
+        wrong_usage(f"{file} exists already")
+    if not write(file.absolute(), template(file.stem).encode()):
+        leave(CANNOT_RUN, at_once=True)
+    print(f"{file}\nverify it:  lab exercise verify {file}\ntry it:     lab exercise start {file}")

@@ -1,0 +1,69 @@
+"""Exercises that a command line names, and what runs them."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.cli.exits import CANNOT_RUN, cannot_run, leave, lent_streams, wrong_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.author.runner import Runner
+    from lab.exercise.catalogue import Catalogue
+    from lab.exercise.model import Exercise
+
+
+def chosen(names: Sequence[str]) -> list[Exercise]:
+    """The named exercises, or all; exits with 2 or 3 if there is no such exercise or a file is broken."""
+    if not names:
+        return list(catalogue_of().exercises.values())
+    return [named(each) for each in names]
+
+
+def catalogue_of(name: str | None = None) -> Catalogue:
+    """The exercises of the lab, or of a named file. Exits with 3 if one is broken."""
+    from lab.cli.printer import Printer
+    from lab.exercise.catalogue import load
+    from lab.record.results import Run
+
+    with lent_streams():
+        found = load([Path(name)] if name is not None and _is_file(name) else None)
+    if found.broken:
+        Printer(sys.stderr).usage(Run(broken=found.broken))
+        leave(CANNOT_RUN, at_once=True)
+    return found
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".py")
+
+
+def named(name: str) -> Exercise:
+    """The exercise of this id or in this file; exits with 2 if there is none."""
+    from lab.record.nearest import did_you_mean
+
+    if _is_file(name) and not Path(name).exists():
+        wrong_usage(f"there is no file {name}")
+    exercises = catalogue_of(name).exercises
+    found = next(iter(exercises.values())) if _is_file(name) else exercises.get(name.upper())
+    if found is None:
+        wrong_usage(f"there is no exercise {name!r}{did_you_mean(name, exercises)}; `lab exercise list` names them")
+    return found
+
+
+@cache
+def runner() -> Runner:
+    """What runs scenarios; exits with 3 if this machine cannot."""
+    from lab.author.runner import Runner
+    from lab.host.errors import MachineError
+    from lab.host.user_namespace import ensure_privileges
+
+    try:
+        ensure_privileges()
+        return Runner()
+    except MachineError as missing:
+        cannot_run(missing.why, missing.remedy)

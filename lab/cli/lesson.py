@@ -1,0 +1,302 @@
+"""`lab exercise` at a prompt: one question at a time, then the run segment by segment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from lab.cli.exits import INTERRUPTED, leave, lent_streams
+from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
+from lab.exercise.notation import NotUnderstood
+from lab.exercise.progress import Happened, Progress, Standing, Status
+from lab.exercise.running import Finding, Played, Verdict, judged, play
+from lab.exercise.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.author.runner import Runner
+
+_TRIES = 3
+"""Answers to a question about segments that were just seen, before the true one is shown."""
+
+
+class End(Enum):
+    """How the work on one exercise ends."""
+
+    FINISHED = "finished"
+    SKIPPED = "skipped"
+    GIVEN_UP = "given up"
+    STUCK = "stuck"
+    """The kernel differs, or the round could not be tried."""
+
+
+class _Ended(Exception):
+    """The learner ends the exercise before its end."""
+
+    def __init__(self, how: End) -> None:
+        super().__init__(how)
+        self.how = how
+
+
+class Lesson:
+    """A learner at a prompt."""
+
+    def __init__(self, view: View, progress: Progress, family: int, runner: Callable[[], Runner]) -> None:
+        self.view = view
+        self.progress = progress
+        self._family = family
+        self._runner = runner
+
+    def teach(self, exercise: Exercise, *, again: bool = False) -> End:
+        """Work on one exercise, from where it was left."""
+        standing = self.progress.standing(exercise.id)
+        if again or standing.attempt == 0 or standing.status is not Status.STARTED:
+            self.progress.add(Happened.STARTED, exercise, attempt=standing.attempt + 1, family=self._family)
+            standing = self.progress.standing(exercise.id)
+        self._head(exercise)
+        own = exercise.numbers(self.progress.learner, standing.attempt)
+        try:
+            played = [self._round(exercise, number, own, standing) for number in range(len(exercise.rounds))]
+        except _Ended as ended:
+            if ended.how is End.SKIPPED:
+                self.skip(exercise)
+            else:
+                self.give_up(exercise)
+            return ended.how
+        if any(each is not Finding.KNOWN for each in played):
+            return End.STUCK
+        solved = all(verdict["right"] for each in standing.judged.values() for verdict in each.values())
+        self.progress.add(Happened.FINISHED, exercise, attempt=standing.attempt, solved=solved)
+        self.tell("learned", text=exercise.learned.of(self.view.language))
+        self.tell("solved" if solved else "not_solved", id=exercise.id)
+        return End.FINISHED
+
+    def ask_next(self, exercise: Exercise, following: Exercise | None) -> str:
+        """Ask what comes after an exercise: "next", or "again"."""
+        named = (
+            self.view.say("next_is", id=following.id, title=following.title.of(self.view.language))
+            if following is not None
+            else self.view.say("no_next")
+        )
+        self.tell("after", next=named, id=exercise.id)
+        while True:
+            typed = self._read("> ").strip().lower()
+            if not typed or typed in _commands("next"):
+                return "next"
+            if typed in _commands("again"):
+                return "again"
+            if typed in _commands("quit"):
+                self.leave()
+
+    def tell(self, key: str, style: str = "", **values: object) -> None:
+        """Print a text."""
+        self.print(self.view.paragraph(self.view.say(key, **values), style))
+
+    def print(self, lines: Iterable[str]) -> None:
+        """Print lines."""
+        for line in lines:
+            print(line, flush=True)
+
+    def leave(self, code: int = 0) -> None:
+        """Say where the progress is, and exit."""
+        self.tell("left", file=self.progress.file)
+        leave(code, at_once=True)
+
+    def _head(self, exercise: Exercise) -> None:
+        view, language = self.view, self.view.language
+        print()
+        self.tell("heading", "title", id=exercise.id, title=exercise.title.of(language))
+        self.tell(
+            "about",
+            goal=exercise.goal.of(language),
+            minutes=exercise.minutes,
+            article=exercise.article,
+            section=exercise.section,
+        )
+        self.print(view.paragraph(""))
+
+    def _round(self, exercise: Exercise, number: int, own: Numbers, standing: Standing) -> Finding:
+        """Predictions, run and questions of one round."""
+        round_, view = exercise.rounds[number], self.view
+        own = exercise.numbers_of(round_, own)
+        self.tell("modify" if number else "predict", "title")
+        self.print(view.paragraph(round_.text.of(view.language).format_map(own)))
+        print()
+        for at, question in enumerate(round_.predict, 1):
+            if question.id not in standing.answers:
+                typed = self._predict(exercise, question, own, at, len(round_.predict), standing)
+                self.progress.add(
+                    Happened.PREDICTED, exercise, attempt=standing.attempt, question=question.id, typed=typed
+                )
+                standing.answers[question.id] = typed
+        with lent_streams():
+            played = play(self._runner(), exercise, number, own, self._family)
+        return self._reveal(exercise, number, played, standing)
+
+    def _predict(
+        self, exercise: Exercise, question: Question, own: Numbers, number: int, count: int, standing: Standing
+    ) -> str:
+        """Ask until something is typed that can be understood. Returns it as it was typed."""
+        view = self.view
+        self.tell("question", "faint", number=number, count=count)
+        self.print(view.question(question, own))
+        while True:
+            typed = self._read("> ").strip()
+            if self._command(typed, exercise, standing):
+                continue
+            try:
+                question.kind.parse(typed, own)
+            except NotUnderstood as unclear:
+                self.print(view.paragraph(f"{view.say(unclear.key)} {self._how(question)}"))
+                continue
+            return typed
+
+    def _how(self, question: Question) -> str:
+        return self.view.say("type_this", how=self.view.say(question.kind.how))
+
+    def _command(self, typed: str, exercise: Exercise, standing: Standing) -> bool:
+        """Obey a command that was typed instead of an answer; False if it is none."""
+        text = typed.lower()
+        if text in _commands("quit"):
+            self.leave()
+        elif text in _commands("skip"):
+            raise _Ended(End.SKIPPED)
+        elif text in _commands("give_up"):
+            raise _Ended(End.GIVEN_UP)
+        elif text in _commands("hint"):
+            self.hint(exercise, standing)
+        else:
+            return False
+        return True
+
+    def hint(self, exercise: Exercise, standing: Standing) -> None:
+        """Print the next hint, and record that it was read."""
+        if standing.hints >= HINTS:
+            self.tell("no_more_hints")
+            return
+        standing.hints += 1
+        self.progress.add(Happened.HINT, exercise, level=standing.hints)
+        text = exercise.hints[standing.hints - 1].of(self.view.language)
+        self.tell("hint", level=standing.hints, count=HINTS, text=text)
+
+    def _reveal(self, exercise: Exercise, number: int, played: Played, standing: Standing) -> Finding:
+        """Show the run with the predictions beside it, and ask about its segments."""
+        round_, view = exercise.rounds[number], self.view
+        print()
+        self.tell("running", "title")
+        if played.finding is not Finding.KNOWN:
+            self.print(view.not_judged(played))
+            self._record(exercise, number, played, {}, standing)
+            return played.finding
+        verdicts = [judged(question, standing.answers.get(question.id), played) for question in round_.predict]
+        self._record(exercise, number, played, {each.question.id: each for each in verdicts}, standing)
+        pages = list(view.pages(played, verdicts))
+        for at, lines in enumerate(pages):
+            self.print(lines)
+            if at < len(pages) - 1:
+                self._read(view.say("enter_next") + " ")
+        right = sum(each.judgement.right for each in verdicts)
+        print()
+        self.tell("of_rounds", right=right, count=len(verdicts))
+        self._investigate(exercise, round_, played, standing)
+        return played.finding
+
+    def _record(
+        self, exercise: Exercise, number: int, played: Played, verdicts: dict[str, Verdict], standing: Standing
+    ) -> None:
+        rows = {
+            id_: {
+                "right": each.judgement.right,
+                "misconception": each.judgement.misconception,
+                "kernel": each.question.kind.show(played.truths[id_].value),
+            }
+            for id_, each in verdicts.items()
+        }
+        if number not in standing.judged:
+            self.progress.add(
+                Happened.JUDGED, exercise, attempt=standing.attempt, round=number, finding=played.finding.value,
+                verdicts=rows,
+            )  # fmt: skip
+            standing.judged[number] = rows
+
+    def _investigate(self, exercise: Exercise, round_: Round, played: Played, standing: Standing) -> None:
+        """Ask about the segments just seen, until the answer is right or has been shown."""
+        left = [question for question in round_.investigate if question.id not in standing.investigated]
+        if left:
+            print()
+            self.tell("investigate", "title")
+        for at, question in enumerate(left, 1):
+            for attempt in range(1, _TRIES + 1):
+                typed = self._predict(exercise, question, played.own, at, len(left), standing)
+                verdict = judged(question, typed, played)
+                right = verdict.judgement.right
+                self.progress.add(
+                    Happened.INVESTIGATED, exercise, attempt=standing.attempt, question=question.id, typed=typed,
+                    right=right, misconception=verdict.judgement.misconception,
+                )  # fmt: skip
+                if right:
+                    self.tell("right", "pass")
+                    break
+                if attempt < _TRIES:
+                    self.print(self.view.paragraph(self.view.reason(verdict, played.own)))
+                    self.tell("try_again", "fail")
+                    continue
+                value = self.view.value(question, played.truths[question.id].value, played.own)
+                why = question.why.of(self.view.language).format_map(played.own)
+                self.tell("it_is", value=value, why=why)
+
+    def skip(self, exercise: Exercise) -> None:
+        """Record that the learner skips an exercise."""
+        self.progress.add(Happened.SKIPPED, exercise)
+        self.tell("skipped", id=exercise.id)
+
+    def give_up(self, exercise: Exercise) -> None:
+        """Record that the learner gives up, and show the answers."""
+        self.progress.add(Happened.GAVE_UP, exercise)
+        self.tell("gave_up", id=exercise.id)
+        self.explain(exercise, max(1, self.progress.standing(exercise.id).attempt))
+
+    def explain(self, exercise: Exercise, attempt: int) -> None:
+        """Show the answers with their reasons, for the numbers of an attempt."""
+        self.print(self.view.answers(exercise, exercise.numbers(self.progress.learner, attempt)))
+        self.tell("learned", text=exercise.learned.of(self.view.language))
+
+    def enrol(self, student: str | None, token: str | None) -> None:
+        """Keep whose numbers the exercises have, if that is given and new."""
+        learner = self.progress.learner.but(student, token)
+        if learner != self.progress.learner:
+            self.progress.enrol(learner)
+
+    def _read(self, prompt: str) -> str:
+        """A line that is typed. Exits at the end of the input, and with Ctrl-C."""
+        try:
+            return input(prompt)
+        except EOFError:
+            print()
+            self.leave()
+        except KeyboardInterrupt:
+            print()
+            with suppress(KeyboardInterrupt):
+                self.leave(INTERRUPTED)
+            leave(INTERRUPTED, at_once=True)
+        except UnicodeDecodeError:
+            return "\ufffd"
+        return ""  # not reached: leave() exits
+
+
+def _commands(name: str) -> set[str]:
+    """The words in any language that a learner may type for a command."""
+    from lab.exercise.view import table
+
+    return {word for texts in (table().get(f"command_{name}") or {}).values() for word in texts.split()}
+
+
+def prepare_terminal() -> None:
+    """Line editing and a history of typed lines, where input comes from a terminal."""
+    if sys.stdin.isatty():
+        with suppress(ImportError):
+            import readline  # noqa: F401  # input() uses it once it is loaded

@@ -1,0 +1,144 @@
+"""Exercises as lines of text: questions, the ladder with the predictions beside it, answers. It prints nothing."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from lab.exercise.judging import misconceptions
+from lab.exercise.model import Exercise, Numbers, Question
+from lab.exercise.notation import SPAN, At, letter
+from lab.exercise.running import Finding, Graded, Played, Verdict
+from lab.report.i18n import Translator, translator
+from lab.report.ladder import ladder_of
+from lab.report.ladder_model import Kind, Ladder, Rung
+from lab.report.screen import Screen, labelled, printable, wrapped
+from lab.report.text import ladder_lines
+from lab.report.verdicts import what_differs
+
+_INDENT = 2
+_BESIDE = 11
+"""Column of the verdicts below a segment: that of the ladder's text."""
+
+
+@cache
+def table() -> Mapping[str, Mapping[str, str]]:
+    """All texts by key and language."""
+    return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+
+
+def words(language: str) -> Translator:
+    """The translator of the texts of `lab exercise`."""
+    return translator(language, table())
+
+
+class View(NamedTuple):
+    """How lines are made: the language, and the width of the screen."""
+
+    language: str
+    screen: Screen
+
+    def say(self, key: str, **values: object) -> str:
+        """A text of `words.toml`."""
+        return words(self.language)(key, **values)
+
+    def paragraph(self, text: str, style: str = "", indent: int = 0) -> Iterator[str]:
+        """The text in lines that fit."""
+        for line in wrapped(printable(text), self.screen.width - indent):
+            yield " " * indent + (self.screen.paint(line, style) if style else line)
+
+    def question(self, question: Question, own: Numbers) -> Iterator[str]:
+        """The question with the answers to choose from."""
+        yield from self.paragraph(question.text.of(self.language).format_map(own), "title")
+        for index, option in enumerate(question.kind.options):
+            yield from labelled(f"{letter(index)})", option.of(self.language), self.screen.width, _INDENT, 5)
+
+    def value(self, question: Question, value: object, own: Numbers) -> str:
+        """A true or predicted answer as it is shown: a number also absolute, a letter with what it stands for."""
+        text = question.kind.show(value)
+        if isinstance(value, At) and value.base in own:
+            return f"{text} = {(own[value.base] + value.offset) % SPAN}"
+        if isinstance(value, int) and question.kind.options:
+            return f"{text}) {question.kind.options[value].of(self.language)}"
+        if not text or text == "none":
+            return self.say("no_segment") if not question.kind.options else text
+        return text
+
+    def verdict(self, verdict: Verdict, played: Played, indent: int) -> Iterator[str]:
+        """The question, the prediction beside the true answer, and why it is wrong."""
+        question, own = verdict.question, played.own
+        yield from self.paragraph(question.text.of(self.language).format_map(own), "faint", indent)
+        right = verdict.judgement.right
+        said = self.say("right" if right else "wrong" if verdict.typed is not None else "missing")
+        typed = verdict.typed or "-"
+        if question.kind.options and verdict.typed and not verdict.unclear:
+            typed = self.value(question, question.kind.parse(typed, own), own)
+        kernel = self.value(question, played.truths[question.id].value, own)
+        beside = "   ".join((self.say("you", value=typed), self.say("of_kernel", value=kernel)))
+        yield from self.paragraph(f"{said}   {beside}", "pass" if right else "fail", indent)
+        if not right:
+            yield from self.paragraph(self.reason(verdict, own), indent=indent)
+
+    def reason(self, verdict: Verdict, own: Numbers) -> str:
+        """Why a prediction is wrong: the misconception behind it, or else the reason for the true answer."""
+        if verdict.unclear:
+            return self.say("not_understood", why=self.say(verdict.unclear))
+        known = misconceptions().get(verdict.judgement.misconception)
+        if known is None:
+            return verdict.question.why.of(self.language).format_map(own)
+        return " ".join(filter(None, (known.text.of(self.language), known.section)))
+
+    def not_judged(self, played: Played) -> Iterator[str]:
+        """Say that the kernel differs, or that this could not be tried: neither is a wrong prediction."""
+        result = played.result
+        if played.finding is Finding.DIFFERS and result.difference is not None and result.recording is not None:
+            yield from self.paragraph(self.say("differs"), "error")
+            yield from what_differs(result.recording, result.difference)
+        else:
+            yield from self.paragraph(self.say("untried", why=result.summary), "error")
+
+    def graded(self, exercise: Exercise, rounds: Iterable[Graded]) -> Iterator[str]:
+        """The verdicts on an exercise without its ladder."""
+        heading = self.say("heading", id=exercise.id, title=exercise.title.of(self.language))
+        yield from self.paragraph(heading, "title")
+        for each in rounds:
+            if each.played.finding is not Finding.KNOWN:
+                yield from self.not_judged(each.played)
+            for verdict in each.verdicts:
+                yield from self.verdict(verdict, each.played, _INDENT)
+
+    def answers(self, exercise: Exercise, own: Numbers) -> Iterator[str]:
+        """The known answers with their reasons."""
+        for each in exercise.rounds:
+            numbers = exercise.numbers_of(each, own)
+            for question in each.questions:
+                value = self.value(question, question.known(numbers), numbers)
+                yield from self.paragraph(question.text.of(self.language).format_map(numbers), "faint")
+                yield from labelled(value, "", self.screen.width, _INDENT)
+                yield from self.paragraph(question.why.of(self.language).format_map(numbers), indent=_INDENT)
+
+    def pages(self, played: Played, verdicts: list[Verdict]) -> Iterator[list[str]]:
+        """The ladder, one segment to a page, with the verdicts on what that segment shows."""
+        assert played.result.recording is not None
+        ladder = ladder_of(played.result.recording)
+        place = {index: at for at, index in enumerate(played.result.recording.chronological)}
+        waiting = sorted(verdicts, key=lambda each: place[played.truths[each.question.id].event])
+        pages = list(_pages(ladder.rungs))
+        for number, rungs in enumerate(pages):
+            drawn = list(ladder_lines(Ladder(rungs, ladder.recording), self.screen))
+            lines = drawn if number == 0 else drawn[1:]
+            later = pages[number + 1] if number + 1 < len(pages) else []
+            until = next((place[each.event] for each in later if each.kind is Kind.SEGMENT and each.event), len(place))
+            while waiting and place[played.truths[waiting[0].question.id].event] < until:
+                lines += self.verdict(waiting.pop(0), played, _BESIDE)
+            yield lines
+
+
+def _pages(rungs: list[Rung]) -> Iterator[list[Rung]]:
+    """Each segment with the rungs before it; those after the last segment belong to it."""
+    ends = [at + 1 for at, rung in enumerate(rungs) if rung.kind is Kind.SEGMENT]
+    for begin, end in zip([0, *ends[:-1]], [*ends[:-1], len(rungs)], strict=True):
+        yield rungs[begin:end]

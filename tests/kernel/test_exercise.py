@@ -1,0 +1,302 @@
+"""`lab exercise` against the real kernel: the prompt, files of answers, verdicts that are never mixed, authors."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from lab.exercise.catalogue import load
+from lab.exercise.model import Exercise, Learner
+from lab.exercise.progress import Progress, Status
+from tests.kernel.helpers import COMMAND, DEADLINE_S, environment, run_lab
+
+KNOWN = load()
+STUDENT = ("--student", "2026001", "--class", "spring")
+ME = Learner("2026001", "spring")
+NOBODY = Learner()
+
+
+def right_answers(exercise: Exercise, learner: Learner = NOBODY, attempt: int = 1) -> dict[str, str]:
+    """What this learner has to type, by question."""
+    own = exercise.numbers(learner, attempt)
+    return {
+        question.id: question.kind.show(question.known(exercise.numbers_of(each, own)))
+        for each in exercise.rounds
+        for question in each.questions
+    }
+
+
+def typed(exercise: Exercise, answers: Mapping[str, str], segments: Sequence[int]) -> list[str]:
+    """The lines that are typed at the prompt; `segments` are how many segments each round has."""
+    lines = []
+    for each, count in zip(exercise.rounds, segments, strict=True):
+        lines += [answers[question.id] for question in each.predict]
+        lines += [""] * (count - 1)
+        lines += [answers[question.id] for question in each.investigate]
+    return lines
+
+
+def answers_file(folder: Path, answers: Mapping[str, Mapping[str, str]], learner: Learner = NOBODY) -> Path:
+    tables = [f'student = "{learner.student}"\nclass = "{learner.token}"\n']
+    for id_, table in answers.items():
+        tables += [f"[{id_}]\n", *(f'{name} = "{text}"\n' for name, text in table.items())]
+    (folder / "answers.toml").write_text("".join(tables))
+    return folder / "answers.toml"
+
+
+@pytest.mark.parametrize("id_", KNOWN.exercises)
+@pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
+def test_each_exercise_is_good(id_: str, family: int) -> None:
+    done = run_lab("exercise", "verify", id_, f"-{family}")
+    assert done.stdout == f"good  {id_}  {KNOWN.exercises[id_].title.en}\n", done.stderr
+    assert done.returncode == 0
+
+
+def test_true_answers_pass(tmp_path: Path) -> None:
+    answers = {id_: right_answers(exercise, ME) for id_, exercise in KNOWN.exercises.items()}
+    done = run_lab("exercise", "check", "--answers", answers_file(tmp_path, answers, ME), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "wrong" not in done.stdout
+    assert done.stdout.count("right   you: ") == sum(map(len, answers.values()))
+    assert not (tmp_path / "tcp-lab").exists(), "a file of answers leaves the progress alone"
+
+
+def test_the_answers_of_a_neighbour_are_wrong(tmp_path: Path) -> None:
+    answers = {"E07": right_answers(KNOWN.exercises["E07"], Learner("2026002", "spring"))}
+    file = answers_file(tmp_path, answers)
+    done = run_lab("exercise", "check", "--answers", file, *STUDENT, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count("wrong   you: ") == 2
+
+
+def test_wrong_answers_are_explained(tmp_path: Path) -> None:
+    exercise = KNOWN.exercises["E07"]
+    own = exercise.numbers(Learner())
+    answers = {**right_answers(exercise), "ack": str(own.x), "data_ack": str(own.x + 1 + own.n), "flags": "ack"}
+    junit = tmp_path / "verdicts.xml"
+    file = answers_file(tmp_path, {"E07": answers})
+    done = run_lab("exercise", "check", "--answers", file, "--junit", junit, cwd=tmp_path)
+    assert done.returncode == 1
+    failed = {case.get("name"): case.find("failure") for case in ET.parse(junit).iter("testcase")}
+    kinds = {name: each.get("type") if each is not None else None for name, each in failed.items()}
+    assert kinds == {
+        "flags": "syn-is-answered-by-ack-only",
+        "ack": "syn-not-counted",
+        "data_ack": "not-wrapped",
+        "kernel_seq": None,
+        "ack_after_the_last": None,
+    }
+    assert "A SYN takes up one sequence number" in done.stdout
+    in_chinese = run_lab("exercise", "check", "--answers", file, "--lang", "zh", cwd=tmp_path)
+    assert "SYN 不携带数据，但占用一个序列号" in in_chinese.stdout
+
+
+def test_what_is_not_answered_is_not_right(tmp_path: Path) -> None:
+    file = answers_file(tmp_path, {"E07": {"flags": "SA"}})
+    done = run_lab("exercise", "check", "--answers", file, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count("no answer") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[E77]\n", "there is no exercise 'E77'; did you mean E07?"),
+        ("[E07]\nflag = 'S'\n", "E07 has no question 'flag'; did you mean flags?"),
+        ("E07 = 'S'\n", "E07 must be a table: [E07]"),
+        ("[E07", "Expected ']'"),
+    ],
+)
+def test_a_file_of_answers_that_is_wrong_is_wrong_usage(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "answers.toml").write_text(text)
+    done = run_lab("exercise", "check", "--answers", tmp_path / "answers.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+DIFFERENT = 'peer.expect("A", seq=1, ack=1 + own.n)', 'peer.expect("A", seq=1, ack=2 + own.n)'
+UNKNOWN = 'known=lambda own: At("x", 1 + own.n)', 'known=lambda own: At("x", 2 + own.n)'
+CANNOT = "    server = lab", '    lab.kernel.sysctl("net.ipv4.no_such_setting")\n    server = lab'
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (DIFFERENT, "This kernel did something else than it is known to do. Your predictions are not judged."),
+        (UNKNOWN, "This kernel did something else than it is known to do. Your predictions are not judged."),
+        (CANNOT, "This could not be tried here, so your predictions are not judged: this kernel has no sysctl"),
+    ],
+    ids=["in the scenario", "in the answer", "cannot be tried"],
+)
+def test_a_kernel_that_differs_is_no_wrong_prediction(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    """Three outcomes that are never mixed: a wrong prediction (1), a kernel that differs, and what cannot run (3)."""
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    file = tmp_path / "mine.py"
+    text = file.read_text()
+    assert change[0] in text
+    file.write_text(text.replace(*change))
+    answers = answers_file(tmp_path, {"MINE": {"flags": "F", "ack": "x"}})
+    done = run_lab("exercise", "check", "mine.py", "--answers", answers, cwd=tmp_path)
+    assert done.returncode == 3
+    assert said in " ".join(done.stdout.split())
+    assert "wrong   you:" not in done.stdout
+
+
+def test_a_new_exercise_is_good_and_no_file_is_overwritten(tmp_path: Path) -> None:
+    assert run_lab("exercise", "new", "mine", cwd=tmp_path).returncode == 0
+    done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("good  MINE  Data is acknowledged\n", 0)
+    again = run_lab("exercise", "new", "mine", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (2, "mine.py exists already\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (DIFFERENT, "IPv4: round 1: kernel differs: the expectation did not hold"),
+        (
+            ('seen=OfSegment(2, "flags")', 'seen=lambda _: Seen("A", 0)'),
+            "IPv4: flags: no altered reading of the kernel",
+        ),
+    ],
+    ids=["the kernel differs", "the kernel is not looked at"],
+)
+def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str, str], problem: str) -> None:
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    text = (tmp_path / "mine.py").read_text().replace("import Exercise, Numbers", "import Exercise, Numbers, Seen").replace(*change)
+    (tmp_path / "mine.py").write_text(text)
+    done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
+    assert done.returncode == 1
+    assert problem in done.stdout
+
+
+def test_the_prompt_leads_through_an_exercise(tmp_path: Path) -> None:
+    exercise = KNOWN.exercises["E07"]
+    answers = right_answers(exercise, ME)
+    lines = typed(exercise, answers, (5, 5))
+    done = run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed="\n".join([*lines, "quit", ""]))
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 predictions are right." in done.stdout
+    assert "E07 is solved." in done.stdout
+    standing = Progress(tmp_path / "tcp-lab").standing("E07")
+    assert (standing.status, standing.attempt) == (Status.SOLVED, 1)
+    assert standing.answers == {name: text for name, text in answers.items() if name != "kernel_seq"}
+    listed = json.loads(run_lab("exercise", "list", "--json", cwd=tmp_path).stdout)
+    assert {each["id"]: each["status"] for each in listed}["E07"] == "solved"
+
+
+def test_predictions_are_stored_before_the_run(tmp_path: Path) -> None:
+    done = run_lab("exercise", "start", "E07", cwd=tmp_path, typed="what?\nSA\n")
+    assert "These are no control bits." in done.stdout
+    assert "Saved in tcp-lab/progress.jsonl" in done.stdout
+    assert "Run:" not in done.stdout
+    assert Progress(tmp_path / "tcp-lab").standing("E07").answers == {"flags": "SA"}
+
+
+def test_it_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    run_lab("exercise", "start", "E07", cwd=tmp_path, typed="SA\n")
+    done = run_lab("exercise", cwd=tmp_path, typed="hint\nskip\nquit\n")
+    assert "Question 2 of 3" in done.stdout
+    assert "Question 1 of 3" not in done.stdout
+    assert "Hint 1 of 3" in done.stdout
+    standing = Progress(tmp_path / "tcp-lab").standing("E07")
+    assert (standing.status, standing.hints) == (Status.SKIPPED, 1)
+
+
+def test_a_wrong_prediction_is_tried_again_with_other_numbers(tmp_path: Path) -> None:
+    exercise = KNOWN.exercises["E07"]
+    wrong = {**right_answers(exercise), "ack": "5"}
+    lines = [*typed(exercise, wrong, (5, 5)), "again", *typed(exercise, right_answers(exercise, attempt=2), (5, 5))]
+    done = run_lab("exercise", "start", "E07", cwd=tmp_path, typed="\n".join([*lines, "quit", ""]))
+    assert "Not every prediction was right. Try E07 again" in done.stdout
+    assert "E07 is solved." in done.stdout
+    assert Progress(tmp_path / "tcp-lab").standing("E07").attempt == 2
+
+
+def test_what_was_given_up_is_recorded_and_explained(tmp_path: Path) -> None:
+    refused = run_lab("exercise", "explain", "E07", cwd=tmp_path)
+    assert (refused.returncode, "Predict first" in refused.stdout) == (2, True)
+    done = run_lab("exercise", "give-up", "E07", cwd=tmp_path)
+    assert (done.returncode, "SYN+ACK" in done.stdout) == (0, True)
+    assert Progress(tmp_path / "tcp-lab").standing("E07").status is Status.GIVEN_UP
+    assert run_lab("exercise", "explain", "E07", cwd=tmp_path).returncode == 0
+    run_lab("exercise", "reset", "E07", cwd=tmp_path)
+    assert Progress(tmp_path / "tcp-lab").standing("E07").status is Status.NEW
+
+
+def test_check_judges_the_predictions_made_so_far(tmp_path: Path) -> None:
+    nothing = run_lab("exercise", "check", cwd=tmp_path)
+    assert (nothing.returncode, nothing.stdout) == (2, "")
+    exercise = KNOWN.exercises["E07"]
+    lines = typed(exercise, right_answers(exercise), (5, 5))
+    run_lab("exercise", "start", "E07", cwd=tmp_path, typed="\n".join([*lines, ""]))
+    done = run_lab("exercise", "check", cwd=tmp_path)
+    assert (done.returncode, done.stdout.count("right   you: ")) == (0, 4)
+
+
+def test_ctrl_c_leaves_at_once_and_loses_nothing(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "ex", "start", "E07"],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    with process, os.fdopen(leader, "r+b", buffering=0) as terminal:
+        read_until(terminal, b"Question 1")
+        terminal.write(b"SA\n")
+        read_until(terminal, b"Question 2")
+        process.send_signal(signal.SIGINT)
+        read_until(terminal, b"Saved in")
+        assert process.wait(DEADLINE_S) == 130
+    assert Progress(tmp_path / "tcp-lab").standing("E07").answers == {"flags": "SA"}
+
+
+def test_a_closed_terminal_loses_nothing(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "ex", "start", "E07"],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    with process:
+        with os.fdopen(leader, "r+b", buffering=0) as terminal:
+            read_until(terminal, b"Question 1")
+            terminal.write(b"SA\n")
+            read_until(terminal, b"Question 2")
+        process.wait(DEADLINE_S)
+    assert Progress(tmp_path / "tcp-lab").standing("E07").answers == {"flags": "SA"}
+
+
+def read_until(terminal: object, text: bytes) -> bytes:
+    read = b""
+    while text not in read:
+        part = os.read(terminal.fileno(), 65536)  # type: ignore[attr-defined]
+        assert part
+        read += part
+    return read
+
+
+def test_the_progress_belongs_to_the_user_behind_sudo(tmp_path: Path) -> None:
+    os.chown(tmp_path, 1000, 1000)
+    behind_sudo = {**environment(), "SUDO_UID": "1000", "SUDO_GID": "1000"}
+    subprocess.run(
+        [*COMMAND, "exercise", "skip", "E07"], cwd=tmp_path, env=behind_sudo, check=True, capture_output=True
+    )
+    for path in (tmp_path / "tcp-lab", tmp_path / "tcp-lab" / "progress.jsonl"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (1000, 1000)

@@ -1,0 +1,146 @@
+"""The learner's progress: lines that are kept, computed anew each time, and readable by a later version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.exercise.catalogue import load, next_exercise
+from lab.exercise.model import Learner
+from lab.exercise.progress import FILE, Happened, Progress, Status, Unreadable
+from lab.record.saved.folder import NotWritable
+
+KNOWN = load()
+FIRST, SECOND = (KNOWN.exercises[id_] for id_ in KNOWN.tracks[0].exercises[:2])
+
+
+@pytest.fixture
+def progress(tmp_path: Path) -> Progress:
+    return Progress(tmp_path / "tcp-lab")
+
+
+def lines(progress: Progress) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in progress.file.read_text().splitlines()]
+
+
+def test_without_a_file_all_is_new(progress: Progress) -> None:
+    assert progress.standing("E06").status is Status.NEW
+    assert (progress.learner, progress.last) == (Learner(), None)
+    assert not progress.folder.exists()
+
+
+def test_each_line_has_its_time_and_is_there_for_the_next_process(progress: Progress) -> None:
+    progress.add(Happened.STARTED, FIRST, attempt=1)
+    progress.add(Happened.PREDICTED, FIRST, attempt=1, question="flags", typed="同步")
+    again = Progress(progress.folder)
+    assert again.standing(FIRST.id).answers == {"flags": "同步"}
+    assert again.last == FIRST.id
+    head, *rest = lines(progress)
+    assert head == {"format": "tcp-packet-lab progress", "version": 1}
+    assert all(each["time"].endswith("+00:00") and each["version"] == FIRST.version for each in rest)
+
+
+def test_what_another_process_has_added_is_kept(progress: Progress) -> None:
+    other = Progress(progress.folder)
+    other.enrol(Learner("1", "token"))
+    progress.add(Happened.STARTED, FIRST, attempt=1)
+    assert progress.learner == Learner("1", "token")
+    assert [each.get("event") for each in lines(progress)] == [None, "learner", "started"]
+
+
+@pytest.mark.parametrize(
+    ("happened", "status"),
+    [
+        ([], Status.NEW),
+        ([(Happened.STARTED, {"attempt": 1})], Status.STARTED),
+        ([(Happened.STARTED, {"attempt": 1}), (Happened.FINISHED, {"solved": False})], Status.WRONG),
+        ([(Happened.STARTED, {"attempt": 1}), (Happened.FINISHED, {"solved": True})], Status.SOLVED),
+        ([(Happened.SKIPPED, {})], Status.SKIPPED),
+        ([(Happened.GAVE_UP, {})], Status.GIVEN_UP),
+        ([(Happened.GAVE_UP, {}), (Happened.FINISHED, {"solved": True})], Status.SOLVED),
+        ([(Happened.GAVE_UP, {}), (Happened.FINISHED, {"solved": False})], Status.GIVEN_UP),
+        ([(Happened.FINISHED, {"solved": True}), (Happened.STARTED, {"attempt": 2})], Status.SOLVED),
+        ([(Happened.FINISHED, {"solved": True}), (Happened.GAVE_UP, {})], Status.SOLVED),
+        ([(Happened.FINISHED, {"solved": True}), (Happened.RESET, {})], Status.NEW),
+    ],
+)
+def test_the_status_follows_from_the_lines(
+    progress: Progress, happened: list[tuple[Happened, dict[str, Any]]], status: Status
+) -> None:
+    for each, more in happened:
+        progress.add(each, FIRST, **more)
+    assert progress.standing(FIRST.id).status is status
+
+
+def test_a_new_attempt_forgets_the_answers_and_keeps_the_hints(progress: Progress) -> None:
+    progress.add(Happened.STARTED, FIRST, attempt=1)
+    progress.add(Happened.PREDICTED, FIRST, question="flags", typed="S")
+    progress.add(Happened.HINT, FIRST, level=2)
+    progress.add(Happened.STARTED, FIRST, attempt=2)
+    standing = progress.standing(FIRST.id)
+    assert (standing.attempt, standing.answers, standing.hints) == (2, {}, 2)
+
+
+def test_the_next_exercise_skips_what_is_done_and_comes_back_to_what_was_skipped(progress: Progress) -> None:
+    track = [KNOWN.exercises[id_] for id_ in KNOWN.tracks[0].exercises]
+    assert next_exercise(KNOWN, progress) is track[0]
+    progress.add(Happened.SKIPPED, track[0])
+    for each in track[1:-1]:
+        assert next_exercise(KNOWN, progress) is each
+        progress.add(Happened.FINISHED, each, solved=True)
+    progress.add(Happened.GAVE_UP, track[-1])
+    assert next_exercise(KNOWN, progress) is track[0]
+    progress.add(Happened.FINISHED, track[0], solved=True)
+    assert next_exercise(KNOWN, progress) is None
+
+
+def test_it_is_readable_after_a_new_version_of_an_exercise(progress: Progress) -> None:
+    progress.add(Happened.PREDICTED, FIRST, question="no longer asked", typed="S")
+    progress.add(Happened.FINISHED, replace(FIRST, version=1), solved=True)
+    progress.add(Happened.HINT, replace(FIRST, id="gone"), level=1)
+    standing = progress.standing(FIRST.id)
+    assert (standing.status, standing.solved_version) == (Status.SOLVED, 1)
+
+
+def test_events_of_a_later_lab_are_passed_over(progress: Progress) -> None:
+    progress.add(Happened.SKIPPED, FIRST)
+    with progress.file.open("a") as file:
+        file.write(json.dumps({"event": "made", "exercise": FIRST.id}) + "\n")
+        file.write(json.dumps({"event": "started", "exercise": FIRST.id, "attempt": "two"}) + "\n")
+    assert Progress(progress.folder).standing(FIRST.id).status is Status.SKIPPED
+
+
+HEAD = '{"format": "tcp-packet-lab progress", "version": 1}\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense", "[]", "{}", HEAD.replace("progress", "run"), HEAD.replace("1", "2"), HEAD + '{"no": "event"}',
+     HEAD + "[1]", "\ufffd"],
+)  # fmt: skip
+def test_a_damaged_file_is_named_and_kept(progress: Progress, text: str) -> None:
+    progress.folder.mkdir()
+    progress.file.write_text(text)
+    with pytest.raises(Unreadable, match=FILE):
+        Progress(progress.folder)
+    assert progress.file.read_text() == text
+
+
+def test_symbolic_links_are_refused(progress: Progress, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / FILE).write_text(HEAD)
+    progress.folder.mkdir()
+    progress.file.symlink_to(elsewhere / FILE)
+    with pytest.raises(Unreadable, match=FILE):
+        Progress(progress.folder)
+    progress.file.unlink()
+    progress.folder.rmdir()
+    progress.folder.symlink_to(elsewhere)
+    with pytest.raises(NotWritable, match="symbolic link"):
+        progress.add(Happened.SKIPPED, FIRST)
+    assert len((elsewhere / FILE).read_text().splitlines()) == 1
