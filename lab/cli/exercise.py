@@ -176,6 +176,15 @@ def reset(name: Id, *, language: Lang = Language.EN) -> None:
     lesson.tell("was_reset", id=exercise.id)
 
 
+@app.command()
+def summary(*, language: Lang = Language.EN) -> None:
+    """Show what the exercises have shown so far, with your ladders and predictions."""
+    lesson = _lesson(language)
+    for exercise in catalogue_of().exercises.values():
+        if lesson.progress.standing(exercise.id).judged:
+            lesson.summarize(exercise)
+
+
 app.command()(new)
 app.command()(verify)
 
@@ -199,6 +208,8 @@ def _work(name: str | None, student: str | None, token: str | None, language: La
         following = next_exercise(catalogue, progress)
         again = lesson.ask_next(exercise, following) == "again"
         exercise = exercise if again else following
+    for each in catalogue.tracks[0].exercises:
+        lesson.summarize(catalogue.exercises[each])
     lesson.tell("all_done")
     leave(0, at_once=True)
 

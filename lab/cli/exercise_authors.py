@@ -14,7 +14,7 @@ from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, lent_streams, wrong_usage
 from lab.cli.options import IPv4, IPv6, families
 
 _TELLING = {
-    "frame": ("with FIN, or without it", "ack + 1", "an option missing", "another window", "seq + 1", "never"),
+    "frame": ("with FIN, or without it", "ack + 1", "no options", "another window", "seq + 1", "never"),
     "look": ("another state",),
     "call": ("another errno", "another value"),
 }
@@ -70,6 +70,7 @@ def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: 
 
 def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, family: int) -> Iterator[str]:
     """Yield the questions whose answer stays the same whatever is altered in the reading that it comes from."""
+    from lab.exercise.readings import OfSegment
     from lab.exercise.running import Finding, play
     from lab.mutate.mutant import Mutant, Mutation
 
@@ -78,6 +79,8 @@ def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, 
     if surveyed.finding is not Finding.KNOWN or surveyed.result.recording is None:
         return
     for question in exercise.rounds[number].questions:
+        if isinstance(question.seen, OfSegment) and question.seen.from_peer:
+            continue  # it is about the learner's own segment
         truth = surveyed.truths[question.id]
         kind = _kind_of_reading(surveyed.result.recording.events[truth.event])
         # The reading behind an event was made just before the event was recorded.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lab.cli.exits import INTERRUPTED, leave, lent_streams
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
 from lab.exercise.notation import NotUnderstood
+from lab.exercise.notebook import save, summary
 from lab.exercise.progress import Happened, Progress, Standing, Status
 from lab.exercise.running import Finding, Played, Verdict, judged, play
 from lab.exercise.view import View
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.author.runner import Runner
+    from lab.record.results import Result
 
 _TRIES = 3
 """Answers to a question about segments that were just seen, before the true one is shown."""
@@ -50,15 +52,19 @@ class Lesson:
         self.progress = progress
         self._family = family
         self._runner = runner
+        self._results: list[Result] = []
+        """Results of the rounds of the current attempt."""
 
     def teach(self, exercise: Exercise, *, again: bool = False) -> End:
         """Work on one exercise, from where it was left."""
         standing = self.progress.standing(exercise.id)
-        if again or standing.attempt == 0 or standing.status is not Status.STARTED:
+        is_current = standing.status is Status.STARTED and standing.version == exercise.version
+        if again or not is_current:
             self.progress.add(Happened.STARTED, exercise, attempt=standing.attempt + 1, family=self._family)
             standing = self.progress.standing(exercise.id)
         self._head(exercise)
         own = exercise.numbers(self.progress.learner, standing.attempt)
+        self._results = []
         try:
             played = [self._round(exercise, number, own, standing) for number in range(len(exercise.rounds))]
         except _Ended as ended:
@@ -68,6 +74,7 @@ class Lesson:
                 self.give_up(exercise)
             return ended.how
         if any(each is not Finding.KNOWN for each in played):
+            self.tell("stuck", id=exercise.id)
             return End.STUCK
         solved = all(verdict["right"] for each in standing.judged.values() for verdict in each.values())
         self.progress.add(Happened.FINISHED, exercise, attempt=standing.attempt, solved=solved)
@@ -135,6 +142,8 @@ class Lesson:
                 standing.answers[question.id] = typed
         with lent_streams():
             played = play(self._runner(), exercise, number, own, self._family)
+        self._results.append(played.result)
+        save(self.progress, exercise, standing.attempt, self._results)
         return self._reveal(exercise, number, played, standing)
 
     def _predict(
@@ -264,6 +273,10 @@ class Lesson:
         """Show the answers with their reasons, for the numbers of an attempt."""
         self.print(self.view.answers(exercise, exercise.numbers(self.progress.learner, attempt)))
         self.tell("learned", text=exercise.learned.of(self.view.language))
+
+    def summarize(self, exercise: Exercise) -> None:
+        """Show what an exercise has shown, with the learner's ladders."""
+        self.print(summary(exercise, self.progress, self.view))
 
     def enrol(self, student: str | None, token: str | None) -> None:
         """Keep whose numbers the exercises have, if that is given and new."""

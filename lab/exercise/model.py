@@ -142,6 +142,8 @@ class Exercise:
     """Summary in one or two sentences."""
     draw: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """The learner's numbers: from each sequence one is chosen."""
+    derive: Mapping[str, Callable[[Numbers], int]] = field(default_factory=dict)
+    """Further numbers, computed from these."""
     version: int = 1
     """Raise it when old answers no longer fit the questions."""
     families: tuple[int, ...] = (4, 6)
@@ -160,7 +162,8 @@ class Exercise:
 
     def numbers_of(self, round_: Round, own: Numbers) -> Numbers:
         """The numbers of a round."""
-        return Numbers({**own, **round_.change})
+        drawn = Numbers({**own, **round_.change})
+        return Numbers({**drawn, **{name: compute(drawn) for name, compute in self.derive.items()}})
 
 
 def _choose(values: Sequence[int], exercise: str, learner: Learner, attempt: int, name: str) -> int:

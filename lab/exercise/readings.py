@@ -34,8 +34,8 @@ class OfSegment:
     base: str = ""
     """For "seq" and "ack": the name of the initial sequence number to which the answer is relative; "": absolute."""
     from_peer: bool = False
-    step: int = 0
-    """Only segments of this step of the scenario, counted from 1; 0 for all."""
+    step: str = ""
+    """Only segments of the last step with this title; "" for all."""
     among: tuple[object, ...] = ()
     """For a question with options: the values behind them. The answer is the index, or a set of indices."""
 
@@ -61,8 +61,8 @@ class HowMany:
 
     from_peer: bool | None = None
     """None for both sides."""
-    step: int = 0
-    """Only in this step of the scenario, counted from 1; 0 for all."""
+    step: str = ""
+    """Only in the last step with this title; "" for all."""
 
     def __call__(self, recording: Recording) -> Seen | None:
         """The answer; its event is the last segment."""
@@ -74,34 +74,39 @@ class HowMany:
 class KernelState:
     """The kernel's state of the connection, or of the listener, when it was last seen in a step."""
 
-    step: int = 0
+    step: str = ""
+    """Only in the last step with this title; "" for all."""
     listener: bool = False
 
     def __call__(self, recording: Recording) -> Seen | None:
         """The answer."""
         seen = [
             Seen(event.state, at)
-            for at, step, event in _with_steps(recording)
-            if isinstance(event, StateSeen) and (event.connection is None) is self.listener and self.step in (0, step)
+            for at, event in _in_step(recording, self.step)
+            if isinstance(event, StateSeen) and (event.connection is None) is self.listener
         ]
         return seen[-1] if seen else None
 
 
-def _segments(recording: Recording, step: int, *, from_peer: bool | None) -> Iterator[tuple[int, FrameSeen, Segment]]:
-    for at, within, event in _with_steps(recording):
+def _segments(recording: Recording, step: str, *, from_peer: bool | None) -> Iterator[tuple[int, FrameSeen, Segment]]:
+    for at, event in _in_step(recording, step):
         if (
             isinstance(event, FrameSeen)
             and event.segment is not None
             and not event.retransmission
             and from_peer in (None, event.from_peer)
-            and step in (0, within)
         ):
             yield at, event, event.segment
 
 
-def _with_steps(recording: Recording) -> Iterator[tuple[int, int, object]]:
-    """Each event with its index and the number of its step, in order of time."""
-    step = 0
+def _in_step(recording: Recording, title: str) -> list[tuple[int, object]]:
+    """The events of the last step with this title, each with its index, in order of time; all events without one."""
+    found: list[tuple[int, object]] = []
+    within = not title
     for at, event in recording.in_order:
-        step += isinstance(event, StepBegun)
-        yield at, step, event
+        if title and isinstance(event, StepBegun):
+            within = event.title == title
+            found = [] if within else found
+        if within:
+            found.append((at, event))
+    return found

@@ -75,12 +75,16 @@ def play(
     runner: Runner, exercise: Exercise, number: int, own: Numbers, family: int, readings: Readings | None = None
 ) -> Played:
     """Run the round with this index. MachineError if this machine cannot run labs at all."""
-    round_ = exercise.rounds[number]
-    own = exercise.numbers_of(round_, own)
-    result = runner.run(runnable(exercise, number, own), family, readings)
+    own = exercise.numbers_of(exercise.rounds[number], own)
+    return assess(exercise, number, own, runner.run(runnable(exercise, number, own), family, readings))
+
+
+def assess(exercise: Exercise, number: int, own: Numbers, result: Result) -> Played:
+    """Read the true answers of a round from the result of its run, which may be a saved one."""
     truths = {}
     if result.recording is not None:
-        seen = {question.id: question.seen(result.recording) for question in round_.questions}
+        questions = exercise.rounds[number].questions
+        seen = {question.id: question.seen(result.recording) for question in questions}
         truths = {id_: each for id_, each in seen.items() if each is not None}
     finding = {Outcome.PASS: Finding.KNOWN, Outcome.FAIL: Finding.DIFFERS}.get(result.outcome, Finding.UNTRIED)
     return Played(finding, result, truths, own)

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from lab.exercise.catalogue import load
-from lab.exercise.model import Exercise, Learner
+from lab.exercise.model import Exercise, Learner, Round
 from lab.exercise.progress import Progress, Status
 from tests.kernel.helpers import COMMAND, DEADLINE_S, environment, run_lab
 
@@ -171,8 +171,8 @@ def test_a_new_exercise_is_good_and_no_file_is_overwritten(tmp_path: Path) -> No
 )
 def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str, str], problem: str) -> None:
     run_lab("exercise", "new", "mine", cwd=tmp_path)
-    text = (tmp_path / "mine.py").read_text().replace("import Exercise, Numbers", "import Exercise, Numbers, Seen").replace(*change)
-    (tmp_path / "mine.py").write_text(text)
+    text = (tmp_path / "mine.py").read_text().replace("import Exercise, Numbers", "import Exercise, Numbers, Seen")
+    (tmp_path / "mine.py").write_text(text.replace(*change))
     done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
     assert done.returncode == 1
     assert problem in done.stdout
@@ -191,6 +191,38 @@ def test_the_prompt_leads_through_an_exercise(tmp_path: Path) -> None:
     assert standing.answers == {name: text for name, text in answers.items() if name != "kernel_seq"}
     listed = json.loads(run_lab("exercise", "list", "--json", cwd=tmp_path).stdout)
     assert {each["id"]: each["status"] for each in listed}["E07"] == "solved"
+
+
+def test_a_whole_track_ends_with_a_summary(tmp_path: Path) -> None:
+    """Each exercise in its order, by its true answers; then the learner's own ladders with the predictions."""
+    lines = []
+    for id_ in KNOWN.tracks[0].exercises:
+        exercise = KNOWN.exercises[id_]
+        lines += [*typed(exercise, right_answers(exercise, ME), SEGMENTS[id_]), ""]
+    done = run_lab("ex", *STUDENT, cwd=tmp_path, typed="\n".join([*lines, ""]))
+    assert done.returncode == 0, done.stdout[-2000:]
+    _, _, summary = done.stdout.rpartition("no exercise is left")
+    for id_ in KNOWN.tracks[0].exercises:
+        assert f"{id_} is solved." in done.stdout
+        assert f"{id_}  {KNOWN.exercises[id_].title.en}\n{KNOWN.exercises[id_].learned.en[:40]}" in summary
+    assert summary.count("right   you: ") == sum(len(each.predict) for each in all_rounds())
+    assert "All exercises of this track are done." in summary
+    again = run_lab("exercise", "summary", cwd=tmp_path)
+    assert again.stdout.count("right   you: ") == summary.count("right   you: ")
+    assert run_lab("show", "tcp-lab/E01-1.json", cwd=tmp_path).returncode == 0
+    following = run_lab("exercise", "next", cwd=tmp_path)
+    assert following.stdout.startswith("All exercises of this track are done.")
+
+
+def all_rounds() -> list[Round]:
+    return [each for exercise in KNOWN.exercises.values() for each in exercise.rounds]
+
+
+SEGMENTS = {
+    "E01": (3, 2), "E06": (3, 3), "E07": (5, 5), "E15": (3, 3), "E21": (3, 3), "E32": (11, 11), "E34": (8, 9),
+    "E36": (7, 7),
+}  # fmt: skip
+"""How many segments each round of an exercise has: Enter is pressed between them."""
 
 
 def test_predictions_are_stored_before_the_run(tmp_path: Path) -> None:
