@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from lab.exercise.progress import Progress
     from lab.exercise.running import Graded
     from lab.exercise.view import View
+
+_LEAST_WIDTH = 40
+"""Of texts, in columns."""
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -200,6 +204,7 @@ def _work(name: str | None, student: str | None, token: str | None, language: La
     exercise = named(name) if name is not None else next_exercise(catalogue, progress)
     prepare_terminal()
     lesson.tell("welcome", file=progress.file)
+    lesson.tell("also")
     again = False
     while exercise is not None:
         end = lesson.teach(exercise, again=again)
@@ -230,7 +235,9 @@ def _view(language: Language) -> View:
     from lab.cli.printer import screen_of
     from lab.exercise.view import View
 
-    return View(language.value, screen_of(sys.stdout))
+    screen = screen_of(sys.stdout)
+    columns = shutil.get_terminal_size((screen.width, 24)).columns
+    return View(language.value, screen, width=max(_LEAST_WIDTH, min(screen.width, columns)))
 
 
 def _lesson(language: Language, family: int = 4) -> Lesson:

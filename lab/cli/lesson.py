@@ -130,6 +130,8 @@ class Lesson:
         """Predictions, run and questions of one round."""
         round_, view = exercise.rounds[number], self.view
         own = exercise.numbers_of(round_, own)
+        if number:
+            print()
         self.tell("modify" if number else "predict", "title")
         self.print(view.paragraph(round_.text.of(view.language).format_map(own)))
         print()
@@ -160,12 +162,11 @@ class Lesson:
             try:
                 question.kind.parse(typed, own)
             except NotUnderstood as unclear:
-                self.print(view.paragraph(f"{view.say(unclear.key)} {self._how(question)}"))
+                self.tell(unclear.key)
+                self.print(view.paragraph(view.say("how_to_type", how=view.say(question.kind.how))))
+                self.tell("also")
                 continue
             return typed
-
-    def _how(self, question: Question) -> str:
-        return self.view.say("type_this", how=self.view.say(question.kind.how))
 
     def _command(self, typed: str, exercise: Exercise, standing: Standing) -> bool:
         """Obey a command that was typed instead of an answer; False if it is none."""
@@ -251,7 +252,8 @@ class Lesson:
                     self.tell("right", "pass")
                     break
                 if attempt < _TRIES:
-                    self.print(self.view.paragraph(self.view.reason(verdict, played.own)))
+                    if verdict.judgement.misconception:
+                        self.print(self.view.paragraph(self.view.reason(verdict, played.own)))
                     self.tell("try_again", "fail")
                     continue
                 value = self.view.value(question, played.truths[question.id].value, played.own)

@@ -40,6 +40,8 @@ class View(NamedTuple):
 
     language: str
     screen: Screen
+    width: int
+    """Width of texts in columns; that of ladders is the screen's."""
 
     def say(self, key: str, **values: object) -> str:
         """A text of `words.toml`."""
@@ -47,14 +49,15 @@ class View(NamedTuple):
 
     def paragraph(self, text: str, style: str = "", indent: int = 0) -> Iterator[str]:
         """The text in lines that fit."""
-        for line in wrapped(printable(text), self.screen.width - indent):
+        for line in wrapped(printable(text), self.width - indent):
             yield " " * indent + (self.screen.paint(line, style) if style else line)
 
     def question(self, question: Question, own: Numbers) -> Iterator[str]:
         """The question with the answers to choose from."""
         yield from self.paragraph(question.text.of(self.language).format_map(own), "title")
         for index, option in enumerate(question.kind.options):
-            yield from labelled(f"{letter(index)})", option.of(self.language), self.screen.width, _INDENT, 5)
+            yield from labelled(f"{letter(index)})", option.of(self.language), self.width, _INDENT, 5)
+        yield from self.paragraph(self.say("how_to_type", how=self.say(question.kind.how)), "faint")
 
     def value(self, question: Question, value: object, own: Numbers) -> str:
         """A true or predicted answer as it is shown: a number also absolute, a letter with what it stands for."""
@@ -117,24 +120,31 @@ class View(NamedTuple):
             for question in each.questions:
                 value = self.value(question, question.known(numbers), numbers)
                 yield from self.paragraph(question.text.of(self.language).format_map(numbers), "faint")
-                yield from labelled(value, "", self.screen.width, _INDENT)
+                yield from labelled(value, "", self.width, _INDENT)
                 yield from self.paragraph(question.why.of(self.language).format_map(numbers), indent=_INDENT)
 
     def pages(self, played: Played, verdicts: list[Verdict]) -> Iterator[list[str]]:
-        """The ladder, one segment to a page, with the verdicts on what that segment shows."""
+        """The ladder with the verdicts: a page for each segment that shows one, and for those between them."""
         assert played.result.recording is not None
         ladder = ladder_of(played.result.recording)
         place = {index: at for at, index in enumerate(played.result.recording.chronological)}
         waiting = sorted(verdicts, key=lambda each: place[played.truths[each.question.id].event])
-        pages = list(_pages(ladder.rungs))
-        for number, rungs in enumerate(pages):
-            drawn = list(ladder_lines(Ladder(rungs, ladder.recording), self.screen))
-            lines = drawn if number == 0 else drawn[1:]
-            later = pages[number + 1] if number + 1 < len(pages) else []
+        per_segment = list(_pages(ladder.rungs))
+        page: list[str] = []
+        for number, rungs in enumerate(per_segment):
+            later = per_segment[number + 1] if number + 1 < len(per_segment) else []
             until = next((place[each.event] for each in later if each.kind is Kind.SEGMENT and each.event), len(place))
-            while waiting and place[played.truths[waiting[0].question.id].event] < until:
-                lines += self.verdict(waiting.pop(0), played, _BESIDE)
-            yield lines
+            shown = [each for each in waiting if place[played.truths[each.question.id].event] < until]
+            waiting = waiting[len(shown) :]
+            if shown and page:
+                yield page
+                page = []
+            page += list(ladder_lines(Ladder(rungs, ladder.recording), self.screen))[number > 0 :]
+            if shown:
+                yield [*page, *(line for each in shown for line in self.verdict(each, played, _BESIDE))]
+                page = []
+        if page:
+            yield page
 
 
 def _pages(rungs: list[Rung]) -> Iterator[list[Rung]]:

@@ -7,7 +7,7 @@ import os
 import pty
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -24,6 +24,13 @@ ME = Learner("2026001", "spring")
 NOBODY = Learner()
 
 
+STOPS = {
+    "E01": (1, 1), "E06": (2, 1), "E07": (3, 2), "E15": (2, 1), "E21": (1, 1), "E32": (3, 1), "E34": (2, 1),
+    "E36": (1, 1),
+}  # fmt: skip
+"""How often Enter is pressed while each round of an exercise is shown: around each segment with a prediction."""
+
+
 def right_answers(exercise: Exercise, learner: Learner = NOBODY, attempt: int = 1) -> dict[str, str]:
     """What this learner has to type, by question."""
     own = exercise.numbers(learner, attempt)
@@ -34,12 +41,12 @@ def right_answers(exercise: Exercise, learner: Learner = NOBODY, attempt: int = 
     }
 
 
-def typed(exercise: Exercise, answers: Mapping[str, str], segments: Sequence[int]) -> list[str]:
-    """The lines that are typed at the prompt; `segments` are how many segments each round has."""
+def typed(exercise: Exercise, answers: Mapping[str, str]) -> list[str]:
+    """The lines that are typed at the prompt."""
     lines = []
-    for each, count in zip(exercise.rounds, segments, strict=True):
+    for each, count in zip(exercise.rounds, STOPS[exercise.id], strict=True):
         lines += [answers[question.id] for question in each.predict]
-        lines += [""] * (count - 1)
+        lines += [""] * count
         lines += [answers[question.id] for question in each.investigate]
     return lines
 
@@ -181,7 +188,7 @@ def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str
 def test_the_prompt_leads_through_an_exercise(tmp_path: Path) -> None:
     exercise = KNOWN.exercises["E07"]
     answers = right_answers(exercise, ME)
-    lines = typed(exercise, answers, (5, 5))
+    lines = typed(exercise, answers)
     done = run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed="\n".join([*lines, "quit", ""]))
     assert done.returncode == 0, done.stderr
     assert "3 of 3 predictions are right." in done.stdout
@@ -198,7 +205,7 @@ def test_a_whole_track_ends_with_a_summary(tmp_path: Path) -> None:
     lines = []
     for id_ in KNOWN.tracks[0].exercises:
         exercise = KNOWN.exercises[id_]
-        lines += [*typed(exercise, right_answers(exercise, ME), SEGMENTS[id_]), ""]
+        lines += [*typed(exercise, right_answers(exercise, ME)), ""]
     done = run_lab("ex", *STUDENT, cwd=tmp_path, typed="\n".join([*lines, ""]))
     assert done.returncode == 0, done.stdout[-2000:]
     _, _, summary = done.stdout.rpartition("no exercise is left")
@@ -216,13 +223,6 @@ def test_a_whole_track_ends_with_a_summary(tmp_path: Path) -> None:
 
 def all_rounds() -> list[Round]:
     return [each for exercise in KNOWN.exercises.values() for each in exercise.rounds]
-
-
-SEGMENTS = {
-    "E01": (3, 2), "E06": (3, 3), "E07": (5, 5), "E15": (3, 3), "E21": (3, 3), "E32": (11, 11), "E34": (8, 9),
-    "E36": (7, 7),
-}  # fmt: skip
-"""How many segments each round of an exercise has: Enter is pressed between them."""
 
 
 def test_predictions_are_stored_before_the_run(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_it_goes_on_where_it_was_left(tmp_path: Path) -> None:
 def test_a_wrong_prediction_is_tried_again_with_other_numbers(tmp_path: Path) -> None:
     exercise = KNOWN.exercises["E07"]
     wrong = {**right_answers(exercise), "ack": "5"}
-    lines = [*typed(exercise, wrong, (5, 5)), "again", *typed(exercise, right_answers(exercise, attempt=2), (5, 5))]
+    lines = [*typed(exercise, wrong), "again", *typed(exercise, right_answers(exercise, attempt=2))]
     done = run_lab("exercise", "start", "E07", cwd=tmp_path, typed="\n".join([*lines, "quit", ""]))
     assert "Not every prediction was right. Try E07 again" in done.stdout
     assert "E07 is solved." in done.stdout
@@ -268,7 +268,7 @@ def test_check_judges_the_predictions_made_so_far(tmp_path: Path) -> None:
     nothing = run_lab("exercise", "check", cwd=tmp_path)
     assert (nothing.returncode, nothing.stdout) == (2, "")
     exercise = KNOWN.exercises["E07"]
-    lines = typed(exercise, right_answers(exercise), (5, 5))
+    lines = typed(exercise, right_answers(exercise))
     run_lab("exercise", "start", "E07", cwd=tmp_path, typed="\n".join([*lines, ""]))
     done = run_lab("exercise", "check", cwd=tmp_path)
     assert (done.returncode, done.stdout.count("right   you: ")) == (0, 4)
