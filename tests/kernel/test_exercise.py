@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -13,10 +14,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lab.exercise.catalogue import load
+from lab.exercise.catalogue import exercises_folder, load
 from lab.exercise.model import Exercise, Learner, Round
 from lab.exercise.progress import Progress, Status
-from tests.kernel.helpers import COMMAND, DEADLINE_S, environment, run_lab
+from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, environment, run_lab
+from tests.kernel.test_readme import blocks
 
 KNOWN = load()
 STUDENT = ("--student", "2026001", "--class", "spring")
@@ -183,6 +185,27 @@ def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str
     done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
     assert done.returncode == 1
     assert problem in done.stdout
+
+
+def test_the_exercise_of_the_guide_is_good(tmp_path: Path) -> None:
+    [block] = blocks(exercises_folder() / "README.md", "python")
+    (tmp_path / "refused.py").write_text(block)
+    done = run_lab("exercise", "verify", "refused.py", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("good  REFUSED  Nobody listens\n", 0)
+
+
+def test_the_answers_of_the_readme_are_right(tmp_path: Path) -> None:
+    [block] = blocks(ROOT / "README.md", "toml")
+    (tmp_path / "answers.toml").write_text(block)
+    done = run_lab("exercise", "check", "--answers", "answers.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout.count("right   you: ")) == (0, 2)
+
+
+def test_the_guide_lists_all_exercises() -> None:
+    text = (exercises_folder() / "README.md").read_text()
+    listed = re.findall(r"^\| (E\d\d) \| `(\w+\.py)`", text, re.MULTILINE)
+    assert sorted(file for _, file in listed) == sorted(path.name for path in exercises_folder().glob("*.py"))
+    assert [id_ for id_, _ in listed] == list(KNOWN.exercises)
 
 
 def test_the_prompt_leads_through_an_exercise(tmp_path: Path) -> None:
