@@ -6,7 +6,7 @@ import fnmatch
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from lab.author.containment import contained, is_interrupt, message_of
 from lab.claims.catalogue import scenarios_folder
 from lab.record.results import BrokenFile, Scenario
 from lab.record.saved.owners import why_not_as_root
+from lab.record.translations import WrongTranslation, beside, phrases_in, translation_files
 
 if TYPE_CHECKING:
     from lab.author.lab import Lab
@@ -152,6 +153,8 @@ def _load_all(files: Iterable[tuple[Path, Path]], found: Found) -> list[Runnable
             of_syntax = raised.lineno if isinstance(raised, SyntaxError) else None
             found.broken.append(BrokenFile(file, of_syntax or (where.line if where else 1), why))
             continue
+        if path.parent != scenarios_folder():  # the lab's own ones are tested
+            found.broken += _wrong_translations(file)
         for name, function in functions.items():
             code = getattr(inspect.unwrap(function), "__code__", None)
             line = code.co_firstlineno if code is not None else 1
@@ -161,6 +164,14 @@ def _load_all(files: Iterable[tuple[Path, Path]], found: Found) -> list[Runnable
             else:
                 scenarios.append(_describe(path, name, function, line))
     return scenarios
+
+
+def _wrong_translations(file: Path) -> Iterator[BrokenFile]:
+    for path in translation_files(file):
+        try:
+            phrases_in(path)
+        except WrongTranslation as wrong:
+            yield BrokenFile(path, 1, str(wrong))
 
 
 def _load(file: Path) -> dict[str, Callable[[Lab], None]]:
@@ -195,4 +206,12 @@ def _mistake(function: Callable[[Lab], None]) -> str:
 def _describe(file: Path, name: str, function: Callable[[Lab], None], line: int) -> Runnable:
     described = function.__scenario__  # type: ignore[attr-defined]  # set by @scenario
     title = (inspect.getdoc(function) or name.replace("_", " ")).partition("\n")[0]
-    return Runnable(f"{file.stem}.{name}", title, file=file, line=line, function=function, **described)
+    return Runnable(
+        f"{file.stem}.{name}",
+        title,
+        file=file,
+        line=line,
+        function=function,
+        translations=beside(file),
+        **described,
+    )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.exits import READER_GONE, cannot_run
+from lab.cli.language import language
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -77,7 +78,7 @@ class Printer:
         from lab.report.verdicts import summary_lines
 
         if run.results or run.broken:
-            self.print_lines(*map(printable, summary_lines(run)))
+            self.print_lines(*map(printable, summary_lines(run, self._screen.language)))
 
     def print_lines(self, *lines: str) -> None:
         """Print lines, after removing the progress lines."""
@@ -107,7 +108,7 @@ def screen_of(stream: TextIO, plain: bool = False, everything: bool = False) -> 
     width = max(_MIN_WIDTH, shutil.get_terminal_size((_DEFAULT_WIDTH, 24)).columns)
     colours = stream.isatty() and not os.environ.get("NO_COLOR")
     most = None if everything else Screen().most
-    return Screen(width, _shows_unicode(stream), colours, plain, most)
+    return Screen(width, _shows_unicode(stream), colours, plain, language(), most)
 
 
 def _shows_unicode(stream: TextIO) -> bool:
