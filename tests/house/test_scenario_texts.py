@@ -8,12 +8,12 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
 
 import pytest
-import tomllib
 
 from lab.claims.catalogue import scenarios_folder
 
