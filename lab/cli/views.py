@@ -33,6 +33,8 @@ class Format(Enum):
 
 
 _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
+FEW = 3
+"""So many results are shown with their ladders, unless others were asked for."""
 _RUN = typer.Argument(metavar="RUN", help="A saved run: its folder or file.", show_default=False)
 
 
@@ -68,7 +70,7 @@ def show(
             _draw(run.results, form or Format.TEXT, language.value, plain=plain, everything=everything, output=output)
         elif as_json:
             print(json_text(verdicts.as_json(run)))
-        elif patterns:
+        elif patterns or 0 < len(run.results) <= FEW:
             for result in run.results:
                 printer.result(result)
         else:

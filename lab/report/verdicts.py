@@ -204,6 +204,12 @@ def what_differs(recording: Recording, check: CheckMade) -> Iterator[str]:
         yield from printable_lines(line)
 
 
+def difference_in_a_line(recording: Recording, check: CheckMade) -> str:
+    """The fields of a failed check that differ: `ack: expected 2, got 1`."""
+    rows = [f"{row.field}: expected {row.expected}, got {row.got}" for row in recording.rows(check) if not row.agrees]
+    return "; ".join(rows) or check.subject
+
+
 def _difference(recording: Recording, check: CheckMade) -> Iterator[str]:
     yield f"  at {place(check.where.file, check.where.line) if check.where else 'the end'}"
     if check.where is not None and check.where.source:
