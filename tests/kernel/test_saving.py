@@ -62,7 +62,7 @@ def test_a_run_is_saved_below_the_current_folder_and_shown_from_there(one: Path)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert lines[0].startswith("run of 20")
     assert lines[1].split()[:5] == ["pass", "one.one", "IPv4+6", "2", "checks"]
-    assert lines[4].startswith("2 passed; ")
+    assert lines[3].startswith("2 passed; ")
 
 
 def test_no_out_saves_nothing(one: Path) -> None:
