@@ -63,7 +63,7 @@ def show(
     from lab.report import verdicts
     from lab.report.screen import json_text
 
-    printer = Printer(sys.stdout, quiet, verbose, plain, everything)
+    printer = Printer(sys.stdout, quiet=quiet, verbose=verbose, plain=plain, everything=everything)
     with reading():
         run, patterns, unknown = choose(what or [], families(ipv4, ipv6))
         if form is not None or output is not None:
@@ -74,10 +74,9 @@ def show(
             for result in run.results:
                 printer.result(result)
         else:
-            printer.print_lines(*verdicts.listing_lines(run, brief=quiet), "")
+            printer.listing(run)
             printer.summary(run)
-    for pattern in unknown:
-        print(f"this run has no scenario {pattern!r}; `lab show` lists them", file=sys.stderr)
+    Printer(sys.stderr).unknown(unknown, listed_by="lab show")
     leave(USAGE if unknown else 0)
 
 
@@ -187,7 +186,9 @@ def coverage(
     with reading():
         if saved is not None:
             made = _loaded(saved, wanted)
-            made.unknown = narrow(made, patterns or [])
+            unknown = narrow(made, patterns or [])
+            made.unknown = [each.pattern for each in unknown]
+            Printer(sys.stderr).unknown(unknown, listed_by="lab show")
         else:
             found = registry.find(patterns or [])
             made = whole_run(found, found.scenarios, wanted, full=full)
@@ -202,12 +203,11 @@ def coverage(
 def _loaded(saved: Path, families: list[int]) -> Run:
     """A saved run; its results without a verdict are named on standard error, as those of a new run are."""
     from lab.cli.saved_runs import load_run
-    from lab.report.verdicts import listing_lines
 
     made = load_run(saved, families)
     untried = replace(made, results=[result for result in made.results if not result.outcome.has_verdict])
     if untried.results:
-        Printer(sys.stderr).print_lines(*listing_lines(untried), "")
+        Printer(sys.stderr).listing(untried)
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lab.report.i18n import translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import omitted_range
 from lab.report.plain import sentences
-from lab.report.screen import Screen, left_out, printable_lines
+from lab.report.screen import Screen, left_out, printable, printable_lines
 from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
@@ -68,21 +69,36 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
         yield from frame_lines(recording, screen)
 
 
-def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
-    """Yield a heading, a line for each result, and the message of each that did not pass."""
+def listing_lines(run: Run, screen: Screen, *, brief: bool = False) -> Iterator[str]:
+    """Yield a heading, a line for each scenario, and the message of each that did not pass."""
     how = (" with timers of full length" if run.full else "") + (", interrupted" if run.interrupted else "")
     yield from printable_lines(f"run of {run.began}{how}, by version {run.version} of the lab")
-    wide = max((len(result.scenario.id) for result in run.results), default=0)
-    word = max((len(_WORDS[result.outcome]) for result in run.results), default=0)
-    for result in run.results:
-        if brief and result.outcome in QUIET:
-            continue
-        counted = f"{result.checks:>5} checks {result.seconds:>8.2f} s"
-        head = f"{_WORDS[result.outcome]:<{max(5, word)}} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
-        yield from printable_lines(head)
-        if result.summary:
-            at = _at(result.at) or ("at the end: " if result.difference else "")
-            yield from printable_lines(f"      {at}{result.summary}")
+    shown = [result for result in run.results if not (brief and result.outcome in QUIET)]
+    wide = max((len(result.scenario.id) for result in shown), default=0)
+    for _, results in groupby(shown, lambda result: (result.scenario.id, result.scenario.file)):
+        yield from scenario_lines(list(results), screen, wide)
+
+
+def scenario_lines(results: Sequence[Result], screen: Screen, wide: int) -> Iterator[str]:
+    """Yield a line about all results of one scenario, or one for each outcome, and the message if it did not pass.
+
+    `wide` is the width of the longest id. Figures that do not fit beside an id are on a line of their own.
+    """
+    for outcome in dict.fromkeys(result.outcome for result in results):
+        alike = [result for result in results if result.outcome is outcome]
+        families = "IPv" + "+".join(str(result.family) for result in alike)
+        checks, seconds = sum(result.checks for result in alike), max(result.seconds for result in alike)
+        figures = f"{families:<6} {checks:>5} checks {seconds:>7.2f} s"
+        word, name = f"{_WORDS[outcome]:<5}", printable(results[0].scenario.id)
+        room = screen.width - len(word) - len(figures) - 3
+        painted = screen.paint(word.rstrip(), outcome.value) + " " * (len(word) - len(_WORDS[outcome]))
+        if len(name) <= room:
+            yield f"{painted} {name:<{min(wide, room)}}  {figures}"
+        else:
+            yield f"{painted} {name}"
+            yield f"{'':{len(word) + 1 + min(wide, room)}}  {figures}"
+        for summary, at in dict.fromkeys((each.summary, each.at) for each in alike if each.summary):
+            yield from printable_lines(f"      {_at(at) or ('at the end: ' if alike[0].difference else '')}{summary}")
 
 
 def as_json(run: Run) -> dict[str, Any]:
