@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.exits import READER_GONE, cannot_run
+from lab.cli.language import language
 from lab.cli.options import command_name
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class Printer:
         from lab.report.verdicts import summary_lines
 
         if run.results or run.broken:
-            for line in summary_lines(run):
+            for line in summary_lines(run, self._screen.language):
                 self.print_lines(*wrapped(printable(line), self._screen.width))
 
     def next_steps(self, run: Run, folder: Path, *, is_newest: bool) -> None:
@@ -166,7 +167,7 @@ class Printer:
         from lab.report.screen import printable
         from lab.report.verdicts import QUIET
 
-        translate = translator("en")
+        translate = translator(self._screen.language)
         self.print_lines(printable(translate("saved_in", folder=folder)))
         if self._quiet:
             return
@@ -206,7 +207,7 @@ def screen_of(stream: TextIO, plain: bool = False, everything: bool = False) -> 
     width = max(_MIN_WIDTH, shutil.get_terminal_size((_DEFAULT_WIDTH, 24)).columns)
     colours = stream.isatty() and not os.environ.get("NO_COLOR")
     most = None if everything else Screen().most
-    return Screen(width, _shows_unicode(stream), colours, plain, most)
+    return Screen(width, _shows_unicode(stream), colours, plain, language(), most)
 
 
 def _shows_unicode(stream: TextIO) -> bool:
