@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
-from lab.cli.language import language, text
+from lab.cli.language import language
 from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, Plain, Saved, Verbose, families
 from lab.cli.printer import Printer, screen_of
 
@@ -34,6 +34,8 @@ class Format(Enum):
 
 
 _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
+FEW = 3
+"""So many results are shown with their ladders, unless others were asked for."""
 _RUN = typer.Argument(metavar="RUN", help="A saved run: its folder or file.", show_default=False)
 
 
@@ -61,21 +63,20 @@ def show(
     from lab.report import verdicts
     from lab.report.screen import json_text
 
-    printer = Printer(sys.stdout, quiet, verbose, plain, everything)
+    printer = Printer(sys.stdout, quiet=quiet, verbose=verbose, plain=plain, everything=everything)
     with reading():
         run, patterns, unknown = choose(what or [], families(ipv4, ipv6))
         if form is not None or output is not None:
             _draw(run.results, form or Format.TEXT, language(), plain=plain, everything=everything, output=output)
         elif as_json:
             print(json_text(verdicts.as_json(run)))
-        elif patterns:
+        elif patterns or 0 < len(run.results) <= FEW:
             for result in run.results:
                 printer.result(result)
         else:
-            printer.print_lines(*verdicts.listing_lines(run, brief=quiet, language=language()), "")
+            printer.listing(run)
             printer.summary(run)
-    for pattern in unknown:
-        print(text(f"this run has no scenario {pattern!r}; `lab show` lists them"), file=sys.stderr)
+    Printer(sys.stderr).unknown(unknown, listed_by="lab show")
     leave(USAGE if unknown else 0)
 
 
@@ -188,7 +189,9 @@ def coverage(
     with reading():
         if saved is not None:
             made = _loaded(saved, wanted)
-            made.unknown = narrow(made, patterns or [])
+            unknown = narrow(made, patterns or [])
+            made.unknown = [each.pattern for each in unknown]
+            Printer(sys.stderr).unknown(unknown, listed_by="lab show")
         else:
             found = registry.find(patterns or [])
             made = whole_run(found, found.scenarios, wanted, full=full)
@@ -203,12 +206,11 @@ def coverage(
 def _loaded(saved: Path, families: list[int]) -> Run:
     """A saved run; its results without a verdict are named on standard error, as those of a new run are."""
     from lab.cli.saved_runs import load_run
-    from lab.report.verdicts import listing_lines
 
     made = load_run(saved, families)
     untried = replace(made, results=[result for result in made.results if not result.outcome.has_verdict])
     if untried.results:
-        Printer(sys.stderr).print_lines(*listing_lines(untried, language=language()), "")
+        Printer(sys.stderr).listing(untried)
     return made
 
 

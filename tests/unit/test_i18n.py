@@ -9,6 +9,7 @@ from string import Formatter
 import pytest
 
 from lab.claims.catalogue import catalogue
+from lab.claims.groups import groups
 from lab.report.i18n import LANGUAGES, sentences, table
 from lab.tcp import options
 
@@ -49,6 +50,8 @@ def texts() -> Iterator[tuple[str, str, str]]:
     read = catalogue()
     for topic, text in read.topics.items():
         yield f"topics.{topic}", text.en, text.zh
+    for group, title in groups().items():
+        yield f"groups.{group}", title.en, title.zh
     for claim in read.claims.values():
         for text in filter(None, [claim.article, claim.document, claim.linux, *(each.text for each in claim.since)]):
             yield claim.id, text.en, text.zh
