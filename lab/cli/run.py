@@ -87,9 +87,11 @@ def run(
     made, ended = _collect(found, results, wanted, printer, full=full, began=began)
     printer.end(found, made, interrupted=ended == INTERRUPTED)
     if workspace is not None:
-        from lab.report.ci import error_lines
+        from lab.report.ci import error_lines, step_summary
 
         printer.print_lines(*error_lines(made, workspace))
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            _append(Path(summary), step_summary(made))
     is_written = outputs.write(made, printer)
     code = exit_code(made, strict=strict) or ended or (0 if is_written else CANNOT_RUN)
     leave(
@@ -102,6 +104,14 @@ def _github_workspace() -> Path | None:
     """The folder to which annotations of GitHub Actions are relative; None elsewhere."""
     in_github = os.environ.get("GITHUB_ACTIONS") == "true"
     return Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
+
+
+def _append(file: Path, text: str) -> None:
+    try:
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as refused:
+        print(f"cannot write {file}: {refused.strerror}", file=sys.stderr)
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
