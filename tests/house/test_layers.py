@@ -33,6 +33,7 @@ ARROWS = {
 DOORS = {
     "scapy": {"wire"},
     "pyroute2": {"host"},
+    "click": {"cli"},  # the library of typer
     "typer": {"cli"},
     "rich": {"report", "cli"},
     "jinja2": {"report"},
