@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -17,6 +17,7 @@ from lab.claims.groups import learning_order
 from lab.claims.index import Selectable, named_in
 from lab.record.results import BrokenFile, Scenario
 from lab.record.saved.owners import why_not_as_root
+from lab.record.translations import WrongTranslation, beside, phrases_in, translation_files
 
 if TYPE_CHECKING:
     from lab.author.lab import Lab
@@ -168,6 +169,8 @@ def _load_all(files: Iterable[tuple[Path, Path]], found: Found) -> list[Runnable
             of_syntax = raised.lineno if isinstance(raised, SyntaxError) else None
             found.broken.append(BrokenFile(file, of_syntax or (where.line if where else 1), why))
             continue
+        if path.parent != scenarios_folder():  # the lab's own ones are tested
+            found.broken += _wrong_translations(file)
         for name, function in functions.items():
             code = getattr(inspect.unwrap(function), "__code__", None)
             line = code.co_firstlineno if code is not None else 1
@@ -177,6 +180,14 @@ def _load_all(files: Iterable[tuple[Path, Path]], found: Found) -> list[Runnable
             else:
                 scenarios.append(_describe(path, name, function, line))
     return scenarios
+
+
+def _wrong_translations(file: Path) -> Iterator[BrokenFile]:
+    for path in translation_files(file):
+        try:
+            phrases_in(path)
+        except WrongTranslation as wrong:
+            yield BrokenFile(path, 1, str(wrong))
 
 
 def _load(file: Path) -> dict[str, Callable[[Lab], None]]:
@@ -211,4 +222,12 @@ def _mistake(function: Callable[[Lab], None]) -> str:
 def _describe(file: Path, name: str, function: Callable[[Lab], None], line: int) -> Runnable:
     described = function.__scenario__  # type: ignore[attr-defined]  # set by @scenario
     title = (inspect.getdoc(function) or name.replace("_", " ")).partition("\n")[0]
-    return Runnable(f"{file.stem}.{name}", title, file=file, line=line, function=function, **described)
+    return Runnable(
+        f"{file.stem}.{name}",
+        title,
+        file=file,
+        line=line,
+        function=function,
+        translations=beside(file),
+        **described,
+    )

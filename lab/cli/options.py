@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import os
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-
-class Language(Enum):
-    """Language of the texts."""
-
-    EN = "en"
-    ZH = "zh"
-
 
 Patterns = Annotated[
     list[str] | None,
@@ -46,7 +37,6 @@ NewFolder = Annotated[
     typer.Option("--out", metavar="DIR", help="Save the run in this new folder, instead of one below out/."),
 ]
 Unsaved = Annotated[bool, typer.Option("--no-out", help="Do not save the run.")]
-Lang = Annotated[Language, typer.Option("--lang", help="English or Chinese.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.cli.exits import CANNOT_RUN, INTERRUPTED, USAGE, leave, wrong_usage
+from lab.cli.language import language
 
 if TYPE_CHECKING:
     from lab.author.registry import Unknown
@@ -131,7 +132,7 @@ def save(run: Run, folder: RunFolder, printer: Printer, *, is_newest: bool) -> b
         return True
     try:
         with folder:
-            for name, blocks in captures(run):
+            for name, blocks in captures(run, language()):
                 folder.write(name, blocks)
             folder.write(RUN_FILE, (line.encode() for line in lines_of(run)))
     except NotWritable as why:

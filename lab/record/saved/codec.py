@@ -193,7 +193,8 @@ def _integer_from_json(raw: Json) -> int:
     return number
 
 
-def _texts_from_json(raw: Json) -> dict[str, str]:
+def texts_from_json(raw: Json) -> dict[str, str]:
+    """An object whose values are texts."""
     if raw.__class__ is not dict:
         raise TypeError
     return {text_from_json(name): text_from_json(value) for name, value in raw.items()}
@@ -202,7 +203,7 @@ def _texts_from_json(raw: Json) -> dict[str, str]:
 def _environment_from_json(raw: Json) -> dict[str, Any]:
     if raw.__class__ is not dict:
         raise TypeError
-    kinds: dict[str, Callable[[Json], Any]] = {"sysctls": _texts_from_json, "witnesses": _array(_STR, list).from_json}
+    kinds: dict[str, Callable[[Json], Any]] = {"sysctls": texts_from_json, "witnesses": _array(_STR, list).from_json}
     return {"kernel": "", **{name: kinds.get(name, text_from_json)(value) for name, value in raw.items()}}
 
 
@@ -288,8 +289,8 @@ _BY_TYPE = {
     "tuple[int, ...]": _array(_INT, tuple),
     "tuple[str, ...]": _array(_STR, tuple),
     "list[str]": _array(_STR, list),
-    "dict[str, str]": JsonType(dict, _texts_from_json),
-    "Mapping[str, str]": JsonType(dict, _texts_from_json),
+    "dict[str, str]": JsonType(dict, texts_from_json),
+    "Mapping[str, str]": JsonType(dict, texts_from_json),
     "dict[str, Any]": JsonType(None, _environment_from_json),
     "tuple[object, ...]": _array(_ANYTHING, tuple),
     "Options": _array(JsonType(_option_to_json, _option_from_json), tuple),

@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from lab.claims.catalogue import Catalogue
-from lab.record.results import Outcome, Run
+from lab.claims.catalogue import Catalogue, Text
+from lab.record.results import Outcome, Run, Scenario
 from lab.report.claims import claim_reports
 from lab.report.colours import ladder_style, phase_rules, variables
 from lab.report.coverage import Coverage, coverage
@@ -41,8 +41,8 @@ def page(run: Run, catalogue: Catalogue) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    functions = (_few, _link_to, _name_of, label, link, place, status)
-    environment.globals |= {each.__name__.strip("_"): each for each in functions}
+    functions = (_few, _link_to, _name_of, _said, label, link, place, status, zip)
+    environment.globals |= {each.__name__.strip("_"): each for each in functions} | {"text_of": Text}
     style = variables() + ladder_style() + phase_rules(".inspector .pill", "border-color") + _joined(_STYLES)
     script = f"(() => {{\n'use strict';\n{_joined(_SCRIPTS)}}})();\n"
     details = Details(run)
@@ -108,11 +108,12 @@ def _figure(found: Coverage) -> dict[str, Any]:
 
 def _claims(run: Run, catalogue: Catalogue) -> dict[str, Any]:
     """Template values: the claims by topic, with the verdicts of the run."""
-    reports = claim_reports(run, catalogue)
+    reports, chinese = (claim_reports(run, catalogue, language) for language in LANGUAGES)
     by_topic = groupby(reports, lambda each: each.claim.topic)
     return {
         "topics": [(catalogue.topics[topic], list(listed)) for topic, listed in by_topic],
         "errata": catalogue.errata,
+        "chinese": {each.claim.id: each for each in chinese},
         "claim_verdicts": Counter(each.verdict.name for each in reports),
         "claim_kinds": Counter(each.claim.kind.name for each in reports),
     }
@@ -124,6 +125,11 @@ def _few(evidence: Sequence[Evidence]) -> list[Evidence]:
     for each in evidence:
         different.setdefault((each.scenario, each.packet, each.step), each)
     return list(islice(different.values(), _MOST_EVIDENCE))
+
+
+def _said(scenario: Scenario, text: str) -> Text:
+    """A text of a recording of the scenario, in each language."""
+    return Text(*(translator(language, scenario.translations).text(text) for language in LANGUAGES))
 
 
 def _link_to(evidence: Evidence) -> str:
