@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, lent_streams, wrong_usage
+from lab.cli.language import language, text
 from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settings, Unsaved, Verbose, families
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _results(
     from lab.author.runner import Runner, settle_garbage_collector
     from lab.host.sysctls import ensure_accepted
     from lab.host.user_namespace import ensure_privileges
+    from lab.report.i18n import translator
 
     if not scenarios:
         return
@@ -155,7 +157,8 @@ def _results(
         runner = Runner(full=full, sysctls=sysctls, limit=limit)
         settle_garbage_collector()
         if runner.untraced:
-            print(f"note: {runner.untraced}; states come from inet_diag alone", file=sys.stderr, flush=True)
+            note = translator(language())("untraced", why=text(runner.untraced))
+            print(note, file=sys.stderr, flush=True)
         with lent_streams():
             yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
         if runner.not_begun:
@@ -185,6 +188,7 @@ def _collect(
     from lab.author.environment import environment_of, new_run
     from lab.author.runner import families_of
     from lab.host.errors import MachineError
+    from lab.report.i18n import translator
 
     made, code = new_run(full=full), CANNOT_RUN
     made.broken, made.unknown = found.broken, [each.pattern for each in found.unknown]
@@ -198,11 +202,11 @@ def _collect(
     except KeyboardInterrupt:
         code = INTERRUPTED
     except NotBegun as over:
-        printer.print_lines(f"scenario runs that have not begun, as another one is over its time limit: {over}", "")
+        printer.print_lines(translator(language())("not_begun", count=over), "")
     except MachineError as missing:
         if not made.results:
             cannot_run(missing.why, missing.remedy)
-        print(f"the lab cannot go on here: {missing.why}\n{missing.remedy}", file=sys.stderr)
+        print(text(f"the lab cannot go on here: {missing.why}"), text(missing.remedy), sep="\n", file=sys.stderr)
     printer.flush()
     made.interrupted = code != 0
     made.environment = environment_of(made.results)
