@@ -145,7 +145,7 @@ def _results(
     NotBegun at the end if scenarios have not begun because one is over its time limit.
     """
     from lab.author.runner import Runner, settle_garbage_collector
-    from lab.host.sysctls import ensure_accepted
+    from lab.host.sysctls import missing_here
     from lab.host.user_namespace import ensure_privileges
     from lab.report.i18n import translator
 
@@ -153,8 +153,9 @@ def _results(
         return
     try:
         ensure_privileges()
-        ensure_accepted(sysctls or {})
-        runner = Runner(full=full, sysctls=sysctls, limit=limit)
+        if missing := missing_here(sysctls or {}):
+            print(f"note: {missing}, so every scenario is skipped", file=sys.stderr, flush=True)
+        runner = Runner(full=full, sysctls=sysctls, limit=limit, missing=missing)
         settle_garbage_collector()
         if runner.untraced:
             note = translator(language())("untraced", why=text(runner.untraced))
