@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,12 @@ import typer
 
 from lab.cli.exercise_authors import new, verify
 from lab.cli.exercise_files import catalogue_of, chosen, named, runner
-from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, lent_streams, wrong_usage
-from lab.cli.options import AsJson, IPv6, Lang, Language
+from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, lent_streams, wrong_usage
+from lab.cli.language import Command, Group
+from lab.cli.options import AsJson, IPv6
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lab.cli.lesson import Lesson
     from lab.exercise.answers import Answers
@@ -28,6 +30,7 @@ _LEAST_WIDTH = 40
 """Of texts, in columns."""
 
 app = typer.Typer(
+    cls=Group,
     rich_markup_mode=None,
     help="Predict what the kernel sends, run it, see and understand: exercises, one question at a time.",
 )
@@ -48,37 +51,34 @@ def resume(
     *,
     student: Student = None,
     token: Class = None,
-    language: Lang = Language.EN,
     ipv6: IPv6 = False,
 ) -> None:
     """Start with the first exercise, or go on where you left."""
     if context.invoked_subcommand is None:
-        _work(None, student, token, language, ipv6)
+        _work(None, student, token, ipv6)
 
 
-@app.command()
-def start(
-    name: Id, *, student: Student = None, token: Class = None, language: Lang = Language.EN, ipv6: IPv6 = False
-) -> None:
+@app.command(cls=Command)
+def start(name: Id, *, student: Student = None, token: Class = None, ipv6: IPv6 = False) -> None:
     """Start one exercise, or go on with it."""
-    _work(name, student, token, language, ipv6)
+    _work(name, student, token, ipv6)
 
 
-@app.command("next")
-def next_(*, language: Lang = Language.EN) -> None:
+@app.command("next", cls=Command)
+def next_() -> None:
     """Name the exercise to do next."""
     from lab.exercise.catalogue import next_exercise
 
-    lesson = _lesson(language)
+    lesson = _lesson()
     exercise = next_exercise(catalogue_of(), lesson.progress)
     if exercise is None:
         lesson.tell("all_done")
     else:
-        lesson.tell("heading", id=exercise.id, title=exercise.title.of(language.value))
+        lesson.tell("heading", id=exercise.id, title=exercise.title.of(lesson.view.language))
 
 
-@app.command("list")
-def list_exercises(*, language: Lang = Language.EN, as_json: AsJson = False) -> None:
+@app.command("list", cls=Command)
+def list_exercises(*, as_json: AsJson = False) -> None:
     """List the exercises by track, with minutes and progress."""
     from lab.exercise.overview import as_json as overview_json
     from lab.exercise.overview import overview_lines
@@ -88,10 +88,10 @@ def list_exercises(*, language: Lang = Language.EN, as_json: AsJson = False) -> 
     if as_json:
         print(json_text(overview_json(catalogue, progress)))
     else:
-        print("\n".join(overview_lines(catalogue, progress, _view(language))))
+        print("\n".join(overview_lines(catalogue, progress, _view())))
 
 
-@app.command()
+@app.command(cls=Command)
 def check(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="Such as E06 (default: all that have answers).")
@@ -105,7 +105,6 @@ def check(
     ] = None,
     student: Student = None,
     token: Class = None,
-    language: Lang = Language.EN,
     ipv6: IPv6 = False,
 ) -> None:
     """Run exercises and judge the predictions made so far, or those of a file.
@@ -117,7 +116,7 @@ def check(
     from lab.exercise.running import grade
 
     junit_path = output(junit_file)
-    view = _view(language)
+    view = _view()
     answers = _answers(answers_file, chosen(names or []))
     learner = answers.learner.but(student, token)
     graded: list[Graded] = []
@@ -135,18 +134,19 @@ def check(
     leave(DIFFERS if is_wrong else 0 if all_right else CANNOT_RUN, at_once=True)
 
 
-@app.command()
-def hint(name: Current = None, *, language: Lang = Language.EN) -> None:
+@app.command(cls=Command)
+def hint(name: Current = None) -> None:
     """Show the next hint of an exercise."""
-    lesson = _lesson(language)
+    lesson = _lesson()
     exercise = _current(name, lesson.progress)
-    lesson.hint(exercise, lesson.progress.standing(exercise.id))
+    with _keeping_progress():
+        lesson.hint(exercise, lesson.progress.standing(exercise.id))
 
 
-@app.command()
-def explain(name: Current = None, *, language: Lang = Language.EN) -> None:
+@app.command(cls=Command)
+def explain(name: Current = None) -> None:
     """Show the answers of an exercise with their reasons, after it was run or given up."""
-    lesson = _lesson(language)
+    lesson = _lesson()
     exercise = _current(name, lesson.progress)
     standing = lesson.progress.standing(exercise.id)
     if not standing.is_done and len(standing.judged) < len(exercise.rounds):
@@ -155,60 +155,86 @@ def explain(name: Current = None, *, language: Lang = Language.EN) -> None:
     lesson.explain(exercise, standing.attempt)
 
 
-@app.command()
-def skip(name: Current = None, *, language: Lang = Language.EN) -> None:
+@app.command(cls=Command)
+def skip(name: Current = None) -> None:
     """Skip an exercise; it comes again after the others."""
-    lesson = _lesson(language)
-    lesson.skip(_current(name, lesson.progress))
+    lesson = _lesson()
+    with _keeping_progress():
+        lesson.skip(_current(name, lesson.progress))
 
 
-@app.command("give-up")
-def give_up(name: Current = None, *, language: Lang = Language.EN) -> None:
+@app.command("give-up", cls=Command)
+def give_up(name: Current = None) -> None:
     """Give an exercise up: that is recorded, and its answers are shown."""
-    lesson = _lesson(language)
-    lesson.give_up(_current(name, lesson.progress))
+    lesson = _lesson()
+    with _keeping_progress():
+        lesson.give_up(_current(name, lesson.progress))
 
 
-@app.command()
-def reset(name: Id, *, language: Lang = Language.EN) -> None:
+@app.command(cls=Command)
+def reset(name: Id) -> None:
     """Begin an exercise again, with other numbers. Earlier attempts stay in the file."""
     from lab.exercise.progress import Happened
 
-    lesson = _lesson(language)
+    lesson = _lesson()
     exercise = named(name)
-    lesson.progress.add(Happened.RESET, exercise)
+    with _keeping_progress():
+        lesson.progress.add(Happened.RESET, exercise)
     lesson.tell("was_reset", id=exercise.id)
 
 
-@app.command()
-def summary(*, language: Lang = Language.EN) -> None:
+@app.command(cls=Command)
+def summary() -> None:
     """Show what the exercises have shown so far, with your ladders and predictions."""
-    lesson = _lesson(language)
+    lesson = _lesson()
     for exercise in catalogue_of().exercises.values():
         if lesson.progress.standing(exercise.id).judged:
             lesson.summarize(exercise)
 
 
-app.command()(new)
-app.command()(verify)
+app.command(cls=Command)(new)
+app.command(cls=Command)(verify)
 
 
-def _work(name: str | None, student: str | None, token: str | None, language: Language, ipv6: bool) -> None:
-    from lab.cli.lesson import End, prepare_terminal
+@contextmanager
+def _keeping_progress() -> Iterator[None]:
+    """Exit with 3 if the progress cannot be saved."""
+    from lab.exercise.progress import Unreadable
+    from lab.record.saved.folder import NotWritable
+
+    try:
+        yield
+    except (NotWritable, Unreadable) as why:
+        wrong_usage(str(why), CANNOT_RUN)
+
+
+def _work(name: str | None, student: str | None, token: str | None, ipv6: bool) -> None:
+    from lab.cli.lesson import prepare_terminal
+
+    lesson = _lesson(6 if ipv6 else 4)
+    prepare_terminal()
+    try:
+        with _keeping_progress():
+            lesson.enrol(student, token)
+            _teach(lesson, name)
+    except KeyboardInterrupt:
+        print()
+        lesson.leave(INTERRUPTED)
+    leave(0, at_once=True)
+
+
+def _teach(lesson: Lesson, name: str | None) -> None:
+    """Teach one exercise after the other, beginning with the named one, or with the next that is to be done."""
+    from lab.cli.lesson import End
     from lab.exercise.catalogue import next_exercise
 
-    catalogue = catalogue_of()
-    lesson = _lesson(language, 6 if ipv6 else 4)
-    lesson.enrol(student, token)
-    progress = lesson.progress
+    catalogue, progress = catalogue_of(), lesson.progress
     exercise = named(name) if name is not None else next_exercise(catalogue, progress)
-    prepare_terminal()
     lesson.tell("welcome", file=progress.file)
     lesson.tell("also")
     again = False
     while exercise is not None:
-        end = lesson.teach(exercise, again=again)
-        if end is End.STUCK:
+        if lesson.teach(exercise, again=again) is End.STUCK:
             leave(CANNOT_RUN, at_once=True)
         following = next_exercise(catalogue, progress)
         again = lesson.ask_next(exercise, following) == "again"
@@ -216,7 +242,6 @@ def _work(name: str | None, student: str | None, token: str | None, language: La
     for each in catalogue.tracks[0].exercises:
         lesson.summarize(catalogue.exercises[each])
     lesson.tell("all_done")
-    leave(0, at_once=True)
 
 
 def _answers(file: Path | None, exercises: Sequence[Exercise]) -> Answers:
@@ -231,20 +256,20 @@ def _answers(file: Path | None, exercises: Sequence[Exercise]) -> Answers:
         wrong_usage(str(why))
 
 
-def _view(language: Language) -> View:
+def _view() -> View:
     from lab.cli.printer import screen_of
     from lab.exercise.view import View
 
     screen = screen_of(sys.stdout)
     columns = shutil.get_terminal_size((screen.width, 24)).columns
-    return View(language.value, screen, width=max(_LEAST_WIDTH, min(screen.width, columns)))
+    return View(screen, width=max(_LEAST_WIDTH, min(screen.width, columns)))
 
 
-def _lesson(language: Language, family: int = 4) -> Lesson:
+def _lesson(family: int = 4) -> Lesson:
     """A learner at this terminal; exits with 2 if the progress cannot be read."""
     from lab.cli.lesson import Lesson
 
-    return Lesson(_view(language), _progress(), family, runner)
+    return Lesson(_view(), _progress(), family, runner)
 
 
 def _progress() -> Progress:

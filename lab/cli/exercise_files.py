@@ -28,12 +28,11 @@ def catalogue_of(name: str | None = None) -> Catalogue:
     """The exercises of the lab, or of a named file. Exits with 3 if one is broken."""
     from lab.cli.printer import Printer
     from lab.exercise.catalogue import load
-    from lab.record.results import Run
 
     with lent_streams():
         found = load([Path(name)] if name is not None and _is_file(name) else None)
     if found.broken:
-        Printer(sys.stderr).usage(Run(broken=found.broken))
+        Printer(sys.stderr).broken(found.broken)
         leave(CANNOT_RUN, at_once=True)
     return found
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from lab.cli.exits import INTERRUPTED, leave, lent_streams
+from lab.cli.exits import leave, lent_streams
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.notebook import save, summary
@@ -287,17 +287,12 @@ class Lesson:
             self.progress.enrol(learner)
 
     def _read(self, prompt: str) -> str:
-        """A line that is typed. Exits at the end of the input, and with Ctrl-C."""
+        """A line that is typed. Exits at the end of the input."""
         try:
             return input(prompt)
         except EOFError:
             print()
             self.leave()
-        except KeyboardInterrupt:
-            print()
-            with suppress(KeyboardInterrupt):
-                self.leave(INTERRUPTED)
-            leave(INTERRUPTED, at_once=True)
         except UnicodeDecodeError:
             return "\ufffd"
         return ""  # not reached: leave() exits

@@ -30,22 +30,26 @@ def table() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 
 
-def words(language: str) -> Translator:
-    """The translator of the texts of `lab exercise`."""
-    return translator(language, table())
-
-
 class View(NamedTuple):
-    """How lines are made: the language, and the width of the screen."""
+    """How lines are made."""
 
-    language: str
     screen: Screen
     width: int
     """Width of texts in columns; that of ladders is the screen's."""
 
+    @property
+    def language(self) -> str:
+        """The language of the texts."""
+        return self.screen.language
+
+    @property
+    def translate(self) -> Translator:
+        """Translates the texts of recordings and messages."""
+        return translator(self.language)
+
     def say(self, key: str, **values: object) -> str:
         """A text of `words.toml`."""
-        return words(self.language)(key, **values)
+        return table()[key][self.language].format_map(values)
 
     def paragraph(self, text: str, style: str = "", indent: int = 0) -> Iterator[str]:
         """The text in lines that fit."""
@@ -99,9 +103,9 @@ class View(NamedTuple):
         result = played.result
         if played.finding is Finding.DIFFERS and result.difference is not None and result.recording is not None:
             yield from self.paragraph(self.say("differs"), "error")
-            yield from what_differs(result.recording, result.difference)
+            yield from what_differs(result.recording, result.difference, self.translate)
         else:
-            yield from self.paragraph(self.say("untried", why=result.summary), "error")
+            yield from self.paragraph(self.say("untried", why=self.translate.text(result.summary)), "error")
 
     def graded(self, exercise: Exercise, rounds: Iterable[Graded]) -> Iterator[str]:
         """The verdicts on an exercise without its ladder."""
@@ -139,7 +143,7 @@ class View(NamedTuple):
             if shown and page:
                 yield page
                 page = []
-            page += list(ladder_lines(Ladder(rungs, ladder.recording), self.screen))[number > 0 :]
+            page += list(ladder_lines(Ladder(rungs, ladder.recording), self.screen, self.translate))[number > 0 :]
             if shown:
                 yield [*page, *(line for each in shown for line in self.verdict(each, played, _BESIDE))]
                 page = []

@@ -355,3 +355,15 @@ def test_the_progress_belongs_to_the_user_behind_sudo(tmp_path: Path) -> None:
     )
     for path in (tmp_path / "tcp-lab", tmp_path / "tcp-lab" / "progress.jsonl"):
         assert (path.stat().st_uid, path.stat().st_gid) == (1000, 1000)
+
+
+def test_a_progress_that_cannot_be_saved_is_no_verdict(tmp_path: Path) -> None:
+    (tmp_path / "tcp-lab").write_text("a file in its place")
+    done = run_lab("exercise", "skip", "E07", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tcp-lab/progress.jsonl: Not a directory\n"
+    (tmp_path / "tcp-lab").unlink()
+    (tmp_path / "tcp-lab").symlink_to(tmp_path)
+    done = run_lab("exercise", "skip", "E07", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (3, "cannot write tcp-lab: it is a symbolic link\n")
+    assert "Traceback" not in done.stderr

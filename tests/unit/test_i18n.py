@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from string import Formatter
 
 import pytest
 
-from lab.claims.catalogue import catalogue
+from lab.claims.catalogue import catalogue, scenarios_folder
+from lab.claims.groups import groups
 from lab.exercise import catalogue as exercises
 from lab.exercise import view
 from lab.exercise.judging import misconceptions
 from lab.exercise.verifying import texts_of
-from lab.report.i18n import LANGUAGES, table, translations
+from lab.record.translations import beside
+from lab.report.i18n import LANGUAGES, sentences, table
 from lab.tcp import options
 
 CHINESE, LATIN = re.compile(r"[\u4e00-\u9fff]"), re.compile("[A-Za-z]")
@@ -48,11 +50,16 @@ def texts() -> Iterator[tuple[str, str, str]]:
     """Where it stands, in English and in Chinese: each text that can be read in both."""
     for key, each in table().items():
         yield key, each["en"], each["zh"]
-    for english, chinese in translations().items():
+    for english, chinese in chinese_sentences().items():
         yield english, english, chinese
     read = catalogue()
     for topic, text in read.topics.items():
         yield f"topics.{topic}", text.en, text.zh
+    for group, title in groups().items():
+        yield f"groups.{group}", title.en, title.zh
+    for file in sorted(scenarios_folder().glob("*.py")):
+        for english, chinese in beside(file).by_language["zh"].texts.items():
+            yield f"{file.stem}: {english}", english, chinese
     for claim in read.claims.values():
         for text in filter(None, [claim.article, claim.document, claim.linux, *(each.text for each in claim.since)]):
             yield claim.id, text.en, text.zh
@@ -76,6 +83,12 @@ def texts_of_exercises() -> Iterator[tuple[str, str, str]]:
             yield f"words {key}", each["en"], each["zh"]
 
 
+def chinese_sentences() -> Mapping[str, str]:
+    found = sentences("zh")
+    assert found is not None
+    return found.texts
+
+
 @pytest.mark.parametrize("rejected", REJECTED)
 def test_a_thing_has_one_chinese_term(rejected: str) -> None:
     wrong = {where: chinese for where, _, chinese in texts() if re.search(rejected, chinese)}
@@ -85,13 +98,16 @@ def test_a_thing_has_one_chinese_term(rejected: str) -> None:
 def test_each_text_is_there_in_each_language() -> None:
     assert {key for key, each in table().items() if set(each) != set(LANGUAGES)} == set()
     for where, english, chinese in texts():
-        assert LATIN.search(english) or not english.strip(" ,"), where
-        assert CHINESE.search(chinese) or chinese == english or chinese in {"", "，"}, where
+        assert LATIN.search(english) or not english.strip(" ,:;"), where
+        assert CHINESE.search(chinese) or chinese == english or chinese in {"", "，", "：", "；"}, where
 
 
 def test_placeholders_are_the_same_in_both_languages() -> None:
     for where, english, chinese in texts():
-        assert placeholders(english) == placeholders(chinese), where
+        names = placeholders(english)
+        if not any(names):  # of a sentence: {} in English, {0}, {1} and so on in Chinese
+            names = [str(number) for number in range(len(names))]
+        assert names == placeholders(chinese), where
 
 
 def placeholders(text: str) -> list[str]:
@@ -102,6 +118,13 @@ def test_chinese_has_chinese_punctuation() -> None:
     """Between a Chinese character and anything else no ASCII comma, full stop, colon, semicolon or bracket."""
     mixed = re.compile(r"[\u4e00-\u9fff][,.;:?!]|[\u4e00-\u9fff]\s*\(|\)[\u4e00-\u9fff]|[\"']")
     assert {where: chinese for where, _, chinese in texts() if mixed.search(chinese)} == {}
+
+
+def test_chinese_has_a_space_on_both_sides_of_other_letters_and_none_at_its_punctuation() -> None:
+    close = re.compile(
+        r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]|\s[，。：；、（）“”]|[，。：；、（）“”]\s"
+    )
+    assert {where: chinese for where, _, chinese in texts() if close.search(chinese)} == {}
 
 
 def test_a_chinese_sentence_ends_as_the_english_one_does() -> None:

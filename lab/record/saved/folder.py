@@ -115,7 +115,7 @@ class RunFolder:
 
 
 def ensure_folder(path: Path) -> Path:
-    """The absolute path of a folder, made if it is missing; under sudo it then belongs to the user who called sudo.
+    """The absolute path of a folder. What is missing of it is made, and belongs under sudo to the user who called sudo.
 
     Raises NotWritable if that fails, and for a symbolic link.
     """
@@ -123,8 +123,9 @@ def ensure_folder(path: Path) -> Path:
     if folder.is_symlink():
         raise NotWritable(path, "it is a symbolic link")
     try:
-        if not folder.is_dir():
-            _mkdir(folder)
+        for each in reversed((folder, *folder.parents)):
+            if not each.is_dir():
+                _mkdir(each)
     except OSError as refused:
         raise NotWritable(path, refused.strerror or str(refused)) from None
     return folder

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -19,8 +19,8 @@ from lab.record.expectation import relative
 from lab.record.results import Result, Run
 from lab.report.colours import PHASE_OF
 from lab.report.evidence import own_and_other
-from lab.report.i18n import LANGUAGES, sentence_and_section, translator
-from lab.report.ladder import ladder_of
+from lab.report.i18n import LANGUAGES, translator
+from lab.report.ladder import is_drawn, ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.plain import FLAG_NAMES, sentence
 from lab.report.screen import printable
@@ -50,6 +50,15 @@ def packed(value: Any) -> str:
     return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 9)).decode("ascii")
 
 
+CaptureLink = Callable[[Result], str]
+"""Function that returns the address of a result's capture file, "" for none."""
+
+
+def no_capture(_: Result) -> str:
+    """No address: the page has no link to captures."""
+    return ""
+
+
 def link(scenario: str, family: int, packet: int | None = None) -> str:
     """URL fragment of a scenario on the page, or of one of its packets."""
     return f"#/{quote(scenario, safe='')}/{family}" + (f"/p{packet}" if packet is not None else "")
@@ -58,7 +67,8 @@ def link(scenario: str, family: int, packet: int | None = None) -> str:
 class Details:
     """Data of a run for the page's script: the index, and the details of each scenario."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, basic: str = "", capture: CaptureLink = no_capture) -> None:
+        self._capture = capture
         self.packets = 0
         """Number of packets in the whole run."""
         self.packed: list[tuple[str, str]] = []
@@ -66,12 +76,17 @@ class Details:
         self._sentences = {"": 0}
         """Numbers of the sentences that explain checks and rules; 0 stands for none."""
         self._translate = {language: translator(language) for language in LANGUAGES}
+        self._texts: dict[str, str] = {}
+        """Chinese of the texts of authors and of the lab that the script shows."""
         listed = [self._scenario(list(each)) for _, each in groupby(run.results, lambda each: each.scenario.id)]
         rules = [[rule.id, self._number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
         self.index: Json = {
             "scenarios": listed,
+            "basic": basic,
+            "kernel": run.environment.get("kernel", ""),
             "rules": rules,
-            "sentences": [sentence_and_section(each) for each in self._sentences],
+            "sentences": [self._in_both(each) for each in self._sentences],
+            "texts": self._texts,
             "signs": SIGNS,
             "phases": {state.value: phase for state, phase in PHASE_OF.items()},
             "options": NAMES,
@@ -81,6 +96,7 @@ class Details:
 
     def _scenario(self, results: Sequence[Result]) -> Json:
         described = results[0].scenario
+        self._translate = {language: translator(language, described.translations) for language in LANGUAGES}
         runs, families = [], {}
         for result in results:
             families[result.family], searchable = self._of(result)
@@ -91,12 +107,12 @@ class Details:
                     "link": link(described.id, result.family),
                     "outcome": result.outcome.value,
                     "checks": result.checks,
-                    "message": printable(result.message),
+                    "message": self._text(result.message),
                     "packets": searchable,
                 }
             )
         self.packed.append((described.id, packed(families)))
-        title, file = printable(described.title), described.file.name
+        title, file = self._text(described.title), described.file.name
         return {"id": described.id, "title": title, "section": described.section, "file": file, "runs": runs}
 
     def _of(self, result: Result) -> tuple[Json, list[list[Any]]]:
@@ -105,16 +121,18 @@ class Details:
         if recording is None:
             return {}, []
         ladder = ladder_of(recording, MOST_RUNGS)
-        translate = self._translate["en"]
+        english, *others = self._translate.values()
         rungs = [self._rung(ladder, rung) for rung in ladder.rungs]
         details = {
             "rungs": rungs,
+            "capture": self._capture(result),
             "omitted": ladder.omitted,
+            "hidden": _numbers_not_drawn(recording),
             "names": ladder.names,
             "judged": recording.segments_judged,
             "lost": recording.transitions_lost,
-            "wide": [WIDE.width, *figure(ladder, translate, WIDE)],
-            "narrow": [NARROW.width, *figure(ladder, translate, NARROW)],
+            "wide": [WIDE.width, *figure(ladder, english, WIDE, *others)],
+            "narrow": [NARROW.width, *figure(ladder, english, NARROW, *others)],
         }
         searchable = [
             [at, rung.packet, rung.letters, rung.text, rung.from_peer, " ".join(_marks(rung))]
@@ -124,7 +142,7 @@ class Details:
         return details, searchable
 
     def _rung(self, ladder: Ladder, rung: Rung) -> Json:
-        details: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": printable(rung.text)}
+        details: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": self._text(rung.text)}
         details["s"] = [sentence(ladder, rung, self._translate[language]) for language in LANGUAGES]
         if rung.kind is Kind.STEP:
             details["claims"] = rung.claims
@@ -158,17 +176,14 @@ class Details:
         details: Json = {
             "o": check.passed,
             "k": check.kind.value,
-            "u": printable(result_text(check.subject, rows)),
-            "rows": [
-                [row.field, printable(row.expected), printable(row.got), row.agrees, self._why(check, rung)]
-                for row in rows
-            ],
+            "u": self._shown(result_text(check.subject, rows, each) for each in self._translate.values()),
+            "rows": [[*map(self._text, row[:3]), row.agrees, self._why(check, rung)] for row in rows],
             "why": self._number(check.difference.why if check.difference else ""),
         }
         if check.where is not None:
             details |= {"line": check.where.line, "source": printable(check.where.source)}
         if check.difference is not None:
-            details["summary"] = printable(check.difference.summary)
+            details["summary"] = self._text(check.difference.summary)
         return details
 
     def _why(self, check: CheckMade, rung: Rung) -> int:
@@ -179,8 +194,37 @@ class Details:
             return self._number(known[0] if len(known) == 1 else "")
         return 0
 
+    def _in_both(self, sentence: str) -> tuple[str, ...]:
+        """The sentence in each language, and its section."""
+        text, _, section = sentence.partition("   ")
+        return *(translate.text(text) for translate in self._translate.values()), section
+
+    def _text(self, text: str) -> str:
+        """A text of a recording, of which the script finds the Chinese in the table of texts."""
+        return self._shown(each.text(text) for each in self._translate.values())
+
+    def _shown(self, texts: Iterable[str]) -> str:
+        english, chinese = map(printable, texts)
+        if chinese != english:
+            self._texts[english] = chinese
+        return english
+
     def _number(self, sentence: str) -> int:
         return self._sentences.setdefault(sentence, len(self._sentences))
+
+
+def _numbers_not_drawn(recording: Recording) -> str:
+    """Packet numbers of the frames that no ladder shows, such as echo requests of the lab: "4-5, 9"; "" for none."""
+    ranges: list[list[int]] = []
+    for at, event in recording.in_order:
+        if not isinstance(event, FrameSeen) or is_drawn(event):
+            continue
+        number = recording.packet(at)
+        if ranges and ranges[-1][-1] == number - 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    return ", ".join("-".join(map(str, each)) for each in ranges)
 
 
 def _marks(rung: Rung) -> Json:
