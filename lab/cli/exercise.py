@@ -14,7 +14,7 @@ from lab.cli.exercise_authors import new, verify
 from lab.cli.exercise_files import catalogue_of, chosen, named, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, lent_streams, wrong_usage
 from lab.cli.language import Command, Group
-from lab.cli.options import AsJson, IPv6
+from lab.cli.options import AsJson, IPv6, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,16 +52,17 @@ def resume(
     student: Student = None,
     token: Class = None,
     ipv6: IPv6 = False,
+    plain: Plain = False,
 ) -> None:
     """Start with the first exercise, or go on where you left."""
     if context.invoked_subcommand is None:
-        _work(None, student, token, ipv6)
+        _work(None, student, token, ipv6, plain)
 
 
 @app.command(cls=Command)
-def start(name: Id, *, student: Student = None, token: Class = None, ipv6: IPv6 = False) -> None:
+def start(name: Id, *, student: Student = None, token: Class = None, ipv6: IPv6 = False, plain: Plain = False) -> None:
     """Start one exercise, or go on with it."""
-    _work(name, student, token, ipv6)
+    _work(name, student, token, ipv6, plain)
 
 
 @app.command("next", cls=Command)
@@ -184,9 +185,9 @@ def reset(name: Id) -> None:
 
 
 @app.command(cls=Command)
-def summary() -> None:
+def summary(*, plain: Plain = False) -> None:
     """Show what the exercises have shown so far, with your ladders and predictions."""
-    lesson = _lesson()
+    lesson = _lesson(plain=plain)
     for exercise in catalogue_of().exercises.values():
         if lesson.progress.standing(exercise.id).judged:
             lesson.summarize(exercise)
@@ -208,10 +209,10 @@ def _keeping_progress() -> Iterator[None]:
         wrong_usage(str(why), CANNOT_RUN)
 
 
-def _work(name: str | None, student: str | None, token: str | None, ipv6: bool) -> None:
+def _work(name: str | None, student: str | None, token: str | None, ipv6: bool, plain: bool) -> None:
     from lab.cli.lesson import prepare_terminal
 
-    lesson = _lesson(6 if ipv6 else 4)
+    lesson = _lesson(6 if ipv6 else 4, plain=plain)
     prepare_terminal()
     try:
         with _keeping_progress():
@@ -256,20 +257,20 @@ def _answers(file: Path | None, exercises: Sequence[Exercise]) -> Answers:
         wrong_usage(str(why))
 
 
-def _view() -> View:
+def _view(*, plain: bool = False) -> View:
     from lab.cli.printer import screen_of
     from lab.exercise.view import View
 
-    screen = screen_of(sys.stdout)
+    screen = screen_of(sys.stdout, plain)
     columns = shutil.get_terminal_size((screen.width, 24)).columns
     return View(screen, width=max(_LEAST_WIDTH, min(screen.width, columns)))
 
 
-def _lesson(family: int = 4) -> Lesson:
+def _lesson(family: int = 4, *, plain: bool = False) -> Lesson:
     """A learner at this terminal; exits with 2 if the progress cannot be read."""
     from lab.cli.lesson import Lesson
 
-    return Lesson(_view(), _progress(), family, runner)
+    return Lesson(_view(plain=plain), _progress(), family, runner)
 
 
 def _progress() -> Progress:

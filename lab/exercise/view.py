@@ -15,6 +15,7 @@ from lab.exercise.running import Finding, Graded, Played, Verdict
 from lab.report.i18n import Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
+from lab.report.plain import sentences
 from lab.report.screen import Screen, labelled, printable, wrapped
 from lab.report.text import ladder_lines
 from lab.report.verdicts import what_differs
@@ -143,12 +144,18 @@ class View(NamedTuple):
             if shown and page:
                 yield page
                 page = []
-            page += list(ladder_lines(Ladder(rungs, ladder.recording), self.screen, self.translate))[number > 0 :]
+            page += self._rungs(Ladder(rungs, ladder.recording), is_first=number == 0)
             if shown:
                 yield [*page, *(line for each in shown for line in self.verdict(each, played, _BESIDE))]
                 page = []
         if page:
             yield page
+
+    def _rungs(self, ladder: Ladder, *, is_first: bool) -> list[str]:
+        """Rungs as lines; for a screen reader as sentences. Only the first ones have the names of the columns."""
+        if self.screen.plain:
+            return [line for each in sentences(ladder, self.translate) for line in self.paragraph(each)]
+        return list(ladder_lines(ladder, self.screen, self.translate))[not is_first :]
 
 
 def _pages(rungs: list[Rung]) -> Iterator[list[Rung]]:
