@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exercise_authors import new, verify
-from lab.cli.exercise_files import catalogue_of, chosen, named, runner
-from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, lent_streams, wrong_usage
+from lab.cli.exercise_files import catalogue_of, chosen, named, playing, runner
+from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.language import Command, Group
 from lab.cli.options import AsJson, IPv6, Plain
 
@@ -123,7 +123,7 @@ def check(
     graded: list[Graded] = []
     for exercise, typed in answers.typed:
         own = exercise.numbers(learner, answers.attempt(exercise))
-        with lent_streams():
+        with playing():
             rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else 4))
         print("\n".join(view.graded(exercise, rounds)), flush=True)
         graded += rounds

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.exercise_files import chosen, runner
-from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, lent_streams, wrong_usage
+from lab.cli.exercise_files import chosen, playing, runner
+from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
 from lab.cli.options import IPv4, IPv6, families
 
 _TELLING = {
@@ -47,7 +47,7 @@ def verify(
         problems = list(problems_of_data(exercise))
         for family in families(ipv4, ipv6) if not problems else []:
             if family in exercise.families:
-                with lent_streams():
+                with playing():
                     found = list(_problems_of_runs(runner(), exercise, family, Learner("verify", "verify")))
                 problems += [f"IPv{family}: {each}" for each in found]
         print(f"{'FAIL' if problems else 'good'}  {exercise.id}  {exercise.title.en}", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from lab.cli.exits import CANNOT_RUN, cannot_run, leave, lent_streams, wrong_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lab.author.runner import Runner
     from lab.exercise.catalogue import Catalogue
@@ -64,5 +65,17 @@ def runner() -> Runner:
     try:
         ensure_privileges()
         return Runner()
+    except MachineError as missing:
+        cannot_run(missing.why, missing.remedy)
+
+
+@contextmanager
+def playing() -> Iterator[None]:
+    """For runs of exercises: they get copies of the output streams. Exits with 3 if this machine cannot run them."""
+    from lab.host.errors import MachineError
+
+    try:
+        with lent_streams():
+            yield
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)

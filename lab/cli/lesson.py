@@ -8,7 +8,8 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from lab.cli.exits import leave, lent_streams
+from lab.cli.exercise_files import playing
+from lab.cli.exits import leave
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.notebook import save, summary
@@ -142,7 +143,7 @@ class Lesson:
                     Happened.PREDICTED, exercise, attempt=standing.attempt, question=question.id, typed=typed
                 )
                 standing.answers[question.id] = typed
-        with lent_streams():
+        with playing():
             played = play(self._runner(), exercise, number, own, self._family)
         self._results.append(played.result)
         save(self.progress, exercise, standing.attempt, self._results)

@@ -168,4 +168,4 @@ class Exercise:
 
 def _choose(values: Sequence[int], exercise: str, learner: Learner, attempt: int, name: str) -> int:
     key = "\0".join((learner.token, learner.student, exercise, str(attempt), name))
-    return values[int.from_bytes(hashlib.sha256(key.encode()).digest()) % len(values)]
+    return values[int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()) % len(values)]

@@ -16,6 +16,7 @@ from typing import Any
 
 from lab.exercise.model import Exercise, Learner
 from lab.record.saved.folder import ensure_folder, put
+from lab.report.screen import json_text
 
 FOLDER = Path("tcp-lab")
 FILE = "progress.jsonl"
@@ -132,7 +133,8 @@ class Progress:
         ensure_folder(self.folder)
         self._lines = [*self._read(), {"time": now, **line}]
         head = {"format": FORMAT, "version": CURRENT}
-        put(self.file, (f"{json.dumps(line, ensure_ascii=False)}\n".encode() for line in (head, *self._lines)))
+        lines = (f"{json_text(line, None)}\n" for line in (head, *self._lines))
+        put(self.file, (line.encode("utf-8", "backslashreplace") for line in lines))
 
     def _read(self) -> list[dict[str, Any]]:
         try:

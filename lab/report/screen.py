@@ -74,7 +74,7 @@ def printable_lines(text: str) -> Iterator[str]:
     return map(printable, text.split("\n"))
 
 
-def json_text(value: Any, indent: int = 2) -> str:
+def json_text(value: Any, indent: int | None = 2) -> str:
     """A value as JSON, without characters that control a terminal."""
     return _CONTROLS.sub(lambda each: f"\\u{ord(each[0]):04x}", json.dumps(value, indent=indent, ensure_ascii=False))
 

@@ -144,3 +144,12 @@ def test_symbolic_links_are_refused(progress: Progress, tmp_path: Path) -> None:
     with pytest.raises(NotWritable, match="symbolic link"):
         progress.add(Happened.SKIPPED, FIRST)
     assert len((elsewhere / FILE).read_text().splitlines()) == 1
+
+
+def test_whatever_is_typed_can_be_kept(progress: Progress) -> None:
+    """Bytes that are no text, and characters that a terminal obeys: the file has them as escapes."""
+    typed = "\udc80\x1b[2J\x9b\u202e\n"
+    progress.add(Happened.PREDICTED, FIRST, question="flags", typed=typed)
+    assert Progress(progress.folder).standing(FIRST.id).answers == {"flags": typed}
+    assert progress.file.read_text().replace("\n", "").isprintable()
+    assert FIRST.numbers(Learner("\udc80")) != FIRST.numbers(Learner())
