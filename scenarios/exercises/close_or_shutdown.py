@@ -32,7 +32,7 @@ def run(lab: Lab, own: Numbers) -> None:
 
 EXERCISE = Exercise(
     id="E36",
-    title=Text("close() is no half-close", "close() 不是半关闭"),
+    title=Text("close() or shutdown()", "close() 还是 shutdown()"),
     goal=Text(
         "Choose between close() and shutdown(), knowing what happens to data that is still under way.",
         "了解仍在途中的数据会怎样，从而在 close() 和 shutdown() 之间做出选择。",

@@ -29,10 +29,10 @@ def run(lab: Lab, own: Numbers) -> None:
 
 EXERCISE = Exercise(
     id="E15",
-    title=Text("The listener never leaves LISTEN", "监听方始终处于 LISTEN"),
+    title=Text("Listener and connection", "监听方与连接"),
     goal=Text(
-        "Read in ss what a server has: the listener, and beside it a connection in its own state.",
-        "能从 ss 中读出服务器有什么：监听方，以及旁边处于自己状态的连接。",
+        "Read in ss which sockets a server has during a handshake, and in which states.",
+        "能从 ss 中读出握手期间服务器有哪些套接字，各处于什么状态。",
     ),
     minutes=10,
     section="RFC 9293 3.3.2, 3.5",

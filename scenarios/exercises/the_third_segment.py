@@ -60,7 +60,7 @@ EXERCISE = Exercise(
             Text(
                 "The kernel is the client; its SYN has x, window {window} and window scale {shift}. Your SYN+ACK has"
                 " y = {y}, and the same kinds of options as the SYN: MSS, SACK permitted, timestamps, and a window"
-                " scale of 2.",
+                " scale of 1.",
                 "内核是客户端，它的 SYN 的序列号为 x，窗口为 {window}，窗口缩放为 {shift}。你的 SYN+ACK 的序列号为"
                 " y = {y}，选项种类与 SYN 相同：MSS、允许 SACK、时间戳，以及值为 1 的窗口缩放。",
             ),

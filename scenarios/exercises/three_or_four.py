@@ -53,8 +53,8 @@ EXERCISE = Exercise(
     id="E34",
     title=Text("Three segments or four", "三个还是四个报文段"),
     goal=Text(
-        "Say when a close takes three segments, and what decides that.",
-        "会说出什么时候关闭连接只需要三个报文段，以及由什么决定。",
+        "Say how many segments a close takes, and what decides that.",
+        "会说出关闭连接需要几个报文段，以及由什么决定。",
     ),
     minutes=12,
     section="RFC 9293 3.6, 3.8.6.3",
@@ -142,10 +142,9 @@ EXERCISE = Exercise(
         ),
         Round(
             Text(
-                "Everything as before, but the program needs longer: it calls close() {delay} ms after the kernel's"
-                " ACK."
-                " (Linux delays an ACK by some 40 ms, and by 200 ms at most.)",
-                "其他不变，但程序需要更长时间：它在内核的 ACK 之后 {delay} 毫秒才调用 close()。"
+                "Everything as before, but the program needs longer: more than {delay} ms pass after your FIN before it"
+                " calls close(). (Linux delays an ACK by some 40 ms, and by 200 ms at most.)",
+                "其他不变，但程序需要更长时间：在你的 FIN 之后，过了 {delay} 毫秒以上它才调用 close()。"
                 "（Linux 把 ACK 延迟大约 40 毫秒，最多 200 毫秒。）",
             ),
             change={"waits": 1},
