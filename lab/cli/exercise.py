@@ -40,6 +40,9 @@ Class = Annotated[
     str | None, typer.Option("--class", metavar="TOKEN", help="And from this, which the teacher hands out.")
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Such as E06, or an exercise file.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Such as E06, or an exercise file (default: all).")
+]
 Current = Annotated[
     str | None, typer.Argument(metavar="[ID]", help="Such as E06, or an exercise file (default: the current one).")
 ]
@@ -94,9 +97,7 @@ def list_exercises(*, as_json: AsJson = False) -> None:
 
 @app.command(cls=Command)
 def check(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Such as E06 (default: all that have answers).")
-    ] = None,
+    names: Ids = None,
     *,
     answers_file: Annotated[
         Path | None, typer.Option("--answers", metavar="FILE.toml", help="Answers of a file instead of your progress.")
@@ -133,6 +134,17 @@ def check(
     is_wrong = any(each.is_wrong for each in graded)
     all_right = is_written and all(each.is_right for each in graded)
     leave(DIFFERS if is_wrong else 0 if all_right else CANNOT_RUN, at_once=True)
+
+
+@app.command(cls=Command)
+def form(names: Ids = None, *, student: Student = None, token: Class = None) -> None:
+    """Print a file for `check --answers`, with the questions as comments, to be filled in."""
+    from lab.exercise.answers import form as form_of
+    from lab.exercise.model import Learner
+
+    learner = Learner().but(student, token)
+    for line in form_of(chosen(names or []), learner, _view(colours=False)):
+        print(line)
 
 
 @app.command(cls=Command)
@@ -252,16 +264,17 @@ def _answers(file: Path | None, exercises: Sequence[Exercise]) -> Answers:
     if file is None:
         return of_progress(_progress(), exercises)
     try:
-        return read(file, exercises)
+        return read(file, exercises, catalogue_of().exercises)
     except BadAnswers as why:
         wrong_usage(str(why))
 
 
-def _view(*, plain: bool = False) -> View:
+def _view(*, plain: bool = False, colours: bool = True) -> View:
     from lab.cli.printer import screen_of
     from lab.exercise.view import View
 
     screen = screen_of(sys.stdout, plain)
+    screen = screen._replace(colours=colours and screen.colours)
     columns = shutil.get_terminal_size((screen.width, 24)).columns
     return View(screen, width=max(_LEAST_WIDTH, min(screen.width, columns)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,6 +14,7 @@ from lab.exercise.running import Finding, Graded
 from lab.exercise.view import View
 from lab.record.nearest import did_you_mean
 from lab.report.ci import junit_case, junit_document
+from lab.report.screen import json_text
 
 
 class BadAnswers(Exception):
@@ -34,8 +35,11 @@ class Answers:
         return self.attempts.get(exercise.id, 1)
 
 
-def read(file: Path, exercises: Sequence[Exercise]) -> Answers:
-    """Read a TOML file with a table for each exercise. Raises BadAnswers, also for a misspelt name."""
+def read(file: Path, exercises: Sequence[Exercise], others: Collection[str] = ()) -> Answers:
+    """Read a TOML file with a table for each exercise; those of the `others` are passed over.
+
+    Raises BadAnswers, also for a misspelt name.
+    """
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as refused:
@@ -45,6 +49,8 @@ def read(file: Path, exercises: Sequence[Exercise]) -> Answers:
     answers = Answers(Learner(str(tables.pop("student", "")), str(tables.pop("class", ""))))
     known = {exercise.id: exercise for exercise in exercises}
     for id_, table in tables.items():
+        if id_ in others and id_ not in known:
+            continue
         if id_ not in known:
             raise BadAnswers(f"{file}: there is no exercise {id_!r}{did_you_mean(id_, known)}")
         if not isinstance(table, dict):
@@ -53,8 +59,29 @@ def read(file: Path, exercises: Sequence[Exercise]) -> Answers:
         for name in table:
             if name not in questions:
                 raise BadAnswers(f"{file}: {id_} has no question {name!r}{did_you_mean(name, questions)}")
-        answers.typed.append((known[id_], {name: _text(value) for name, value in table.items()}))
+        typed = {name: _text(value) for name, value in table.items()}
+        answers.typed.append((known[id_], {name: text for name, text in typed.items() if text}))
     return answers
+
+
+def form(exercises: Iterable[Exercise], learner: Learner, view: View) -> Iterator[str]:
+    """A file for `read`, without the answers: the predictions are asked in comments."""
+    yield f"student = {json_text(learner.student)}"
+    yield f"class = {json_text(learner.token)}"
+    for exercise in exercises:
+        own = exercise.numbers(learner)
+        yield from ("", f"[{exercise.id}]", f"# {exercise.title.of(view.language)}")
+        for round_ in exercise.rounds:
+            numbers = exercise.numbers_of(round_, own)
+            yield ""
+            yield from _comment(view.paragraph(round_.text.of(view.language).format_map(numbers)))
+            for question in round_.predict:
+                yield from _comment(view.question(question, numbers))
+                yield f'{question.id} = ""'
+
+
+def _comment(lines: Iterable[str]) -> Iterator[str]:
+    return (f"# {line}" for line in lines)
 
 
 def of_progress(progress: Progress, exercises: Iterable[Exercise]) -> Answers:

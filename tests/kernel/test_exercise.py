@@ -78,6 +78,22 @@ def test_true_answers_pass(tmp_path: Path) -> None:
     assert not (tmp_path / "tcp-lab").exists(), "a file of answers leaves the progress alone"
 
 
+def test_a_form_can_be_filled_in(tmp_path: Path) -> None:
+    form = run_lab("exercise", "form", *STUDENT, cwd=tmp_path).stdout
+    (tmp_path / "answers.toml").write_text(form)
+    empty = run_lab("exercise", "check", "E07", "E36", "--answers", "answers.toml", cwd=tmp_path)
+    assert (empty.returncode, "E01" in empty.stdout) == (1, False)
+    for id_, exercise in KNOWN.exercises.items():
+        head, table, rest = form.partition(f"[{id_}]\n")
+        answers = right_answers(exercise, ME)
+        for name in (question.id for each in exercise.rounds for question in each.predict):
+            rest = rest.replace(f'\n{name} = ""\n', f'\n{name} = "{answers[name]}"\n', 1)
+        form = head + table + rest
+    (tmp_path / "answers.toml").write_text(form)
+    done = run_lab("exercise", "check", "--answers", "answers.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout.count("no answer")) == (0, 0), done.stdout
+
+
 def test_the_answers_of_a_neighbour_are_wrong(tmp_path: Path) -> None:
     answers = {"E07": right_answers(KNOWN.exercises["E07"], Learner("2026002", "spring"))}
     file = answers_file(tmp_path, answers)
