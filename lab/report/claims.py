@@ -251,6 +251,6 @@ def _rows(report: ClaimReport, translate: Translator, language: str) -> Iterator
         yield translate(kind), translate(f"{kind}_text", **first._asdict())
         others = dict.fromkeys(each.scenario for each in report.evidence if each.scenario != first.scenario)
         yield translate("claims_others"), ", ".join(others)
-    yield translate("claims_depends"), ", ".join(claim.depends)
+    yield translate("claims_depends"), translate.text(", ").join(map(translate.text, claim.depends))
     for since in claim.since:
         yield translate("claims_since", kernel=since.kernel), since.text.of(language)

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from lab.claims.catalogue import Catalogue, Text
 from lab.record.events import StepBegun
 from lab.record.results import Outcome, Result, Run, Scenario
+from lab.record.translations import NONE
 from lab.report.claims import claim_reports
 from lab.report.colours import ladder_style, phase_rules, variables
 from lab.report.coverage import Coverage, coverage
@@ -129,8 +130,8 @@ def _first_ladder(basic: Result | None) -> dict[str, Any]:
         return {"basic": None}
     ladder = ladder_of(basic.recording, _MOST_RUNGS_AT_FIRST)
     sheets = {"wide": WIDE, "narrow": NARROW}
-    translate = translator("en")
-    drawings = [(name, sheet.width, *figure(ladder, translate, sheet)) for name, sheet in sheets.items()]
+    english, *others = (translator(language, basic.scenario.translations) for language in LANGUAGES)
+    drawings = [(name, sheet.width, *figure(ladder, english, sheet, *others)) for name, sheet in sheets.items()]
     return {
         "basic": basic,
         "ladders": [(*each[:3], Markup(each[3])) for each in drawings],
@@ -168,9 +169,10 @@ def _few(evidence: Sequence[Evidence]) -> list[Evidence]:
     return list(islice(different.values(), _MOST_EVIDENCE))
 
 
-def _said(scenario: Scenario, text: str) -> Text:
-    """A text of a recording of the scenario, in each language."""
-    return Text(*(translator(language, scenario.translations).text(text) for language in LANGUAGES))
+def _said(text: str, scenario: Scenario | None = None) -> Text:
+    """A text of the lab, or of a recording of the scenario, in each language."""
+    own = scenario.translations if scenario is not None else NONE
+    return Text(*(translator(language, own).text(text) for language in LANGUAGES))
 
 
 def _link_to(evidence: Evidence) -> str:
