@@ -117,7 +117,9 @@ class Printer:
     def end(self, found: Found, run: Run, *, interrupted: bool) -> None:
         """Print what ends the output of a run: interruption, wrong usage, and the totals."""
         if interrupted:
-            self.print_lines(f"\ninterrupted; {len(run.results)} finished before that")
+            from lab.report.i18n import translator
+
+            self.print_lines("", translator(self._screen.language)("interrupted", count=len(run.results)))
         if run.results and not self._ladders:
             self.print_lines("")
         self.found(found)
@@ -130,12 +132,14 @@ class Printer:
 
     def broken(self, files: Iterable[BrokenFile]) -> None:
         """Print the scenario files that cannot be loaded."""
+        from lab.report.i18n import translator
         from lab.report.screen import printable, printable_lines
         from lab.report.verdicts import place
 
+        text = translator(self._screen.language).text
         for file, line, why in files:
             source = linecache.getline(str(file), line).strip()
-            self.print_lines(*printable_lines(f"ERROR {place(str(file), line)}: {why}"))
+            self.print_lines(*printable_lines(f"{text('ERROR')} {place(str(file), line)}: {text(why)}"))
             self.print_lines(*[f"    > {printable(source)}"] * bool(source))
 
     def unknown(self, patterns: Iterable[Unknown], listed_by: str = "lab list") -> None:
@@ -143,14 +147,14 @@ class Printer:
         from lab.report.i18n import translator
         from lab.report.screen import printable
 
-        translate = translator("en")
+        translate = translator(self._screen.language)
         for pattern, cause, similar in patterns:
             told = [translate(cause, pattern=pattern)]
             if cause == "no_name":
                 names = translate("comma").join(similar)
                 told.append(translate("similar", names=names) if similar else translate("shown_by", command=listed_by))
                 told += [translate("named_here", path=f"./{pattern}")] * Path(pattern).exists()
-            self.print_lines(printable("; ".join(told)))
+            self.print_lines(printable(translate.text("; ").join(told)))
 
     def summary(self, run: Run) -> None:
         """Print the totals of a run."""

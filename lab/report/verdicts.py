@@ -91,12 +91,13 @@ def scenario_lines(results: Sequence[Result], screen: Screen, wide: int) -> Iter
 
     `wide` is the width of the longest id. Figures that do not fit beside an id are on a line of their own.
     """
-    text = translator(screen.language).text
+    translate = translator(screen.language)
+    text = translate.text
     for outcome in dict.fromkeys(result.outcome for result in results):
         alike = [result for result in results if result.outcome is outcome]
         families = "IPv" + "+".join(str(result.family) for result in alike)
         checks, seconds = sum(result.checks for result in alike), max(result.seconds for result in alike)
-        figures = f"{families:<6} {text(f'{checks:>5} checks {seconds:>7.2f} s')}"
+        figures = f"{families:<6} {translate('figures', checks=checks, seconds=seconds)}"
         shown = text(_WORDS[outcome])
         word, name = padded(shown, _WORD_WIDTH), printable(results[0].scenario.id)
         room = screen.width - max(_WORD_WIDTH, cell_len(shown)) - cell_len(figures) - 3
