@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,14 +41,20 @@ def load_run(named: Path | None, families: list[int]) -> Run:
     return run
 
 
+def named_run(arguments: Sequence[str]) -> Path | None:
+    """The folder or file of a run, if the first argument names one rather than a scenario."""
+    first = arguments[0] if arguments else ""
+    return Path(first) if first and (Path(first).exists() or "/" in first or first.endswith(".json")) else None
+
+
 def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], list[Unknown]]:
     """The run named by the first argument (else the newest), the patterns, and those that select nothing.
 
     The run keeps only results that a pattern selects; all of them without a pattern.
     """
-    named = bool(arguments) and (Path(arguments[0]).exists() or "/" in arguments[0] or arguments[0].endswith(".json"))
-    run = load_run(Path(arguments[0]) if named else None, families)
-    patterns = arguments[named:]
+    named = named_run(arguments)
+    run = load_run(named, families)
+    patterns = arguments[named is not None :]
     return run, patterns, narrow(run, patterns)
 
 

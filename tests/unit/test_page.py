@@ -244,7 +244,7 @@ def test_a_run_that_a_slow_machine_could_not_try_has_no_verdict(tmp_path: Path) 
     slow = result(None, "made.slow", Outcome.INCONCLUSIVE)
     slow.message = "held up for 2 s"
     page = written(tmp_path, result(conversation()), slow).read_text(encoding="utf-8")
-    assert '<h1 id="verdict" class="inconclusive">' in page
+    assert '<p id="verdict" class="inconclusive">' in page
     assert "No verdict: this machine was too slow for 1 of 2 scenario runs." in page
     assert "2 次场景运行中有 1 次因本机太慢而没有结果。" in page
     assert '<li class="inconclusive"><strong>1</strong>' in page

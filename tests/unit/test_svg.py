@@ -59,8 +59,8 @@ def test_a_handshake_shows_numbers_and_states() -> None:
     story.handshake()
     root = drawn(story)
     assert texts(root, "numbers") == [
-        "S 0:0(0) win 64240",
-        "SA 0:0(0) ack 1 win 64240",
+        "S 0:0(0)+1 win 64240",
+        "SA 0:0(0)+1 ack 1 win 64240",
         "A 1:1(0) ack 1 win 64240",
     ]
     assert texts(root, "state") == [
@@ -117,7 +117,7 @@ def test_screen_readers_get_sentences() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_translatable_texts_are_marked(language: str) -> None:
     marked = [each for each in drawn(eventful(), language=language).iter() if "data-w" in each.attrib]
-    assert {each.attrib["data-w"] for each in marked} >= {"peer_head", "lost", "retransmission", "here"}
+    assert {each.attrib["data-w"] for each in marked} >= {"peer_head_client", "lost", "retransmission", "here"}
     assert all("".join(each.itertext()) == table()[each.attrib["data-w"]][language] for each in marked)
 
 
@@ -140,7 +140,7 @@ def test_a_long_ladder_says_what_it_leaves_out() -> None:
     ladder = ladder_of(a_long_one(3000), 100)
     height, body = figure(ladder, translator("en"), WIDE)
     assert f"{ladder.omitted} lines are left out here" in body
-    assert body.count('class="rung"') == 100
+    assert body.count('class="rung') == 100
     assert height < 10_000
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,34 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lab.claims.catalogue import Catalogue, Text
-from lab.record.results import Outcome, Run, Scenario
+from lab.record.events import StepBegun
+from lab.record.results import Outcome, Result, Run, Scenario
 from lab.report.claims import claim_reports
 from lab.report.colours import ladder_style, phase_rules, variables
 from lab.report.coverage import Coverage, coverage
 from lab.report.evidence import Evidence
-from lab.report.html.data import SIGNS, Details, link, packed
+from lab.report.html.data import SIGNS, CaptureLink, Details, link, no_capture, packed
 from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
 from lab.report.i18n import LANGUAGES, table, translator
+from lab.report.ladder import ladder_of
 from lab.report.screen import printable
+from lab.report.svg import NARROW, WIDE, figure
 from lab.report.verdicts import QUIET, place
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "scenario.css")
 _SCRIPTS = ("base.js", "fields.js", "packet.js", "inspector.js", "scenario.js", "search.js", "main.js")
 _MOST_EVIDENCE = 4
+_BASIC_GROUP = "handshake"
+_MOST_RUNGS_AT_FIRST = 30
+"""Limit on rungs of the ladder on the overview."""
 
 
-def page(run: Run, catalogue: Catalogue) -> str:
-    """The whole page. All recorded values are escaped, or packed so that they cannot become markup."""
+def page(run: Run, catalogue: Catalogue, capture: CaptureLink = no_capture, *, excerpt: bool = False) -> str:
+    """The whole page. An excerpt of a run has only the claims that its scenarios name.
+
+    All recorded values are escaped, or packed so that they cannot become markup.
+    """
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -45,11 +54,13 @@ def page(run: Run, catalogue: Catalogue) -> str:
     environment.globals |= {each.__name__.strip("_"): each for each in functions} | {"text_of": Text}
     style = variables() + ladder_style() + phase_rules(".inspector .pill", "border-color") + _joined(_STYLES)
     script = f"(() => {{\n'use strict';\n{_joined(_SCRIPTS)}}})();\n"
-    details = Details(run)
+    basic = _basic(run)
+    details = Details(run, basic.scenario.id if basic else "", capture)
     return environment.get_template("page.html.jinja").render(
         **_verdicts(run),
         **_figure(coverage(run)),
-        **_claims(run, catalogue),
+        **_claims(run, catalogue, excerpt),
+        **_first_ladder(basic),
         run=run,
         packets=details.packets,
         words={language: translator(language) for language in LANGUAGES},
@@ -106,17 +117,47 @@ def _figure(found: Coverage) -> dict[str, Any]:
     }
 
 
-def _claims(run: Run, catalogue: Catalogue) -> dict[str, Any]:
+def _basic(run: Run) -> Result | None:
+    """The result to look at first: the basic handshake, else the first one with a segment."""
+    drawn = [each for each in run.results if each.recording is not None and each.recording.connections]
+    return min(drawn, key=lambda each: not each.scenario.id.startswith(f"{_BASIC_GROUP}."), default=None)
+
+
+def _first_ladder(basic: Result | None) -> dict[str, Any]:
+    """Template values: the ladder on the overview, as width, height and drawing of each layout."""
+    if basic is None or basic.recording is None:
+        return {"basic": None}
+    ladder = ladder_of(basic.recording, _MOST_RUNGS_AT_FIRST)
+    sheets = {"wide": WIDE, "narrow": NARROW}
+    translate = translator("en")
+    drawings = [(name, sheet.width, *figure(ladder, translate, sheet)) for name, sheet in sheets.items()]
+    return {
+        "basic": basic,
+        "ladders": [(*each[:3], Markup(each[3])) for each in drawings],
+    }  # figure() escapes its texts
+
+
+def _claims(run: Run, catalogue: Catalogue, excerpt: bool) -> dict[str, Any]:
     """Template values: the claims by topic, with the verdicts of the run."""
     reports, chinese = (claim_reports(run, catalogue, language) for language in LANGUAGES)
+    if excerpt:
+        named = {claim for result in run.results for claim in _named(result)}
+        reports = [each for each in reports if each.claim.id in named]
     by_topic = groupby(reports, lambda each: each.claim.topic)
     return {
         "topics": [(catalogue.topics[topic], list(listed)) for topic, listed in by_topic],
-        "errata": catalogue.errata,
+        "errata": () if excerpt else catalogue.errata,
         "chinese": {each.claim.id: each for each in chinese},
         "claim_verdicts": Counter(each.verdict.name for each in reports),
         "claim_kinds": Counter(each.claim.kind.name for each in reports),
     }
+
+
+def _named(result: Result) -> Iterator[str]:
+    """The claims that the steps of a result name."""
+    for event in result.recording.events if result.recording else ():
+        if isinstance(event, StepBegun):
+            yield from event.claims
 
 
 def _few(evidence: Sequence[Evidence]) -> list[Evidence]:
