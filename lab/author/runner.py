@@ -69,6 +69,20 @@ class Patient(NamedTuple):
     waiting: Waiting
 
 
+class Interim(NamedTuple):
+    """How far a run has come."""
+
+    ended: int
+    """Number of scenario runs that have ended; one over IPv4 and one over IPv6 are two."""
+    total: int
+    patient: list[Patient]
+
+
+def families_of(scenario: Runnable, wanted: Iterable[int]) -> list[int]:
+    """The families in which a run has a result of the scenario: a skip if it is for none of those wanted."""
+    return sorted(set(wanted) & set(scenario.families) or set(wanted))
+
+
 @dataclass(slots=True)
 class _Running:
     """A scenario that runs at this moment."""
@@ -128,16 +142,16 @@ class Runner:
         scenarios: Iterable[Runnable],
         families: Iterable[int],
         stop: Callable[[Result], bool],
-        meanwhile: Callable[[list[Patient]], None] | None = None,
+        meanwhile: Callable[[Interim], None] | None = None,
     ) -> Iterator[Result]:
         """Yield the results in the order of the scenarios. After one for which `stop` is true no other begins.
 
-        While the next result is not ready, `meanwhile` is called a few times a second with the scenarios that wait. A
+        While the next result is not ready, `meanwhile` is called a few times a second. A
         MachineError in any scenario ends the run, after the results that are ready. After a scenario that is over its
         time limit no other begins; its thread goes on until the process ends.
         """
         wanted = set(families)
-        jobs = [(each, family) for each in scenarios for family in sorted(wanted & set(each.families) or wanted)]
+        jobs = [(each, family) for each in scenarios for family in families_of(each, wanted)]
         working = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scenario")
         waiting = ThreadPoolExecutor(_WAITING_AT_ONCE, thread_name_prefix="waiting")
         alone = ThreadPoolExecutor(1, thread_name_prefix="alone")
@@ -176,7 +190,7 @@ class Runner:
         at: int,
         key: tuple[int, int],
         over: dict[tuple[int, int], Result],
-        meanwhile: Callable[[list[Patient]], None] | None,
+        meanwhile: Callable[[Interim], None] | None,
     ) -> Result | None:
         """Wait for a result; None if the scenario has not begun when another one is over its time limit.
 
@@ -193,7 +207,7 @@ class Runner:
                 if key not in over and key not in self._keys():
                     return None
             if meanwhile is not None:
-                meanwhile(self.patient)
+                meanwhile(Interim(sum(each.done() for each in running.values()), len(running), self.patient))
         if key in over or running[at].cancelled():
             return over.get(key)
         return running[at].result()

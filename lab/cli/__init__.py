@@ -12,6 +12,7 @@ import typer
 
 import lab
 from lab.cli.exits import immediate_exit, keep_process
+from lab.cli.language import Command, Group
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, shell, up
@@ -19,6 +20,7 @@ from lab.cli.run import run
 from lab.cli.views import claims, coverage, diff, report, show
 
 app = typer.Typer(
+    cls=Group,
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,  # rich takes longer to draw the help than all the rest
@@ -46,4 +48,4 @@ def version(
 
 
 for command in (run, show, diff, report, list_scenarios, claims, coverage, doctor, up, down, shell, mutate):
-    app.command(command.__name__.removesuffix("_scenarios"))(command)
+    app.command(command.__name__.removesuffix("_scenarios"), cls=Command)(command)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from enum import Enum
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-
-class Language(Enum):
-    """Language of the texts."""
-
-    EN = "en"
-    ZH = "zh"
-
 
 Patterns = Annotated[
     list[str] | None,
@@ -45,8 +37,12 @@ NewFolder = Annotated[
     typer.Option("--out", metavar="DIR", help="Save the run in this new folder, instead of one below out/."),
 ]
 Unsaved = Annotated[bool, typer.Option("--no-out", help="Do not save the run.")]
-Lang = Annotated[Language, typer.Option("--lang", help="English or Chinese.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def command_name() -> str:
+    """The command as it was typed: `lab`, or `scripts/lab` in a checkout, which says so."""
+    return os.environ.get("LAB_COMMAND") or "lab"
 
 
 def families(ipv4: bool, ipv6: bool) -> list[int]:

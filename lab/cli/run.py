@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from lab.record.results import Result, Run
 
 
+_MOST_LADDERS = 3
+"""A run of more scenarios prints a line for each, and the ladders only of those that did not pass."""
+
+
 def run(
     patterns: Patterns = None,
     *,
@@ -46,56 +50,58 @@ def run(
         str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
     ] = None,
     junit_file: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, for CI systems.")
+        str | None,
+        typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, for CI; - is standard output."),
     ] = None,
 ) -> None:
-    """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
+    """Run scenarios against this machine's kernel: all of them, or those that a PATTERN selects."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saved_runs import new_folder, output, save, write, write_json
+    from lab.cli.saved_runs import Outputs
     from lab.record.results import Outcome
-    from lab.report.verdicts import as_json
+    from lab.report import verdicts  # noqa: F401  # places are relative to the working directory when it is loaded
 
     began = time.monotonic()
     # All paths before any file of a scenario is executed: it may change the working directory.
-    json_path, junit_path = output(json_file), output(junit_file)
-    folder = None if no_out else new_folder(out)
-    in_github = os.environ.get("GITHUB_ACTIONS") == "true"
-    workspace = Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
-    with lent_streams():
-        found = registry.find(patterns or [])
-    printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
+    outputs = Outputs(json_file, junit_file, out, is_saved=not no_out)
+    workspace = _github_workspace()
     settings = _settings(sysctl or [])
     if limit is not None and not limit > 0:
         wrong_usage(f"--limit takes a number of seconds above 0, not {limit:g}")
+    with lent_streams():
+        found = registry.find(patterns or [])
+    printer = Printer(
+        sys.stderr if outputs.takes_stdout else sys.stdout,
+        quiet=quiet or outputs.takes_stdout,
+        verbose=verbose,
+        plain=plain,
+        ladders=verbose or len(found.scenarios) <= _MOST_LADDERS,
+        widest_name=max([len(each.id) for each in found.scenarios], default=0),
+    )
 
     def is_last(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
 
     wanted = families(ipv4, ipv6)
     results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, limit=limit, stop=is_last)
-    made, ended = _collect(found, results, printer, full=full, began=began)
-    if ended == INTERRUPTED:
-        printer.print_lines(f"\ninterrupted; {len(made.results)} finished before that")
-    printer.usage(made)
-    printer.summary(made)
+    made, ended = _collect(found, results, wanted, printer, full=full, began=began)
+    printer.end(found, made, interrupted=ended == INTERRUPTED)
     if workspace is not None:
         from lab.report.ci import error_lines
 
         printer.print_lines(*error_lines(made, workspace))
-    is_written = True
-    if json_file:
-        is_written &= write_json(json_path, as_json(made))
-    if junit_path:
-        from lab.report.ci import junit
-
-        is_written &= write(junit_path, junit(made))
-    if folder is not None:
-        is_written &= save(made, folder, printer)
-    code = (
-        ended if ended == INTERRUPTED else exit_code(made, strict=strict) or ended or (0 if is_written else CANNOT_RUN)
+    is_written = outputs.write(made, printer)
+    code = exit_code(made, strict=strict) or ended or (0 if is_written else CANNOT_RUN)
+    leave(
+        ended if ended == INTERRUPTED else code,
+        at_once=made.interrupted or any(is_last(each) for each in made.results),
     )
-    leave(code, at_once=made.interrupted or any(is_last(each) for each in made.results))
+
+
+def _github_workspace() -> Path | None:
+    """The folder to which annotations of GitHub Actions are relative; None elsewhere."""
+    in_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    return Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
@@ -153,7 +159,13 @@ class NotBegun(Exception):
 
 
 def _collect(
-    found: Found, results: Generator[Result, None, None], printer: Printer, *, full: bool, began: float
+    found: Found,
+    results: Generator[Result, None, None],
+    wanted: list[int],
+    printer: Printer,
+    *,
+    full: bool,
+    began: float,
 ) -> tuple[Run, int]:
     """Collect results into a run, printing each. `began` is monotonic time in seconds.
 
@@ -161,15 +173,17 @@ def _collect(
     there is no result at all it exits with 3.
     """
     from lab.author.environment import environment_of, new_run
+    from lab.author.runner import families_of
     from lab.host.errors import MachineError
 
     made, code = new_run(full=full), CANNOT_RUN
-    made.broken, made.unknown = found.broken, found.unknown
+    made.broken, made.unknown = found.broken, [each.pattern for each in found.unknown]
+    last_family = {id(each): families_of(each, wanted)[-1] for each in found.scenarios}
     try:
         with closing(results):
             for result in results:
                 made.results.append(result)
-                _print(result, printer)
+                printer.add(result, is_last=result.family == last_family[id(result.scenario)])
         code = 0
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -179,22 +193,11 @@ def _collect(
         if not made.results:
             cannot_run(missing.why, missing.remedy)
         print(f"the lab cannot go on here: {missing.why}\n{missing.remedy}", file=sys.stderr)
+    printer.flush()
     made.interrupted = code != 0
     made.environment = environment_of(made.results)
     made.seconds = time.monotonic() - began
     return made, code
-
-
-def _print(result: Result, printer: Printer) -> None:
-    """Print a result. One that cannot be printed becomes an error of its scenario, without its recording."""
-    from lab.record.results import Outcome
-
-    try:
-        printer.result(result)
-    except Exception as mistake:  # noqa: BLE001  # one scenario must not lose the results of the others
-        result.outcome, result.recording, result.difference = Outcome.ERROR, None, None
-        result.message = f"its recording cannot be shown ({type(mistake).__name__}: {mistake})"
-        printer.result(result)
 
 
 def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *, full: bool) -> Run:
@@ -206,8 +209,9 @@ def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *,
 
     began = time.monotonic()
     printer = Printer(sys.stderr, quiet=True)
-    printer.usage(found)
-    made, code = _collect(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
+    printer.found(found)
+    results = _results(scenarios, wanted, printer, full=full)
+    made, code = _collect(found, results, wanted, printer, full=full, began=began)
     if code:
         leave(code, at_once=True)
     return made

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
-from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Lang, Language, Patterns, Plain, Saved, Verbose, families
+from lab.cli.language import language
+from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, Plain, Saved, Verbose, families
 from lab.cli.printer import Printer, screen_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Format(Enum):
 
 
 _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
+FEW = 3
+"""So many results are shown with their ladders, unless others were asked for."""
 _RUN = typer.Argument(metavar="RUN", help="A saved run: its folder or file.", show_default=False)
 
 
@@ -51,7 +54,6 @@ def show(
     form: Annotated[
         Format | None, typer.Option("--format", help="Only the ladder: text, a drawing, or a diagram for Markdown.")
     ] = None,
-    language: Lang = Language.EN,
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file, or one file each to DIR/.")
     ] = None,
@@ -62,20 +64,20 @@ def show(
     from lab.report import verdicts
     from lab.report.screen import json_text
 
-    printer = Printer(sys.stdout, quiet, verbose, plain, everything)
+    printer = Printer(sys.stdout, quiet=quiet, verbose=verbose, plain=plain, everything=everything)
     with reading():
         run, patterns, unknown = choose(what or [], families(ipv4, ipv6))
         if form is not None or output is not None:
-            _draw(run.results, form or Format.TEXT, language.value, plain=plain, everything=everything, output=output)
+            _draw(run.results, form or Format.TEXT, language(), plain=plain, everything=everything, output=output)
         elif as_json:
             print(json_text(verdicts.as_json(run)))
-        elif patterns:
+        elif patterns or 0 < len(run.results) <= FEW:
             for result in run.results:
                 printer.result(result)
         else:
-            printer.print_lines(*verdicts.listing_lines(run, brief=quiet), "")
+            printer.listing(run)
             printer.summary(run)
-    _print_unknown(unknown)
+    Printer(sys.stderr).unknown(unknown, listed_by="lab show")
     leave(USAGE if unknown else 0)
 
 
@@ -95,7 +97,7 @@ def diff(
     wanted = families(ipv4, ipv6)
     with reading():
         runs = load_run(first, wanted), load_run(second, wanted)
-        found = comparison.compare_runs(*runs)
+        found = comparison.compare_runs(*runs, "en" if as_json else language())
     if as_json:
         print(json_text(comparison.as_json(found)))
     else:
@@ -124,7 +126,7 @@ def report(
         file = find(named_run(arguments))
         run, patterns, unknown = choose(arguments, families(False, False))
         if unknown:
-            _print_unknown(unknown)
+            Printer(sys.stderr).unknown(unknown, listed_by="lab show")
             leave(USAGE)
         if patterns and output is None:
             wrong_usage("a page about some scenarios needs the name of its file: -o FILE")
@@ -135,15 +137,9 @@ def report(
     _write(target, text)
 
 
-def _print_unknown(patterns: Sequence[str]) -> None:
-    for pattern in patterns:
-        print(f"this run has no scenario {pattern!r}; `lab show` lists them", file=sys.stderr)
-
-
 def claims(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Such as C50; default: all.")] = None,
     *,
-    language: Lang = Language.EN,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     full: Full = False,
@@ -167,12 +163,16 @@ def claims(
         else:
             found = registry.find()
             made = whole_run(found, scenarios_naming(found.scenarios, wanted), families(ipv4, ipv6), full=full)
-        reports = [each for each in claims.claim_reports(made, known) if each.claim.id in wanted]
+        reports = [
+            each
+            for each in claims.claim_reports(made, known, "en" if as_json else language())
+            if each.claim.id in wanted
+        ]
     if as_json:
         print(json_text(claims.as_json(reports)))
     else:
-        print("\n".join(claims.claim_lines(reports, known, screen_of(sys.stdout).width, language.value)))
-        print(claims.total_line(reports, made.environment["kernel"], language.value))
+        print("\n".join(claims.claim_lines(reports, known, screen_of(sys.stdout).width, language())))
+        print(claims.total_line(reports, made.environment["kernel"], language()))
     differs = any(report.verdict is claims.Verdict.DIFFERS for report in reports)
     leave(DIFFERS if differs else 0 if is_whole(made) else CANNOT_RUN)
 
@@ -197,7 +197,9 @@ def coverage(
     with reading():
         if saved is not None:
             made = _loaded(saved, wanted)
-            made.unknown = narrow(made, patterns or [])
+            unknown = narrow(made, patterns or [])
+            made.unknown = [each.pattern for each in unknown]
+            Printer(sys.stderr).unknown(unknown, listed_by="lab show")
         else:
             found = registry.find(patterns or [])
             made = whole_run(found, found.scenarios, wanted, full=full)
@@ -205,19 +207,18 @@ def coverage(
     if as_json:
         print(json_text(coverage.as_json(walked)))
     else:
-        print("\n".join(coverage.coverage_lines(walked, screen_of(sys.stdout).width)))
+        print("\n".join(coverage.coverage_lines(walked, screen_of(sys.stdout).width, language())))
     leave(exit_code(made))
 
 
 def _loaded(saved: Path, families: list[int]) -> Run:
     """A saved run; its results without a verdict are named on standard error, as those of a new run are."""
     from lab.cli.saved_runs import load_run
-    from lab.report.verdicts import listing_lines
 
     made = load_run(saved, families)
     untried = replace(made, results=[result for result in made.results if not result.outcome.has_verdict])
     if untried.results:
-        Printer(sys.stderr).print_lines(*listing_lines(untried), "")
+        Printer(sys.stderr).listing(untried)
     return made
 
 
@@ -239,7 +240,7 @@ def _draw(
 
     screen_of(sys.stdout)  # sets the error handler of its encoding
     drawn = [
-        (result, _drawing(result.recording, form, language, plain, everything))
+        (result, _drawing(result, result.recording, form, language, plain, everything))
         for result in results
         if result.recording is not None
     ]
@@ -262,21 +263,21 @@ def _draw(
         print(text, end="")
 
 
-def _drawing(recording: Recording, form: Format, language: str, plain: bool, everything: bool) -> str:
+def _drawing(result: Result, recording: Recording, form: Format, language: str, plain: bool, everything: bool) -> str:
     from lab.report import plain as sentences
     from lab.report import svg, text
     from lab.report.i18n import translator
     from lab.report.ladder import ladder_of
     from lab.report.screen import Screen
 
-    translate = translator(language)
+    translate = translator(language, result.scenario.translations)
     if form is Format.SVG:
         return svg.svg(ladder_of(recording, svg.MOST_RUNGS), translate)
     if form is Format.MERMAID:
         return text.mermaid(ladder_of(recording, text.MOST_IN_MERMAID), translate)
     screen = Screen(most=None) if everything else Screen()
     ladder = ladder_of(recording, screen.most)
-    lines = sentences.sentences(ladder, translate) if plain else text.ladder_lines(ladder, screen)
+    lines = sentences.sentences(ladder, translate) if plain else text.ladder_lines(ladder, screen, translate)
     return "".join(f"{line}\n" for line in lines)
 
 

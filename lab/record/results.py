@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lab.record.events import CheckMade, Recording, Where
+from lab.record.translations import NONE, Translations
 from lab.tcp.state import State
 
 
@@ -32,6 +33,8 @@ class Scenario:
     """A router forwards between the kernel and the peer."""
     file: Path
     line: int
+    translations: Translations = field(default=NONE, kw_only=True, compare=False, repr=False)
+    """The texts of its file in other languages."""
 
 
 class BrokenFile(NamedTuple):

@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from lab.record.events import CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Outcome, Result, Run
+from lab.report.i18n import Translator, translator
 from lab.wire import pcapng
 from lab.wire.frames import why_no_segment
 from lab.wire.icmp import reply_in
@@ -33,11 +34,14 @@ _REQUEST = "echo request of the lab: its reply follows everything that the kerne
 _REPLY = "echo reply to the lab: everything that the kernel sent in answer to earlier frames stands before it"
 
 
-def captures(run: Run) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield file name (`closing.half_close-IPv4.pcapng`) and pcapng blocks of each recording with frames."""
+def captures(run: Run, language: str = "en") -> Iterator[tuple[str, list[bytes]]]:
+    """Yield file name (`closing.half_close-IPv4.pcapng`) and pcapng blocks of each recording with frames.
+
+    Comments are in this language.
+    """
     used: Counter[str] = Counter()
     for result in run.results:
-        blocks = list(capture(run, result))
+        blocks = list(capture(run, result, language))
         if blocks:
             name = file_name(result)
             used[name] += 1
@@ -61,18 +65,21 @@ def name_beside(page: Path, result: Result) -> str:
     return quote(name) if page.with_name(name).is_file() else ""
 
 
-def capture(run: Run, result: Result) -> Iterator[bytes]:
+def capture(run: Run, result: Result, language: str = "en") -> Iterator[bytes]:
     """Yield the pcapng blocks of one capture; none for a recording without frames."""
     recording = result.recording
     if recording is None or not any(isinstance(event, FrameSeen) for event in recording.events):
         return
     scenario = result.scenario
-    about = f"{scenario.id} over IPv{result.family}: {_VERDICTS[result.outcome]}\n{scenario.title}\n{scenario.section}"
+    translate = translator(language, scenario.translations)
+    text = translate.text
+    head = f"{text(f'{scenario.id} over IPv{result.family}')}{text(': ')}{text(_VERDICTS[result.outcome])}"
+    about = f"{head}\n{translate.own(scenario.title)}\n{scenario.section}"
     environment = run.environment
     yield pcapng.section(f"TCP packet lab {run.version}", f"Linux {environment.get('kernel', '')}".rstrip(), about)
-    yield pcapng.interface("kernel", "what the kernel under test sent")
-    yield pcapng.interface("peer", "what the user-space endpoint sent")
-    comments = _comments(recording)
+    yield pcapng.interface("kernel", text("what the kernel under test sent"))
+    yield pcapng.interface("peer", text("what the user-space endpoint sent"))
+    comments = _comments(recording, translate)
     for at, event in recording.in_order:
         if isinstance(event, FrameSeen):
             sender = _PEER if event.from_peer else _KERNEL
@@ -80,20 +87,21 @@ def capture(run: Run, result: Result) -> Iterator[bytes]:
             yield pcapng.packet(sender, wall_ns, event.data, "\n".join(comments[at]))
 
 
-def _comments(recording: Recording) -> dict[int, list[str]]:
+def _comments(recording: Recording, translate: Translator) -> dict[int, list[str]]:
     """Comments by index of the frame's event. A check without a frame belongs to the frame before it."""
     comments: dict[int, list[str]] = {}
-    step, last = "before the first step", None
+    text, last = translate.text, None
+    step = text("before the first step")
     for at, event in recording.in_order:
         if isinstance(event, StepBegun):
-            step = f"step: {event.title}"
+            step = f"{text('step')}{text(': ')}{translate.own(event.title)}"
         elif isinstance(event, FrameSeen):
             last = at
-            comments[at] = [step, *_notes(event)]
+            comments[at] = [step, *map(text, _notes(event))]
         elif isinstance(event, CheckMade) and event.where is not None:
             about = event.frame if event.frame is not None else last
             if about is not None:
-                comments[about].append(_verdict(recording, event))
+                comments[about].append(_verdict(recording, event, text))
     return comments
 
 
@@ -109,14 +117,17 @@ def _notes(seen: FrameSeen) -> list[str]:
     return notes + [f"{how}: {fault}" for fault in seen.segment.faults]
 
 
-def _verdict(recording: Recording, check: CheckMade) -> str:
+def _verdict(recording: Recording, check: CheckMade, text: Callable[[str], str]) -> str:
     """The expectation of a check, and its verdict."""
     rows = recording.rows(check)
     # Left out: values that are absent as expected, and a subject that is also the name of a field.
     named = [row for row in rows if not (row.agrees and row.expected == "none")]
-    parts = [row.expected if row.field == "flags" else f"{row.field} {row.expected}" for row in named]
+    parts = [row.expected if row.field == "flags" else f"{text(row.field)} {text(row.expected)}" for row in named]
     is_named = any(check.subject in {row.field, row.expected} for row in named)
-    expectation = f"expected {': '.join([check.subject] * (not is_named) + [', '.join(parts)] * bool(parts))}"
+    shown = [text(check.subject)] * (not is_named) + [text(", ").join(parts)] * bool(parts)
+    expectation = f"{text('expected')} {text(': ').join(shown)}"
     at = f"   {Path(check.where.file).name}:{check.where.line}" if check.where else ""
-    got = ", ".join(f"{row.field} {row.got}" for row in rows if not row.agrees)
-    return f"ok: {expectation}{at}" if check.passed else f"FAIL: {expectation}; got {got}{at}"
+    if check.passed:
+        return f"{text('ok')}{text(': ')}{expectation}{at}"
+    got = text(", ").join(f"{text(row.field)} {text(row.got)}" for row in rows if not row.agrees)
+    return f"{text('FAIL')}{text(': ')}{expectation}{text('; ')}{text('got')} {got}{at}"

@@ -54,11 +54,11 @@ class ClaimReport(NamedTuple):
     """The step with the fewest claims comes first; among equals, one that has a segment of the kernel."""
 
 
-def claim_reports(run: Run, catalogue: Catalogue) -> list[ClaimReport]:
-    """A report for each claim, in the order of the catalogue."""
+def claim_reports(run: Run, catalogue: Catalogue, language: str = "en") -> list[ClaimReport]:
+    """A report for each claim, in the order of the catalogue; its values and steps are in this language."""
     steps: dict[str, list[_Step]] = {}
     for result in run.results:
-        for step in _steps(result):
+        for step in _steps(result, translator(language, result.scenario.translations)):
             for claim in step.begun.claims:
                 steps.setdefault(claim, []).append(step)
     return [_report(claim, steps.get(claim.id, [])) for claim in catalogue.claims.values()]
@@ -87,6 +87,7 @@ class _Step:
     result: Result
     recording: Recording
     begun: StepBegun
+    translate: Translator
     ended: bool = False
     checks: list[CheckMade] = field(default_factory=list)
     last_frame: int | None = None
@@ -105,22 +106,38 @@ class _Step:
         seen = self.recording.events[at] if at is not None else None
         packet = self.recording.packet(at) if at is not None else None
         if not check.passed:
-            text = check_text(self.recording, check)
+            text = check_text(self.recording, check, self.translate)
         else:
-            text = packet_text(seen) if isinstance(seen, FrameSeen) else _value(self.recording, check)
-        return Evidence(self.result.scenario.id, self.result.family, self.begun.title, packet, text)
+            text = self.translate.text(packet_text(seen)) if isinstance(seen, FrameSeen) else self._value(check)
+        return Evidence(self.result.scenario.id, self.result.family, self.translate.own(self.begun.title), packet, text)
 
     def values(self) -> list[str]:
         """The results of its checks: the last segments first, then values, states and silence."""
         if self.failed:
-            return [check_text(self.recording, check) for check in self.failed]
+            return [check_text(self.recording, check, self.translate) for check in self.failed]
         authored = [check for check in self.checks if check.where is not None]  # without the final checks of the lab
         segments = [check for check in authored if check.frame is not None][-_MOST_SEGMENTS:]
         others = sorted((check for check in reversed(authored) if check.frame is None), key=_evidence_rank)
-        return list(dict.fromkeys(_value(self.recording, check) for check in segments + others))[:_MOST_VALUES]
+        return list(dict.fromkeys(map(self._value, segments + others)))[:_MOST_VALUES]
+
+    def _value(self, check: CheckMade) -> str:
+        recording, text = self.recording, self.translate.text
+        seen = recording.events[check.frame] if check.frame is not None else None
+        if isinstance(seen, FrameSeen):
+            return segment_with_flags(seen)
+        match check.rows:
+            case (Row(field="segment"),) | (Row(field="state"),):
+                return text(check.rows[0].got if check.kind is CheckKind.STATE else check.subject)
+            case (Row(field="result", got=result),):
+                return f"{check.subject} = {text(result)}"
+            case (Row(got=value),):
+                shown = text(value)
+                cut = shown if len(shown) <= _LONGEST_VALUE else f"{shown[:_LONGEST_VALUE]}..."
+                return f"{text(check.subject)}{text(': ')}{cut or text('none')}"
+        return check_text(recording, check, self.translate)
 
 
-def _steps(result: Result) -> Iterator[_Step]:
+def _steps(result: Result, translate: Translator) -> Iterator[_Step]:
     recording = result.recording
     step: _Step | None = None
     for at, event in enumerate(recording.events if recording else ()):
@@ -129,7 +146,7 @@ def _steps(result: Result) -> Iterator[_Step]:
                 step.ended = True
                 yield step
             assert recording is not None  # it has events
-            step = _Step(result, recording, event)
+            step = _Step(result, recording, event, translate)
         elif step is not None and isinstance(event, CheckMade):
             step.checks.append(event)
         elif step is not None and isinstance(event, FrameSeen) and event.from_peer and event.segment:
@@ -159,13 +176,19 @@ def _values(claim: Claim, shown: list[_Step]) -> tuple[list[str], list[str]]:
     They are in the order of the scenarios, so that the values of two kernels can be compared.
     """
     firsts: dict[str, Result] = {}
+    translators = {step.result.scenario.id: step.translate for step in shown}
     for step in shown:
         name, result = step.result.scenario.id, step.result
         firsts[name] = min(firsts.get(name, result), result, key=lambda each: each.family)
-    events = [event for first in firsts.values() if first.recording for event in first.recording.events]
-    measured = (event.value for event in events if isinstance(event, Measured) and event.claim == claim.id)
-    conclusions = (event.text for event in events if isinstance(event, Concluded) and event.claim == claim.id)
-    return list(dict.fromkeys(measured)), list(dict.fromkeys(conclusions))
+    measured: dict[str, None] = {}
+    conclusions: dict[str, None] = {}
+    for name, first in firsts.items():
+        for event in first.recording.events if first.recording else ():
+            if isinstance(event, Measured) and event.claim == claim.id:
+                measured[translators[name].text(event.value)] = None
+            elif isinstance(event, Concluded) and event.claim == claim.id:
+                conclusions[translators[name].own(event.text)] = None
+    return list(measured), list(conclusions)
 
 
 def _evidence_rank(check: CheckMade) -> int:
@@ -173,21 +196,6 @@ def _evidence_rank(check: CheckMade) -> int:
     if check.frame is not None:
         return 0
     return {CheckKind.STATE: 2, CheckKind.SILENCE: 3}.get(check.kind, 1 if check.where is not None else 4)
-
-
-def _value(recording: Recording, check: CheckMade) -> str:
-    seen = recording.events[check.frame] if check.frame is not None else None
-    if isinstance(seen, FrameSeen):
-        return segment_with_flags(seen)
-    match check.rows:
-        case (Row(field="segment"),) | (Row(field="state"),):
-            return check.rows[0].got if check.kind is CheckKind.STATE else check.subject
-        case (Row(field="result", got=result),):
-            return f"{check.subject} = {result}"
-        case (Row(got=value),):
-            shown = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}..."
-            return f"{check.subject}: {shown or 'none'}"
-    return check_text(recording, check)
 
 
 def claim_lines(

@@ -12,12 +12,15 @@ from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from rich.cells import cell_len
+
 from lab.record.events import Concluded, FrameSeen, Measured, Recording
 from lab.record.results import Result, Run
 from lab.report.evidence import direction
+from lab.report.i18n import Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Rung
-from lab.report.screen import Screen, labelled, printable
+from lab.report.screen import Screen, labelled, padded, printable
 from lab.tcp.flags import RST
 from lab.tcp.segment import Segment
 
@@ -88,14 +91,14 @@ class Comparison:
         return any((self.environment, self.sysctls, self.only_first, self.only_second, self.scenarios))
 
 
-def compare_runs(first: Run, second: Run) -> Comparison:
-    """Compare two runs."""
+def compare_runs(first: Run, second: Run, language: str = "en") -> Comparison:
+    """Compare two runs. Texts of authors are in this language."""
     before, after = ({(each.scenario.id, each.family): each for each in run.results} for run in (first, second))
     environments = [{**run.environment, "timers": "full length" if run.full else "short"} for run in (first, second)]
     sysctls = list(_changes(*(each.pop("sysctls", {}) for each in environments)))
     scenarios: list[ScenarioChange] = []
     for key, result in before.items():
-        change = _compare(result, after[key], sysctls) if key in after else None
+        change = _compare(result, after[key], sysctls, language) if key in after else None
         if change and scenarios and scenarios[-1] == change:
             scenarios[-1].families += change.families
         elif change:
@@ -110,19 +113,23 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return asdict(comparison)
 
 
-def _compare(before: Result, after: Result, run_wide: list[Change]) -> ScenarioChange:
+def _compare(before: Result, after: Result, run_wide: list[Change], language: str) -> ScenarioChange:
     change = ScenarioChange(before.scenario.id, [f"IPv{before.family}"])
-    change.changes += _changes(_outcome(before), _outcome(after))
+    translate = translator(language, after.scenario.translations)  # one for both, or equal texts would differ
+    change.changes += _changes(_outcome(before, translate), _outcome(after, translate))
     if before.recording is not None and after.recording is not None:
         own = _changes(before.recording.sysctls, after.recording.sysctls)
         change.changes += [each for each in own if each not in run_wide]
-        change.changes += _measured(before.recording, after.recording)
+        change.changes += _measured(before.recording, after.recording, translate)
         _compare_exchanges(change, before.recording, after.recording)
+        change.step = translate.own(change.step)
     return change
 
 
-def _outcome(result: Result) -> dict[str, str]:
-    because = f"{result.difference.subject}: {result.summary}" if result.difference is not None else result.message
+def _outcome(result: Result, translate: Translator) -> dict[str, str]:
+    text, differing = translate.text, result.difference
+    because = f"{text(differing.subject)}{text(': ')}" if differing is not None else ""
+    because += text(result.summary if differing is not None else result.message)
     return {"outcome": result.outcome.value, "because": because}
 
 
@@ -141,13 +148,14 @@ def _names(keys: Iterable[tuple[str, int]]) -> list[str]:
     return [f"{name} IPv{family}" for name, family in sorted(keys)]
 
 
-def _measured(before: Recording, after: Recording) -> Iterator[Change]:
+def _measured(before: Recording, after: Recording, translate: Translator) -> Iterator[Change]:
     """Conclusions about claims that differ, and measured values that differ by more than measurements vary."""
     found = [list(_values(each)) for each in (before, after)]
     for claim in dict.fromkeys(claim for claim, _ in found[0] + found[1]):
         one, other = ([value for of, value in each if of == claim] for each in found)
         if len(one) != len(other) or not all(map(_texts_agree, one, other)):
-            yield Change(claim, "; ".join(one) or MISSING, "; ".join(other) or MISSING)
+            shown = ("; ".join(map(translate.text, each)) or MISSING for each in (one, other))
+            yield Change(claim, *shown)
 
 
 def _values(recording: Recording) -> Iterator[tuple[str, str]]:
@@ -218,47 +226,50 @@ def comparison_lines(
     comparison: Comparison, runs: tuple[Run, Run], names: tuple[str, str], screen: Screen
 ) -> Iterator[str]:
     """Yield the comparison as text; `names` are the names of the two runs."""
+    text = translator(screen.language).text
     for sign, run, name in zip(_SIGNS, runs, names, strict=True):
-        described = f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}"
+        described = text(f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}")
         yield f"{sign} {printable(name)}   {printable(described)}"
     if not comparison:
-        yield "nothing differs except times, timestamps and ports, which always differ"
+        yield text("nothing differs except times, timestamps and ports, which always differ")
         return
     for title, changes in ("environment", comparison.environment), ("sysctls", comparison.sysctls):
         if changes:
             yield ""
-            yield title
+            yield text(title)
             yield from _table(changes, screen)
     for sign, missing in zip(_SIGNS, (comparison.only_first, comparison.only_second), strict=True):
         if missing:
             yield ""
-            yield f"only in {sign}: {printable(', '.join(missing))}"
+            yield text(f"only in {sign}: {printable(', '.join(missing))}")
     for scenario in comparison.scenarios:
         yield ""
         yield from _scenario(scenario, screen)
     yield ""
     differing = sum(len(each.families) for each in comparison.scenarios)
     both = len(runs[0].results) - len(comparison.only_first)
-    yield f"{differing} of {both} results differ"
+    yield text(f"{differing} of {both} results differ")
 
 
 def _scenario(change: ScenarioChange, screen: Screen) -> Iterator[str]:
-    yield screen.paint(printable(f"{change.id}  {' and '.join(change.families)}"), "title")
+    text = translator(screen.language).text
+    yield screen.paint(printable(f"{change.id}  {text(' and ').join(change.families)}"), "title")
     yield from _table(change.changes, screen)
     if not (change.first or change.second):
         return
     if change.step:
-        yield from labelled(" ", f"in the step: {change.step}", screen.width)
+        yield from labelled(" ", text("in the step: ") + change.step, screen.width)
     for sign, lines in zip(_SIGNS, (change.first, change.second), strict=True):
         for line in lines:
             yield from labelled(f"  {sign}", str(line), screen.width)
         if not lines:
-            yield f"  {sign} (nothing more)"
+            yield f"  {sign} {text('(nothing more)')}"
 
 
 def _table(changes: list[Change], screen: Screen) -> Iterator[str]:
-    wide = max((len(change.name) for change in changes), default=0)
-    for change in changes:
-        head = f"  {change.name:<{wide}}"
-        yield from labelled(f"{head} {_SIGNS[0]}", change.first, screen.width)
-        yield from labelled(f"{' ' * len(head)} {_SIGNS[1]}", change.second, screen.width)
+    text = translator(screen.language).text
+    names = [text(change.name) for change in changes]
+    wide = max(map(cell_len, names), default=0)
+    for name, change in zip(names, changes, strict=True):
+        yield from labelled(f"  {padded(name, wide)} {_SIGNS[0]}", text(change.first), screen.width)
+        yield from labelled(f"  {' ' * wide} {_SIGNS[1]}", text(change.second), screen.width)

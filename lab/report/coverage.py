@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+from rich.cells import cell_len
 
 from lab.record.events import CallMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Result, Run
 from lab.report.edge_coverage import FIGURE_5, Observation, WalkedEdge, kernel_edges, observations, peer_edges
 from lab.report.evidence import Evidence, packet_text
-from lab.report.screen import labelled
+from lab.report.i18n import translator
+from lab.report.screen import labelled, padded
 from lab.tcp import flags
 from lab.tcp.diagram import LISTEN, TIME_WAIT, Edge, Event
 from lab.tcp.segment import Segment
@@ -163,41 +166,43 @@ def _last_frame(recording: Recording, connection: int | None, time_ns: int) -> i
     return max(before, default=None)
 
 
-def coverage_lines(found: Coverage, width: int = 80) -> Iterator[str]:
+def coverage_lines(found: Coverage, width: int = 80, language: str = "en") -> Iterator[str]:
     """Yield the states, then the arrows: number of scenarios for each side, and a packet as evidence."""
-    yield "States of the kernel"
+    text = translator(language).text
+    yield text("States of the kernel")
     yield ""
     for seen in found.states:
-        yield from labelled(str(seen.state), _where(seen.kernel) or "not seen", width, 2, _STATE)
+        yield from labelled(str(seen.state), _where(seen.kernel, text) or text("not seen"), width, 2, _STATE)
     yield ""
-    arrows = "Arrows of figure 5 (RFC 9293 3.3.2)"
-    yield f"{arrows:<{_ARROW + _EVENT + 2}}{'kernel':>{_COUNT}}{'peer':>{_COUNT}}"
+    arrows = padded(text("Arrows of figure 5 (RFC 9293 3.3.2)"), _ARROW + _EVENT + 2)
+    yield arrows + "".join(" " * (_COUNT - cell_len(text(who))) + text(who) for who in ("kernel", "peer"))
     yield ""
     for each in found.edges:
-        yield from _edge(each, width)
+        yield from _edge(each, width, text)
     yield ""
     states = sum(bool(seen.kernel) for seen in found.states)
     offered = [each for each in found.edges if each.offered]
     kernel = sum(bool(each.kernel) for each in offered)
     peer = sum(bool(each.peer) for each in found.edges)
-    yield f"the kernel: {states} of {len(State)} states, {kernel} of {len(offered)} arrows that Linux offers"
-    yield f"the peers:  {peer} of {len(found.edges)} arrows"
+    yield text(f"the kernel: {states} of {len(State)} states, {kernel} of {len(offered)} arrows that Linux offers")
+    yield text(f"the peers:  {peer} of {len(found.edges)} arrows")
 
 
-def _edge(report: EdgeReport, width: int) -> Iterator[str]:
+def _edge(report: EdgeReport, width: int, text: Callable[[str], str]) -> Iterator[str]:
     edge = report.edge
-    arrow, event = f"{edge.source} > {edge.target}", f"{edge.event}" + (f", sends {edge.sends}" if edge.sends else "")
+    arrow = f"{edge.source} > {edge.target}"
+    event = text(str(edge.event)) + (text(f", sends {edge.sends}") if edge.sends else "")
     kernel, peer = (str(len(walked) or "-") for walked in (report.kernel, report.peer))
-    yield f"  {arrow:<{_ARROW}}{event:<{_EVENT}}{kernel:>{_COUNT}}{peer:>{_COUNT}}"
-    explanation = ("" if report.offered else "not offered: ") + report.reason
-    for who, text in ("kernel", _where(report.kernel) or explanation), ("peer", _where(report.peer)):
-        if text:
-            yield from labelled(who, text, width, 4, _WHO)
+    yield f"  {arrow:<{_ARROW}}{padded(event, _EVENT)}{kernel:>{_COUNT}}{peer:>{_COUNT}}"
+    explanation = ("" if report.offered else text("not offered: ")) + text(report.reason)
+    for who, where in ("kernel", _where(report.kernel, text) or explanation), ("peer", _where(report.peer, text)):
+        if where:
+            yield from labelled(text(who), where, width, 4, _WHO)
 
 
-def _where(evidence: Sequence[Evidence]) -> str:
+def _where(evidence: Sequence[Evidence], text: Callable[[str], str]) -> str:
     """The first evidence as text; "" if there is none."""
     for first in evidence[:1]:
-        packet = f", packet {first.packet}" if first.packet is not None else ""
-        return f"{first.scenario} IPv{first.family}{packet}: {first.text}"
+        packet = text(f", packet {first.packet}") if first.packet is not None else ""
+        return f"{first.scenario} IPv{first.family}{packet}{text(': ')}{text(first.text)}"
     return ""

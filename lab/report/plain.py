@@ -40,7 +40,7 @@ def _event(ladder: Ladder, rung: Rung, translate: Translator) -> str:
     time = translate("milliseconds", count=f"{rung.time_ns / 1e6:.1f}")
     match rung.kind:
         case Kind.STEP:
-            return translate("step", title=printable(rung.text).rstrip(".。"))
+            return translate("step", title=printable(translate.own(rung.text)).rstrip(".。"))
         case Kind.WAIT:
             duration = translate("seconds", count=f"{rung.waited_ns / 1e9:.3g}")
             timer = translate(rung.timer_key) if rung.timer else ""
@@ -52,11 +52,13 @@ def _event(ladder: Ladder, rung: Rung, translate: Translator) -> str:
         case Kind.CALL:
             call = ladder.recording.events[rung.event] if rung.event is not None else None
             assert isinstance(call, CallMade)
-            return translate("calls", time=time, call=printable(str(call)), result=printable(call.result))
+            return translate(
+                "calls", time=time, call=printable(str(call)), result=printable(translate.text(call.result))
+            )
     side = translate("peer" if rung.from_peer else "kernel")
     seen = ladder.seen(rung)
     if seen is None:
-        return translate("sends_frame", time=time, side=side, what=printable(rung.text))
+        return translate("sends_frame", time=time, side=side, what=printable(translate.text(rung.text)))
     frame, segment = seen
     names, numbers = flag_names(segment, translate), _numbers(frame, segment, translate)
     return translate("sends", time=time, side=side, flags=names, numbers=numbers)
@@ -79,7 +81,7 @@ def _numbers(frame: FrameSeen, segment: Segment, translate: Translator) -> str:
     if segment.flags & flags.URG:
         parts.append(translate("urgent", urgent=segment.urgent))
     parts += [_option(option, translate) for option in segment.options if option[0] not in {"NOP", "EOL"}]
-    return translate("comma").join([*parts, *segment.faults])
+    return translate("comma").join([*parts, *map(translate.text, segment.faults)])
 
 
 def _option(option: Option, translate: Translator) -> str:

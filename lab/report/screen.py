@@ -45,12 +45,18 @@ class Screen(NamedTuple):
     colours: bool = False
     plain: bool = False
     """Whether to print sentences instead of drawings, for a screen reader."""
+    language: str = "en"
     most: int | None = 2000
     """Limit on the lines of a ladder, of its checks and of its frames; the middle is left out. None: no limit."""
 
     def paint(self, text: str, style: str) -> str:
         """The text in a style, if there are colours: "title", "faint", "mark", "broke", or an outcome."""
         return f"\033[{_STYLES[style]}m{text}\033[0m" if self.colours and text.strip() else text
+
+
+def padded(text: str, width: int) -> str:
+    """The text with spaces up to `width` columns; a longer text as it is."""
+    return text + " " * (width - cell_len(text))
 
 
 def left_out(count: int) -> str:

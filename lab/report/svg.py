@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -49,17 +50,21 @@ def svg(ladder: Ladder, translate: Translator, sheet: Sheet = WIDE) -> str:
     )
 
 
-def figure(ladder: Ladder, translate: Translator, sheet: Sheet) -> tuple[int, str]:
-    """The drawing for a page, which adds the svg element and the style: its height in pixels, and its content."""
-    drawn = _Drawing(ladder, translate, sheet)
+def figure(ladder: Ladder, translate: Translator, sheet: Sheet, *others: Translator) -> tuple[int, str]:
+    """The drawing for a page, which adds the svg element and the style: its height in pixels, and its content.
+
+    Texts of the recording are drawn in the languages of `others` too; the style of the page shows one of them.
+    """
+    drawn = _Drawing(ladder, (translate, *others), sheet)
     body = drawn.body()
     return drawn.y, body
 
 
 class _Drawing:
-    def __init__(self, ladder: Ladder, translate: Translator, sheet: Sheet) -> None:
+    def __init__(self, ladder: Ladder, translators: Sequence[Translator], sheet: Sheet) -> None:
         self._ladder = ladder
-        self._translate = translate
+        self._translate = translators[0]
+        self._translators = translators
         self._sheet = sheet
         self._lanes = {True: sheet.peer, False: sheet.kernel}
         """Position of each lane; True: the peer's."""
@@ -178,9 +183,11 @@ class _Drawing:
     def _step(self, rung: Rung) -> str:
         top = self.y = self.y + 10
         markup = ""
-        for line in wrapped(printable(rung.text), int((self._sheet.width - 24) / _SANS)):
-            self.y += 19
-            markup += self._text(10, self.y, "title", line)
+        for language, lines in self._wrapped(
+            lambda translate: translate.own(rung.text), (self._sheet.width - 24) / _SANS
+        ):
+            markup += self._lines(lines, 10, top + 19, 19, "title", language=language)
+            self.y = max(self.y, top + 19 * len(lines))
         self.y += 8
         band = f'<rect class="band" x="2" y="{top}" width="{self._sheet.width - 4}" height="{self.y - top}" rx="4"/>'
         self.y += 2
@@ -200,15 +207,16 @@ class _Drawing:
         )
 
     def _call(self, rung: Rung) -> str:
-        sheet, text = self._sheet, f"{self._ladder.name(rung)} {printable(rung.text)}".lstrip(" ")
+        sheet, name = self._sheet, self._ladder.name(rung)
         room = (sheet.width - sheet.kernel - 24) if sheet.outside else (sheet.kernel - sheet.peer - 30)
         markup = self._time(rung, self.y + 14)
         y = self.y + 18
         markup += f'<rect class="dot" x="{sheet.kernel - 3}" y="{y - 7}" width="7" height="7"/>'
-        for line in wrapped(text, int(room / _SMALL / 1.1)):
-            x, anchor = (sheet.kernel + 14, "start") if sheet.outside else (sheet.kernel - 12, "end")
-            markup += self._text(x, y, "call", line, anchor=anchor)
-            y += 15
+        x, anchor = (sheet.kernel + 14, "start") if sheet.outside else (sheet.kernel - 12, "end")
+        drawn = self._wrapped(lambda translate: f"{name} {translate.text(rung.text)}".lstrip(" "), room / _SMALL / 1.1)
+        for language, lines in drawn:
+            markup += self._lines(lines, x, y, 15, "call", anchor=anchor, language=language)
+        y += 15 * max(len(lines) for _, lines in drawn)
         self.y = y - 9
         if rung.new.kernel:
             markup += self._states(rung, self.y + 12, self.y)
@@ -230,9 +238,25 @@ class _Drawing:
         markup = self._text(self._middle, y + 4, "note", key="by_itself_note", anchor="middle")
         return markup + self._time(rung, y) + self._states(rung, y, y + 2)
 
-    def _text(self, x: int, y: int, classes: str, text: str = "", *, key: str = "", anchor: str = "") -> str:
+    def _wrapped(self, text_of: Callable[[Translator], str], width: float) -> list[tuple[str, list[str]]]:
+        """The lines of a text of the recording in each language; if they are the same, once and without a language."""
+        lines = [(each.language, list(wrapped(printable(text_of(each)), int(width)))) for each in self._translators]
+        return lines if any(text != lines[0][1] for _, text in lines) else [("", lines[0][1])]
+
+    def _lines(
+        self, lines: Iterable[str], x: int, y: int, step: int, classes: str, *, anchor: str = "", language: str = ""
+    ) -> str:
+        return "".join(
+            self._text(x, y + step * at, classes, line, anchor=anchor, language=language)
+            for at, line in enumerate(lines)
+        )
+
+    def _text(
+        self, x: int, y: int, classes: str, text: str = "", *, key: str = "", anchor: str = "", language: str = ""
+    ) -> str:
         """A text, or the text with this key, which a page can translate."""
-        more = (f' text-anchor="{anchor}"' if anchor else "") + (f' data-w="{key}"' if key else "")
+        named = {"text-anchor": anchor, "data-w": key, "lang": language}
+        more = "".join(f' {name}="{value}"' for name, value in named.items() if value)
         return f'<text class="{classes}" x="{x}" y="{y}"{more}>{escape(self._translate(key) if key else text)}</text>'
 
     def _numbers(self, rung: Rung, name: str, y: int) -> str:

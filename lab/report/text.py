@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.report.i18n import Translator
+from lab.report.i18n import ENGLISH, Translator
 from lab.report.ladder_model import Kind, Ladder, Rung
-from lab.report.screen import Screen, left_out, printable, wrapped
+from lab.report.screen import Screen, left_out, padded, printable, wrapped
 
 _TIME, _PEER, _ARROW, _KERNEL = 11, 13, 9, 14
 """Widths of the columns."""
@@ -29,39 +29,41 @@ def duration(nanoseconds: int) -> str:
     return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
 
 
-def ladder_lines(ladder: Ladder, screen: Screen) -> Iterator[str]:
+def ladder_lines(ladder: Ladder, screen: Screen, translate: Translator = ENGLISH) -> Iterator[str]:
     """Yield the lines; the first has the names of the columns."""
-    return _Drawing(ladder, screen).lines()
+    return _Drawing(ladder, screen, translate).lines()
 
 
 class _Drawing:
-    def __init__(self, ladder: Ladder, screen: Screen) -> None:
+    def __init__(self, ladder: Ladder, screen: Screen, translate: Translator) -> None:
         self._ladder = ladder
+        self._translate = translate
+        self._text = translate.text
         self._screen = screen
         self._line, self._right, self._left, self._under_way, self._bar = _LINES if screen.unicode else _ASCII
 
     def lines(self) -> Iterator[str]:
-        head = f"{'ms':>9}  {'peer':<{_PEER + _ARROW}}{'kernel':<{_KERNEL}}"
-        yield head + "seq:end(len) ack, window, options"
+        peer, kernel = padded(self._text("peer"), _PEER + _ARROW), padded(self._text("kernel"), _KERNEL)
+        yield f"{'ms':>9}  {peer}{kernel}" + self._text("seq:end(len) ack, window, options")
         rungs = self._ladder.rungs
         for at, rung in enumerate(rungs):
             if at == self._ladder.gap:
-                yield f"{_TITLES}{left_out(self._ladder.omitted)}"
+                yield f"{_TITLES}{self._text(left_out(self._ladder.omitted))}"
             match rung.kind:
                 case Kind.SEGMENT | Kind.FRAME:
                     yield from self._frame(rung)
                 case Kind.CALL:
                     yield from self._call(rung, rungs[at + 1] if at + 1 < len(rungs) else None)
                 case Kind.STEP:
-                    for line in wrapped(printable(rung.text), self._screen.width - _TIME):
+                    for line in wrapped(printable(self._translate.own(rung.text)), self._screen.width - _TIME):
                         yield _TITLES + self._screen.paint(line, "title")
                 case Kind.WAIT:
                     yield from self._wait(rung)
                 case Kind.ARRIVAL:
                     arrow = self._under_way * 5 + self._right
-                    yield from self._row("", "", arrow, rung, ["what was on its way to the kernel arrives"])
+                    yield from self._row("", "", arrow, rung, [self._text("what was on its way to the kernel arrives")])
                 case Kind.STATE:
-                    yield from self._row(_milliseconds(rung), "", "", rung, ["without a segment"])
+                    yield from self._row(_milliseconds(rung), "", "", rung, [self._text("without a segment")])
 
     def _frame(self, rung: Rung) -> Iterator[str]:
         if rung.arrival is not None:
@@ -75,7 +77,8 @@ class _Drawing:
             "lost on the way": rung.lost,
             "<--\N{NO-BREAK SPACE}here": rung.broke,
         }
-        parts = [printable(rung.text), *(mark for mark, holds in marks.items() if holds)]
+        text = self._text(rung.text) if rung.kind is Kind.FRAME else rung.text
+        parts = [printable(text), *(self._text(mark) for mark, holds in marks.items() if holds)]
         peer = rung.after.peer.value if rung.after.peer and (rung.from_peer or not rung.lost) else ""
         return self._row(_milliseconds(rung), peer, arrow, rung, parts)
 
@@ -89,10 +92,10 @@ class _Drawing:
             head = " " * _NUMBERS_AT
 
     def _call(self, rung: Rung, following: Rung | None) -> Iterator[str]:
-        text = _name_before(self._ladder, rung) + printable(rung.text)
+        text = _name_before(self._ladder, rung) + printable(self._text(rung.text))
         said_next = following is not None and following.kind is Kind.SEGMENT and not following.from_peer
         if rung.new.kernel and not said_next:
-            text += f", now {rung.new.kernel}"
+            text += self._text(f", now {rung.new.kernel}")
         head = f"{_milliseconds(rung):>9}".ljust(_KERNEL_AT)
         for line in wrapped(text, self._screen.width - _KERNEL_AT - 2):
             yield head + line
@@ -101,7 +104,7 @@ class _Drawing:
     def _wait(self, rung: Rung) -> Iterator[str]:
         """Yield a bar in each lane: one line below 1 s, two below 10 s, three above."""
         bars = f"{_TITLES}{self._bar:<{_PEER + _ARROW}}{self._bar}"
-        timer = f", the kernel's {rung.timer} timer" if rung.timer else ""
+        timer = self._text(f", the kernel's {rung.timer} timer") if rung.timer else ""
         yield self._screen.paint(f"{bars}  {duration(rung.waited_ns)}{timer}", "faint")
         for least_ns in (1_000_000_000, 10_000_000_000):
             if rung.waited_ns >= least_ns:
@@ -137,12 +140,12 @@ def _diagram(ladder: Ladder, translate: Translator) -> Iterator[str]:
 def _statements(rung: Rung, name: str, translate: Translator) -> Iterator[str]:
     match rung.kind:
         case Kind.STEP:
-            yield f"Note over P,K: {_escaped(rung.text)}"
+            yield f"Note over P,K: {_escaped(translate.own(rung.text))}"
         case Kind.WAIT:
             timer = f" {translate(rung.timer_key)}" if rung.timer else ""
             yield f"Note over P,K: {_escaped(duration(rung.waited_ns) + timer)}"
         case Kind.CALL:
-            yield f"Note right of K: {_escaped(name + rung.text)}"
+            yield f"Note right of K: {_escaped(name + translate.text(rung.text))}"
         case Kind.ARRIVAL:
             yield f"Note right of K: {_escaped(translate('arrives_note'))}"
         case Kind.STATE:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from rich.cells import cell_len
 
 from lab.record.events import CallMade, CheckKind, CheckMade, Difference, FrameSeen, Recording, Where
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import direction
-from lab.report.i18n import translator
+from lab.report.i18n import ENGLISH, Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import omitted_range
 from lab.report.plain import sentences
-from lab.report.screen import Screen, left_out, printable_lines
+from lab.report.screen import Screen, left_out, padded, printable, printable_lines
 from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
@@ -43,6 +46,8 @@ _TOTALS = {
     Outcome.INCONCLUSIVE: "inconclusive",
     Outcome.SKIP: "skipped",
 }
+_WORD_WIDTH = len("ERROR")
+"""Width of the outcome in a list."""
 QUIET = frozenset({Outcome.PASS, Outcome.SKIP})
 """Outcomes that a brief list leaves out: there is nothing to look at."""
 
@@ -50,39 +55,61 @@ QUIET = frozenset({Outcome.PASS, Outcome.SKIP})
 def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose: bool = False) -> Iterator[str]:
     """Yield a scenario's verdict, ladder and checks; `brief` leaves out all that passed."""
     scenario, recording = result.scenario, result.recording
-    yield from printable_lines(f"{_WORDS[result.outcome]} {scenario.id}  IPv{result.family}  {scenario.section}")
-    yield from printable_lines(f"  {scenario.title}")
+    translate = translator(screen.language, scenario.translations)
+    word = translate.text(_WORDS[result.outcome])
+    yield from printable_lines(f"{word} {scenario.id}  IPv{result.family}  {scenario.section}")
+    yield from printable_lines(f"  {translate.own(scenario.title)}")
     if result.message:
-        yield from printable_lines(f"  {_at(result.where)}{result.message}")
+        yield from printable_lines(f"  {_at(result.where)}{translate.text(result.message)}")
         if result.where is not None and result.where.source:
             yield from printable_lines(f"    > {result.where.source}")
     if recording is None:
         return
     if result.difference is not None:
-        yield from difference_lines(recording, result.difference, screen)
+        yield from difference_lines(recording, result.difference, screen, translate)
     elif not brief and any(isinstance(event, FrameSeen | CallMade) for event in recording.events):
-        yield from exchange_lines(recording, screen)
+        yield from exchange_lines(recording, screen, translate)
     if not brief:
-        yield from check_lines(recording, screen, each_rule=verbose)
+        yield from check_lines(recording, screen, translate, each_rule=verbose)
     if verbose:
-        yield from frame_lines(recording, screen)
+        yield from frame_lines(recording, screen, translate)
 
 
-def listing_lines(run: Run, *, brief: bool = False) -> Iterator[str]:
-    """Yield a heading, a line for each result, and the message of each that did not pass."""
+def listing_lines(run: Run, screen: Screen, *, brief: bool = False) -> Iterator[str]:
+    """Yield a heading, a line for each scenario, and the message of each that did not pass."""
+    text = translator(screen.language).text
     how = (" with timers of full length" if run.full else "") + (", interrupted" if run.interrupted else "")
-    yield from printable_lines(f"run of {run.began}{how}, by version {run.version} of the lab")
-    wide = max((len(result.scenario.id) for result in run.results), default=0)
-    word = max((len(_WORDS[result.outcome]) for result in run.results), default=0)
-    for result in run.results:
-        if brief and result.outcome in QUIET:
-            continue
-        counted = f"{result.checks:>5} checks {result.seconds:>8.2f} s"
-        head = f"{_WORDS[result.outcome]:<{max(5, word)}} {result.scenario.id:<{wide}}  IPv{result.family} {counted}"
-        yield from printable_lines(head)
-        if result.summary:
-            at = _at(result.at) or ("at the end: " if result.difference else "")
-            yield from printable_lines(f"      {at}{result.summary}")
+    yield from printable_lines(text(f"run of {run.began}{how}, by version {run.version} of the lab"))
+    shown = [result for result in run.results if not (brief and result.outcome in QUIET)]
+    wide = max((len(result.scenario.id) for result in shown), default=0)
+    for _, results in groupby(shown, lambda result: (result.scenario.id, result.scenario.file)):
+        yield from scenario_lines(list(results), screen, wide)
+
+
+def scenario_lines(results: Sequence[Result], screen: Screen, wide: int) -> Iterator[str]:
+    """Yield a line about all results of one scenario, or one for each outcome, and the message if it did not pass.
+
+    `wide` is the width of the longest id. Figures that do not fit beside an id are on a line of their own.
+    """
+    text = translator(screen.language).text
+    for outcome in dict.fromkeys(result.outcome for result in results):
+        alike = [result for result in results if result.outcome is outcome]
+        families = "IPv" + "+".join(str(result.family) for result in alike)
+        checks, seconds = sum(result.checks for result in alike), max(result.seconds for result in alike)
+        figures = f"{families:<6} {text(f'{checks:>5} checks {seconds:>7.2f} s')}"
+        shown = text(_WORDS[outcome])
+        word, name = padded(shown, _WORD_WIDTH), printable(results[0].scenario.id)
+        room = screen.width - max(_WORD_WIDTH, cell_len(shown)) - cell_len(figures) - 3
+        painted = screen.paint(shown, outcome.value) + word.removeprefix(shown)
+        if len(name) <= room:
+            yield f"{painted} {name:<{min(wide, room)}}  {figures}"
+        else:
+            yield f"{painted} {name}"
+            yield f"{'':{_WORD_WIDTH + 1 + min(wide, room)}}  {figures}"
+        own = translator(screen.language, results[0].scenario.translations)
+        for summary, at in dict.fromkeys((each.summary, each.at) for each in alike if each.summary):
+            where = _at(at) or (text("at the end: ") if alike[0].difference else "")
+            yield from printable_lines(f"      {where}{own.text(summary)}")
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -108,18 +135,20 @@ def as_json(run: Run) -> dict[str, Any]:
     }
 
 
-def summary_lines(run: Run) -> list[str]:
+def summary_lines(run: Run, language: str = "en") -> list[str]:
     """One or two lines: number of results by outcome, and the states seen."""
     outcomes = Counter(result.outcome for result in run.results)
     outcomes[Outcome.ERROR] += len(run.broken)
-    counted = ", ".join(
-        f"{outcomes[each]} {word}" for each, word in _TOTALS.items() if outcomes[each] or each is Outcome.PASS
+    text = translator(language).text
+    counted = text(", ").join(
+        text(f"{outcomes[each]} {word}") for each, word in _TOTALS.items() if outcomes[each] or each is Outcome.PASS
     )
     checks = sum(result.checks for result in run.results)
-    lines = [f"{counted}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}"]
+    lines = [text(f"{counted}; {checks} checks in {run.seconds:.2f} s on Linux {run.environment['kernel']}")]
     states = states_of(run)
     if states:
-        lines.append(f"states seen ({len(states)} of {len(State)}): {', '.join(state.value for state in states)}")
+        names = ", ".join(state.value for state in states)
+        lines.append(text(f"states seen ({len(states)} of {len(State)}): {names}"))
     return lines
 
 
@@ -145,91 +174,110 @@ def _scenario(result: Result) -> dict[str, Any]:
     return described
 
 
-def check_lines(recording: Recording, screen: Screen, each_rule: bool = False) -> Iterator[str]:
+def check_lines(
+    recording: Recording, screen: Screen, translate: Translator = ENGLISH, each_rule: bool = False
+) -> Iterator[str]:
     """Yield a line for each check; for the standing rules one line, or with `each_rule` a line for each."""
-    checks = recording.checks
+    text, checks = translate.text, recording.checks
     omitted = {at for at in omitted_range(len(checks), screen.most) if checks[at].passed}
     gap = min(omitted, default=None)
     for at, check in enumerate(checks):
         if at == gap:
-            yield f"              {left_out(len(omitted))}"
+            yield f"              {text(left_out(len(omitted)))}"
         if at in omitted:
             continue
-        verdict, line = "ok  " if check.passed else "FAIL", f":{check.where.line}" if check.where else ""
-        yield from printable_lines(f"  {verdict} {line:>5}  {check_text(recording, check)}")
+        verdict = padded(text("ok" if check.passed else "FAIL"), 4)
+        line = f":{check.where.line}" if check.where else ""
+        yield from printable_lines(f"  {verdict} {line:>5}  {check_text(recording, check, translate)}")
     kinds = Counter(check.kind for check in checks)
     waived = kinds[CheckKind.DEVIATION]
     if recording.segments_judged and not kinds[CheckKind.RULE]:
-        held = f"{len(RULES) - waived} standing rules held on {recording.segments_judged} segments of the kernel"
-        yield f"  ok          {held}" + (f", {waived} broken as documented" if waived else "")
+        held = text(f"{len(RULES) - waived} standing rules held on {recording.segments_judged} segments of the kernel")
+        yield f"  {padded(text('ok'), 12)}{held}" + (text(f", {waived} broken as documented") if waived else "")
     if recording.transitions_lost:
-        yield f"  note        the tracepoint lost {recording.transitions_lost} state changes: too many on this machine"
+        lost = f"the tracepoint lost {recording.transitions_lost} state changes: too many on this machine"
+        yield f"  {padded(text('note'), 12)}{text(lost)}"
     dropped = Counter(note for _, note in recording.dropped)
     if each_rule and dropped:
-        notes = ", ".join(f"{count} {note}" for note, count in dropped.most_common())
-        yield f"  note        {dropped.total()} frames of the kernel carried nothing for a connection: {notes}"
+        notes = text(", ").join(f"{count} {text(note)}" for note, count in dropped.most_common())
+        carried = f"{dropped.total()} frames of the kernel carried nothing for a connection: {notes}"
+        yield f"  {padded(text('note'), 12)}{text(carried)}"
     if each_rule:
         for rule in RULES:
-            yield f"       {rule.id:<24} {rule.sentence}   {rule.section}"
+            yield f"       {rule.id:<24} {text(rule.sentence)}   {rule.section}"
 
 
-def frame_lines(recording: Recording, screen: Screen) -> Iterator[str]:
+def frame_lines(recording: Recording, screen: Screen, translate: Translator = ENGLISH) -> Iterator[str]:
     """Yield the bytes of each frame, numbered from 1 as in Wireshark."""
+    text = translate.text
     dropped = dict(recording.dropped)
     frames = [(at, event) for at, event in recording.in_order if isinstance(event, FrameSeen)]
     omitted = omitted_range(len(frames), screen.most)
     for number, (at, seen) in enumerate(frames, start=1):
         if number - 1 in omitted:
             if number - 1 == omitted.start:
-                yield f"  {left_out(len(omitted))}"
+                yield f"  {text(left_out(len(omitted)))}"
             continue
-        note = f"  not for a connection: {dropped[at]}" if at in dropped else ""
+        note = "  " + text(f"not for a connection: {dropped[at]}") if at in dropped else ""
         if seen.from_peer and (error := icmp.error_in(seen.data)):
-            note = f"  ICMP {error}"
-        yield f"  frame {number}  {direction(seen.from_peer)}  {len(seen.data)} bytes{note}"
+            note = f"  ICMP {text(error)}"
+        size, sides = text(f"{len(seen.data)} bytes"), text(direction(seen.from_peer))
+        yield f"  {text(f'frame {number}')}  {sides}  {size}{note}"
         for start in range(0, len(seen.data), 16):
             yield f"    {start:04x}  {seen.data[start : start + 16].hex(' ')}"
 
 
-def difference_lines(recording: Recording, check: CheckMade, screen: Screen) -> Iterator[str]:
+def difference_lines(
+    recording: Recording, check: CheckMade, screen: Screen, translate: Translator = ENGLISH
+) -> Iterator[str]:
     """Yield a failed check: source line, differing fields, explanation, state, and the whole exchange."""
-    yield from what_differs(recording, check)
-    for line in exchange_lines(recording, screen._replace(width=screen.width - 2)):
+    yield from what_differs(recording, check, translate)
+    for line in exchange_lines(recording, screen._replace(width=screen.width - 2), translate):
         yield f"  {line}"
 
 
-def what_differs(recording: Recording, check: CheckMade) -> Iterator[str]:
+def what_differs(recording: Recording, check: CheckMade, translate: Translator = ENGLISH) -> Iterator[str]:
     """Yield the lines that describe a failed check, without the ladder."""
-    for line in _difference(recording, check):
+    for line in _difference(recording, check, translate):
         yield from printable_lines(line)
 
 
-def _difference(recording: Recording, check: CheckMade) -> Iterator[str]:
-    yield f"  at {place(check.where.file, check.where.line) if check.where else 'the end'}"
+def difference_in_a_line(recording: Recording, check: CheckMade, translate: Translator = ENGLISH) -> str:
+    """The fields of a failed check that differ: `ack: expected 2, got 1`."""
+    rows = [
+        f"{row.field}: {translate.text(f'expected {row.expected}, got {row.got}')}"
+        for row in recording.rows(check)
+        if not row.agrees
+    ]
+    return "; ".join(rows) or translate.text(check.subject)
+
+
+def _difference(recording: Recording, check: CheckMade, translate: Translator) -> Iterator[str]:
+    text = translate.text
+    yield "  " + text(f"at {place(check.where.file, check.where.line)}" if check.where else "at the end")
     if check.where is not None and check.where.source:
         yield f"    > {check.where.source}"
     more = check.difference or Difference(check.subject, "", None)
-    yield f"    {more.summary}"
+    yield f"    {text(more.summary)}"
     yield ""
-    rows = [row for row in recording.rows(check) if not row.agrees]
-    wide = max([len("expected"), *(len(row.expected) for row in rows)])
-    name = max([len("field"), *(len(row.field) for row in rows)])
-    yield f"    {'field':<{name}}  {'expected':<{wide}}  got"
-    for row in rows:
-        yield f"    {row.field:<{name}}  {row.expected:<{wide}}  {row.got}"
+    differing = [[text(cell) for cell in row[:3]] for row in recording.rows(check) if not row.agrees]
+    rows = [[text("field"), text("expected"), text("got")], *differing]
+    name, wide = (max(cell_len(row[column]) for row in rows) for column in (0, 1))
+    for field, expected, got in rows:
+        yield f"    {padded(field, name)}  {padded(expected, wide)}  {got}"
     yield ""
     if more.why:
-        yield f"    why    {more.why}"
+        yield f"    {padded(text('why'), 7)}{text(more.why)}"
     if more.state is not None:
-        yield f"    state  the kernel is in {more.state.both_names}"
+        yield f"    {padded(text('state'), 7)}{text(f'the kernel is in {more.state.both_names}')}"
     if more.why or more.state is not None:
         yield ""
 
 
-def exchange_lines(recording: Recording, screen: Screen) -> Iterator[str]:
+def exchange_lines(recording: Recording, screen: Screen, translate: Translator = ENGLISH) -> Iterator[str]:
     """Yield the ladder, as sentences on a plain screen."""
     drawn = ladder_of(recording, screen.most)
-    return sentences(drawn, translator("en")) if screen.plain else ladder_lines(drawn, screen)
+    return sentences(drawn, translate) if screen.plain else ladder_lines(drawn, screen, translate)
 
 
 def place(file: str, line: int) -> str:
@@ -238,21 +286,27 @@ def place(file: str, line: int) -> str:
     return f"{file if relative.startswith(os.pardir) else relative}:{line}"
 
 
-def check_text(recording: Recording, check: CheckMade) -> str:
+def check_text(recording: Recording, check: CheckMade, translate: Translator = ENGLISH) -> str:
     """A check and its result in a line: "SA  seq 0, ack 1", or "SA: ack 2 instead of 1"."""
     rows = recording.rows(check)
     if check.passed:
-        return result_text(check.subject, rows)
-    differing = ", ".join(f"{row.field} {row.got} instead of {row.expected}" for row in rows if not row.agrees)
-    return f"{check.subject}: {differing}"
+        return result_text(check.subject, rows, translate)
+    text = translate.text
+    differing = text(", ").join(
+        text(f"{text(row.field)} {text(row.got)} instead of {text(row.expected)}") for row in rows if not row.agrees
+    )
+    return text(check.subject) + text(": ") + differing
 
 
-def result_text(subject: str, rows: Sequence[Row]) -> str:
+def result_text(subject: str, rows: Sequence[Row], translate: Translator = ENGLISH) -> str:
     """The values that a check found, expected or not: "SA  seq 0, ack 1"."""
     # Left out: absent values, and control bits, which are the subject already.
     named = [row for row in rows if row.field != "flags" and row.got != "none"]
-    values = ", ".join(row.got if row.field == subject else f"{row.field} {row.got}" for row in named)
-    return f"{subject:<3} {values}".rstrip()
+    text = translate.text
+    values = text(", ").join(
+        text(row.got) if row.field == subject else f"{text(row.field)} {text(row.got)}" for row in named
+    )
+    return f"{padded(text(subject), 3)} {values}".rstrip()
 
 
 def _at(where: Where | None) -> str:

@@ -26,6 +26,12 @@ class State(StrEnum):
         other = _SS_NAMES.get(self)
         return f"{self} (ss: {other})" if other else str(self)
 
+    @classmethod
+    def called(cls, name: str) -> State | None:
+        """The state of that name, in any case: "time-wait", "SYN_RECEIVED", or as `ss` writes it ("ESTAB")."""
+        word = name.upper().replace("_", "-")
+        return next((each for each in cls if word in (each, _SS_NAMES.get(each))), None)
+
 
 _SS_NAMES = {
     State.CLOSED: "UNCONN",

@@ -22,14 +22,15 @@ PASSING = "lab.peer(to=81).send('R')"
         (["frobnicate"], "No such command 'frobnicate'"),
         (["run", "--frobnicate"], "No such option '--frobnicate'"),
         (["run", "no_such_scenario"], "no scenario matches 'no_such_scenario'; `lab list` shows them all"),
-        (["run", "no/such/file.py"], "no scenario matches 'no/such/file.py'"),
+        (["run", "hanshake"], "no scenario matches 'hanshake'; did you mean handshake"),
+        (["run", "no/such/file.py"], "there is no file or folder no/such/file.py"),
         (["list", "no_such_scenario"], "no scenario matches 'no_such_scenario'"),
         (
             ["run", "-q", "nobody_listens", "--json", "/no/such/folder/file"],
             "cannot write /no/such/folder/file: No such",
         ),
     ],
-    ids=["command", "option", "pattern", "file", "pattern of list", "JSON file"],
+    ids=["command", "option", "pattern", "misspelt pattern", "file", "pattern of list", "JSON file"],
 )
 def test_wrong_usage_is_exit_2_and_says_what_is_wrong(arguments: list[str], why: str) -> None:
     done = run_lab(*arguments)
@@ -143,7 +144,7 @@ def test_a_scenario_that_takes_all_memory_ends_the_run_and_is_named(tmp_path: Pa
 def test_a_folder_without_scenarios_is_reported(tmp_path: Path) -> None:
     done = run_lab("run", tmp_path)
     assert done.returncode == 2
-    assert f"no scenario matches '{tmp_path}'" in done.stdout
+    assert f"{tmp_path} has no scenarios: a scenario is a function with @scenario above it" in done.stdout
 
 
 @pytest.mark.parametrize(

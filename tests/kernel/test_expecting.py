@@ -268,7 +268,7 @@ def test_a_time_out_says_how_long_it_waited_and_for_what(tmp_path: Path, body: s
 def test_what_is_left_at_the_end_has_no_line(tmp_path: Path) -> None:
     result = result_of(scenario_file(tmp_path, "lab.peer(to=lab.kernel.listen(port=80)).send('S')"))
     assert "  at the end\n    the kernel sent a segment" in "\n".join(result_lines(result, Screen()))
-    listed = "\n".join(listing_lines(Run([result])))
+    listed = "\n".join(listing_lines(Run([result]), Screen()))
     assert "      at the end: the kernel sent a segment where the scenario expects none" in listed
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from string import Formatter
 
 import pytest
 
 from lab.claims.catalogue import catalogue
-from lab.report.i18n import LANGUAGES, table, translations
+from lab.claims.groups import groups
+from lab.report.i18n import LANGUAGES, sentences, table
 from lab.tcp import options
 
 CHINESE, LATIN = re.compile(r"[\u4e00-\u9fff]"), re.compile("[A-Za-z]")
@@ -44,16 +45,24 @@ def texts() -> Iterator[tuple[str, str, str]]:
     """Where it stands, in English and in Chinese: each text that can be read in both."""
     for key, each in table().items():
         yield key, each["en"], each["zh"]
-    for english, chinese in translations().items():
+    for english, chinese in chinese_sentences().items():
         yield english, english, chinese
     read = catalogue()
     for topic, text in read.topics.items():
         yield f"topics.{topic}", text.en, text.zh
+    for group, title in groups().items():
+        yield f"groups.{group}", title.en, title.zh
     for claim in read.claims.values():
         for text in filter(None, [claim.article, claim.document, claim.linux, *(each.text for each in claim.since)]):
             yield claim.id, text.en, text.zh
     for erratum in read.errata:
         yield erratum.meant, erratum.text.en, erratum.text.zh
+
+
+def chinese_sentences() -> Mapping[str, str]:
+    found = sentences("zh")
+    assert found is not None
+    return found.texts
 
 
 @pytest.mark.parametrize("rejected", REJECTED)
@@ -65,13 +74,16 @@ def test_a_thing_has_one_chinese_term(rejected: str) -> None:
 def test_each_text_is_there_in_each_language() -> None:
     assert {key for key, each in table().items() if set(each) != set(LANGUAGES)} == set()
     for where, english, chinese in texts():
-        assert LATIN.search(english) or not english.strip(" ,"), where
-        assert CHINESE.search(chinese) or chinese == english or chinese in {"", "，"}, where
+        assert LATIN.search(english) or not english.strip(" ,:;"), where
+        assert CHINESE.search(chinese) or chinese == english or chinese in {"", "，", "：", "；"}, where
 
 
 def test_placeholders_are_the_same_in_both_languages() -> None:
     for where, english, chinese in texts():
-        assert placeholders(english) == placeholders(chinese), where
+        names = placeholders(english)
+        if not any(names):  # of a sentence: {} in English, {0}, {1} and so on in Chinese
+            names = [str(number) for number in range(len(names))]
+        assert names == placeholders(chinese), where
 
 
 def placeholders(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,9 @@ from lab.record.saved.codec import (
     recording_to_json,
     text_from_json,
     text_to_json,
+    texts_from_json,
 )
+from lab.record.translations import NONE, Translations, WrongTranslation, phrases
 from lab.tcp.state import State
 
 FORMAT = "tcp-packet-lab run"
@@ -36,8 +38,10 @@ _FIRST_LINE = re.compile(rb'\{"format": "([^"\n]*)", "version": (\d{1,9}),\n')
 _RECORDINGS = b'\n"recordings": [\n'
 _END = b"]}\n"
 _RUN = Fields(Run, leaving_out=("results",))
-_SCENARIO = Fields(Scenario)
-_OF_WRONG_JSON = (Damaged, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+_SCENARIO = Fields(Scenario, leaving_out=("translations",))
+_OF_WRONG_JSON = (
+    Damaged, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, WrongTranslation,
+)  # fmt: skip
 """Exceptions that reading damaged JSON can raise."""
 
 
@@ -125,13 +129,38 @@ def lines_of(run: Run) -> Iterator[str]:
         results.append(_result_to_json(result, numbers[result.scenario.id], len(recordings)))
         recordings += [result.recording] if result.recording is not None else []
     yield f'{{"format": "{FORMAT}", "version": {CURRENT},\n'
-    yield f'"run": {json.dumps(_RUN.to_object(run))},\n"scenarios": [\n'
-    yield from _listed(json.dumps(_SCENARIO.to_object(each)) for each in scenarios)
+    tables = _Tables()
+    listed = [tables.scenario_to_json(each) for each in scenarios]
+    yield f'"run": {json.dumps(_RUN.to_object(run))},\n"translations": [\n'
+    yield from _listed(json.dumps(each, ensure_ascii=False) for each in tables.listed)
+    yield '],\n"scenarios": [\n'
+    yield from _listed(map(json.dumps, listed))
     yield '],\n"results": [\n'
     yield from _listed(json.dumps(each) for each in results)
     yield f"],{_RECORDINGS.decode()}"
     yield from _listed(json.dumps(recording_to_json(each), separators=(",", ":")) for each in recordings)
     yield _END.decode()
+
+
+class _Tables:
+    """The translations of the scenarios of a run, those of each file listed once."""
+
+    def __init__(self) -> None:
+        self.listed: list[dict[str, Mapping[str, str]]] = []
+        self._numbers: dict[Translations, int] = {}
+
+    def scenario_to_json(self, scenario: Scenario) -> dict[str, Json]:
+        """The JSON object for a scenario, with the number of its table if it has one."""
+        raw, used = _SCENARIO.to_object(scenario), scenario.translations
+        if used not in self._numbers and used.by_language:
+            self._numbers[used] = len(self.listed)
+            self.listed.append({language: each.texts for language, each in used.by_language.items()})
+        return {**raw, "translations": self._numbers[used]} if used in self._numbers else raw
+
+
+def _translations_from_json(raw: Json) -> Translations:
+    by_language = {language: phrases(texts_from_json(texts)) for language, texts in raw.items()}
+    return Translations(lambda: by_language)
 
 
 def load(file: Path) -> Run:
@@ -167,7 +196,13 @@ def parse(data: bytes, file: Path) -> Run:
 
 def _run(head: Json, file: Path, lines: list[bytes], upgrades: list[Upgrade]) -> Run:
     run = Run(**_RUN.from_object(head["run"]))
-    scenarios = [Scenario(**_SCENARIO.from_object(each)) for each in head["scenarios"]]
+    tables = [_translations_from_json(each) for each in head.get("translations", [])]
+    scenarios = [
+        Scenario(
+            **_SCENARIO.from_object(each), translations=tables[each["translations"]] if "translations" in each else NONE
+        )
+        for each in head["scenarios"]
+    ]
     run.results = [SavedResult(each, scenarios, file, lines, upgrades) for each in head["results"]]
     return run
 

@@ -12,8 +12,14 @@ function h(tag, attributes = {}, ...children) {
     if (typeof value === 'function') element.addEventListener(name, value);
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== ''));
+  const shown = children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== '');
+  element.append(...(attributes.lang ? shown : shown.flatMap(recorded)));
   return element;
+}
+
+// A text of the recording in each language, where the page has it in Chinese too.
+function recorded(text) {
+  return typeof text === 'string' && Object.hasOwn(index.texts, text) ? both([text, index.texts[text]]) : [text];
 }
 
 function filled(text, values) {

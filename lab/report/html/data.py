@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from lab.record.expectation import relative
 from lab.record.results import Result, Run
 from lab.report.colours import PHASE_OF
 from lab.report.evidence import own_and_other
-from lab.report.i18n import LANGUAGES, sentence_and_section, translator
+from lab.report.i18n import LANGUAGES, translator
 from lab.report.ladder import is_drawn, ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.plain import FLAG_NAMES, sentence
@@ -76,6 +76,8 @@ class Details:
         self._sentences = {"": 0}
         """Numbers of the sentences that explain checks and rules; 0 stands for none."""
         self._translate = {language: translator(language) for language in LANGUAGES}
+        self._texts: dict[str, str] = {}
+        """Chinese of the texts of authors and of the lab that the script shows."""
         listed = [self._scenario(list(each)) for _, each in groupby(run.results, lambda each: each.scenario.id)]
         rules = [[rule.id, self._number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
         self.index: Json = {
@@ -83,7 +85,8 @@ class Details:
             "basic": basic,
             "kernel": run.environment.get("kernel", ""),
             "rules": rules,
-            "sentences": [sentence_and_section(each) for each in self._sentences],
+            "sentences": [self._in_both(each) for each in self._sentences],
+            "texts": self._texts,
             "signs": SIGNS,
             "phases": {state.value: phase for state, phase in PHASE_OF.items()},
             "options": NAMES,
@@ -93,6 +96,7 @@ class Details:
 
     def _scenario(self, results: Sequence[Result]) -> Json:
         described = results[0].scenario
+        self._translate = {language: translator(language, described.translations) for language in LANGUAGES}
         runs, families = [], {}
         for result in results:
             families[result.family], searchable = self._of(result)
@@ -103,12 +107,12 @@ class Details:
                     "link": link(described.id, result.family),
                     "outcome": result.outcome.value,
                     "checks": result.checks,
-                    "message": printable(result.message),
+                    "message": self._text(result.message),
                     "packets": searchable,
                 }
             )
         self.packed.append((described.id, packed(families)))
-        title, file = printable(described.title), described.file.name
+        title, file = self._text(described.title), described.file.name
         return {"id": described.id, "title": title, "section": described.section, "file": file, "runs": runs}
 
     def _of(self, result: Result) -> tuple[Json, list[list[Any]]]:
@@ -117,7 +121,7 @@ class Details:
         if recording is None:
             return {}, []
         ladder = ladder_of(recording, MOST_RUNGS)
-        translate = self._translate["en"]
+        english, *others = self._translate.values()
         rungs = [self._rung(ladder, rung) for rung in ladder.rungs]
         details = {
             "rungs": rungs,
@@ -127,8 +131,8 @@ class Details:
             "names": ladder.names,
             "judged": recording.segments_judged,
             "lost": recording.transitions_lost,
-            "wide": [WIDE.width, *figure(ladder, translate, WIDE)],
-            "narrow": [NARROW.width, *figure(ladder, translate, NARROW)],
+            "wide": [WIDE.width, *figure(ladder, english, WIDE, *others)],
+            "narrow": [NARROW.width, *figure(ladder, english, NARROW, *others)],
         }
         searchable = [
             [at, rung.packet, rung.letters, rung.text, rung.from_peer, " ".join(_marks(rung))]
@@ -138,7 +142,7 @@ class Details:
         return details, searchable
 
     def _rung(self, ladder: Ladder, rung: Rung) -> Json:
-        details: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": printable(rung.text)}
+        details: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": self._text(rung.text)}
         details["s"] = [sentence(ladder, rung, self._translate[language]) for language in LANGUAGES]
         if rung.kind is Kind.STEP:
             details["claims"] = rung.claims
@@ -172,17 +176,14 @@ class Details:
         details: Json = {
             "o": check.passed,
             "k": check.kind.value,
-            "u": printable(result_text(check.subject, rows)),
-            "rows": [
-                [row.field, printable(row.expected), printable(row.got), row.agrees, self._why(check, rung)]
-                for row in rows
-            ],
+            "u": self._shown(result_text(check.subject, rows, each) for each in self._translate.values()),
+            "rows": [[*map(self._text, row[:3]), row.agrees, self._why(check, rung)] for row in rows],
             "why": self._number(check.difference.why if check.difference else ""),
         }
         if check.where is not None:
             details |= {"line": check.where.line, "source": printable(check.where.source)}
         if check.difference is not None:
-            details["summary"] = printable(check.difference.summary)
+            details["summary"] = self._text(check.difference.summary)
         return details
 
     def _why(self, check: CheckMade, rung: Rung) -> int:
@@ -192,6 +193,21 @@ class Details:
             known = _EDGES.get((before, after), [])
             return self._number(known[0] if len(known) == 1 else "")
         return 0
+
+    def _in_both(self, sentence: str) -> tuple[str, ...]:
+        """The sentence in each language, and its section."""
+        text, _, section = sentence.partition("   ")
+        return *(translate.text(text) for translate in self._translate.values()), section
+
+    def _text(self, text: str) -> str:
+        """A text of a recording, of which the script finds the Chinese in the table of texts."""
+        return self._shown(each.text(text) for each in self._translate.values())
+
+    def _shown(self, texts: Iterable[str]) -> str:
+        english, chinese = map(printable, texts)
+        if chinese != english:
+            self._texts[english] = chinese
+        return english
 
     def _number(self, sentence: str) -> int:
         return self._sentences.setdefault(sentence, len(self._sentences))

@@ -88,7 +88,7 @@ function checks(run, rung) {
     const open = !check.o;
     const rows = check.rows.map(([name, expected, got, agrees, why]) => [
       h('tr', { class: agrees ? '' : 'wrong' }, h('th', { scope: 'row' }, name), h('td', { class: 'mono' }, expected),
-        h('td', { class: 'mono' }, agrees ? `✓ ${got === expected ? '' : got}` : `✗ ${got}`)),
+        h('td', { class: 'mono' }, agrees ? '✓ ' : '✗ ', agrees && got === expected ? '' : got)),
       why ? h('tr', { class: 'because' }, h('td', { colspan: '3' }, sentence(why))) : '',
     ]);
     return h('li', { class: check.o ? 'ok' : 'wrong' }, h('details', { open },

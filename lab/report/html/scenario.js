@@ -175,7 +175,7 @@ class Stage {
     this.svg.setAttribute('aria-activedescendant', `rung-${at}`);
     this.counter.replaceChildren(...t('step_of', { at: step + 1, count: this.steps.length }));
     const title = this.data.rungs.slice(0, at).reverse().find((each) => each.k === 'step');
-    this.title.textContent = title ? title.x : '';
+    this.title.replaceChildren(...(title ? recorded(title.x) : []));
     this.brief.replaceChildren(...both(rung.s));
     for (const [key, end] of [['first', 0], ['previous', 0], ['next', this.end], ['last', this.end]]) {
       this.root.querySelector(`[data-go=${key}]`).setAttribute('aria-disabled', String(step === end));

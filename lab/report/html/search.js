@@ -61,7 +61,7 @@ function packetsFor(words) {
 function search(query) {
   const words = query.trim().split(/\s+/).filter(Boolean);
   const within = (text) => words.every((word) => text.toLowerCase().includes(word.toLowerCase()));
-  const scenarios = index.scenarios.filter((each) => within(`${each.id} ${each.title} ${each.section}`));
+  const scenarios = index.scenarios.filter((each) => within(`${each.id} ${each.title} ${index.texts[each.title] || ''} ${each.section}`));
   const claims = [...document.querySelectorAll('.claim')].filter((each) => within(each.textContent));
   const packets = packetsFor(words);
   const list = (items, view) => [h('ul', { class: 'found' }, items.slice(0, MOST).map(view)), items.length > MOST ? h('p', { class: 'lead' }, t('results_more', { count: items.length - MOST })) : ''];
