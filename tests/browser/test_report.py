@@ -48,6 +48,21 @@ def test_the_overview_says_what_the_run_comes_to(browser: Browser, report: Path)
     assert "peer.expect('SA', ack=2)" in browser.text("#different pre")
 
 
+def test_the_landing_view_shows_a_ladder_and_the_states_before_all_else(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    tops = "return [...document.querySelectorAll(arguments[0])].map((each) => each.getBoundingClientRect().top)"
+    places = ("#basic .wide", "[lang=en] > .figure5", "#scenarios")
+    [ladder], [states], [scenarios] = (browser.run(tops, each) for each in places)
+    assert max(ladder, states) < 700
+    assert scenarios > ladder
+    browser.phone()
+    assert browser.one("#basic .narrow").is_displayed()
+    assert not browser.one("#basic .wide").is_displayed()
+    assert browser.run("return document.querySelector('[lang=en] > .figure5').getBoundingClientRect().width") > 280
+    browser.one("#basic .button").click()
+    browser.until("return document.querySelector('.selected')")
+
+
 def test_arrow_keys_and_buttons_step_through_a_scenario(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.up/4")
     assert (browser.text(".count"), selected(browser)) == ("Step 3 of 10", "S 0:0(0)+1 win 64240"), "the first packet"
@@ -132,7 +147,7 @@ def test_a_link_needs_no_address_family_and_an_unknown_one_says_so(browser: Brow
     browser.go("#/made.up/4/p4")
     browser.until("return document.querySelector('.selected')")
     assert "The ladder has no packet 4." in browser.text("#scenario .note")
-    assert "Packets 4 are in the capture" in browser.text("#scenario .legend-text")
+    assert "Not drawn, but in the capture file: packets 4." in browser.text("#scenario .legend-text")
 
 
 def test_each_packet_leads_to_the_claims_of_its_step(browser: Browser, report: Path) -> None:
@@ -402,6 +417,10 @@ def test_it_prints_without_its_controls(browser: Browser, report: Path) -> None:
     browser.prefers(media="print", scheme="dark")
     assert [each for each in browser.all(".bar, .controls button, .crumbs") if each.is_displayed()] == []
     assert browser.one("#scenario .ladder").is_displayed()
+    browser.size(700, 1000)
+    assert not browser.one(".controls").is_displayed(), "no bar lies over the ladder"
+    assert browser.run("return document.querySelector('#scenario .ladder').getBoundingClientRect().bottom") < 1000
+    browser.desktop()
     assert browser.run("return getComputedStyle(document.documentElement).colorScheme") == "light"
 
 
