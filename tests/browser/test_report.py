@@ -48,8 +48,8 @@ def test_the_overview_says_what_the_run_comes_to(browser: Browser, report: Path)
     assert "peer.expect('SA', ack=2)" in browser.text("#different pre")
 
 
-def test_the_landing_view_shows_a_ladder_and_the_states_before_all_else(browser: Browser, report: Path) -> None:
-    browser.open(report)
+def test_the_landing_view_shows_a_ladder_and_the_states_before_all_else(browser: Browser, tmp_path: Path) -> None:
+    browser.open(written(tmp_path, result(conversation(), "handshake.a"), result(conversation(), "closing.b")))
     tops = "return [...document.querySelectorAll(arguments[0])].map((each) => each.getBoundingClientRect().top)"
     places = ("#basic .wide", "[lang=en] > .figure5", "#scenarios")
     [ladder], [states], [scenarios] = (browser.run(tops, each) for each in places)
