@@ -116,8 +116,10 @@ class Printer:
 
     def end(self, found: Found, run: Run, *, interrupted: bool) -> None:
         """Print what ends the output of a run: interruption, wrong usage, and the totals."""
+        from lab.report.i18n import translator
+
         if interrupted:
-            self.print_lines(f"\ninterrupted; {len(run.results)} finished before that")
+            self.print_lines("", translator(language())("run_interrupted", count=len(run.results)))
         if run.results and not self._ladders:
             self.print_lines("")
         self.found(found)
@@ -143,7 +145,7 @@ class Printer:
         from lab.report.i18n import translator
         from lab.report.screen import printable
 
-        translate = translator("en")
+        translate = translator(language())
         for pattern, cause, similar in patterns:
             told = [translate(cause, pattern=pattern)]
             if cause == "no_name":
@@ -167,7 +169,7 @@ class Printer:
         from lab.report.screen import printable
         from lab.report.verdicts import QUIET
 
-        translate = translator(self._screen.language)
+        translate = translator(language())
         self.print_lines(printable(translate("saved_in", folder=folder)))
         if self._quiet:
             return
@@ -304,29 +306,40 @@ def _deferred_interrupt() -> Iterator[None]:
 
 def _rows(long_waits: list[Patient], width: int, most: int, now_ns: int) -> list[str]:
     """At most `most` lines, one for each scenario that has long been waiting; names are cut to fit the width."""
+    from rich.cells import cell_len
+
+    from lab.report.i18n import translator
+    from lab.report.screen import padded
+
+    words = translator(language())
     rows: dict[str, list[Patient]] = {}
     for each in long_waits:
         rows.setdefault(each.scenario, []).append(each)
     shown = list(rows.items())[:most]
-    what = max((len(waits[0].waiting.what) for _, waits in shown), default=0)
+    what = max((cell_len(words.text(waits[0].waiting.what)) for _, waits in shown), default=0)
     widest = max((len(name) for name, _ in shown), default=0)
     room = max(_MIN_NAME, min(widest, width - what - _OTHER_COLUMNS))
     lines = []
     for name, waits in shown:
         text, since_ns, until_ns = waits[0].waiting
         families = "+".join(str(family) for family in sorted({each.family for each in waits}))
-        times = f"{(now_ns - since_ns) / 1e9:3.0f} of {max(0, until_ns - since_ns) / 1e9:.0f} s"
-        lines.append(f"  {name[:room]:<{room}}  IPv{families:<3}  {text:<{what}}  {times}")
+        waited, most_s = f"{(now_ns - since_ns) / 1e9:3.0f}", f"{max(0, until_ns - since_ns) / 1e9:.0f}"
+        times = words("progress_times", waited=waited, most=most_s)
+        lines.append(f"  {name[:room]:<{room}}  IPv{families:<3}  {padded(words.text(text), what)}  {times}")
     if len(rows) > most:
-        lines.append(f"  and {len(rows) - most} more")
+        lines.append(f"  {words('progress_more', count=len(rows) - most)}")
     return lines
 
 
 def _ended(interim: Interim) -> str:
-    return f"{interim.ended} of {interim.total} ended"
+    from lab.report.i18n import translator
+
+    return translator(language())("progress_ended", ended=interim.ended, total=interim.total)
 
 
 def _waiting(long_waits: list[Patient], now_ns: int) -> str:
-    many = f"{len(long_waits)} scenarios wait" if len(long_waits) > 1 else "1 scenario waits"
+    from lab.report.i18n import translator
+
     left_s = max(0, long_waits[0].waiting.until_ns - now_ns) / 1e9
-    return f"{many} for timers of the kernel, at most {left_s:.0f} s more"
+    key = "progress_waits" if len(long_waits) > 1 else "progress_one_waits"
+    return translator(language())(key, count=len(long_waits), left=f"{left_s:.0f}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, lent_streams, wrong_usage
+from lab.cli.language import language, text
 from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settings, Unsaved, Verbose, families
 
 if TYPE_CHECKING:
@@ -87,9 +88,11 @@ def run(
     made, ended = _collect(found, results, wanted, printer, full=full, began=began)
     printer.end(found, made, interrupted=ended == INTERRUPTED)
     if workspace is not None:
-        from lab.report.ci import error_lines
+        from lab.report.ci import error_lines, step_summary
 
         printer.print_lines(*error_lines(made, workspace))
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            _append(Path(summary), step_summary(made))
     is_written = outputs.write(made, printer)
     code = exit_code(made, strict=strict) or ended or (0 if is_written else CANNOT_RUN)
     leave(
@@ -102,6 +105,14 @@ def _github_workspace() -> Path | None:
     """The folder to which annotations of GitHub Actions are relative; None elsewhere."""
     in_github = os.environ.get("GITHUB_ACTIONS") == "true"
     return Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
+
+
+def _append(file: Path, text: str) -> None:
+    try:
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as refused:
+        print(f"cannot write {file}: {refused.strerror}", file=sys.stderr)
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
@@ -134,18 +145,21 @@ def _results(
     NotBegun at the end if scenarios have not begun because one is over its time limit.
     """
     from lab.author.runner import Runner, settle_garbage_collector
-    from lab.host.sysctls import ensure_accepted
+    from lab.host.sysctls import missing_here
     from lab.host.user_namespace import ensure_privileges
+    from lab.report.i18n import translator
 
     if not scenarios:
         return
     try:
         ensure_privileges()
-        ensure_accepted(sysctls or {})
-        runner = Runner(full=full, sysctls=sysctls, limit=limit)
+        if missing := missing_here(sysctls or {}):
+            print(f"note: {missing}, so every scenario is skipped", file=sys.stderr, flush=True)
+        runner = Runner(full=full, sysctls=sysctls, limit=limit, missing=missing)
         settle_garbage_collector()
         if runner.untraced:
-            print(f"note: {runner.untraced}; states come from inet_diag alone", file=sys.stderr, flush=True)
+            note = translator(language())("untraced", why=text(runner.untraced))
+            print(note, file=sys.stderr, flush=True)
         with lent_streams():
             yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
         if runner.not_begun:
@@ -175,6 +189,7 @@ def _collect(
     from lab.author.environment import environment_of, new_run
     from lab.author.runner import families_of
     from lab.host.errors import MachineError
+    from lab.report.i18n import translator
 
     made, code = new_run(full=full), CANNOT_RUN
     made.broken, made.unknown = found.broken, [each.pattern for each in found.unknown]
@@ -188,11 +203,11 @@ def _collect(
     except KeyboardInterrupt:
         code = INTERRUPTED
     except NotBegun as over:
-        printer.print_lines(f"scenario runs that have not begun, as another one is over its time limit: {over}", "")
+        printer.print_lines(translator(language())("not_begun", count=over), "")
     except MachineError as missing:
         if not made.results:
             cannot_run(missing.why, missing.remedy)
-        print(f"the lab cannot go on here: {missing.why}\n{missing.remedy}", file=sys.stderr)
+        print(text(f"the lab cannot go on here: {missing.why}"), text(missing.remedy), sep="\n", file=sys.stderr)
     printer.flush()
     made.interrupted = code != 0
     made.environment = environment_of(made.results)
