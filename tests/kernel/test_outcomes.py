@@ -23,6 +23,8 @@ HARMFUL = {
     "skips": ("import pytest\npytest.skip('no')", "7: Skipped: no"),
     "interrupts": ("raise KeyboardInterrupt", "6: KeyboardInterrupt"),
     "generator_exit": ("raise GeneratorExit", "6: GeneratorExit"),
+    "closes_1": ("import os\nos.close(1)", "7: os.close(1) would leave the other scenarios without output"),
+    "closes_2": ("from os import close\nclose(2)", "7: os.close(2) would leave the other scenarios without output"),
     "exits": ("import os\nos._exit(0)", "7: os._exit(0) would end the whole run"),
     "exits_as_taken": ("from os import _exit\n_exit(1)", "7: os._exit(1) would end the whole run"),
     "closes": ("import sys\nsys.stdout.close()", "7: closing the output would leave the other scenarios without it"),
