@@ -163,10 +163,17 @@ def test_a_failure_weighs_more_than_an_inconclusive_scenario(tmp_path: Path) -> 
     assert run_lab("run", "-q", "-4", tmp_path).returncode == 1
 
 
-def test_a_scenario_that_no_mutation_can_be_tried_on_is_no_verdict(tmp_path: Path) -> None:
-    done = run_lab("mutate", scenario_file(tmp_path, "raise RuntimeError('no')", "raises"))
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise RuntimeError('no')", "error RuntimeError: no"),
+        ("from lab import Inconclusive\nraise Inconclusive('held up')", "inconclusive held up"),
+    ],
+)
+def test_a_scenario_that_no_mutation_can_be_tried_on_is_no_verdict(tmp_path: Path, body: str, said: str) -> None:
+    done = run_lab("mutate", scenario_file(tmp_path, body, "raises"))
     assert (done.returncode, done.stderr) == (3, "")
-    assert "raises.raises  IPv4  not tried: error RuntimeError: no\n" in done.stdout
+    assert f"raises.raises  IPv4  not tried: {said}\n" in done.stdout
 
 
 def attempts(lab: Lab, seconds: float) -> int:
