@@ -35,8 +35,6 @@ class Format(Enum):
 
 
 _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
-_FEW = 3
-"""So many results are shown with their ladders, unless others were asked for."""
 _RUN = typer.Argument(metavar="RUN", help="A saved run: its folder or file.", show_default=False)
 
 
@@ -71,12 +69,11 @@ def show(
             _draw(run.results, form or Format.TEXT, language(), plain=plain, everything=everything, output=output)
         elif as_json:
             print(json_text(verdicts.as_json(run)))
-        elif patterns or len(run.results) <= _FEW:
+        elif patterns:
             for result in run.results:
                 printer.result(result)
         else:
             printer.listing(run)
-        if form is None and output is None and not (as_json or patterns):
             printer.summary(run)
     Printer(sys.stderr).unknown(unknown, listed_by="lab show")
     leave(USAGE if unknown else 0)
