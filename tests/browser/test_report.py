@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from lab.record.results import Outcome
+from lab.record.translations import Phrases, Translations
 from lab.report.i18n import table
 from tests.browser.conftest import Browser
 from tests.browser.pages import conversation, failing, result, written
@@ -481,3 +483,22 @@ def test_a_recording_that_is_too_long_for_a_page_is_shortened(browser: Browser, 
     assert "lines are left out here" in browser.run("return document.querySelector('#scenario .ladder').textContent")
     browser.one("[data-go=last]").click()
     assert selected(browser).startswith("A 1:1(0) ack ")
+
+
+def test_a_chinese_reader_sees_the_texts_of_the_author_in_chinese(browser: Browser, tmp_path: Path) -> None:
+    texts = {"A title": "标题", "First: the handshake": "首先：握手", "the end": "结束"}
+    shown = result(conversation())
+    translations = Translations(lambda: {"zh": Phrases(texts)})
+    shown.scenario = dataclasses.replace(shown.scenario, translations=translations)
+    page = written(tmp_path, shown)
+    browser.open(page, language="zh-CN")
+    assert browser.run("return document.querySelector('.scenario .title [lang=zh]').textContent") == "标题"
+    browser.go("#/made.up/4/p1")
+    browser.until("return document.querySelector('.step-title')?.innerText === '首先：握手'")
+    assert browser.text(".scenario-title") == "标题"
+    titles = "[...document.querySelectorAll('.ladder .title')]"
+    drawn = f"return {titles}.filter((each) => getComputedStyle(each).display !== 'none')"
+    assert browser.run(f"{drawn}.map((each) => each.textContent)")[0] == "首先：握手"
+    browser.run("document.querySelector('[data-language=en]').click()")
+    assert browser.text(".step-title") == "First: the handshake"
+    assert browser.run(f"{drawn}.map((each) => each.textContent)")[0] == "First: the handshake"

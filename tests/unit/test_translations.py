@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from lab.author import registry
-from lab.record.events import StepBegun
+from lab.claims.catalogue import catalogue
+from lab.record.events import CheckKind, CheckMade, Concluded, Measured, Place, StepBegun
+from lab.record.expectation import Row
 from lab.record.results import Run
 from lab.record.saved.document import Unreadable, lines_of, parse
 from lab.record.translations import NONE, Phrases, Translations, WrongTranslation, beside, phrases_in
+from lab.report.captures import captures
+from lab.report.claims import claim_reports
+from lab.report.html.data import Details
+from lab.report.html.page import page
 from lab.report.i18n import Translator, preferred, translator
 from lab.report.ladder import ladder_of
 from lab.report.plain import sentences
 from lab.report.screen import Screen
+from lab.report.svg import WIDE, figure
 from lab.report.verdicts import result_lines
+from tests.browser.pages import conversation, result
 from tests.unit import sample_run
+from tests.unit.stories import Story
 
 STEP = "First ← 第一"
 
@@ -159,3 +169,51 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch, environment: d
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert preferred() == language
+
+
+def test_the_comments_of_a_capture_are_in_a_language() -> None:
+    ((_, blocks),) = captures(translated_run(), "zh")
+    data = b"".join(blocks).decode("utf-8", "replace")
+    assert "步骤：第一步" in data
+    assert "示例标题" in data
+    assert "被测内核发送的内容" in data
+
+
+def test_conclusions_and_measured_values_are_in_a_language() -> None:
+    story = Story()
+    story.recording.events.append(StepBegun(1, "A step", ("C1",), None))
+    story.recording.events.append(Concluded(2, "C1", "it opens", None))
+    story.recording.events.append(Measured(2, "C1", "5 s later", None))
+    story.recording.events.append(
+        CheckMade(3, True, CheckKind.VALUE, "it", Place("", 1, ""), rows=(Row.of("value", 1, 1),))
+    )
+    shown = result(story.recording)
+    texts = chinese(**{"it opens": "它打开", "{} s later": "{0} 秒之后", "A step": "一个步骤"})
+    shown.scenario = dataclasses.replace(shown.scenario, translations=texts)
+    report = next(each for each in claim_reports(Run([shown]), catalogue(), "zh") if each.claim.id == "C1")
+    assert (report.conclusion, report.measured, report.evidence[0].step) == ("它打开", "5 秒之后", "一个步骤")
+    english = next(each for each in claim_reports(Run([shown]), catalogue()) if each.claim.id == "C1")
+    assert (english.conclusion, english.measured) == ("it opens", "5 s later")
+
+
+def test_the_page_has_the_texts_of_a_scenario_in_both_languages() -> None:
+    shown = result(conversation(), title="What it shows")
+    texts = chinese(**{"What it shows": "它说明什么", "First: the handshake": "首先：握手"})
+    shown.scenario = dataclasses.replace(shown.scenario, translations=texts)
+    run = Run([shown], environment={"kernel": ""}, version="0", began="2026-01-02T03:04:05+00:00")
+    details = Details(run)
+    assert details.index["texts"]["First: the handshake"] == "首先：握手"
+    assert details.index["texts"]["What it shows"] == "它说明什么"
+    text = page(run, catalogue())
+    assert '<span lang="en">What it shows</span><span lang="zh">它说明什么</span>' in text
+
+
+def test_a_drawing_for_a_page_has_the_titles_of_steps_in_each_language() -> None:
+    texts = chinese(**{"First: the handshake": "首先：握手"})
+    _, drawn = figure(ladder_of(conversation()), translator("en"), WIDE, translator("zh", texts))
+    found = re.findall(r'lang="(..)">([^<]*handshake|首先：握手)<', drawn)
+    assert found == [
+        ("en", "First: the handshake"),
+        ("zh", "首先：握手"),
+    ]
+    assert drawn.count("a word, and its acknowledgement") == 1, "a text without a translation is drawn once"
