@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from lab.cli.exits import CANNOT_RUN, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.language import language
 
 if TYPE_CHECKING:
-    from lab.author.registry import Unknown
+    from lab.author.registry import Runnable, Unknown
     from lab.cli.printer import Printer
     from lab.record.results import Run
     from lab.record.saved.folder import RunFolder
@@ -41,12 +42,54 @@ def load_run(named: Path | None, families: list[int]) -> Run:
     return run
 
 
+def newest_with(scenarios: Sequence[Runnable], families: list[int], *, full: bool) -> tuple[Path, Run] | None:
+    """Folder and run of the newest saved run that can stand for a new run of the scenarios, with these families alone.
+
+    It is of this kernel, by this version of the lab, with the lab's own settings, and has a verdict of each.
+    """
+    import lab
+    from lab.author.runner import families_of
+    from lab.record.saved.document import Unreadable, load
+    from lab.record.saved.folder import saved_runs
+
+    needed = {(each.id, family) for each in scenarios for family in families_of(each, families)}
+    for file in saved_runs():
+        try:
+            run = load(file)
+        except Unreadable:
+            continue
+        made_alike = (run.version, run.environment.get("kernel"), run.full) == (
+            lab.__version__,
+            os.uname().release,
+            full,
+        )
+        run.results = [each for each in run.results if each.family in families]
+        tried = {(each.scenario.id, each.family) for each in run.results if each.outcome.has_verdict}
+        if made_alike and needed <= tried and not run.interrupted and _has_own_settings(run):
+            return file.parent, run
+    return None
+
+
+def _has_own_settings(run: Run) -> bool:
+    """Whether the run was made without settings of `lab run --sysctl`."""
+    from lab.host.sysctls import BASELINE
+
+    result = next((each for each in run.results if each.recording is not None), None)
+    if result is None or result.recording is None:
+        return False
+    scenario, settings = result.scenario, result.recording.sysctls
+    own = {**BASELINE, **scenario.sysctls, **({} if run.full else scenario.short)}
+    return all(settings[name].split() == own[name].split() for name in settings if name in own)
+
+
 def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], list[Unknown]]:
     """The run named by the first argument (else the newest), the patterns, and those that select nothing.
 
     The run keeps only results that a pattern selects; all of them without a pattern.
     """
-    named = bool(arguments) and (Path(arguments[0]).exists() or "/" in arguments[0] or arguments[0].endswith(".json"))
+    from lab.record.saved.folder import names_a_run
+
+    named = bool(arguments) and names_a_run(arguments[0])
     run = load_run(Path(arguments[0]) if named else None, families)
     patterns = arguments[named:]
     return run, patterns, narrow(run, patterns)

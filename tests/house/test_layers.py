@@ -34,6 +34,7 @@ DOORS = {
     "scapy": {"wire"},
     "pyroute2": {"host"},
     "typer": {"cli"},
+    "click": {"cli"},  # typer is built on it, and hands its exceptions and help on
     "rich": {"report", "cli"},
     "jinja2": {"report"},
     "markupsafe": {"report"},
