@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import click
+import typer
+
 Completion = tuple[str, str]
 """A word, and a text about it; "" without one."""
 
@@ -46,11 +49,11 @@ def topics(incomplete: str) -> list[Completion]:
     return _that_begin(incomplete, [(name, title.of(language())) for name, title in catalogue().topics.items()])
 
 
-def commands(incomplete: str) -> list[Completion]:
+def commands(context: typer.Context, incomplete: str) -> list[Completion]:
     """The commands of the lab."""
-    from lab.cli.help import GROUPS
-
-    return _that_begin(incomplete, [(name, "") for names in GROUPS.values() for name in names])
+    root = context.find_root()
+    assert isinstance(root.command, click.Group)
+    return _that_begin(incomplete, [(name, "") for name in root.command.list_commands(root)])
 
 
 def _that_begin(incomplete: str, words: list[Completion]) -> list[Completion]:

@@ -12,11 +12,11 @@ from typing import Annotated, get_type_hints
 
 import click
 import typer
+from click.exceptions import NoSuchCommand
 from rich.cells import cell_len
 from typer.core import TyperArgument
 
 from lab.cli import completion, language
-from lab.cli.exits import wrong_usage
 from lab.cli.language import text
 from lab.cli.options import PATTERN, RUN
 from lab.report.screen import labelled
@@ -76,8 +76,9 @@ EXAMPLES = {
 _EXTRA = re.compile(r"(.*?)(?:  \[(.*)\])?", re.DOTALL)
 """A description, and what click appends to it in brackets."""
 _WIDEST_TERM = 26
-_WIDTH = 100
-"""Most columns of a help text."""
+_WIDEST_EXAMPLE = 50
+_REFERENCE_WIDTH = 100
+"""In columns."""
 
 
 class Formatter(click.HelpFormatter):
@@ -89,7 +90,7 @@ class Formatter(click.HelpFormatter):
 
     def write_heading(self, heading: str) -> None:
         """Write a heading."""
-        self._lines([f"{text(heading)}:"])
+        self._lines([f"{text(heading)}{text(': ').rstrip()}"])
 
     def write_text(self, text: str) -> None:
         """Write paragraphs."""
@@ -124,12 +125,18 @@ class Command(language.Command):
     context_class = _Context
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the arguments and options."""
+        """Write arguments, options, and what the words in capitals mean."""
         declared = get_type_hints(inspect.unwrap(self.callback), include_extras=True) if self.callback else {}
-        for param in self.params:
-            if isinstance(param, TyperArgument):  # click 8.5 forgets what typer 0.24 has set
-                param.help = declared[str(param.name)].__metadata__[0].help
-        super().format_options(ctx, formatter)
+        arguments = [
+            # Not param.help: click 8.5 forgets what typer 0.24 has set.
+            (param.make_metavar(ctx), declared[str(param.name)].__metadata__[0].help + "  [required]" * param.required)
+            for param in self.params
+            if isinstance(param, TyperArgument)
+        ]
+        if arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl(arguments)
+        _write_options(self, ctx, formatter)
         meant = {word: WORDS[word] for word in WORDS if any(word in str(param.metavar) for param in self.params)}
         if meant:
             with formatter.section("Words in capitals"):
@@ -139,7 +146,7 @@ class Command(language.Command):
         """Write the examples."""
         with formatter.section("Examples"):
             formatter.write_dl(
-                [(f"lab {typed}", what) for typed, what in EXAMPLES[str(self.name)]], col_max=_WIDTH // 2
+                [(f"lab {typed}", what) for typed, what in EXAMPLES[str(self.name)]], col_max=_WIDEST_EXAMPLE
             )
 
 
@@ -153,9 +160,7 @@ class Group(language.Group):
         self.format_commands(ctx, formatter)
         with formatter.section("Words in capitals"):
             formatter.write_dl(list(WORDS.items()))
-        records = (param.get_help_record(ctx) for param in self.get_params(ctx))
-        with formatter.section("Options"):
-            formatter.write_dl([each for each in records if each is not None])
+        _write_options(self, ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each group of commands, with the first paragraph of each command's help."""
@@ -172,6 +177,12 @@ class Group(language.Group):
         return " ".join(inspect.cleandoc((command and command.help) or "").partition("\n\n")[0].split())
 
 
+def _write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    options = (param.get_help_record(ctx) for param in command.get_params(ctx) if isinstance(param, click.Option))
+    with formatter.section("Options"):
+        formatter.write_dl([each for each in options if each is not None])
+
+
 def show_help(
     ctx: typer.Context,
     command: Annotated[
@@ -186,30 +197,27 @@ def show_help(
     group = root.command
     assert isinstance(group, Group)
     if everything:
-        print(reference(root, group), end="")
+        print(reference(group), end="")
     elif command is None:
         print(root.get_help())
     elif (found := group.get_command(root, command)) is not None:
-        print(found.get_help(_context(found, root)))
+        print(found.get_help(_Context(found, info_name=command, parent=root)))
     else:
-        wrong_usage(f"No such command {command!r}.")
+        raise NoSuchCommand(command, possibilities=group.list_commands(root), ctx=root)
 
 
-def reference(root: click.Context, group: Group) -> str:
+def reference(group: Group) -> str:
     """The help of all commands as Markdown."""
-    parts = [f"# {text('Commands of the lab')}", text("`lab help --all` prints this page."), _block(root.get_help())]
+    root = _Context(group, info_name="lab", terminal_width=_REFERENCE_WIDTH, **group.context_settings)
+    parts = [f"# {text('Commands of the lab')}", text("`lab help --all` prints this page."), _block(root)]
     for heading, names in GROUPS.items():
         parts.append(f"## {text(heading)}")
         for name in names:
             command = group.get_command(root, name)
             assert command is not None
-            parts += [f"### lab {name}", _block(command.get_help(_context(command, root)))]
+            parts += [f"### lab {name}", _block(_Context(command, info_name=name, parent=root))]
     return "\n\n".join(parts) + "\n"
 
 
-def _context(command: click.Command, root: click.Context) -> click.Context:
-    return _Context(command, info_name=command.name, parent=root)
-
-
-def _block(help_text: str) -> str:
-    return f"```text\n{help_text.strip()}\n```"
+def _block(context: click.Context) -> str:
+    return f"```text\n{context.get_help().strip()}\n```"

@@ -49,12 +49,11 @@ def _lines(scenarios: Sequence[Scenario], width: int) -> Iterator[str]:
     """Yield each group's name and title, and below it the names and titles of its scenarios."""
     from lab.claims.groups import groups
     from lab.report.i18n import translator
-    from lab.report.screen import labelled, printable
+    from lab.report.screen import labelled, printable, wrapped
 
     for file, group in groupby(scenarios, lambda each: each.file):
-        yield from labelled(
-            printable(file.stem), groups()[file.stem].of(language()) if file.stem in groups() else "", width
-        )
+        title = groups()[file.stem].of(language()) if file.stem in groups() else ""
+        yield from wrapped(printable(f"{file.stem}  {title}".rstrip()), width)
         for each in group:
             name = printable(each.id.rpartition(".")[2])
             title = translator(language(), each.translations).text(each.title)

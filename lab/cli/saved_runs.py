@@ -45,15 +45,19 @@ def load_run(named: Path | None, families: list[int]) -> Run:
 def newest_with(scenarios: Sequence[Runnable], families: list[int], *, full: bool) -> tuple[Path, Run] | None:
     """Folder and run of the newest saved run that can stand for a new run of the scenarios, with these families alone.
 
-    It is of this kernel, by this version of the lab, with the lab's own settings, and has a verdict of each.
+    It is of this kernel, by this version of the lab, with the lab's own settings, later than the files of the
+    scenarios, and has a verdict of each.
     """
     import lab
     from lab.author.runner import families_of
     from lab.record.saved.document import Unreadable, load
     from lab.record.saved.folder import saved_runs
 
-    needed = {(each.id, family) for each in scenarios for family in families_of(each, families)}
+    needed = {(each.id, each.file, family) for each in scenarios for family in families_of(each, families)}
+    changed = max((each.file.stat().st_mtime for each in scenarios), default=0.0)
     for file in saved_runs():
+        if file.stat().st_mtime < changed:
+            return None
         try:
             run = load(file)
         except Unreadable:
@@ -64,7 +68,9 @@ def newest_with(scenarios: Sequence[Runnable], families: list[int], *, full: boo
             full,
         )
         run.results = [each for each in run.results if each.family in families]
-        tried = {(each.scenario.id, each.family) for each in run.results if each.outcome.has_verdict}
+        tried = {
+            (each.scenario.id, each.scenario.file, each.family) for each in run.results if each.outcome.has_verdict
+        }
         if made_alike and needed <= tried and not run.interrupted and _has_own_settings(run):
             return file.parent, run
     return None

@@ -18,7 +18,7 @@ from lab.cli import completion
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
 from lab.cli.language import language
 from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, Plain, Saved, Verbose, families
-from lab.cli.printer import Printer, screen_of
+from lab.cli.printer import FEW, Printer, screen_of
 
 if TYPE_CHECKING:
     from lab.claims.catalogue import Catalogue
@@ -86,7 +86,7 @@ def show(
             _draw(run.results, form or Format.TEXT, language(), plain=plain, everything=everything, output=output)
         elif as_json:
             print(json_text(verdicts.as_json(run)))
-        elif patterns:
+        elif patterns or 0 < len(run.results) <= FEW:
             for result in run.results:
                 printer.result(result)
         else:

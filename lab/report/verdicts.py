@@ -46,8 +46,8 @@ _TOTALS = {
     Outcome.INCONCLUSIVE: "inconclusive",
     Outcome.SKIP: "skipped",
 }
-_WIDEST_WORD = 5
-"""Room for the words of outcomes, in columns; the one that is longer is rare."""
+_WORD_WIDTH = len("ERROR")
+"""Width of the outcome in a list."""
 QUIET = frozenset({Outcome.PASS, Outcome.SKIP})
 """Outcomes that a brief list leaves out: there is nothing to look at."""
 
@@ -91,24 +91,25 @@ def scenario_lines(results: Sequence[Result], screen: Screen, wide: int) -> Iter
 
     `wide` is the width of the longest id. Figures that do not fit beside an id are on a line of their own.
     """
-    translate = translator(screen.language, results[0].scenario.translations)
-    name = printable(results[0].scenario.id)
+    text = translator(screen.language).text
     for outcome in dict.fromkeys(result.outcome for result in results):
         alike = [result for result in results if result.outcome is outcome]
         families = "IPv" + "+".join(str(result.family) for result in alike)
         checks, seconds = sum(result.checks for result in alike), max(result.seconds for result in alike)
-        figures = f"{families:<6} " + translate.text(f"{checks:>5} checks {seconds:>7.2f} s")
-        word = padded(translate.text(_WORDS[outcome]), _WIDEST_WORD)
-        room = min(wide, screen.width - cell_len(word) - cell_len(figures) - 3)
-        painted = screen.paint(word.rstrip(), outcome.value) + word[len(word.rstrip()) :]
+        figures = f"{families:<6} {text(f'{checks:>5} checks {seconds:>7.2f} s')}"
+        shown = text(_WORDS[outcome])
+        word, name = padded(shown, _WORD_WIDTH), printable(results[0].scenario.id)
+        room = screen.width - max(_WORD_WIDTH, cell_len(shown)) - cell_len(figures) - 3
+        painted = screen.paint(shown, outcome.value) + word.removeprefix(shown)
         if len(name) <= room:
             yield f"{painted} {name:<{room}}  {figures}"
         else:
             yield f"{painted} {name}"
-            yield f"{'':{cell_len(word) + 1 + room}}  {figures}"
+            yield f"{'':{_WORD_WIDTH + 1 + min(wide, room)}}  {figures}"
+        own = translator(screen.language, results[0].scenario.translations)
         for summary, at in dict.fromkeys((each.summary, each.at) for each in alike if each.summary):
-            where = _at(at) or (translate.text("at the end: ") if alike[0].difference else "")
-            yield from printable_lines(f"      {where}{translate.text(summary)}")
+            where = _at(at) or (text("at the end: ") if alike[0].difference else "")
+            yield from printable_lines(f"      {where}{own.text(summary)}")
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -239,6 +240,16 @@ def what_differs(recording: Recording, check: CheckMade, translate: Translator =
     """Yield the lines that describe a failed check, without the ladder."""
     for line in _difference(recording, check, translate):
         yield from printable_lines(line)
+
+
+def difference_in_a_line(recording: Recording, check: CheckMade, translate: Translator = ENGLISH) -> str:
+    """The fields of a failed check that differ: `ack: expected 2, got 1`."""
+    rows = [
+        f"{row.field}: {translate.text(f'expected {row.expected}, got {row.got}')}"
+        for row in recording.rows(check)
+        if not row.agrees
+    ]
+    return "; ".join(rows) or translate.text(check.subject)
 
 
 def _difference(recording: Recording, check: CheckMade, translate: Translator) -> Iterator[str]:

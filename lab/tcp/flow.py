@@ -54,6 +54,8 @@ class Half:
     """It has sent a RST, perhaps only to answer a segment that belongs to no connection."""
     was_reset: bool = False
     """It has ended this connection with a RST."""
+    by_cookie: bool = False
+    """It has made this connection from a SYN cookie, as far as that shows."""
     text: bytearray = field(default_factory=bytearray)
     """The last bytes sent."""
     text_start: Seq = field(default_factory=lambda: Seq(0))
@@ -170,8 +172,6 @@ class Flow:
     def __init__(self, default_mss: int = 536) -> None:
         self.default_mss = default_mss
         self.ours, self.theirs = Half(), Half()
-        self.by_cookie = False
-        """Whether the checked side has made the connection from a SYN cookie, as far as that shows."""
         self._our_syns: list[Half] = []
         """Candidates for `ours`, one per later SYN of ours with a new ISS. The SYN that is answered decides."""
         self._answered = True
@@ -248,8 +248,8 @@ class Flow:
         if stamped != self.timestamps and (ours.tsvals if stamped else ours.unstamped):
             tsval = 0 if stamped else None
             ours.offer, theirs.offer = ours.offer._replace(tsval=tsval), theirs.offer._replace(tsval=tsval)
-        self.by_cookie |= goes_back or shrinks or renumbered
-        if self.by_cookie:
+        theirs.by_cookie |= goes_back or shrinks or renumbered
+        if theirs.by_cookie:
             theirs.tsval = None  # and its clock can be another one
 
     def _recognise_syn(self, syn: Segment) -> None:

@@ -36,13 +36,17 @@ NOT_SO_IN_CHINESE = re.compile(
 def collected(source: str) -> set[str]:
     """The texts of a scenario file that users see."""
     module = ast.parse(source)
-    found = {(ast.get_docstring(module) or "").partition("\n")[0]}
+    found = set(_paragraphs(module))
     for function in module.body:
         if isinstance(function, ast.FunctionDef):
-            if function.decorator_list:
-                found |= {" ".join(each.split()) for each in (ast.get_docstring(function) or "").split("\n\n")}
+            found |= set(_paragraphs(function)) if function.decorator_list else set()
             found |= set(_in_calls(function))
     return {text.partition("   ")[0] for text in found if ORDINARY_WORD.search(text)}
+
+
+def _paragraphs(documented: ast.Module | ast.FunctionDef) -> Iterator[str]:
+    for paragraph in (ast.get_docstring(documented) or "").split("\n\n"):
+        yield " ".join(paragraph.split())
 
 
 def _in_calls(function: ast.FunctionDef) -> Iterator[str]:
@@ -88,7 +92,7 @@ def test_texts_are_collected_from_everything_that_a_user_sees() -> None:
     source = '''
         """Title of the file.
 
-        Not shown.
+        What it is about.
         """
 
         @scenario(section="RFC 9293 3.5")
@@ -112,9 +116,9 @@ def test_texts_are_collected_from_everything_that_a_user_sees() -> None:
             lab.verify_between("the subject", 0, 1, 2)
     '''
     assert collected(inspect.cleandoc(source)) == {
-        "Title of the file.", "Title of the scenario.", "A second paragraph.", "a step", "told in a variable",
-        "{} s later, {}, {}", "or so", "exactly", "nothing", "after {} for {}", "the rule of the document", "too slow",
-        "the subject",
+        "Title of the file.", "What it is about.", "Title of the scenario.", "A second paragraph.", "a step",
+        "told in a variable", "{} s later, {}, {}", "or so", "exactly", "nothing", "after {} for {}",
+        "the rule of the document", "too slow", "the subject",
     }  # fmt: skip
 
 

@@ -229,7 +229,10 @@ def test_a_conclusion_is_called_one_and_is_no_measurement(tmp_path: Path) -> Non
     )
     page = written(tmp_path, result(story.recording)).read_text(encoding="utf-8")
     rows = re.findall(r'<div><dt><span lang="en">(conclusion|measured)</span>.*?</dt><dd[^>]*>(.*?)</dd>', page)
-    assert rows == [("conclusion", "it &lt;opens&gt;"), ("measured", "it: 1")]
+    assert rows == [
+        ("conclusion", "it &lt;opens&gt;"),
+        ("measured", '<span lang="en">it: 1</span><span lang="zh">it：1</span>'),
+    ]
 
 
 def test_an_empty_run_has_a_page(tmp_path: Path) -> None:

@@ -230,11 +230,23 @@ def test_unread_data_shrink_the_window_of_time_wait() -> None:
 
 def test_a_connection_by_cookie_has_the_scale_of_the_timestamp() -> None:
     flow = Flow()
-    flow.by_cookie = True
     for said in (*OPENED, theirs("A", 1, 1)):
         assert hear(flow, said) == ()
+    flow.theirs.by_cookie = True
     [breach] = hear(flow, theirs("A", 1, 1, window=9))
     assert breach.deviation in DEVIATIONS
+
+
+def test_the_connection_after_one_by_cookie_has_no_excuse() -> None:
+    flow = Flow()
+    for said in OPENED:
+        hear(flow, said)
+    flow.theirs.by_cookie = True
+    reopened = ours("S", 500), theirs("SA", 70_000, 501), ours("A", 501, 70_001), theirs("A", 70_001, 501)
+    for said in (ours("R", 1), *reopened):
+        assert hear(flow, said) == ()
+    [breach] = hear(flow, theirs("A", 70_001, 501, window=9))
+    assert breach.deviation is None
 
 
 def test_a_cookie_forgets_a_small_mss() -> None:

@@ -109,17 +109,38 @@ class RunFolder:
 
     def _mkdir(self, path: Path, *, may_be_there: bool) -> None:
         try:
-            path.mkdir()
+            _mkdir(path)
         except FileExistsError:
             if not may_be_there:
                 raise
             return
         self._made.append(path)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            _give(descriptor, 0o777 & ~_UMASK, sudo_user())
-        finally:
-            os.close(descriptor)
+
+
+def ensure_folder(path: Path) -> Path:
+    """The absolute path of a folder. What is missing of it is made, and belongs under sudo to the user who called sudo.
+
+    Raises NotWritable if that fails, and for a symbolic link.
+    """
+    folder = _absolute(path)
+    if folder.is_symlink():
+        raise NotWritable(path, "it is a symbolic link")
+    try:
+        for each in reversed((folder, *folder.parents)):
+            if not each.is_dir():
+                _mkdir(each)
+    except OSError as refused:
+        raise NotWritable(path, refused.strerror or str(refused)) from None
+    return folder
+
+
+def _mkdir(path: Path) -> None:
+    path.mkdir()
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _give(descriptor, 0o777 & ~_UMASK, sudo_user())
+    finally:
+        os.close(descriptor)
 
 
 def ensure_writable(path: Path) -> Path:
@@ -168,10 +189,14 @@ def find(named: Path | None = None) -> Path:
     """
     place = DEFAULT_PARENT if named is None else named
     if named is not None and not named.exists():
-        place = DEFAULT_PARENT / ("" if str(named) == LATEST else named)
-        if str(named) != LATEST and not place.exists():
+        if len(named.parts) != 1:
+            raise NoRun(f"there is no file or folder {named}")
+        place = DEFAULT_PARENT if str(named) == LATEST else DEFAULT_PARENT / named
+        if place != DEFAULT_PARENT and not place.exists():
             names = (file.parent.name for file in saved_runs())
-            raise NoRun(f"there is no file or folder {named}, nor a run of that name{did_you_mean(named, names)}")
+            raise NoRun(
+                f"there is no file or folder {named}, and no saved run of that name{did_you_mean(named, names)}"
+            )
     if place.is_file():
         return place
     if (place / RUN_FILE).exists():
