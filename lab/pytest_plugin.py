@@ -5,8 +5,8 @@ pytest loads this module wherever the lab is installed, so it imports other modu
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import re
 import sys
 from collections.abc import Generator, Iterator
@@ -291,17 +291,17 @@ def _reports_of_child(item: pytest.Item) -> list[pytest.TestReport]:
             # Fixtures of more than one test stay as they are: the parent ends them.
             reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]
             data = [hook.pytest_report_to_serializable(config=config, report=each) for each in reports]
-            with os.fdopen(writable, "wb") as pipe:
-                pickle.dump(data, pipe)
+            with os.fdopen(writable, "w", encoding="utf-8") as pipe:
+                json.dump(data, pipe, default=str)
         finally:
             os._exit(0)
     os.close(writable)
-    with os.fdopen(readable, "rb") as pipe:
+    with os.fdopen(readable, encoding="utf-8") as pipe:
         written = pipe.read()
     _, status = os.waitpid(child, 0)
     try:
-        data = pickle.loads(written)  # written by the child a moment ago
-    except EOFError:
+        data = json.loads(written)
+    except ValueError:
         why = f"the process of this test has ended early (wait status {status})"
         return [pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")]
     return [hook.pytest_report_from_serializable(config=config, data=each) for each in data]

@@ -134,12 +134,14 @@ class Printer:
 
     def broken(self, files: Iterable[BrokenFile]) -> None:
         """Print the scenario files that cannot be loaded."""
+        from lab.report.i18n import translator
         from lab.report.screen import printable, printable_lines
         from lab.report.verdicts import place
 
+        text = translator(language()).text
         for file, line, why in files:
             source = linecache.getline(str(file), line).strip()
-            self.print_lines(*printable_lines(f"ERROR {place(str(file), line)}: {why}"))
+            self.print_lines(*printable_lines(f"{text('ERROR')} {place(str(file), line)}: {text(why)}"))
             self.print_lines(*[f"    > {printable(source)}"] * bool(source))
 
     def unknown(self, patterns: Iterable[Unknown], listed_by: str = "lab list") -> None:
@@ -154,7 +156,7 @@ class Printer:
                 names = translate("comma").join(similar)
                 told.append(translate("similar", names=names) if similar else translate("shown_by", command=listed_by))
                 told += [translate("named_here", path=f"./{pattern}")] * Path(pattern).exists()
-            self.print_lines(printable("; ".join(told)))
+            self.print_lines(printable(translate.text("; ").join(told)))
 
     def summary(self, run: Run) -> None:
         """Print the totals of a run."""
@@ -171,7 +173,7 @@ class Printer:
         from lab.report.screen import printable
         from lab.report.verdicts import QUIET
 
-        translate = translator(self._screen.language)
+        translate = translator(language())
         self.print_lines(printable(translate("saved_in", folder=folder)))
         if self._quiet:
             return

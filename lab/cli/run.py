@@ -84,9 +84,11 @@ def run(
     made, ended = _collect(found, results, wanted, printer, full=full, began=began)
     printer.end(found, made, interrupted=ended == INTERRUPTED)
     if workspace is not None:
-        from lab.report.ci import error_lines
+        from lab.report.ci import error_lines, step_summary
 
         printer.print_lines(*error_lines(made, workspace))
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            _append(Path(summary), step_summary(made))
     is_written = outputs.write(made, printer)
     code = exit_code(made, strict=strict) or ended or (0 if is_written else CANNOT_RUN)
     leave(
@@ -99,6 +101,14 @@ def _github_workspace() -> Path | None:
     """The folder to which annotations of GitHub Actions are relative; None elsewhere."""
     in_github = os.environ.get("GITHUB_ACTIONS") == "true"
     return Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
+
+
+def _append(file: Path, text: str) -> None:
+    try:
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as refused:
+        print(f"cannot write {file}: {refused.strerror}", file=sys.stderr)
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
@@ -131,7 +141,7 @@ def _results(
     NotBegun at the end if scenarios have not begun because one is over its time limit.
     """
     from lab.author.runner import Runner, settle_garbage_collector
-    from lab.host.sysctls import ensure_accepted
+    from lab.host.sysctls import missing_here
     from lab.host.user_namespace import ensure_privileges
     from lab.report.i18n import translator
 
@@ -139,8 +149,9 @@ def _results(
         return
     try:
         ensure_privileges()
-        ensure_accepted(sysctls or {})
-        runner = Runner(full=full, sysctls=sysctls, limit=limit)
+        if missing := missing_here(sysctls or {}):
+            print(f"note: {missing}, so every scenario is skipped", file=sys.stderr, flush=True)
+        runner = Runner(full=full, sysctls=sysctls, limit=limit, missing=missing)
         settle_garbage_collector()
         if runner.untraced:
             note = translator(language())("untraced", why=text(runner.untraced))

@@ -88,16 +88,21 @@ def _has_own_settings(run: Run) -> bool:
     return all(settings[name].split() == own[name].split() for name in settings if name in own)
 
 
+def named_run(arguments: Sequence[str]) -> Path | None:
+    """The folder or file of a run, if the first argument names one rather than a scenario."""
+    from lab.record.saved.folder import names_a_run
+
+    return Path(arguments[0]) if arguments and names_a_run(arguments[0]) else None
+
+
 def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], list[Unknown]]:
     """The run named by the first argument (else the newest), the patterns, and those that select nothing.
 
     The run keeps only results that a pattern selects; all of them without a pattern.
     """
-    from lab.record.saved.folder import names_a_run
-
-    named = bool(arguments) and names_a_run(arguments[0])
-    run = load_run(Path(arguments[0]) if named else None, families)
-    patterns = arguments[named:]
+    named = named_run(arguments)
+    run = load_run(named, families)
+    patterns = arguments[named is not None :]
     return run, patterns, narrow(run, patterns)
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,11 +87,13 @@ def show(
             _draw(run.results, form or Format.TEXT, language(), plain=plain, everything=everything, output=output)
         elif as_json:
             print(json_text(verdicts.as_json(run)))
-        elif patterns or 0 < len(run.results) <= FEW:
+        elif patterns:
             for result in run.results:
                 printer.result(result)
         else:
             printer.listing(run)
+            for result in run.results if len(run.results) <= FEW else ():
+                printer.result(result)
             printer.summary(run)
     Printer(sys.stderr).unknown(unknown, listed_by="lab show")
     leave(USAGE if unknown else 0)
@@ -122,27 +125,34 @@ def diff(
 
 
 def report(
-    named: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RUN]", help="A saved run. Default: latest.", autocompletion=completion.runs),
-    ] = None,
+    what: Saved = None,
     *,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: report.html in the run's folder.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Default: report.html in the run's folder."),
     ] = None,
 ) -> None:
-    """Write one HTML page about a saved run: verdicts, claims, the state diagram, each packet."""
+    """Write one HTML page about a saved run, or about some of its scenarios: small enough to mail."""
     from lab.claims.catalogue import catalogue
-    from lab.cli.saved_runs import reading
-    from lab.record.saved.document import load
+    from lab.cli.saved_runs import choose, named_run, reading
     from lab.record.saved.folder import RUN_FILE, find
+    from lab.report.captures import data_url, name_beside
     from lab.report.html.page import page
 
+    arguments = what or []
     with reading():
-        file = find(named)
-        text = page(load(file), catalogue())
-    beside = file.with_name("report.html") if file.name == RUN_FILE else file.with_suffix(".html")
-    _write(output or beside, text)
+        file = find(named_run(arguments))
+        run, patterns, unknown = choose(arguments, families(False, False))
+        if unknown:
+            Printer(sys.stderr).unknown(unknown, listed_by="lab show")
+            leave(USAGE)
+        if patterns and output is None:
+            wrong_usage("a page about some scenarios needs the name of its file: -o FILE")
+        beside = file.with_name("report.html") if file.name == RUN_FILE else file.with_suffix(".html")
+        target = output or beside
+        capture = partial(data_url, run) if patterns else partial(name_beside, target)
+        text = page(run, catalogue(), capture, excerpt=bool(patterns))
+    _write(target, text)
 
 
 def claims(

@@ -46,8 +46,8 @@ _TOTALS = {
     Outcome.INCONCLUSIVE: "inconclusive",
     Outcome.SKIP: "skipped",
 }
-_WORD_WIDTH = len("ERROR")
-"""Width of the outcome in a list."""
+_WIDEST_WORD = 5
+"""Room for the words of outcomes, in columns; the one that is longer is rare."""
 QUIET = frozenset({Outcome.PASS, Outcome.SKIP})
 """Outcomes that a brief list leaves out: there is nothing to look at."""
 
@@ -91,25 +91,24 @@ def scenario_lines(results: Sequence[Result], screen: Screen, wide: int) -> Iter
 
     `wide` is the width of the longest id. Figures that do not fit beside an id are on a line of their own.
     """
-    text = translator(screen.language).text
+    translate = translator(screen.language, results[0].scenario.translations)
+    name = printable(results[0].scenario.id)
     for outcome in dict.fromkeys(result.outcome for result in results):
         alike = [result for result in results if result.outcome is outcome]
         families = "IPv" + "+".join(str(result.family) for result in alike)
         checks, seconds = sum(result.checks for result in alike), max(result.seconds for result in alike)
-        figures = f"{families:<6} {text(f'{checks:>5} checks {seconds:>7.2f} s')}"
-        shown = text(_WORDS[outcome])
-        word, name = padded(shown, _WORD_WIDTH), printable(results[0].scenario.id)
-        room = screen.width - max(_WORD_WIDTH, cell_len(shown)) - cell_len(figures) - 3
-        painted = screen.paint(shown, outcome.value) + word.removeprefix(shown)
+        figures = f"{families:<6} " + translate("figures", checks=checks, seconds=seconds)
+        word = padded(translate.text(_WORDS[outcome]), _WIDEST_WORD)
+        room = min(wide, screen.width - cell_len(word) - cell_len(figures) - 3)
+        painted = screen.paint(word.rstrip(), outcome.value) + word[len(word.rstrip()) :]
         if len(name) <= room:
             yield f"{painted} {name:<{room}}  {figures}"
         else:
             yield f"{painted} {name}"
-            yield f"{'':{_WORD_WIDTH + 1 + min(wide, room)}}  {figures}"
-        own = translator(screen.language, results[0].scenario.translations)
+            yield f"{'':{cell_len(word) + 1 + room}}  {figures}"
         for summary, at in dict.fromkeys((each.summary, each.at) for each in alike if each.summary):
-            where = _at(at) or (text("at the end: ") if alike[0].difference else "")
-            yield from printable_lines(f"      {where}{own.text(summary)}")
+            where = _at(at) or (translate.text("at the end: ") if alike[0].difference else "")
+            yield from printable_lines(f"      {where}{translate.text(summary)}")
 
 
 def as_json(run: Run) -> dict[str, Any]:

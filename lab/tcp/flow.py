@@ -190,7 +190,7 @@ class Flow:
             if self.ours.iss is not None and segment.seq not in (self.ours.iss, last.iss):
                 self._our_syns.append(self.ours.successor())
         if self._our_syns:
-            self._our_syns[-1].account(segment)
+            self._our_syns[-1].account(segment, is_refused=self._refuses(segment))
             if segment.flags & SYN and segment.seq != self.ours.iss:
                 return
         self.ours.account(segment, is_refused=self._refuses(segment))
@@ -218,11 +218,22 @@ class Flow:
         return segment.end <= theirs.nxt and (theirs.iss is None or segment.seq > theirs.iss)
 
     def recognise(self, segment: Segment) -> None:
-        """Start anew if this segment of the checked side opens a new connection, or is the first of one by cookie."""
+        """Start anew if this segment of the checked side opens a new connection, or is the first after its SYN."""
         if segment.flags & (SYN | RST) == SYN:
             self._recognise_syn(segment)
         elif segment.flags & (SYN | ACK) == ACK and not self.theirs.synchronized:
-            self._recognise_cookie(segment)
+            if self.theirs.active:
+                self._recognise_taken(segment)
+            elif self.theirs.nxt is not None:
+                self._recognise_cookie(segment)
+
+    def _recognise_taken(self, segment: Segment) -> None:
+        """Continue with our SYN,ACK that this segment acknowledges: SYN-SENT may have refused others before it."""
+        taken = [each for each in self._our_syns if each.iss is not None and segment.ack == each.iss + 1]
+        if taken:
+            self.ours = taken[-1]
+            self._our_syns.clear()
+            self._scale_windows()
 
     def _recognise_cookie(self, segment: Segment) -> None:
         """Take over the numbers of the first segment after a SYN,ACK.
@@ -232,12 +243,11 @@ class Flow:
         timestamps, and the window is computed anew.
         """
         ours, theirs = self.ours, self.theirs
-        if theirs.nxt is None or theirs.active:
-            return
         edge = segment.ack + (segment.window << theirs.shift)
         goes_back = theirs.ack is not None and segment.ack - theirs.ack < 0 and segment.ack in ours.opening_ends
         shrinks = theirs.edge is not None and 0 < theirs.edge - edge <= max(theirs.windows) // _COOKIE_WINDOW
-        renumbered = segment.seq != theirs.nxt and segment.seq in ours.opening_acks
+        probes = segment.seq == theirs.iss and not segment.length  # at SND.UNA - 1
+        renumbered = segment.seq != theirs.nxt and not probes and segment.seq in ours.opening_acks
         if goes_back:
             theirs.ack = theirs.edge = None
         if shrinks:

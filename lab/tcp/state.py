@@ -38,3 +38,8 @@ _SS_NAMES = {
     State.SYN_RECEIVED: "SYN-RECV",
     State.ESTABLISHED: "ESTAB",
 }
+
+OPEN = frozenset(
+    {State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK}
+)
+"""States of an open connection: the synchronized ones of RFC 9293 3.5.2 group 3, without TIME-WAIT."""
