@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from lab.record.results import BrokenFile, Result, Run
     from lab.report.screen import Screen
 
+FEW = 3
+"""So many scenarios are shown with their ladders; of more there is a line for each."""
 _SOON_S = 2.0
 """Shorter waits are not shown, in seconds."""
 _LONG_S = 30.0
