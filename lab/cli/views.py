@@ -19,7 +19,7 @@ from lab.cli import completion
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
 from lab.cli.language import language
 from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, Plain, Saved, Verbose, families
-from lab.cli.printer import FEW, Printer, screen_of
+from lab.cli.printer import Printer, screen_of
 
 if TYPE_CHECKING:
     from lab.claims.catalogue import Catalogue
