@@ -15,7 +15,7 @@ from lab.cli.exits import immediate_exit, keep_process
 from lab.cli.language import Command, Group
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
-from lab.cli.playground import down, shell, up
+from lab.cli.playground import down, shell, up, watch
 from lab.cli.run import run
 from lab.cli.views import claims, coverage, diff, report, show
 
@@ -47,5 +47,5 @@ def version(
         raise typer.Exit
 
 
-for command in (run, show, diff, report, list_scenarios, claims, coverage, doctor, up, down, shell, mutate):
+for command in (run, show, diff, report, list_scenarios, claims, coverage, doctor, up, down, watch, shell, mutate):
     app.command(command.__name__.removesuffix("_scenarios"), cls=Command)(command)

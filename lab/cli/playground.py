@@ -1,24 +1,31 @@
-"""`lab up`, `lab down` and `lab shell`: a lab that stays, for other tools or for a Python prompt."""
+"""`lab up`, `lab down`, `lab watch` and `lab shell`: a lab that stays, for other tools or for a Python prompt."""
 
 from __future__ import annotations
 
 import code
 import ctypes
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from lab.cli.exits import CANNOT_RUN, cannot_run, leave
+from lab.cli.language import language
 from lab.cli.options import IPv6
+from lab.report.i18n import translator
 
 if TYPE_CHECKING:
     from types import CodeType
 
     from lab.author.lab import Lab
 
-
+TwoKernels = Annotated[
+    bool, typer.Option("--two-kernels", help="The peer's end has a kernel's TCP too, for nc, curl and servers.")
+]
 _WELCOME = """{where}
   lab      the scenario API: lab.peer(...), lab.step("..."), lab.verify(...)
   kernel   its kernel: kernel.listen(81), kernel.connect(to=...), kernel.expect_state(peer, "ESTABLISHED")
@@ -29,26 +36,22 @@ scenarios/README.md lists the whole API. Leave with Ctrl-D.
 _PORT = 80
 
 
-def up() -> None:
+def up(*, two_kernels: TwoKernels = False) -> None:
     """Make two named namespaces, wired as for a scenario, to use with ip, tcpdump and ss."""
     from lab.host import playground
     from lab.host.errors import MachineError
 
     try:
-        playground.up()
+        playground.up(two_kernels=two_kernels)
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
+    words = translator(language())
     four, six = playground.ADDRESSES
-    print(f"{playground.KERNEL:<11} the kernel under test: {four.kernel} and {six.kernel} on kernel0")
-    print(f"{playground.PEER:<11} the other end: peer0; only `lab shell` uses {four.peer} and {six.peer}")
-    print("\ninspect them from another terminal:")
-    for name, command in (
-        (playground.KERNEL, "ss -tano"),
-        (playground.KERNEL, "nc -l 8000"),
-        (playground.PEER, "tcpdump -nSi peer0"),
-    ):
-        print(f"  sudo ip netns exec {name} {command}")
-    print("send TCP to it:    sudo scripts/lab shell\nremove it:         sudo scripts/lab down")
+    print(words("up_kernel", name=f"{playground.KERNEL:<11}", ipv4=four.kernel, ipv6=six.kernel))
+    key = "up_second_kernel" if two_kernels else "up_peer"
+    print(words(key, name=f"{playground.PEER:<11}", ipv4=four.peer, ipv6=six.peer))
+    key = "up_try_two" if two_kernels else "up_try"
+    print(words(key, kernel=playground.KERNEL, peer=playground.PEER, to=four.kernel))
 
 
 def down() -> None:
@@ -60,13 +63,36 @@ def down() -> None:
         gone, foreign = playground.down()
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
+    words = translator(language())
     for name in gone:
-        print(f"removed {name}")
+        print(words("down_removed", name=name))
     for name in foreign:
-        print(f"{name} was not made by the lab and is kept")
+        print(words("down_kept", name=name))
     if not gone and not foreign:
-        print("there is no playground")
+        print(words("down_nothing"))
     leave(CANNOT_RUN if foreign else 0)
+
+
+def watch() -> None:
+    """Show each segment in the namespaces of `lab up` as it comes, with the states of the kernels at both ends."""
+    from lab.cli.watching import follow
+    from lab.host import playground
+    from lab.host.errors import MachineError
+
+    words = translator(language())
+    if os.geteuid() != 0:
+        cannot_run("named namespaces need root", "type: sudo scripts/lab watch")
+    if not playground.is_up():
+        cannot_run("there is no playground", "make one: sudo scripts/lab up --two-kernels")
+    two_kernels = playground.has_two_kernels()
+    try:
+        with closing(playground.attach()) as network, suppress(KeyboardInterrupt):
+            print(words("watch_two" if two_kernels else "watch_one"), flush=True)
+            follow(network, two_kernels=two_kernels, translate=words)
+            print(words("watch_removed"))
+    except MachineError as missing:
+        cannot_run(missing.why, missing.remedy)
+    leave(0)
 
 
 def shell(*, ipv6: IPv6 = False) -> None:
