@@ -26,7 +26,7 @@ ADDRESSES = Addresses.in_networks(IPv4Network("192.0.2.0/24"), IPv6Network("2001
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _NAMES = (KERNEL, PEER)
 _TAG = "tcp-packet-lab playground"
-_WITH_FOLDER, _TWO_KERNELS = ", with its folder", ", with two kernels"
+_WITH_FOLDER, _TWO_KERNELS = "+folder", "+kernel"
 """Ends of a tag."""
 _FOLDER = Path("/run/netns")
 
