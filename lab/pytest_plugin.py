@@ -5,6 +5,9 @@ pytest loads this module wherever the lab is installed, so it imports other modu
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
@@ -20,17 +23,25 @@ if TYPE_CHECKING:
     from lab.author.peer import Peer
     from lab.author.registry import Runnable
     from lab.author.runner import Runner
+    from lab.record.results import Result
     from lab.report.screen import Screen
 
 _RUNNER = pytest.StashKey["Runner"]()
 _LAB = pytest.StashKey["Lab"]()
-_HOW = "run pytest as root, or in namespaces of your own: unshare --user --map-root-user --net pytest"
+_RECORDINGS = "out/pytest"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option and the setting that select scenario files."""
     group = parser.getgroup("lab", "TCP packet lab")
     group.addoption("--lab", action="store_true", help="collect scenario files among the files and folders named")
+    group.addoption(
+        "--lab-out",
+        metavar="DIR",
+        default=_RECORDINGS,
+        help="folder for the recordings of tests that fail, which `lab show FILE` shows; '' keeps none"
+        " (default: %(default)s)",
+    )
     parser.addini("lab_scenarios", "folders and files whose scenarios are always collected", type="paths", default=[])
 
 
@@ -84,14 +95,6 @@ class ScenarioItem(pytest.Item):
             pytest.skip(result.message)
         if result.outcome is not Outcome.PASS:
             raise _NotPassed(result)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The message that `lab run` prints, for a scenario that did not pass."""
-        from lab.report.verdicts import result_lines
-
-        if isinstance(excinfo.value, _NotPassed):
-            return "\n".join(result_lines(excinfo.value.args[0], _screen(self.config), brief=True))
-        return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line and title of the scenario."""
@@ -151,24 +154,157 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A difference is shown as the lab shows it, instead of a trace through the lab's own code."""
+    """Show a difference as the lab does, instead of a trace through the code of the lab, and keep its recording."""
     report = yield
-    raised = call.excinfo.value if call.excinfo is not None else None
-    if raised is not None and "lab.session.errors" in sys.modules:
-        from lab.host.errors import MachineError
-        from lab.report.verdicts import difference_lines
-        from lab.session.errors import Inconclusive, KernelDiffers
+    if call.excinfo is None or not report.failed or "lab.host.errors" not in sys.modules:
+        return report
+    from lab.host.errors import MachineError
+    from lab.report.verdicts import result_lines
 
-        used = item.stash.get(_LAB, None)
-        if isinstance(raised, KernelDiffers) and used is not None:
-            used.catch_up()
-            lines = difference_lines(used.recording, raised.check, _screen(item.config))
-            report.longrepr = "\n".join(lines)
-        elif isinstance(raised, Inconclusive):
-            report.longrepr = f"inconclusive: {raised}"
-        elif isinstance(raised, MachineError):
-            report.longrepr = f"the lab cannot run here: {raised.why}\n{raised.remedy}"
+    raised = call.excinfo.value
+    result = _result_of(item, raised)
+    if isinstance(raised, MachineError):
+        lines = [f"the lab cannot run here: {raised.why}", raised.remedy]
+        _show(report, call.excinfo, lines, raised.why)
+    elif result is not None:
+        if isinstance(item, ScenarioItem):
+            lines = list(result_lines(result, _screen(item.config), brief=True))
+        else:
+            lines = list(_lines_of(result, item.config))
+        if lines:
+            _show(report, call.excinfo, lines, _in_a_line(result))
+        _keep(item, result, report)
     return report
+
+
+def _result_of(item: pytest.Item, raised: BaseException) -> Result | None:
+    """The result of a test that has run a lab; None if it has not."""
+    from lab.record.results import Outcome, Result, Scenario
+    from lab.session.errors import Inconclusive, KernelDiffers
+
+    if isinstance(raised, _NotPassed):
+        failed: Result = raised.args[0]
+        return failed
+    used = item.stash.get(_LAB, None)
+    if used is None:
+        return None
+    used.catch_up()
+    file, line, _ = item.location
+    family = used.family
+    named = Scenario(item.nodeid, item.name, "", (family,), {}, {}, False, False, Path(file), (line or 0) + 1)
+    result = Result(named, family, Outcome.ERROR, 0.0, used.recording, message=f"{type(raised).__name__}: {raised}")
+    if isinstance(raised, KernelDiffers):
+        result.outcome, result.difference, result.message = Outcome.FAIL, raised.check, ""
+    elif isinstance(raised, Inconclusive):
+        result.outcome, result.message = Outcome.INCONCLUSIVE, str(raised)
+    return result
+
+
+def _lines_of(result: Result, config: pytest.Config) -> Iterator[str]:
+    """The lab's text about a test with the fixtures; none for an exception of its own, which pytest shows."""
+    from lab.record.results import Outcome
+    from lab.report.verdicts import difference_lines
+
+    if result.difference is not None and result.recording is not None:
+        yield from difference_lines(result.recording, result.difference, _screen(config))
+    elif result.outcome is Outcome.INCONCLUSIVE:
+        yield f"inconclusive: {result.message}"
+
+
+def _in_a_line(result: Result) -> str:
+    from lab.report.verdicts import difference_in_a_line
+
+    if result.difference is not None and result.recording is not None:
+        return difference_in_a_line(result.recording, result.difference)
+    return f"{result.outcome.value}: {result.summary}"
+
+
+def _show(report: pytest.TestReport, raised: pytest.ExceptionInfo[BaseException], lines: list[str], short: str) -> None:
+    """Replace the text of a report by these lines, and its line in pytest's short summary by `short`."""
+    shown: Any = raised.getrepr(style="native")
+    [text] = shown.reprtraceback.reprentries
+    text.lines = [f"{line}\n" for line in lines]
+    shown.reprcrash.message = short
+    report.longrepr = shown
+
+
+def _keep(item: pytest.Item, result: Result, report: pytest.TestReport) -> None:
+    """Save the recording of a failed test, and say in its report how to look at it."""
+    from lab.author.environment import environment_of, new_run
+    from lab.record.saved.document import lines_of
+    from lab.record.saved.folder import NotWritable, ensure_folder, put
+    from lab.report.screen import printable
+
+    place: str = item.config.getoption("--lab-out")
+    if not place or result.recording is None:
+        return
+    folder = Path(item.config.invocation_params.dir, place)
+    name = re.sub(r"[^\w.]+", "-", item.nodeid).strip("-") + ".json"
+    run = new_run()
+    run.results, run.environment = [result], environment_of([result])
+    try:
+        put(ensure_folder(folder) / name, (line.encode() for line in lines_of(run)))
+        text = f"lab show {os.path.relpath(folder / name)}"
+    except NotWritable as why:
+        text = str(why)
+    report.sections.append(("recording", printable(text)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a test that needs a lab in a process of its own, if this process may not make namespaces.
+
+    There it can become root of a user namespace, as `lab run` does, which takes nothing from the other tests.
+    """
+    if not _needs_lab(item):
+        return None
+    from lab.host.user_namespace import may_make_namespaces
+
+    if may_make_namespaces():
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in _reports_of_child(item):
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    item.session._setupstate.teardown_exact(nextitem)  # noqa: SLF001  # what pytest itself does after each test
+    return True
+
+
+def _needs_lab(item: pytest.Item) -> bool:
+    """Whether the test is a scenario, or uses the fixture `lab` of this module and not one of the same name."""
+    if isinstance(item, ScenarioItem):
+        return True
+    fixtures = getattr(item, "_fixtureinfo", None)
+    found = fixtures.name2fixturedefs.get("lab", ()) if fixtures is not None else ()
+    return any(each.func.__module__ == __name__ for each in found[-1:])
+
+
+def _reports_of_child(item: pytest.Item) -> list[pytest.TestReport]:
+    from _pytest.runner import runtestprotocol
+
+    hook, config = item.config.hook, item.config
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(readable)
+            # Fixtures of more than one test stay as they are: the parent ends them.
+            reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]
+            data = [hook.pytest_report_to_serializable(config=config, report=each) for each in reports]
+            with os.fdopen(writable, "w", encoding="utf-8") as pipe:
+                json.dump(data, pipe, default=str)
+        finally:
+            os._exit(0)
+    os.close(writable)
+    with os.fdopen(readable, encoding="utf-8") as pipe:
+        written = pipe.read()
+    _, status = os.waitpid(child, 0)
+    try:
+        data = json.loads(written)
+    except ValueError:
+        why = f"the process of this test has ended early (wait status {status})"
+        return [pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")]
+    return [hook.pytest_report_from_serializable(config=config, data=each) for each in data]
 
 
 def _runner(config: pytest.Config) -> Runner:
@@ -176,12 +312,10 @@ def _runner(config: pytest.Config) -> Runner:
     runner = config.stash.get(_RUNNER, None)
     if runner is None:
         from lab.author.runner import Runner
-        from lab.host.errors import MachineError
-        from lab.host.user_namespace import may_make_namespaces
+        from lab.host.user_namespace import become_root_of_own_user_namespace, may_make_namespaces
 
-        # Becoming root of a new user namespace, as `lab run` does, would take the network from all other tests.
         if not may_make_namespaces():
-            raise MachineError("this user may not make network namespaces", _HOW)
+            become_root_of_own_user_namespace()  # this is the process of one test
         runner = config.stash[_RUNNER] = Runner()
         config.add_cleanup(runner.close)
     return runner

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import fnmatch
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lab.author.assertions import ScenarioLoader
 from lab.author.containment import contained, is_interrupt, message_of
 from lab.claims.catalogue import scenarios_folder
+from lab.claims.groups import learning_order
+from lab.claims.index import Selectable, named_in
 from lab.record.results import BrokenFile, Scenario
 from lab.record.saved.owners import why_not_as_root
 from lab.record.translations import WrongTranslation, beside, phrases_in, translation_files
@@ -33,13 +34,22 @@ class Runnable(Scenario):
     """Its time limit in seconds; None for that of the run."""
 
 
+class Unknown(NamedTuple):
+    """A pattern that matches no scenario, and why."""
+
+    pattern: str
+    cause: Literal["no_file", "no_scenario_in_file", "no_name"]
+    similar: list[str] = []  # noqa: RUF012  # never changed
+    """Names that may have been meant."""
+
+
 @dataclass(slots=True)
 class Found:
-    """Scenarios found for the patterns of a command line."""
+    """Scenarios found for the patterns of a command line, those of the lab in learning order."""
 
     scenarios: list[Runnable] = field(default_factory=list)
     broken: list[BrokenFile] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
     """Patterns that match nothing."""
 
 
@@ -85,35 +95,46 @@ def scenario(
 
 
 def find(patterns: Iterable[str] = ()) -> Found:
-    """The scenarios that match any of the patterns (all without one): part of an id, a glob, a file or a folder.
+    """The scenarios that any of the patterns selects (all without one), or that are in the files that it names.
 
     What root would execute from a place that another user can write is not loaded, and is listed as broken.
     """
     wanted = list(patterns)
     found = Found()
     # All files before the first is executed: it may change the working directory.
-    files = {pattern: _files_in(Path(pattern)) for pattern in wanted if is_path(pattern)}
+    files = {pattern: (Path(pattern).exists(), _files_in(Path(pattern))) for pattern in wanted if is_path(pattern)}
     names = [pattern for pattern in wanted if pattern not in files]
     chosen: dict[str, Runnable] = {}
     if names or not wanted:
-        known = _load_all([(file, file) for file in sorted(scenarios_folder().glob("*.py"))], found)
-        for name in names:
-            matching = [each for each in known if matches(name, each.id)]
-            if not matching:
-                found.unknown.append(name)
-            chosen.update({each.id: each for each in matching})
-        if not wanted:
-            chosen.update({each.id: each for each in known})
+        known = {each.id: each for each in _load_all([(file, file) for file in lab_files()], found)}
+        chosen = _selected(names, known, found) if names else known
         # A file that cannot be loaded is reported only if it may contain a requested scenario.
         found.broken = [each for each in found.broken if not names or found.unknown or _stem_named(each, names)]
-    for pattern, listed in files.items():
+    for pattern, (exists, listed) in files.items():
         broken_before = len(found.broken)
         scenarios = _load_all(listed, found)
         if not scenarios and len(found.broken) == broken_before:
-            found.unknown.append(pattern)
+            found.unknown.append(Unknown(pattern, "no_scenario_in_file" if exists else "no_file"))
         chosen.update({each.id: each for each in scenarios})
     found.scenarios = list(chosen.values())
     return found
+
+
+def lab_files() -> list[Path]:
+    """The files of the lab's own scenarios, in learning order."""
+    return sorted(scenarios_folder().glob("*.py"), key=lambda file: learning_order(file.stem))
+
+
+def _selected(names: Iterable[str], known: Mapping[str, Runnable], found: Found) -> dict[str, Runnable]:
+    """The known scenarios that one of the names selects, in their order."""
+    selectable = Selectable(frozenset(known), lambda: named_in(known.values()))
+    selected = set()
+    for name in names:
+        meant = selectable.meant_by(name)
+        if not meant:
+            found.unknown.append(Unknown(name, "no_name", selectable.similar_to(name)))
+        selected |= meant
+    return {name: each for name, each in known.items() if name in selected}
 
 
 def is_path(pattern: str) -> bool:
@@ -125,11 +146,6 @@ def _files_in(path: Path) -> list[tuple[Path, Path]]:
     """The scenario files of a folder, or the file itself: each as it is named, and absolute without symbolic links."""
     files = sorted(path.glob("*.py")) if path.is_dir() else [path] if path.exists() else []
     return [(file, file.resolve()) for file in files]
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether a scenario's id is meant by a pattern: a part of it, or a glob."""
-    return fnmatch.fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
 
 
 def _stem_named(broken: BrokenFile, names: list[str]) -> bool:

@@ -18,17 +18,16 @@ from lab.author.assertions import has_assert
 from lab.author.containment import contained, is_interrupt, line_in, message_of
 from lab.author.lab import Lab
 from lab.author.registry import Runnable
+from lab.author.settings import may_explain
 from lab.host.addresses import AddressPool
 from lab.host.errors import MachineError
 from lab.host.tracepoint import StateTracer
-from lab.record.events import CheckKind, FrameSeen, Recording, StateSeen
+from lab.record.events import CheckKind, FrameSeen, Recording
 from lab.record.results import Outcome, Result
 from lab.session.errors import Inconclusive, KernelDiffers, NotApplicable, ScenarioError
 from lab.session.readings import Readings
 from lab.session.switchboard import Waiting
 from lab.session.tolerance import TRIES
-from lab.tcp.flags import RST
-from lab.tcp.state import State
 from lab.wire import crafting
 
 P = ParamSpec("P")
@@ -45,7 +44,6 @@ _LIMIT_ALONE_S = 600.0
 """The same for a scenario that keeps the CPU busy for seconds: at a load of 30 these are minutes."""
 _LONGER = "@scenario(limit=...) or `lab run --limit` sets another"
 _NO_CHECK = "it has no check, so it shows nothing: add peer.expect(...), lab.verify(...) or another check"
-_OPEN = (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT)
 _WAITS = 10
 """The time limit of a scenario grows by so many times its longest wait."""
 
@@ -67,6 +65,20 @@ class Patient(NamedTuple):
     """The scenario's id."""
     family: int
     waiting: Waiting
+
+
+class Interim(NamedTuple):
+    """How far a run has come."""
+
+    ended: int
+    """Number of scenario runs that have ended; one over IPv4 and one over IPv6 are two."""
+    total: int
+    patient: list[Patient]
+
+
+def families_of(scenario: Runnable, wanted: Iterable[int]) -> list[int]:
+    """The families in which a run has a result of the scenario: a skip if it is for none of those wanted."""
+    return sorted(set(wanted) & set(scenario.families) or set(wanted))
 
 
 @dataclass(slots=True)
@@ -92,14 +104,21 @@ class Runner:
     """Shared resources of one run: the address pool, and the tracepoint where the machine has one."""
 
     def __init__(
-        self, *, full: bool = False, sysctls: Mapping[str, str] | None = None, limit: float | None = None
+        self,
+        *,
+        full: bool = False,
+        sysctls: Mapping[str, str] | None = None,
+        limit: float | None = None,
+        missing: str = "",
     ) -> None:
         """`full`: timers run their whole length. `sysctls` apply to every scenario that does not set them itself.
 
         `limit` is the time limit in seconds of every scenario without one of its own. By default it grows with the
-        waits of the scenario. MachineError if this machine cannot run labs.
+        waits of the scenario. `missing`: why this kernel cannot have the `sysctls`, so that every scenario is skipped.
+        MachineError if this machine cannot run labs.
         """
         self._limit = limit
+        self._missing = missing
         self.not_begun = 0
         """Number of scenario runs that `run_all` has not begun because one was over its time limit."""
         self._sysctls = dict(sysctls or {})
@@ -128,16 +147,16 @@ class Runner:
         scenarios: Iterable[Runnable],
         families: Iterable[int],
         stop: Callable[[Result], bool],
-        meanwhile: Callable[[list[Patient]], None] | None = None,
+        meanwhile: Callable[[Interim], None] | None = None,
     ) -> Iterator[Result]:
         """Yield the results in the order of the scenarios. After one for which `stop` is true no other begins.
 
-        While the next result is not ready, `meanwhile` is called a few times a second with the scenarios that wait. A
+        While the next result is not ready, `meanwhile` is called a few times a second. A
         MachineError in any scenario ends the run, after the results that are ready. After a scenario that is over its
         time limit no other begins; its thread goes on until the process ends.
         """
         wanted = set(families)
-        jobs = [(each, family) for each in scenarios for family in sorted(wanted & set(each.families) or wanted)]
+        jobs = [(each, family) for each in scenarios for family in families_of(each, wanted)]
         working = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scenario")
         waiting = ThreadPoolExecutor(_WAITING_AT_ONCE, thread_name_prefix="waiting")
         alone = ThreadPoolExecutor(1, thread_name_prefix="alone")
@@ -176,7 +195,7 @@ class Runner:
         at: int,
         key: tuple[int, int],
         over: dict[tuple[int, int], Result],
-        meanwhile: Callable[[list[Patient]], None] | None,
+        meanwhile: Callable[[Interim], None] | None,
     ) -> Result | None:
         """Wait for a result; None if the scenario has not begun when another one is over its time limit.
 
@@ -193,7 +212,7 @@ class Runner:
                 if key not in over and key not in self._keys():
                     return None
             if meanwhile is not None:
-                meanwhile(self.patient)
+                meanwhile(Interim(sum(each.done() for each in running.values()), len(running), self.patient))
         if key in over or running[at].cancelled():
             return over.get(key)
         return running[at].result()
@@ -222,23 +241,23 @@ class Runner:
         wait(others)
         return self.run(scenario, family)
 
-    def run(self, scenario: Runnable, family: int, readings: Readings | None = None) -> Result:
+    def run(self, scenario: Runnable, family: int, readings: Readings | None = None, *, tries: int = TRIES) -> Result:
         """Run one scenario, reading the kernel through `readings`, if given.
 
-        While it is inconclusive it is run again, a few times. An exception of the scenario becomes a result.
+        While it is inconclusive it is run again, `tries` times in all. An exception of the scenario becomes a result.
         MachineError is raised, and so is MemoryError, as a MachineError.
         """
-        if family not in scenario.families:
-            why = "the scenario is for the other address family"
+        why = self._missing if family in scenario.families else "the scenario is for the other address family"
+        if why:
             return Result(scenario, family, Outcome.SKIP, seconds=0.0, recording=None, message=why)
         running = _Running(scenario, family)
         self._going_on[id(running)] = running
         try:
-            for _ in range(TRIES if readings is None else 1):
+            for _ in range(tries):
                 result = self._try(running, readings)
                 if result.outcome is not Outcome.INCONCLUSIVE:
                     break
-            if self._sysctls and result.outcome in (Outcome.FAIL, Outcome.ERROR) and may_depend_on_settings(result):
+            if self._sysctls and result.outcome in (Outcome.FAIL, Outcome.ERROR) and may_explain(self._sysctls, result):
                 self._compare_with_baseline(running, result)
         finally:
             del self._going_on[id(running)]
@@ -319,29 +338,6 @@ def _call(scenario: Runnable, lab: Lab) -> None:
         returned.close()  # else Python warns of it later
     if inspect.isawaitable(returned) or inspect.isgenerator(returned) or inspect.isasyncgen(returned):
         raise ScenarioError(f"its body has not run: the function returned {returned!r}")
-
-
-def may_depend_on_settings(result: Result) -> bool:
-    """Whether another setting can explain the failure, although the kernel does right.
-
-    It cannot explain a broken standing rule, a timer that is not on time, or the reset of an open connection.
-    """
-    check, recording = result.difference, result.recording
-    if check is None or recording is None:
-        return True
-    if check.kind in (CheckKind.RULE, CheckKind.TIMER):
-        return False
-    frame = recording.events[check.frame] if check.frame is not None else None
-    if not (isinstance(frame, FrameSeen) and frame.segment is not None and frame.segment.flags & RST):
-        return True
-    was_open = any(
-        isinstance(event, StateSeen)
-        and event.connection == frame.connection
-        and event.state in _OPEN
-        and event.time_ns < frame.time_ns
-        for event in recording.events
-    )
-    return not was_open
 
 
 def _has_checked(recording: Recording) -> bool:

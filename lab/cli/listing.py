@@ -33,7 +33,7 @@ def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> Non
         wide = max([len(each.id) for each in found.scenarios], default=0)
         for each in found.scenarios:
             print(printable(f"{each.id:<{wide}}  {each.title}"))
-    Printer(sys.stderr).usage(found)
+    Printer(sys.stderr).found(found)
     leave(CANNOT_RUN if found.broken else USAGE if found.unknown else 0)
 
 

@@ -50,7 +50,7 @@ def mutate(
     json_path = output(json_file)
     found = registry.find(patterns or [])
     if found.unknown or found.broken:
-        Printer(sys.stderr).usage(found)
+        Printer(sys.stderr).found(found)
         leave(CANNOT_RUN if found.broken else USAGE)
     stream = sys.stderr if json_file == "-" else sys.stdout
     try:

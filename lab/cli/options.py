@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,11 @@ NewFolder = Annotated[
 ]
 Unsaved = Annotated[bool, typer.Option("--no-out", help="Do not save the run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def command_name() -> str:
+    """The command as it was typed: `lab`, or `scripts/lab` in a checkout, which says so."""
+    return os.environ.get("LAB_COMMAND") or "lab"
 
 
 def families(ipv4: bool, ipv6: bool) -> list[int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, lent_streams, wrong_usage
+from lab.cli.language import language, text
 from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settings, Unsaved, Verbose, families
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from lab.author.registry import Found, Runnable
     from lab.cli.printer import Printer
     from lab.record.results import Result, Run
+
+
+_MOST_LADDERS = 3
+"""A run of more scenarios prints a line for each, and the ladders only of those that did not pass."""
 
 
 def run(
@@ -46,56 +51,68 @@ def run(
         str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
     ] = None,
     junit_file: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, for CI systems.")
+        str | None,
+        typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, for CI; - is standard output."),
     ] = None,
 ) -> None:
-    """Run scenarios against this machine's kernel: all of them, or those that match a pattern."""
+    """Run scenarios against this machine's kernel: all of them, or those that a PATTERN selects."""
     from lab.author import registry
     from lab.cli.printer import Printer
-    from lab.cli.saved_runs import new_folder, output, save, write, write_json
+    from lab.cli.saved_runs import Outputs
     from lab.record.results import Outcome
-    from lab.report.verdicts import as_json
+    from lab.report import verdicts  # noqa: F401  # places are relative to the working directory when it is loaded
 
     began = time.monotonic()
     # All paths before any file of a scenario is executed: it may change the working directory.
-    json_path, junit_path = output(json_file), output(junit_file)
-    folder = None if no_out else new_folder(out)
-    in_github = os.environ.get("GITHUB_ACTIONS") == "true"
-    workspace = Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
-    with lent_streams():
-        found = registry.find(patterns or [])
-    printer = Printer(sys.stderr if json_file == "-" else sys.stdout, quiet or json_file == "-", verbose, plain)
+    outputs = Outputs(json_file, junit_file, out, is_saved=not no_out)
+    workspace = _github_workspace()
     settings = _settings(sysctl or [])
     if limit is not None and not limit > 0:
         wrong_usage(f"--limit takes a number of seconds above 0, not {limit:g}")
+    with lent_streams():
+        found = registry.find(patterns or [])
+    printer = Printer(
+        sys.stderr if outputs.takes_stdout else sys.stdout,
+        quiet=quiet or outputs.takes_stdout,
+        verbose=verbose,
+        plain=plain,
+        ladders=verbose or len(found.scenarios) <= _MOST_LADDERS,
+        widest_name=max([len(each.id) for each in found.scenarios], default=0),
+    )
 
     def is_last(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
 
     wanted = families(ipv4, ipv6)
     results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, limit=limit, stop=is_last)
-    made, ended = _collect(found, results, printer, full=full, began=began)
-    if ended == INTERRUPTED:
-        printer.print_lines(f"\ninterrupted; {len(made.results)} finished before that")
-    printer.usage(made)
-    printer.summary(made)
+    made, ended = _collect(found, results, wanted, printer, full=full, began=began)
+    printer.end(found, made, interrupted=ended == INTERRUPTED)
     if workspace is not None:
-        from lab.report.ci import error_lines
+        from lab.report.ci import error_lines, step_summary
 
         printer.print_lines(*error_lines(made, workspace))
-    is_written = True
-    if json_file:
-        is_written &= write_json(json_path, as_json(made))
-    if junit_path:
-        from lab.report.ci import junit
-
-        is_written &= write(junit_path, junit(made))
-    if folder is not None:
-        is_written &= save(made, folder, printer)
-    code = (
-        ended if ended == INTERRUPTED else exit_code(made, strict=strict) or ended or (0 if is_written else CANNOT_RUN)
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            _append(Path(summary), step_summary(made))
+    is_written = outputs.write(made, printer)
+    code = exit_code(made, strict=strict) or ended or (0 if is_written else CANNOT_RUN)
+    leave(
+        ended if ended == INTERRUPTED else code,
+        at_once=made.interrupted or any(is_last(each) for each in made.results),
     )
-    leave(code, at_once=made.interrupted or any(is_last(each) for each in made.results))
+
+
+def _github_workspace() -> Path | None:
+    """The folder to which annotations of GitHub Actions are relative; None elsewhere."""
+    in_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    return Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
+
+
+def _append(file: Path, text: str) -> None:
+    try:
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as refused:
+        print(f"cannot write {file}: {refused.strerror}", file=sys.stderr)
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
@@ -128,18 +145,21 @@ def _results(
     NotBegun at the end if scenarios have not begun because one is over its time limit.
     """
     from lab.author.runner import Runner, settle_garbage_collector
-    from lab.host.sysctls import ensure_accepted
+    from lab.host.sysctls import missing_here
     from lab.host.user_namespace import ensure_privileges
+    from lab.report.i18n import translator
 
     if not scenarios:
         return
     try:
         ensure_privileges()
-        ensure_accepted(sysctls or {})
-        runner = Runner(full=full, sysctls=sysctls, limit=limit)
+        if missing := missing_here(sysctls or {}):
+            print(f"note: {missing}, so every scenario is skipped", file=sys.stderr, flush=True)
+        runner = Runner(full=full, sysctls=sysctls, limit=limit, missing=missing)
         settle_garbage_collector()
         if runner.untraced:
-            print(f"note: {runner.untraced}; states come from inet_diag alone", file=sys.stderr, flush=True)
+            note = translator(language())("untraced", why=text(runner.untraced))
+            print(note, file=sys.stderr, flush=True)
         with lent_streams():
             yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
         if runner.not_begun:
@@ -153,7 +173,13 @@ class NotBegun(Exception):
 
 
 def _collect(
-    found: Found, results: Generator[Result, None, None], printer: Printer, *, full: bool, began: float
+    found: Found,
+    results: Generator[Result, None, None],
+    wanted: list[int],
+    printer: Printer,
+    *,
+    full: bool,
+    began: float,
 ) -> tuple[Run, int]:
     """Collect results into a run, printing each. `began` is monotonic time in seconds.
 
@@ -161,40 +187,32 @@ def _collect(
     there is no result at all it exits with 3.
     """
     from lab.author.environment import environment_of, new_run
+    from lab.author.runner import families_of
     from lab.host.errors import MachineError
+    from lab.report.i18n import translator
 
     made, code = new_run(full=full), CANNOT_RUN
-    made.broken, made.unknown = found.broken, found.unknown
+    made.broken, made.unknown = found.broken, [each.pattern for each in found.unknown]
+    last_family = {id(each): families_of(each, wanted)[-1] for each in found.scenarios}
     try:
         with closing(results):
             for result in results:
                 made.results.append(result)
-                _print(result, printer)
+                printer.add(result, is_last=result.family == last_family[id(result.scenario)])
         code = 0
     except KeyboardInterrupt:
         code = INTERRUPTED
     except NotBegun as over:
-        printer.print_lines(f"scenario runs that have not begun, as another one is over its time limit: {over}", "")
+        printer.print_lines(translator(language())("not_begun", count=over), "")
     except MachineError as missing:
         if not made.results:
             cannot_run(missing.why, missing.remedy)
-        print(f"the lab cannot go on here: {missing.why}\n{missing.remedy}", file=sys.stderr)
+        print(text(f"the lab cannot go on here: {missing.why}"), text(missing.remedy), sep="\n", file=sys.stderr)
+    printer.flush()
     made.interrupted = code != 0
     made.environment = environment_of(made.results)
     made.seconds = time.monotonic() - began
     return made, code
-
-
-def _print(result: Result, printer: Printer) -> None:
-    """Print a result. One that cannot be printed becomes an error of its scenario, without its recording."""
-    from lab.record.results import Outcome
-
-    try:
-        printer.result(result)
-    except Exception as mistake:  # noqa: BLE001  # one scenario must not lose the results of the others
-        result.outcome, result.recording, result.difference = Outcome.ERROR, None, None
-        result.message = f"its recording cannot be shown ({type(mistake).__name__}: {mistake})"
-        printer.result(result)
 
 
 def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *, full: bool) -> Run:
@@ -206,8 +224,9 @@ def whole_run(found: Found, scenarios: Sequence[Runnable], wanted: list[int], *,
 
     began = time.monotonic()
     printer = Printer(sys.stderr, quiet=True)
-    printer.usage(found)
-    made, code = _collect(found, _results(scenarios, wanted, printer, full=full), printer, full=full, began=began)
+    printer.found(found)
+    results = _results(scenarios, wanted, printer, full=full)
+    made, code = _collect(found, results, wanted, printer, full=full, began=began)
     if code:
         leave(code, at_once=True)
     return made

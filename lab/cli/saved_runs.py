@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from lab.cli.exits import CANNOT_RUN, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.language import language
 
 if TYPE_CHECKING:
+    from lab.author.registry import Unknown
     from lab.cli.printer import Printer
     from lab.record.results import Run
     from lab.record.saved.folder import RunFolder
@@ -40,26 +41,77 @@ def load_run(named: Path | None, families: list[int]) -> Run:
     return run
 
 
-def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], list[str]]:
-    """The run named by the first argument (else the newest), the patterns, and those that match nothing.
+def named_run(arguments: Sequence[str]) -> Path | None:
+    """The folder or file of a run, if the first argument names one rather than a scenario."""
+    first = arguments[0] if arguments else ""
+    return Path(first) if first and (Path(first).exists() or "/" in first or first.endswith(".json")) else None
 
-    The run keeps only results that match a pattern; all of them without a pattern.
+
+def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], list[Unknown]]:
+    """The run named by the first argument (else the newest), the patterns, and those that select nothing.
+
+    The run keeps only results that a pattern selects; all of them without a pattern.
     """
-    named = bool(arguments) and (Path(arguments[0]).exists() or "/" in arguments[0] or arguments[0].endswith(".json"))
-    run = load_run(Path(arguments[0]) if named else None, families)
-    patterns = arguments[named:]
+    named = named_run(arguments)
+    run = load_run(named, families)
+    patterns = arguments[named is not None :]
     return run, patterns, narrow(run, patterns)
 
 
-def narrow(run: Run, patterns: list[str]) -> list[str]:
-    """Remove the results that match no pattern, if there is a pattern. Returns the patterns that match nothing."""
-    from lab.author.registry import matches
+def narrow(run: Run, patterns: list[str]) -> list[Unknown]:
+    """Remove the results that no pattern selects, if there is a pattern. Returns the patterns that select nothing."""
+    from lab.author.registry import Unknown
+    from lab.claims.index import Selectable
 
-    known = [result.scenario.id for result in run.results]
+    selectable = Selectable(frozenset(result.scenario.id for result in run.results), lambda: _named_in(run))
+    meant = {each: selectable.meant_by(each) for each in patterns}
     run.results = [
-        result for result in run.results if not patterns or any(matches(each, result.scenario.id) for each in patterns)
+        each for each in run.results if not patterns or any(each.scenario.id in ids for ids in meant.values())
     ]
-    return [each for each in patterns if not any(matches(each, name) for name in known)]
+    return [Unknown(each, "no_name", selectable.similar_to(each)) for each, ids in meant.items() if not ids]
+
+
+def _named_in(run: Run) -> dict[str, set[str]]:
+    """The claims that the steps of each scenario name, and the states that its checks expect, by its id."""
+    from lab.record.events import CheckKind, StepBegun
+
+    named: dict[str, set[str]] = {}
+    for result in run.results:
+        found = named.setdefault(result.scenario.id, set())
+        if result.recording is not None:
+            found.update(*(each.claims for each in result.recording.events if isinstance(each, StepBegun)))
+            states = (each.rows for each in result.recording.checks if each.kind is CheckKind.STATE)
+            found.update(row.expected for rows in states for row in rows)
+    return named
+
+
+class Outputs:
+    """The files that a run is written to. Exits before anything has run if one of them cannot be written."""
+
+    def __init__(self, json_file: str | None, junit_file: str | None, out: Path | None, *, is_saved: bool) -> None:
+        if json_file == junit_file == "-":
+            wrong_usage("--json - and --junit - cannot both be written to standard output")
+        self.takes_stdout = "-" in (json_file, junit_file)
+        """Whether a file is written to standard output, which then has nothing else."""
+        self._json = (output(json_file),) if json_file else ()
+        self._junit = (output(junit_file),) if junit_file else ()
+        self._folder = new_folder(out) if is_saved else None
+        self._is_newest = out is None
+
+    def write(self, run: Run, printer: Printer) -> bool:
+        """Write the run to its files and its folder. False, after a message, if any of that fails."""
+        from lab.report.verdicts import as_json
+
+        is_written = True
+        for file in self._json:
+            is_written &= write_json(file, as_json(run))
+        for file in self._junit:
+            from lab.report.ci import junit
+
+            is_written &= write(file, junit(run))
+        if self._folder is not None:
+            is_written &= save(run, self._folder, printer, is_newest=self._is_newest)
+        return is_written
 
 
 def new_folder(path: Path | None) -> RunFolder:
@@ -73,12 +125,14 @@ def new_folder(path: Path | None) -> RunFolder:
         leave(CANNOT_RUN, at_once=True)
 
 
-def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
-    """Save the run and its captures, and print where. False if that failed: then nothing is left."""
+def save(run: Run, folder: RunFolder, printer: Printer, *, is_newest: bool) -> bool:
+    """Save the run and its captures, and print where, and what to do next.
+
+    False if that failed: then nothing is left. `is_newest`: it is then the newest run below the default folder.
+    """
     from lab.record.saved.document import lines_of
     from lab.record.saved.folder import RUN_FILE, NotWritable
     from lab.report.captures import captures
-    from lab.report.screen import printable
 
     if not run.results:
         return True
@@ -93,7 +147,7 @@ def save(run: Run, folder: RunFolder, printer: Printer) -> bool:
     except KeyboardInterrupt:
         print("interrupted; the run is not saved", file=sys.stderr)
         leave(INTERRUPTED, at_once=True)
-    printer.print_lines(f"saved in {printable(str(folder.named))}; `lab show` shows it again")
+    printer.next_steps(run, folder.named, is_newest=is_newest)
     return True
 
 
@@ -114,28 +168,27 @@ def write_json(file: Path | None, value: Any, indent: int = 2) -> bool:
     """Write a value as JSON to a file, or to standard output without one. False, after a message, if that fails."""
     from lab.report.screen import json_text
 
-    text = f"{json_text(value, indent)}\n"
-    if file is not None:
-        return write(file, text.encode())
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as refused:
-        print(f"cannot write to standard output: {refused.strerror}", file=sys.stderr)
-        return False
-    return True
+    return write(file, f"{json_text(value, indent)}\n".encode("utf-8", "backslashreplace"))
 
 
-def write(file: Path, data: bytes) -> bool:
-    """Write a file that the command line names. False, after a message, if that fails."""
+def write(file: Path | None, data: bytes) -> bool:
+    """Write a file that the command line names, or to standard output. False, after a message, if that fails."""
     from lab.record.saved.folder import NotWritable, put
     from lab.report.screen import printable
 
     try:
-        put(file, [data])
+        if file is not None:
+            put(file, [data])
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
     except NotWritable as why:
         print(printable(str(why)), file=sys.stderr)
+        return False
+    except OSError as refused:
+        print(f"cannot write to standard output: {refused.strerror}", file=sys.stderr)
         return False
     return True

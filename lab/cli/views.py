@@ -9,13 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
-from lab.cli.language import language, text
+from lab.cli.language import language
 from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, Plain, Saved, Verbose, families
 from lab.cli.printer import Printer, screen_of
 
@@ -34,6 +35,8 @@ class Format(Enum):
 
 
 _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
+_FEW = 3
+"""So many results are shown with their ladders, unless others were asked for."""
 _RUN = typer.Argument(metavar="RUN", help="A saved run: its folder or file.", show_default=False)
 
 
@@ -61,21 +64,21 @@ def show(
     from lab.report import verdicts
     from lab.report.screen import json_text
 
-    printer = Printer(sys.stdout, quiet, verbose, plain, everything)
+    printer = Printer(sys.stdout, quiet=quiet, verbose=verbose, plain=plain, everything=everything)
     with reading():
         run, patterns, unknown = choose(what or [], families(ipv4, ipv6))
         if form is not None or output is not None:
             _draw(run.results, form or Format.TEXT, language(), plain=plain, everything=everything, output=output)
         elif as_json:
             print(json_text(verdicts.as_json(run)))
-        elif patterns:
+        elif patterns or len(run.results) <= _FEW:
             for result in run.results:
                 printer.result(result)
         else:
-            printer.print_lines(*verdicts.listing_lines(run, brief=quiet, language=language()), "")
+            printer.listing(run)
+        if form is None and output is None and not (as_json or patterns):
             printer.summary(run)
-    for pattern in unknown:
-        print(text(f"this run has no scenario {pattern!r}; `lab show` lists them"), file=sys.stderr)
+    Printer(sys.stderr).unknown(unknown, listed_by="lab show")
     leave(USAGE if unknown else 0)
 
 
@@ -105,27 +108,34 @@ def diff(
 
 
 def report(
-    named: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RUN]", help="A saved run, by folder or file (default: the newest below out/)."),
-    ] = None,
+    what: Saved = None,
     *,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: report.html in the run's folder.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Default: report.html in the run's folder."),
     ] = None,
 ) -> None:
-    """Write one HTML page about a saved run: verdicts, claims, the state diagram, each packet."""
+    """Write one HTML page about a saved run, or about some of its scenarios: small enough to mail."""
     from lab.claims.catalogue import catalogue
-    from lab.cli.saved_runs import reading
-    from lab.record.saved.document import load
+    from lab.cli.saved_runs import choose, named_run, reading
     from lab.record.saved.folder import RUN_FILE, find
+    from lab.report.captures import data_url, name_beside
     from lab.report.html.page import page
 
+    arguments = what or []
     with reading():
-        file = find(named)
-        text = page(load(file), catalogue())
-    beside = file.with_name("report.html") if file.name == RUN_FILE else file.with_suffix(".html")
-    _write(output or beside, text)
+        file = find(named_run(arguments))
+        run, patterns, unknown = choose(arguments, families(False, False))
+        if unknown:
+            Printer(sys.stderr).unknown(unknown, listed_by="lab show")
+            leave(USAGE)
+        if patterns and output is None:
+            wrong_usage("a page about some scenarios needs the name of its file: -o FILE")
+        beside = file.with_name("report.html") if file.name == RUN_FILE else file.with_suffix(".html")
+        target = output or beside
+        capture = partial(data_url, run) if patterns else partial(name_beside, target)
+        text = page(run, catalogue(), capture, excerpt=bool(patterns))
+    _write(target, text)
 
 
 def claims(
@@ -188,7 +198,9 @@ def coverage(
     with reading():
         if saved is not None:
             made = _loaded(saved, wanted)
-            made.unknown = narrow(made, patterns or [])
+            unknown = narrow(made, patterns or [])
+            made.unknown = [each.pattern for each in unknown]
+            Printer(sys.stderr).unknown(unknown, listed_by="lab show")
         else:
             found = registry.find(patterns or [])
             made = whole_run(found, found.scenarios, wanted, full=full)
@@ -203,12 +215,11 @@ def coverage(
 def _loaded(saved: Path, families: list[int]) -> Run:
     """A saved run; its results without a verdict are named on standard error, as those of a new run are."""
     from lab.cli.saved_runs import load_run
-    from lab.report.verdicts import listing_lines
 
     made = load_run(saved, families)
     untried = replace(made, results=[result for result in made.results if not result.outcome.has_verdict])
     if untried.results:
-        Printer(sys.stderr).print_lines(*listing_lines(untried, language=language()), "")
+        Printer(sys.stderr).listing(untried)
     return made
 
 

@@ -81,18 +81,38 @@ OPTIONAL = {
 """Baseline entries that an older kernel may lack."""
 
 
+LATER = {"net.ipv4.tcp_ecn": ("3", "4", "5")}
+"""Values that an older kernel refuses: accurate ECN."""
+
+_FOR_THE_LAB = ("net.ipv4.icmp_echo_ignore_all", "net.ipv6.icmp.echo_ignore_all")
+"""Settings that have to stay 0: the lab's fence is an echo request."""
+
+
 class Refused(OSError):
     """The kernel does not accept a value; the message names it and the reason."""
 
 
-def ensure_accepted(settings: Mapping[str, str]) -> None:
-    """Raise MachineError if the kernel refuses one of the settings, in a namespace of their own."""
-    if settings:
-        with closing(Namespace()) as namespace:
+def missing_here(settings: Mapping[str, str]) -> str:
+    """Try settings in a namespace of their own. Returns why they cannot apply if this kernel is too old for one, or "".
+
+    MachineError for one that the lab does not allow, or that no kernel accepts.
+    """
+    with closing(Namespace()) as namespace:
+        for name, value in settings.items():
+            if name in _FOR_THE_LAB and value != "0":
+                raise MachineError(f"sysctl {name} has to be 0: the lab sends echo requests", "leave this setting out")
             try:
-                apply(namespace, settings)
+                apply(namespace, {name: value})
+            except FileNotFoundError:
+                if name in OPTIONAL:
+                    return f"this kernel has no sysctl {name}"
+                why = f"sysctl {name} belongs to the whole machine, not to a network namespace"
+                raise MachineError(why, "set it there, see sysctl(8)") from None
             except OSError as refused:
+                if value in LATER.get(name, ()):
+                    return f"this kernel has no {name} = {value}"
                 raise MachineError(str(refused), "give a value that this kernel accepts, see ip-sysctl") from None
+    return ""
 
 
 def apply(namespace: Namespace, settings: Mapping[str, str], optional: Collection[str] = ()) -> None:
@@ -145,8 +165,8 @@ def names(namespace: Namespace) -> list[str]:
 
 
 def is_known(name: str) -> bool:
-    """Whether this kernel has this sysctl for network namespaces."""
-    return name.startswith("net.") and _path(name).exists()
+    """Whether this kernel, or a later one, has this sysctl of the network."""
+    return name.startswith("net.") and (name in OPTIONAL or _path(name).exists())
 
 
 def name_of(path: str) -> str:

@@ -72,17 +72,17 @@ class Mutant(Readings):
         self.judged = judged
         self.applied = False
         """Whether a reading has been altered."""
-        self.readings: list[Reading] = []
         self._mutation = mutation
-        self._events: list[Event] = []
+        self.begin([])
+
+    def begin(self, events: list[Event]) -> None:
+        """Begin a recording with these events, the only one that counts if a scenario is tried again."""
+        self.readings: list[Reading] = []
+        self._events = events
         self._counted = 0
         """Number of events that have been searched for checks."""
         self._checks = 0
         self._since: Counter[str] = Counter()
-
-    def begin(self, events: list[Event]) -> None:
-        """Begin a recording with these events."""
-        self._events = events
 
     def timeout(self, seconds: float) -> float:
         """`seconds`; with a mutation a shorter time instead of `DEADLINE_S`, which is for events that need no timer."""

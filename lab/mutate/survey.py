@@ -20,7 +20,6 @@ from lab.mutate.mutations import A_CLOCK, A_CONSTANT, MUTATIONS
 from lab.record.events import CheckKind, CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.expectation import Expected
 from lab.record.results import Outcome, Result
-from lab.session.tolerance import TRIES
 from lab.tcp.sequence import Seq
 from lab.wire.frames import Endpoints, decode
 
@@ -106,11 +105,8 @@ class Tried(NamedTuple):
 
 def survey(runner: Runner, scenario: Runnable, family: int) -> Survey:
     """Run a scenario without mutation, and list the mutations to try on each of its checks."""
-    for _ in range(TRIES):
-        mutant = Mutant()
-        result = runner.run(scenario, family, mutant)
-        if result.outcome is not Outcome.INCONCLUSIVE:
-            break
+    mutant = Mutant()
+    result = runner.run(scenario, family, mutant)
     targets = []
     if result.outcome is Outcome.PASS and result.recording is not None:
         targets = list(_targets(scenario, family, result.recording, mutant.readings))
@@ -181,7 +177,7 @@ def _shapes(readings: list[Reading]) -> dict[str, Position]:
 
 
 def _broken_by(runner: Runner, scenario: Runnable, family: int, mutation: Mutation) -> set[str]:
-    result = runner.run(scenario, family, Mutant(mutation, judged=True))
+    result = runner.run(scenario, family, Mutant(mutation, judged=True), tries=1)
     difference = result.difference
     if difference is None or difference.kind is not CheckKind.RULE:
         return set()
@@ -190,7 +186,7 @@ def _broken_by(runner: Runner, scenario: Runnable, family: int, mutation: Mutati
 
 def _failing_check(runner: Runner, scenario: Runnable, family: int, mutation: Mutation) -> WhichCheck | None:
     """The check that fails with this mutation, None if none does."""
-    result = runner.run(scenario, family, Mutant(mutation))
+    result = runner.run(scenario, family, Mutant(mutation), tries=1)
     failed = result.difference
     if failed is None or result.recording is None:
         return None

@@ -12,9 +12,8 @@ from lab.tcp.flags import ACK, ECE, FIN, RST, SYN, URG
 from lab.tcp.options import value_of
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
-from lab.tcp.state import State
+from lab.tcp.state import OPEN, State
 
-_OPEN = {State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK}
 _OPENING = {State.SYN_SENT, State.SYN_RECEIVED}
 _CONTROL = SYN | ACK | FIN | RST
 
@@ -113,7 +112,7 @@ def _was_never_sent(m: Mismatch) -> bool:
 
 
 def _challenges(m: Mismatch) -> bool:
-    return m.before in _OPEN and m.got.flags == ACK and m.caused_by(SYN, SYN | RST) and bool(m.expected.flags & RST)
+    return m.before in OPEN and m.got.flags == ACK and m.caused_by(SYN, SYN | RST) and bool(m.expected.flags & RST)
 
 
 def _comes_before_own_fin(m: Mismatch) -> bool:

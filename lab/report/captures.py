@@ -5,10 +5,12 @@ Frames stand in the order of the recording: their numbers are the same in `lab c
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from lab.record.events import CheckMade, FrameSeen, Recording, StepBegun
 from lab.record.results import Outcome, Result, Run
@@ -49,6 +51,18 @@ def captures(run: Run, language: str = "en") -> Iterator[tuple[str, list[bytes]]
 def file_name(result: Result) -> str:
     """File name of a result, without a suffix. It has no separators and no leading dot."""
     return _UNUSUAL.sub("_", result.scenario.id).lstrip(".")[:_LONGEST_NAME] + f"-IPv{result.family}"
+
+
+def data_url(run: Run, result: Result) -> str:
+    """The capture of a result as a data URL, for a page that is passed on alone; "" for none."""
+    data = b"".join(capture(run, result))
+    return f"data:application/octet-stream;base64,{base64.b64encode(data).decode('ascii')}" if data else ""
+
+
+def name_beside(page: Path, result: Result) -> str:
+    """URL of the capture of a result, if it is in the same folder as the page; else ""."""
+    name = f"{file_name(result)}.pcapng"
+    return quote(name) if page.with_name(name).is_file() else ""
 
 
 def capture(run: Run, result: Result, language: str = "en") -> Iterator[bytes]:

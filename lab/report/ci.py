@@ -1,4 +1,4 @@
-"""Reports for CI systems: JUnit XML, and annotations for GitHub Actions."""
+"""Reports for CI systems: JUnit XML; annotations and the table of a job's summary for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from lab.record.results import Outcome, Result, Run
 from lab.report.screen import Screen, printable, printable_lines
-from lab.report.verdicts import QUIET, check_text, result_lines
+from lab.report.verdicts import QUIET, check_text, difference_in_a_line, result_lines, summary_lines
 
 _KINDS = {
     Outcome.FAIL: ("failure", "an expectation did not hold"),
@@ -112,3 +112,31 @@ def _annotation(level: str, root: Path, file: str, line: int, title: str, messag
     listed = ",".join(f"{name}={printable(value).translate(_PROPERTY_ESCAPES)}" for name, value in properties.items())
     shown = "\n".join(printable_lines(message))
     return f"::{level} {listed}::{shown.translate(_MESSAGE_ESCAPES)}"
+
+
+_NOT_IN_CELLS = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "&": "&amp;", "`": "'"})
+
+
+def step_summary(run: Run) -> str:
+    """Markdown for the summary of a GitHub Actions job: the totals, and a table of what did not pass."""
+    rows = [
+        (f"{each.scenario.id} IPv{each.family}", each.outcome.value, _difference(each))
+        for each in run.results
+        if each.outcome not in QUIET
+    ]
+    rows += [(str(file), Outcome.ERROR.value, f"line {line}: {why}") for file, line, why in run.broken]
+    text = f"### TCP packet lab: {summary_lines(run)[0]}\n"
+    if rows:
+        text += "\n| scenario | outcome | what differs |\n|---|---|---|\n"
+        text += "".join(f"| {' | '.join(map(_cell, row))} |\n" for row in rows)
+    return text + "\n"
+
+
+def _difference(result: Result) -> str:
+    if result.difference is None or result.recording is None:
+        return result.summary
+    return difference_in_a_line(result.recording, result.difference)
+
+
+def _cell(text: str) -> str:
+    return " ".join(printable_lines(text)).translate(_NOT_IN_CELLS)

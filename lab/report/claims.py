@@ -160,14 +160,15 @@ def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
     ordered = sorted(steps, key=lambda step: (len(step.begun.claims), min(map(_evidence_rank, step.checks), default=0)))
     failed = [step for step in ordered if step.failed]
     shown = [step for step in ordered if step.ended and step.checks and not step.failed]
-    if not (failed or shown):
+    seen = failed or shown
+    if not seen:
         return ClaimReport(claim, Verdict.NOT_RUN)
-    evidence = tuple(step.evidence() for step in failed or shown)
+    first, evidence = seen[0], tuple(step.evidence() for step in seen)
+    joined = first.translate.text("; ").join
     if failed:
-        return ClaimReport(claim, Verdict.DIFFERS, "; ".join(failed[0].values()), evidence=evidence)
+        return ClaimReport(claim, Verdict.DIFFERS, joined(first.values()), evidence=evidence)
     measured, conclusions = _values(claim, shown)
-    measured = measured or shown[0].values()
-    return ClaimReport(claim, Verdict.SHOWN, "; ".join(measured), "; ".join(conclusions), evidence)
+    return ClaimReport(claim, Verdict.SHOWN, joined(measured or first.values()), joined(conclusions), evidence)
 
 
 def _values(claim: Claim, shown: list[_Step]) -> tuple[list[str], list[str]]:
@@ -250,6 +251,6 @@ def _rows(report: ClaimReport, translate: Translator, language: str) -> Iterator
         yield translate(kind), translate(f"{kind}_text", **first._asdict())
         others = dict.fromkeys(each.scenario for each in report.evidence if each.scenario != first.scenario)
         yield translate("claims_others"), ", ".join(others)
-    yield translate("claims_depends"), ", ".join(claim.depends)
+    yield translate("claims_depends"), translate.text(", ").join(map(translate.text, claim.depends))
     for since in claim.since:
         yield translate("claims_since", kernel=since.kernel), since.text.of(language)

@@ -44,6 +44,8 @@ COLOURS = {
     "warn": ("#855000", "#f0bb66"),
     "seq": ("#97460a", "#f5ad70"),
     "ack": ("#00666a", "#62cfcc"),
+    "peer": ("#1f5bb8", "#8ab6ff"),
+    "kernel": ("#a8480a", "#f2a65a"),
     **PHASES,
 }
 

@@ -45,7 +45,7 @@ class _Builder:
         self._order = recording.chronological
         """Indices of the events in order of time, which is the order of the rungs."""
         self._in_order = [events[index] for index in self._order]
-        self._has_rung = [_is_shown(event) for event in self._in_order]
+        self._has_rung = [is_drawn(event) for event in self._in_order]
         """By place in the order: whether the event has a rung with its own time."""
         self._left_out = _omitted_events(self._in_order, self._has_rung, most)
         """Places of the events in the middle that get no rungs."""
@@ -141,7 +141,7 @@ class _Builder:
         self._after_lab(rung, next_action_ns)
 
     def _arrival(self, index: int, crossing: CrossingOver, next_action_ns: float) -> None:
-        held = [at for at in crossing.frames if _is_shown(self._recording.events[at])]
+        held = [at for at in crossing.frames if is_drawn(self._recording.events[at])]
         numbers = {getattr(self._recording.events[at], "connection", None) for at in held}
         number = numbers.pop() if len(numbers) == 1 else None
         self._after_lab(Rung(Kind.ARRIVAL, crossing.time_ns, "", index, connection=number), next_action_ns)
@@ -232,7 +232,7 @@ def _peer_states(events: Sequence[Event], order: Sequence[int]) -> dict[int, Sta
     return states
 
 
-def _is_shown(event: Event) -> bool:
+def is_drawn(event: Event) -> bool:
     """Whether an event has a rung with its own time."""
     if isinstance(event, FrameSeen):
         if event.segment is not None or (event.from_peer and event.connection is not None):

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from lab.record.events import CheckMade, FrameSeen, Recording
+from lab.tcp.flags import ACK, SYN
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 
@@ -120,6 +121,29 @@ class Ladder:
             f"{_host(each.peer_address)}.{each.peer_port}>{_host(each.kernel_address)}.{each.kernel_port}"
             for each in connections
         ]
+
+    @cached_property
+    def client_is_peer(self) -> bool | None:
+        """Whether the peer opened all connections (False: the kernel did). None if the recording does not tell.
+
+        The client is the side whose SYN without ACK is the first segment of a connection. If both sides begin with
+        such a SYN, they open at the same time, and neither is the client.
+        """
+        first: dict[tuple[int, bool], Segment] = {}
+        begun_by: dict[int, bool] = {}
+        for _, event in self.recording.in_order:
+            if isinstance(event, FrameSeen) and event.segment is not None and event.connection is not None:
+                first.setdefault((event.connection, event.from_peer), event.segment)
+                begun_by.setdefault(event.connection, event.from_peer)
+        asked = {side for side, segment in first.items() if segment.flags & (SYN | ACK) == SYN}
+        clients = {by_peer for number, by_peer in begun_by.items() if (number, by_peer) in asked}
+        crossed = any((number, not by_peer) in asked for number, by_peer in asked)
+        return clients.pop() if len(clients) == 1 and not crossed else None
+
+    def head_key(self, peer: bool) -> str:
+        """Key of a side's name in `words.toml`: with "client" or "server" where the recording tells."""
+        role = "" if self.client_is_peer is None else "_client" if self.client_is_peer is peer else "_server"
+        return f"{'peer' if peer else 'kernel'}_head{role}"
 
     def name(self, rung: Rung) -> str:
         """Name of the connection of a rung; "" if there is only one, or none."""

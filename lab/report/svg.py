@@ -99,10 +99,8 @@ class _Drawing:
             known = []
         peer = next((sides.peer for sides in known if sides.peer), None)  # None before the first segment
         markup = ""
-        for from_peer, key, state in (
-            (True, "peer_head", peer),
-            (False, "kernel_head", known[0].kernel if known else None),
-        ):
+        for from_peer, state in ((True, peer), (False, known[0].kernel if known else None)):
+            key = self._ladder.head_key(from_peer)
             lane = self._lanes[from_peer]
             x, anchor = (lane, "middle") if sheet.outside else (lane - 6, "start") if from_peer else (lane + 6, "end")
             markup += self._text(x, 18, "head", key=key, anchor=anchor)
@@ -128,6 +126,8 @@ class _Drawing:
             case Kind.STATE:
                 inside = self._state(rung)
         marks = {"retransmission": rung.retransmission, "lost": rung.lost, "broke": rung.broke}
+        if rung.kind in {Kind.SEGMENT, Kind.FRAME}:
+            marks |= {"from-peer": rung.from_peer, "from-kernel": not rung.from_peer}
         classes = " ".join(["rung", *(name for name, holds in marks.items() if holds)])
         hit = f'<rect class="hit" x="2" y="{top}" width="{self._sheet.width - 4}" height="{self.y - top}" rx="6"/>'
         return f'<g class="{classes}" data-kind="{rung.kind.value}" data-at="{at}">{hit}{inside}</g>'
@@ -227,7 +227,8 @@ class _Drawing:
         sheet, y = self._sheet, self.y + 16
         markup = self._text(self._middle, y + 2, "note", key="arrives_note", anchor="middle")
         for left, segment in self._leaving.pop(at, []):
-            self._below.append(self._arrow(sheet.peer, left, sheet.kernel, y, lost=segment.lost))
+            arrow = self._arrow(sheet.peer, left, sheet.kernel, y, lost=segment.lost)
+            self._below.append(f'<g class="from-peer">{arrow}</g>')
         self.y = y + 12
         return markup + self._states(rung, y, y + 6)
 
@@ -259,10 +260,13 @@ class _Drawing:
         return f'<text class="{classes}" x="{x}" y="{y}"{more}>{escape(self._translate(key) if key else text)}</text>'
 
     def _numbers(self, rung: Rung, name: str, y: int) -> str:
-        """Connection name, control bits and numbers of a segment."""
+        """Connection name, control bits and numbers of a segment. "+1" is the number that a SYN or FIN takes."""
         seq, *rest = rung.text.partition(" <")[0].split(" ")
         has_ack = rest[:1] == ["ack"]
         ack, rest = (rest[:2], rest[2:]) if has_ack else ([], rest)
+        seen = self._ladder.seen(rung)
+        controls = seen[1].length - len(seen[1].payload) if seen is not None else 0
+        seq += f"+{controls}" if controls else ""
         named = {"name": name, "letters": rung.letters, "seq": seq, "ack": " ".join(ack)}
         parts = [f'<tspan class="{key}">{escape(text)}</tspan>' for key, text in named.items() if text or key == "seq"]
         parts += [escape(" ".join(rest))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lab.report.i18n import ENGLISH, Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import omitted_range
 from lab.report.plain import sentences
-from lab.report.screen import Screen, left_out, padded, printable_lines
+from lab.report.screen import Screen, left_out, padded, printable, printable_lines
 from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
@@ -45,6 +46,8 @@ _TOTALS = {
     Outcome.INCONCLUSIVE: "inconclusive",
     Outcome.SKIP: "skipped",
 }
+_WIDEST_WORD = 5
+"""Room for the words of outcomes, in columns; the one that is longer is rare."""
 QUIET = frozenset({Outcome.PASS, Outcome.SKIP})
 """Outcomes that a brief list leaves out: there is nothing to look at."""
 
@@ -72,24 +75,40 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
         yield from frame_lines(recording, screen, translate)
 
 
-def listing_lines(run: Run, *, brief: bool = False, language: str = "en") -> Iterator[str]:
-    """Yield a heading, a line for each result, and the message of each that did not pass."""
-    text = translator(language).text
+def listing_lines(run: Run, screen: Screen, *, brief: bool = False) -> Iterator[str]:
+    """Yield a heading, a line for each scenario, and the message of each that did not pass."""
+    text = translator(screen.language).text
     how = (" with timers of full length" if run.full else "") + (", interrupted" if run.interrupted else "")
     yield from printable_lines(text(f"run of {run.began}{how}, by version {run.version} of the lab"))
-    wide = max((len(result.scenario.id) for result in run.results), default=0)
-    words = {result.outcome: text(_WORDS[result.outcome]) for result in run.results}
-    word = max(map(cell_len, words.values()), default=0)
-    for result in run.results:
-        if brief and result.outcome in QUIET:
-            continue
-        counted = text(f"{result.checks:>5} checks {result.seconds:>8.2f} s")
-        head = padded(words[result.outcome], max(5, word))
-        yield from printable_lines(f"{head} {result.scenario.id:<{wide}}  IPv{result.family} {counted}")
-        if result.summary:
-            at = _at(result.at) or (text("at the end: ") if result.difference else "")
-            summary = translator(language, result.scenario.translations).text(result.summary)
-            yield from printable_lines(f"      {at}{summary}")
+    shown = [result for result in run.results if not (brief and result.outcome in QUIET)]
+    wide = max((len(result.scenario.id) for result in shown), default=0)
+    for _, results in groupby(shown, lambda result: (result.scenario.id, result.scenario.file)):
+        yield from scenario_lines(list(results), screen, wide)
+
+
+def scenario_lines(results: Sequence[Result], screen: Screen, wide: int) -> Iterator[str]:
+    """Yield a line about all results of one scenario, or one for each outcome, and the message if it did not pass.
+
+    `wide` is the width of the longest id. Figures that do not fit beside an id are on a line of their own.
+    """
+    translate = translator(screen.language, results[0].scenario.translations)
+    name = printable(results[0].scenario.id)
+    for outcome in dict.fromkeys(result.outcome for result in results):
+        alike = [result for result in results if result.outcome is outcome]
+        families = "IPv" + "+".join(str(result.family) for result in alike)
+        checks, seconds = sum(result.checks for result in alike), max(result.seconds for result in alike)
+        figures = f"{families:<6} " + translate("figures", checks=checks, seconds=seconds)
+        word = padded(translate.text(_WORDS[outcome]), _WIDEST_WORD)
+        room = min(wide, screen.width - cell_len(word) - cell_len(figures) - 3)
+        painted = screen.paint(word.rstrip(), outcome.value) + word[len(word.rstrip()) :]
+        if len(name) <= room:
+            yield f"{painted} {name:<{room}}  {figures}"
+        else:
+            yield f"{painted} {name}"
+            yield f"{'':{cell_len(word) + 1 + room}}  {figures}"
+        for summary, at in dict.fromkeys((each.summary, each.at) for each in alike if each.summary):
+            where = _at(at) or (translate.text("at the end: ") if alike[0].difference else "")
+            yield from printable_lines(f"      {where}{translate.text(summary)}")
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -220,6 +239,16 @@ def what_differs(recording: Recording, check: CheckMade, translate: Translator =
     """Yield the lines that describe a failed check, without the ladder."""
     for line in _difference(recording, check, translate):
         yield from printable_lines(line)
+
+
+def difference_in_a_line(recording: Recording, check: CheckMade, translate: Translator = ENGLISH) -> str:
+    """The fields of a failed check that differ: `ack: expected 2, got 1`."""
+    rows = [
+        f"{row.field}: {translate.text(f'expected {row.expected}, got {row.got}')}"
+        for row in recording.rows(check)
+        if not row.agrees
+    ]
+    return "; ".join(rows) or translate.text(check.subject)
 
 
 def _difference(recording: Recording, check: CheckMade, translate: Translator) -> Iterator[str]:

@@ -111,9 +111,11 @@ class Conversation:
 
         `settings` are the kernel's sysctls. The kernel has answered all that was sent to it before `answered_ns`.
         """
-        self.flow.by_cookie |= settings.get("net.ipv4.tcp_syncookies") == "2" and not self.flow.theirs.active
         again = bool(segment.length) and self._is_retransmission(segment, time_ns, settings, answered_ns)
-        return Judgement(again, judge(self.flow, segment))
+        breaches = judge(self.flow, segment)
+        if settings.get("net.ipv4.tcp_syncookies") == "2" and segment.flags & (SYN | ACK) == SYN | ACK:
+            self.flow.theirs.by_cookie |= not self.flow.theirs.active
+        return Judgement(again, breaches)
 
     def receive(self, segment: Segment, now: float) -> None:
         """Pass a segment that has reached the peer to the model; `now` is in seconds."""

@@ -169,7 +169,9 @@ class RetransmissionWatch:
         """Check when the kernel gave up, and its own count of retransmissions."""
         gone_ns = polled.gone_ns
         on_time = gone_ns is not None and gone_ns >= earliest_ns and polled.alive_ns <= latest_ns
-        on_time = on_time and self._gives_up(gone_ns or 0)
+        # Linux counts from a clock that it has read before the first retransmission left.
+        early = window(0.0, self._switchboard.delays.since(self._first_ns)).earliest
+        on_time = on_time and self._gives_up((gone_ns or 0) - int(early * 1e9))
         got = f"not after {self._at(polled.alive_ns)}" if gone_ns is None else self._at(gone_ns)
         rows = [Row("given up", self._between(earliest_ns, latest_ns), got, on_time)]
         if polled.alive is not None:

@@ -25,7 +25,7 @@ def _scales_unilaterally(flow: Flow, _segment: Segment) -> bool:
 
 
 def _is_by_cookie(flow: Flow, _segment: Segment) -> bool:
-    return flow.by_cookie
+    return flow.theirs.by_cookie
 
 
 def _has_closed(flow: Flow, _segment: Segment) -> bool:
@@ -33,7 +33,7 @@ def _has_closed(flow: Flow, _segment: Segment) -> bool:
 
 
 def _has_mss_of_cookie(flow: Flow, segment: Segment) -> bool:
-    return flow.by_cookie and len(segment.payload) <= flow.default_mss
+    return flow.theirs.by_cookie and len(segment.payload) <= flow.default_mss
 
 
 DEVIATIONS = (

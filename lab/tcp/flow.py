@@ -54,6 +54,8 @@ class Half:
     """It has sent a RST, perhaps only to answer a segment that belongs to no connection."""
     was_reset: bool = False
     """It has ended this connection with a RST."""
+    by_cookie: bool = False
+    """It has made this connection from a SYN cookie, as far as that shows."""
     text: bytearray = field(default_factory=bytearray)
     """The last bytes sent."""
     text_start: Seq = field(default_factory=lambda: Seq(0))
@@ -170,8 +172,6 @@ class Flow:
     def __init__(self, default_mss: int = 536) -> None:
         self.default_mss = default_mss
         self.ours, self.theirs = Half(), Half()
-        self.by_cookie = False
-        """Whether the checked side has made the connection from a SYN cookie, as far as that shows."""
         self._our_syns: list[Half] = []
         """Candidates for `ours`, one per later SYN of ours with a new ISS. The SYN that is answered decides."""
         self._answered = True
@@ -190,7 +190,7 @@ class Flow:
             if self.ours.iss is not None and segment.seq not in (self.ours.iss, last.iss):
                 self._our_syns.append(self.ours.successor())
         if self._our_syns:
-            self._our_syns[-1].account(segment)
+            self._our_syns[-1].account(segment, is_refused=self._refuses(segment))
             if segment.flags & SYN and segment.seq != self.ours.iss:
                 return
         self.ours.account(segment, is_refused=self._refuses(segment))
@@ -218,11 +218,22 @@ class Flow:
         return segment.end <= theirs.nxt and (theirs.iss is None or segment.seq > theirs.iss)
 
     def recognise(self, segment: Segment) -> None:
-        """Start anew if this segment of the checked side opens a new connection, or is the first of one by cookie."""
+        """Start anew if this segment of the checked side opens a new connection, or is the first after its SYN."""
         if segment.flags & (SYN | RST) == SYN:
             self._recognise_syn(segment)
         elif segment.flags & (SYN | ACK) == ACK and not self.theirs.synchronized:
-            self._recognise_cookie(segment)
+            if self.theirs.active:
+                self._recognise_taken(segment)
+            elif self.theirs.nxt is not None:
+                self._recognise_cookie(segment)
+
+    def _recognise_taken(self, segment: Segment) -> None:
+        """Continue with our SYN,ACK that this segment acknowledges: SYN-SENT may have refused others before it."""
+        taken = [each for each in self._our_syns if each.iss is not None and segment.ack == each.iss + 1]
+        if taken:
+            self.ours = taken[-1]
+            self._our_syns.clear()
+            self._scale_windows()
 
     def _recognise_cookie(self, segment: Segment) -> None:
         """Take over the numbers of the first segment after a SYN,ACK.
@@ -232,12 +243,11 @@ class Flow:
         timestamps, and the window is computed anew.
         """
         ours, theirs = self.ours, self.theirs
-        if theirs.nxt is None or theirs.active:
-            return
         edge = segment.ack + (segment.window << theirs.shift)
         goes_back = theirs.ack is not None and segment.ack - theirs.ack < 0 and segment.ack in ours.opening_ends
         shrinks = theirs.edge is not None and 0 < theirs.edge - edge <= max(theirs.windows) // _COOKIE_WINDOW
-        renumbered = segment.seq != theirs.nxt and segment.seq in ours.opening_acks
+        probes = segment.seq == theirs.iss and not segment.length  # at SND.UNA - 1
+        renumbered = segment.seq != theirs.nxt and not probes and segment.seq in ours.opening_acks
         if goes_back:
             theirs.ack = theirs.edge = None
         if shrinks:
@@ -248,8 +258,8 @@ class Flow:
         if stamped != self.timestamps and (ours.tsvals if stamped else ours.unstamped):
             tsval = 0 if stamped else None
             ours.offer, theirs.offer = ours.offer._replace(tsval=tsval), theirs.offer._replace(tsval=tsval)
-        self.by_cookie |= goes_back or shrinks or renumbered
-        if self.by_cookie:
+        theirs.by_cookie |= goes_back or shrinks or renumbered
+        if theirs.by_cookie:
             theirs.tsval = None  # and its clock can be another one
 
     def _recognise_syn(self, syn: Segment) -> None:

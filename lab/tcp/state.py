@@ -26,9 +26,20 @@ class State(StrEnum):
         other = _SS_NAMES.get(self)
         return f"{self} (ss: {other})" if other else str(self)
 
+    @classmethod
+    def called(cls, name: str) -> State | None:
+        """The state of that name, in any case: "time-wait", "SYN_RECEIVED", or as `ss` writes it ("ESTAB")."""
+        word = name.upper().replace("_", "-")
+        return next((each for each in cls if word in (each, _SS_NAMES.get(each))), None)
+
 
 _SS_NAMES = {
     State.CLOSED: "UNCONN",
     State.SYN_RECEIVED: "SYN-RECV",
     State.ESTABLISHED: "ESTAB",
 }
+
+OPEN = frozenset(
+    {State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK}
+)
+"""States of an open connection: the synchronized ones of RFC 9293 3.5.2 group 3, without TIME-WAIT."""

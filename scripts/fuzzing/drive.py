@@ -53,7 +53,8 @@ class Accused(Exception):
 
     def __init__(self, lab: Lab, check: CheckMade, plan: Plan, settings: dict[str, str]) -> None:
         rule = check.rows[0]
-        super().__init__(f"{rule.field}: {rule.got}\n{plan}\nIPv{lab.family} {settings}\n{exchange(lab, check)}")
+        sentences = f"{rule.field}: {rule.got}", f"IPv{lab.family}, settings {settings or 'of the lab'}", str(plan)
+        super().__init__("\n".join([*sentences, exchange(lab, check)]))
         self.rule = rule.field
 
 

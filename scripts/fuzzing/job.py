@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hypothesis import HealthCheck, given, seed, settings
-from hypothesis.errors import Flaky
+from hypothesis.errors import FlakyFailure
 
 from lab.author.lab import Lab
 from scripts.fuzzing.drive import Accused, Driver
@@ -35,6 +35,6 @@ def fuzz(family: int, connections: int, number: int, prepare: Callable[[Lab], No
             accuses_nobody()
         except Accused as accused:
             return Report(driver.connections, str(accused))
-        except Flaky as once:  # by a timer, or on the connection of an earlier plan
+        except FlakyFailure as once:  # by a timer, or on the connection of an earlier plan
             return Report(driver.connections, "\n".join(str(each) for each in once.exceptions))
         return Report(driver.connections, "")

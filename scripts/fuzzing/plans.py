@@ -94,6 +94,9 @@ class Plan(NamedTuple):
     offer: Offer
     steps: tuple[Step, ...]
 
+    def __str__(self) -> str:
+        return "\n".join([f"start: {self.start}, {self.offer}", *[f"  {step}" for step in self.steps]])
+
 
 _LETTERS = ("A", "A", "A", "PA", "PA", "FA", "FPA", "S", "SA", "R", "RA", "F", "P", "", "SF", "SR", "FRA", "UA", "SEC")
 _OFFSETS = (0, 0, 0, 0, 1, -1, 2, -2, 5, -5, 100, -100, 1460, 65535, -65535, 1 << 20, HALF, HALF - 1, HALF + 1)

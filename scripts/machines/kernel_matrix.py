@@ -10,9 +10,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from scripts.machines.guest import Guest, choose_accelerator
+from scripts.machines.guest import Booted, Guest, choose_accelerator
 from scripts.machines.kernels import fetch, newest_of, offered, order
 from scripts.machines.roots import PROJECT, add_checkout, bootstrap, make_disk
 from scripts.machines.table import OfKernel, as_markdown
@@ -22,18 +22,41 @@ SERIES = ("5.10", "6.1", "6.12", "6.18", "7.3")
 """What is tried when nothing is asked for: the long-term kernels, and the newest one."""
 
 _DEADLINE_S = 120
-_JOB = f"""
-cd {PROJECT}
-scripts/lab run -q --out /results/run PATTERNS
-"""
+_CONNECTIONS_PER_S = 10
+"""Random connections of a busy guest at the host's speed."""
+
+
+class Task(NamedTuple):
+    """What the guests do."""
+
+    folder: Path
+    job: str
+    """A script for bash."""
+    result: str
+    """What it leaves below /results, whatever the lab says of the kernel."""
+    deadline_s: float
+    """For a guest at the host's speed."""
+
+
+def task_of(pattern: str, connections: int) -> Task:
+    """Run scenarios ("" for all), or so many random connections if that is not 0."""
+    begin = f"set -o pipefail\ncd {PROJECT}\n"
+    if connections:
+        job = f"{begin}scripts/fuzz --connections {connections} | tee /results/fuzz\n"
+        return Task(WORK / "fuzz", job, "fuzz", _DEADLINE_S + connections / _CONNECTIONS_PER_S)
+    folder = f"matrix of {pattern.replace('/', ' ')}" if pattern else "matrix"
+    return Task(WORK / folder, f"{begin}scripts/lab run -q --out /results/run {pattern}\n", "run", _DEADLINE_S)
 
 
 def main() -> int:
-    """The command; its exit status: 0 the table is there, 1 a guest failed, 3 it could not be tried."""
+    """The command; its exit status: 0 the results are there, 1 a guest failed or broke a rule, 3 not tried."""
     parser = argparse.ArgumentParser(prog="kernel-matrix", description=__doc__)
     parser.add_argument("versions", nargs="*", default=SERIES, metavar="VERSION", help=f"default: {' '.join(SERIES)}")
     parser.add_argument("--suite", default="bookworm", help="the Debian release of the root (default: %(default)s)")
     parser.add_argument("--pattern", default="", help="run only these scenarios")
+    parser.add_argument(
+        "--fuzz", type=int, default=0, metavar="N", help="run scripts/fuzz with N random connections instead"
+    )
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table there as Markdown")
     parser.add_argument("--list", action="store_true", help="list the kernels that there are, and stop")
     asked = parser.parse_args()
@@ -46,7 +69,8 @@ def _try(asked: argparse.Namespace) -> int:
         print("\n".join(f"{each.release:<32} {each.suite}" for each in known))
         return 0
     wanted = [newest_of(version, known) for version in asked.versions]
-    phases, folder = Phases(), WORK / (f"matrix of {asked.pattern.replace('/', ' ')}" if asked.pattern else "matrix")
+    phases, task = Phases(), task_of(asked.pattern, asked.fuzz)
+    folder = task.folder
     folder.mkdir(parents=True, exist_ok=True)
     kernels = []
     for each in wanted:
@@ -61,17 +85,23 @@ def _try(asked: argparse.Namespace) -> int:
     guests = []
     for kernel in kernels:
         guest = Guest(kernel, folder / kernel.release, accelerator)
-        make_disk(root, kernel, _JOB.replace("PATTERNS", asked.pattern), guest.folder / "disk", guest.folder / "log")
+        make_disk(root, kernel, task.job, guest.folder / "disk", guest.folder / "log")
         guests.append(guest)
     failed = []
     # An emulated CPU is a thread of the host's: one guest per core, each with one CPU, gets most done.
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for kernel, told in zip(kernels, pool.map(_boot, guests), strict=True):
+        for guest, told in zip(guests, pool.map(lambda each: _boot(each, task), guests), strict=True):
+            release = guest.kernel.release
             if isinstance(told, Failed):
-                failed.append(kernel.release)
-                print(f"{kernel.release}: {told}", file=sys.stderr)
-            else:
-                phases.add(f"run under {kernel.release}", told)
+                failed.append(release)
+                print(f"{release}: {told}", file=sys.stderr)
+                continue
+            phases.add(f"run under {release}", told.seconds)
+            if asked.fuzz:
+                print((guest.folder / "results" / task.result).read_text(), end="")
+                failed += [release] * bool(told.status)
+    if asked.fuzz:
+        return int(bool(failed))
     table = as_markdown(_recordings(folder))
     if asked.table:
         asked.table.write_text(table)
@@ -80,16 +110,16 @@ def _try(asked: argparse.Namespace) -> int:
     return int(bool(failed))
 
 
-def _boot(guest: Guest) -> float | Failed:
+def _boot(guest: Guest, task: Task) -> Booted | Failed:
     try:
-        booted = guest.run(guest.folder / "disk", _DEADLINE_S, cpus=1)
+        booted = guest.run(guest.folder / "disk", task.deadline_s, cpus=1)
     except Failed as failed:
         return failed
     finally:
         (guest.folder / "disk").unlink(missing_ok=True)
-    if not (guest.folder / "results/run").is_dir():
-        return Failed(f"no recording came back (exit status {booted.status}); see {guest.console}")
-    return booted.seconds
+    if not (guest.folder / "results" / task.result).exists():
+        return Failed(f"no {task.result} came back (exit status {booted.status}); see {guest.console}")
+    return booted
 
 
 def _set_up(root: Path, log: Path) -> None:

@@ -17,6 +17,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 PATIENCE_S = 60
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_AXE = Path(__file__).with_name("axe-core") / "axe.min.js"
+"""axe-core 4.14.1 as its npm package has it (Mozilla Public License 2.0). The tests need no npm."""
 _DESKTOP, _PHONE = (1400, 1000), (360, 740)
 
 
@@ -116,6 +118,15 @@ class Browser:
     def _log(self, kind: str) -> list[dict[str, Any]]:
         taken: list[dict[str, Any]] = self._driver.get_log(kind)  # type: ignore[no-untyped-call]  # Selenium's
         return taken
+
+    def violations(self) -> list[str]:
+        """What axe-core objects to in the page as it stands: the rule and the element."""
+        self.run(_AXE.read_text(encoding="utf-8"))
+        found = self._driver.execute_async_script(
+            "const [options, done] = arguments; axe.run(options).then((results) => done(results.violations));",
+            {"resultTypes": ["violations"]},
+        )
+        return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
 
     def accessible(self) -> list[dict[str, Any]]:
         """The tree that a screen reader gets: role, name and properties of everything in it."""

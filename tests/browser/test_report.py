@@ -40,25 +40,40 @@ def selected(browser: Browser) -> str:
 
 def test_the_overview_says_what_the_run_comes_to(browser: Browser, report: Path) -> None:
     browser.open(report)
-    assert "An expectation did not hold in 1 of 4 scenario runs." in browser.text("h1")
-    assert [each.text.split()[0] for each in browser.all(".tiles li")] == ["2", "1", "0", "1"]
+    assert "An expectation did not hold in 1 of 4 scenario runs." in browser.text("#verdict")
+    assert [each.text.split()[0] for each in browser.all(".tiles li")] == ["2", "1", "1"]
+    assert "6.18.0-test" in browser.text(".hero")
     assert "6.18.0-test" in browser.text(".facts")
     assert "ack" in browser.text("#different table")
     assert "peer.expect('SA', ack=2)" in browser.text("#different pre")
 
 
+def test_the_landing_view_shows_a_ladder_and_the_states_before_all_else(browser: Browser, tmp_path: Path) -> None:
+    browser.open(written(tmp_path, result(conversation(), "handshake.a"), result(conversation(), "closing.b")))
+    tops = "return [...document.querySelectorAll(arguments[0])].map((each) => each.getBoundingClientRect().top)"
+    places = ("#basic .wide", "[lang=en] > .figure5", "#scenarios")
+    [ladder], [states], [scenarios] = (browser.run(tops, each) for each in places)
+    assert max(ladder, states) < 700
+    assert scenarios > ladder
+    browser.phone()
+    assert browser.one("#basic .narrow").is_displayed()
+    assert not browser.one("#basic .wide").is_displayed()
+    assert browser.run("return document.querySelector('[lang=en] > .figure5').getBoundingClientRect().width") > 280
+    browser.one("#basic .button").click()
+    browser.until("return document.querySelector('.selected')")
+
+
 def test_arrow_keys_and_buttons_step_through_a_scenario(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.up/4")
-    assert browser.text(".count") == "Step 1 of 10"
-    assert selected(browser) == "bind(80) = 0"
-    browser.one(".ladder").click()
+    assert (browser.text(".count"), selected(browser)) == ("Step 3 of 10", "S 0:0(0)+1 win 64240"), "the first packet"
+    browser.one("#scenario .ladder").click()
     browser.press(Keys.HOME, Keys.ARROW_DOWN, Keys.ARROW_RIGHT)
-    assert (browser.text(".count"), selected(browser)) == ("Step 3 of 10", "S 0:0(0) win 64240")
+    assert (browser.text(".count"), selected(browser)) == ("Step 3 of 10", "S 0:0(0)+1 win 64240")
     assert browser.text(".step-title") == "First: the handshake"
     states = [each.text.split() for each in browser.all(".states tbody tr")]
     assert states == [["peer", "CLOSED", "→", "SYN-SENT"], ["kernel", "LISTEN", "→", "SYN-RECEIVED"]]
     browser.one("[data-go=next]").click()
-    assert selected(browser) == "SA 0:0(0) ack 1 win 64240"
+    assert selected(browser) == "SA 0:0(0)+1 ack 1 win 64240"
     browser.one("[data-go=last]").click()
     assert (browser.text(".count"), selected(browser)) == ("Step 10 of 10", "recv(5) = b'hello'")
     browser.one("[data-go=next]").click()
@@ -69,13 +84,98 @@ def test_arrow_keys_and_buttons_step_through_a_scenario(browser: Browser, report
     assert browser.text(".count") == "Step 1 of 10"
 
 
+@pytest.mark.parametrize("clicked", ["", ".inspector h2", ".copy button", ".checks summary", "[data-go=previous]"])
+def test_arrow_keys_work_wherever_the_focus_is(browser: Browser, report: Path, clicked: str) -> None:
+    browser.open(report, "#/made.up/4/p2")
+    assert browser.one(".keys").is_displayed()
+    if clicked:
+        browser.one(clicked).click()
+    browser.press(Keys.ARROW_DOWN)
+    assert browser.text(".count") == ("Step 4 of 10" if "previous" in clicked else "Step 5 of 10")
+    browser.one("#search").click()
+    browser.press(Keys.ARROW_DOWN)
+    assert browser.text(".count") != "Step 6 of 10", "a text field keeps its keys"
+
+
+def test_arrow_keys_work_after_the_back_button(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    browser.one('.runs a[href="#/made.up/4"]').click()
+    browser.until("return document.querySelector('.selected')")
+    browser.one("#scenario .evidence a").click()
+    browser.until("return document.getElementById('scenario').hidden")
+    browser.run("history.back()")
+    browser.until("return !document.getElementById('scenario').hidden")
+    browser.until("return document.querySelector('.count').innerText === 'Step 3 of 10'")
+    browser.press(Keys.ARROW_RIGHT)
+    assert selected(browser) == "SA 0:0(0)+1 ack 1 win 64240"
+
+
+def test_a_header_field_keeps_the_focus_from_packet_to_packet(browser: Browser, report: Path) -> None:
+    browser.open(report, "#/made.up/4/p1")
+    browser.one("[data-field='tcp seq']").click()
+    browser.press(Keys.ARROW_RIGHT)
+    assert browser.run("return document.activeElement.dataset.field") == "tcp ack", "left and right move between fields"
+    browser.press(Keys.ARROW_DOWN)
+    assert browser.text(".inspector h2 small") == "Packet 2"
+    assert browser.run("return document.activeElement.dataset.field") == "tcp ack"
+
+
+def test_back_keeps_the_scroll_position(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    browser.run("scrollTo(0, 900)")
+    browser.until("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
+    browser.one('.runs a[href="#/made.up/6"]').click()
+    browser.until("return document.querySelector('.selected') && scrollY < 400")
+    left = browser.run("return history.length")
+    browser.run("history.back()")
+    browser.until("return !document.getElementById('overview').hidden && scrollY > 400")
+    assert browser.run("return document.activeElement.getAttribute('href')") == "#/made.up/6"
+    assert browser.run("return history.length") == left
+
+
+def test_a_link_needs_no_address_family_and_an_unknown_one_says_so(browser: Browser, report: Path) -> None:
+    browser.open(report, "#/made.up")
+    assert "IPv4" in browser.text(".family[aria-current]")
+    assert browser.run("return document.title") == "made.up IPv4 · TCP packet lab"
+    for place in ("#/no.such", "#/made.up/5", "#/made.to_fail/6", "#C999", "#/%E0%A4%A/4"):
+        browser.go(place)
+        browser.until("return !document.getElementById('results').hidden && location.hash === arguments[0]", place)
+        browser.until("return document.querySelector('#results h1').innerText.startsWith('This page has nothing at')")
+        browser.go("#")
+        browser.until("return !document.getElementById('overview').hidden")
+    assert browser.run("return document.title") == "TCP packet lab: report: 6.18.0-test"
+    browser.go("#/made.up/4/p4")
+    browser.until("return document.querySelector('.selected')")
+    assert "The ladder has no packet 4." in browser.text("#scenario .note")
+    assert "Not drawn, but in the capture file: packets 4." in browser.text("#scenario .legend-text")
+
+
+def test_each_packet_leads_to_the_claims_of_its_step(browser: Browser, report: Path) -> None:
+    browser.open(report, "#/made.up/4/p2")
+    assert [each.text for each in browser.all("#scenario .evidence a")] == ["C31"]
+    browser.one("#scenario .meta a[href='#C31']").click()
+    browser.until("return document.getElementById('C31').open && !document.getElementById('overview').hidden")
+
+
+def test_a_page_of_one_scenario_opens_with_it_and_holds_its_capture(browser: Browser, tmp_path: Path) -> None:
+    file = written(tmp_path, result(conversation()), excerpt=True)
+    browser.open(file)
+    assert browser.text(".scenario-head h1") == "made.up"
+    [link] = browser.all("#scenario a[download]")
+    assert link.get_attribute("download") == "made.up-IPv4.pcapng"
+    assert (link.get_attribute("href") or "").startswith("data:application/octet-stream;base64,")
+    assert {each.get_attribute("id") for each in browser.all(".claim")} == {"C31"}
+    browser.go("#scenarios")
+    browser.until("return !document.getElementById('overview').hidden")
+
+
 def test_each_step_is_announced_and_is_the_active_option(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.up/4/p1")
     browser.one("[data-go=next]").click()
     assert browser.run("return document.getElementById('announcer').textContent").startswith(
         "At 0.5 ms the kernel sends SYN+ACK, sequence 0, acknowledging 1, "
     )
-    active = browser.one(".ladder").get_attribute("aria-activedescendant")
+    active = browser.one("#scenario .ladder").get_attribute("aria-activedescendant")
     assert browser.one(f"#{active}").get_attribute("aria-selected") == "true"
     options = [each for each in browser.accessible() if each["role"] == "option" and each.get("selected")]
     assert [each["name"][:26] for each in options if each["name"][0] == "A"] == ["At 0.5 ms the kernel sends"]
@@ -98,14 +198,14 @@ def test_numbers_that_belong_together_are_marked_and_lead_to_each_other(browser:
     browser.one(".jump").click()
     assert selected(browser) == "A 1:1(0) ack 6 win 64240"
     assert browser.text(".ladder .acked .seq") == "1:6(5)"
-    assert "ack 6 acknowledges packet 5, which ends at 6" in browser.text(".inspector .numbers")
+    assert "ack 6 acknowledges packet 5: 6 is the next number after it" in browser.text(".inspector .numbers")
 
 
 def test_a_link_leads_to_a_packet_and_back(browser: Browser, report: Path) -> None:
     browser.open(report)
     browser.go("#/made.up/6/p2")
     browser.until("return document.querySelector('.selected .numbers')")
-    assert selected(browser) == "SA 0:0(0) ack 1 win 64240"
+    assert selected(browser) == "SA 0:0(0)+1 ack 1 win 64240"
     assert "IPv6" in browser.text(".family[aria-current]")
     browser.run("history.back()")
     browser.until("return !document.getElementById('overview').hidden")
@@ -126,15 +226,15 @@ def test_every_link_of_the_overview_leads_somewhere(browser: Browser, report: Pa
 
 def test_a_field_shows_its_bytes_and_a_byte_its_field(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.up/4/p5")
-    fields = {each.get_attribute("aria-label"): each for each in browser.all(".cell[aria-label]")}
-    fields["window: 64240"].click()
+    browser.one(".cell[data-field='tcp window']").click()
     assert "".join(each.text for each in browser.all(".hex .lit")) == "faf0"
     assert "bits 112–127 · 1111101011110000" in browser.text(".field-detail")
     data = browser.all(".hex .byte")[-1]
     assert data.text == "6f", "the last letter of hello"
     data.click()
     assert "".join(each.text for each in browser.all(".hex .lit")) == b"hello".hex()
-    assert {"PSH: 1", "ACK: 1", "SYN: 0", "data offset: 5", "source port: 40001"} <= set(fields)
+    named = {each["name"] for each in browser.accessible() if each["role"] == "button"}
+    assert {"PSH 1", "ACK 1", "SYN 0", "data offset 5", "source port 40001", "window 64240"} <= named
 
 
 @pytest.mark.parametrize(("family", "told"), [(4, "198.18.1.2"), (6, "2001:db8:7::2")])
@@ -173,6 +273,7 @@ def test_search_finds_scenarios_claims_and_packets(browser: Browser, report: Pat
     packets = [each.text for each in browser.all("#results .found li") if "→" in each.text or "←" in each.text]
     assert len(packets) == 4
     assert all(" SA 0:0(0) ack 1" in each for each in packets)
+    assert browser.text("#results h2") == "Packets", "what is asked for comes first"
     field = browser.one("#search")
     field.clear()
     field.send_keys("C85")
@@ -216,7 +317,7 @@ def test_the_whole_page_speaks_chinese_and_remembers_it(browser: Browser, report
         assert browser.run(SEEN_IN_ENGLISH) == []
     browser.go("#/made.up/4/p2")
     browser.until("return document.querySelector('.selected .numbers')")
-    assert browser.text(".ladder .head") == table()["peer_head"]["zh"]
+    assert browser.text("#scenario .head") == table()["peer_head_client"]["zh"]
     assert browser.one("[data-go=next]").get_attribute("aria-label") == table()["next"]["zh"]
     assert "对端" in browser.text(".told") or "内核" in browser.text(".told")
     english = {each["en"].lower() for key, each in table().items() if each["en"] != each["zh"] and len(each["en"]) > 5}
@@ -270,6 +371,16 @@ def test_a_screen_reader_finds_its_way(browser: Browser, report: Path, place: st
     assert all(below - above <= 1 for above, below in pairwise(levels)), "no level is left out"
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("place", ["", "#/made.up/4/p5", "#/made.to_fail/4", "#?SYN"])
+def test_axe_has_no_objection(browser: Browser, report: Path, place: str, language: str, theme: str) -> None:
+    browser.prefers(scheme=theme)
+    browser.open(report, place, language)
+    assert browser.one("html").get_attribute("data-lang") == language
+    assert browser.violations() == []
+
+
 def test_everything_can_be_reached_with_the_keyboard(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.up/4/p5")
     browser.run("document.querySelector('.to-content').focus()")
@@ -295,9 +406,9 @@ def test_nothing_hangs_over_the_edge_of_a_phone(browser: Browser, report: Path, 
 
 def test_a_window_that_changes_its_width_keeps_the_step(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.up/4/p5")
-    wide = browser.one(".ladder").get_attribute("viewBox")
+    wide = browser.one("#scenario .ladder").get_attribute("viewBox")
     browser.phone()
-    browser.until("return document.querySelector('.ladder').getAttribute('viewBox') !== arguments[0]", wide)
+    browser.until("return document.querySelector('#scenario .ladder').getAttribute('viewBox') !== arguments[0]", wide)
     assert selected(browser) == "PA 1:6(5) ack 1 win 64240"
 
 
@@ -305,7 +416,11 @@ def test_it_prints_without_its_controls(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.up/4/p5")
     browser.prefers(media="print", scheme="dark")
     assert [each for each in browser.all(".bar, .controls button, .crumbs") if each.is_displayed()] == []
-    assert browser.one(".ladder").is_displayed()
+    assert browser.one("#scenario .ladder").is_displayed()
+    browser.size(700, 1000)
+    assert not browser.one(".controls").is_displayed(), "no bar lies over the ladder"
+    assert browser.run("return document.querySelector('#scenario .ladder').getBoundingClientRect().bottom") < 1000
+    browser.desktop()
     assert browser.run("return getComputedStyle(document.documentElement).colorScheme") == "light"
 
 
@@ -313,7 +428,7 @@ def test_without_script_the_verdicts_are_there(browser: Browser, report: Path) -
     browser.command("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.visit(report.as_uri())
-        assert "An expectation did not hold" in browser.text("h1")
+        assert "An expectation did not hold" in browser.text("#verdict")
         assert "need it" in browser.text("noscript")
     finally:
         browser.command("Emulation.setScriptExecutionDisabled", value=False)
@@ -348,7 +463,7 @@ def test_hostile_names_and_payloads_are_nothing_but_text(browser: Browser, tmp_p
     assert browser.text(".scenario-title") == attacks[1]
     for _ in range(12):
         browser.one("[data-go=next]").click()
-    titles = [each.text for each in browser.all(".ladder .title")]
+    titles = [each.text for each in browser.all("#scenario .ladder .title")]
     assert titles[0] == attacks[0]
     assert "{{7*7}}" in titles
     assert browser.run("return typeof hacked") == "undefined"
@@ -359,6 +474,6 @@ def test_a_recording_that_is_too_long_for_a_page_is_shortened(browser: Browser, 
     assert file.stat().st_size < 1_000_000
     browser.open(file, "#/made.up/4")
     assert "lines in its middle are not in this page" in browser.text("#scenario")
-    assert "lines are left out here" in browser.run("return document.querySelector('.ladder').textContent")
+    assert "lines are left out here" in browser.run("return document.querySelector('#scenario .ladder').textContent")
     browser.one("[data-go=last]").click()
     assert selected(browser).startswith("A 1:1(0) ack ")

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 from lab.claims.catalogue import catalogue, scenarios_folder
+from lab.claims.groups import groups
 from lab.claims.index import claims_by_function, measured_by_function
 
 
@@ -74,3 +75,7 @@ def test_every_text_is_short_and_in_its_language() -> None:
 
 def number(claim: str) -> int:
     return int(claim[1:])
+
+
+def test_every_file_of_scenarios_has_its_place_in_the_learning_order() -> None:
+    assert sorted(groups()) == sorted(file.stem for file in sources())

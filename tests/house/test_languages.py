@@ -1,4 +1,4 @@
-"""Every English text of the lab, and every text of a scenario that has translations, is there in Chinese."""
+"""Every English text of the lab is there in Chinese."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.record.translations import beside
 from lab.report.i18n import sentences
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "lab").rglob("*.py"))
-SCENARIOS = sorted((ROOT / "scenarios").glob("*.py"))
 WORDS = re.compile(r"[a-z]{2} [a-z{('\"]|[a-z] [a-z]{2}")
 """What has two words is a text, if it is no docstring and nothing of the list below."""
-AUTHORS_WORDS = {"step": 0, "conclude": 1, "measured": 1, "verify": 0, "verify_between": 0, "deviation": 1}
-"""Words of scenarios that take a text, and its position."""
 ELSEWHERE = {
     "lab/mutate": "`lab mutate` is a tool for authors of the lab, in English",
     "lab/cli": "texts of commands are in words.toml",
@@ -72,26 +68,6 @@ def literals(tree: ast.AST) -> Iterator[str]:
         text = template(node) if id(node) not in hidden else None
         if text is not None:
             yield text
-
-
-def texts_of_scenarios(tree: ast.Module) -> Iterator[str]:
-    """Paragraphs of the docstrings, and the texts that scenarios give to the lab."""
-    scenarios = (each for each in tree.body if isinstance(each, ast.FunctionDef) and each.decorator_list)
-    documented: list[ast.Module | ast.FunctionDef] = [tree, *scenarios]
-    for function in documented:
-        for paragraph in (ast.get_docstring(function) or "").split("\n\n"):
-            yield " ".join(paragraph.split())
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        at = AUTHORS_WORDS.get(call.func.attr) if isinstance(call.func, ast.Attribute) else None
-        if at is not None and len(call.args) > at:
-            yield from literals(call.args[at])
-
-
-@pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
-def test_each_text_of_a_scenario_file_is_there_in_chinese(file: Path) -> None:
-    chinese = beside(file).by_language["zh"]
-    said = {text for text in texts_of_scenarios(ast.parse(file.read_text(encoding="utf-8"))) if WORDS.search(text)}
-    assert {text for text in said if text not in chinese.texts} == set()
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))

@@ -33,19 +33,21 @@ ARROWS = {
 DOORS = {
     "scapy": {"wire"},
     "pyroute2": {"host"},
+    "click": {"cli"},  # the library of typer
     "typer": {"cli"},
     "rich": {"report", "cli"},
     "jinja2": {"report"},
     "prompt_toolkit": {"cli"},
     "markupsafe": {"report"},
     "pytest": {"pytest_plugin"},
+    "_pytest": {"pytest_plugin"},
 }
 NOT_IN_THE_MODEL = {
     *("socket", "select", "selectors", "ssl", "asyncio", "threading", "subprocess", "os"),  # the machine
     *("time", "datetime", "sched", "signal"),  # the clock
     *("random", "secrets", "uuid"),  # chance
 }
-MAY_PRINT_AND_EXIT = {"cli", "__main__"}
+MAY_PRINT_AND_EXIT = {"cli", "__main__", "pytest_plugin"}  # the plugin ends the process that it makes for a test
 COMPUTED = "a name that is computed"
 """Instead of the module that is imported, where the source does not tell it."""
 

@@ -16,7 +16,10 @@ def test_junit_and_annotations_of_a_run(tmp_path: Path) -> None:
     scenario_file(tmp_path, PASSING, "one")
     scenario_file(tmp_path, FAILING, "two")
     call = [*COMMAND, "run", "-4", "-q", "--no-out", "--junit", "junit.xml", str(tmp_path)]
-    env = {**environment(), "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
+    summary = tmp_path / "summary.md"
+    summary.write_text("### Another step\n\n")
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path), "GITHUB_STEP_SUMMARY": str(summary)}
+    env = {**environment(), **github}
     done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 1
     root = ET.parse(tmp_path / "junit.xml").getroot()
@@ -28,6 +31,10 @@ def test_junit_and_annotations_of_a_run(tmp_path: Path) -> None:
         "::error file=two.py,line=6,title=two.two IPv4::waited 0 s for S, and the kernel sent no such segment%0A"
         in done.stdout
     )
+    first, _, title, *table = summary.read_text().splitlines()
+    assert first == "### Another step"
+    assert title.startswith("### TCP packet lab: 1 passed, 1 failed; ")
+    assert "| two.two IPv4 | fail | segment: expected S, got none |" in table
 
 
 def test_outside_of_github_actions_nothing_is_annotated(tmp_path: Path) -> None:

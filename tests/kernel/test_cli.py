@@ -10,6 +10,7 @@ import pytest
 
 import lab
 from lab.author import registry
+from lab.claims.groups import groups
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
 from tests.kernel.helpers import WholeRun, run_lab, scenario_file
@@ -63,24 +64,62 @@ def test_the_kernel_shows_all_eleven_states_in_each_family(family: str) -> None:
     assert len(told["states"]) == 11
 
 
-def test_text_shows_ladder_checks_and_a_summary_last(whole: WholeRun) -> None:
-    text, told = whole.text, whole.told
-    lines = text.splitlines()
-    assert re.search(r"^pass handshake\.kernel_as_server  IPv4  RFC 9293 3\.5 figure 6$", text, re.MULTILINE)
-    ladder = r"^ +\d+\.\d{3}  SYN-SENT +S─*►  +SYN-RECEIVED +0:0\(0\) win 65535 <mss 1460>$"
-    assert re.search(ladder, text, re.MULTILINE)
-    assert re.search(r"^  ok +:\d+  SA +seq 0, ack 1", text, re.MULTILINE)
+def test_a_run_of_many_prints_a_line_for_each_scenario_and_a_summary_last(whole: WholeRun) -> None:
+    told, lines = whole.told, whole.text.splitlines()
+    ids = list(dict.fromkeys(each["id"] for each in told["scenarios"]))
+    assert [line.split()[:3] for line in lines[: len(ids)]] == [["pass", each, "IPv4+6"] for each in ids]
+    assert all(re.search(r"  IPv4\+6 +\d+ checks +\d+\.\d\d s$", line) for line in lines[: len(ids)])
     count, checks = len(told["scenarios"]), told["summary"]["checks"]
-    assert lines[-3].startswith(f"{count} passed; {checks} checks in ")
-    assert lines[-2] == f"states seen (11 of 11): {', '.join(told['states'])}"
-    assert lines[-1] == f"saved in {whole.folder}; `lab show` shows it again"
+    end = "\n".join(lines[len(ids) :])
+    assert re.search(rf"^{count} passed; {checks} checks in ", end, re.MULTILINE)
+    assert f"states seen (11 of 11): {', '.join(told['states'])}" in " ".join(end.split())
+    assert f"saved in {whole.folder}" in end
+    assert len(lines) <= len(ids) + 40
+
+
+def test_scenarios_come_in_learning_order(whole: WholeRun) -> None:
+    met = dict.fromkeys(each["id"].partition(".")[0] for each in whole.told["scenarios"])
+    listed = dict.fromkeys(each["id"].partition(".")[0] for each in json.loads(run_lab("list", "--json").stdout))
+    assert list(met) == list(listed) == list(groups())
+    assert list(groups())[:3] == ["connections", "header", "handshake"]
+
+
+def test_up_to_three_scenarios_show_ladder_and_checks() -> None:
+    done = run_lab("run", "handshake", "syn.bits_of_a_syn")
+    assert re.search(r"^pass handshake\.kernel_as_server  IPv4  RFC 9293 3\.5 figure 6$", done.stdout, re.MULTILINE)
+    assert len(re.findall(r"^pass [\w.]+  IPv[46]  RFC", done.stdout, re.MULTILINE)) == 6
+    ladder = r"^ +\d+\.\d{3}  SYN-SENT +S─*►  +SYN-RECEIVED +0:0\(0\) win 65535 <mss 1460>$"
+    assert re.search(ladder, done.stdout, re.MULTILINE)
+    assert re.search(r"^  ok +:\d+  SA +seq 0, ack 1", done.stdout, re.MULTILINE)
+    assert len(run_lab("run", "handshake", "syn.bits_of_a_syn", "refusing.nobody_listens").stdout.splitlines()) < 10
+
+
+def test_the_ladder_of_a_run_of_many_is_shown_for_what_failed_and_with_v(tmp_path: Path) -> None:
+    for name, body in ("a", PASSING), ("b", FAILING), ("c", PASSING), ("d", PASSING):
+        scenario_file(tmp_path, body, name)
+    done = run_lab("run", tmp_path)
+    assert done.returncode == 1
+    heads = re.findall(r"^(\w+) +(\w)\.\w  +(IPv[46+]+)", done.stdout, re.MULTILINE)
+    assert heads == [
+        ("pass", "a", "IPv4+6"), ("FAIL", "b", "IPv4"), ("FAIL", "b", "IPv6"), ("pass", "c", "IPv4+6"),
+        ("pass", "d", "IPv4+6"),
+    ]  # fmt: skip
+    assert done.stdout.count("SYN-SENT     S────►") == 2
+    assert run_lab("run", "-v", tmp_path).stdout.count("SYN-SENT     S────►") == 8
 
 
 def test_a_saved_run_prints_the_same_as_the_run(whole: WholeRun) -> None:
-    shown = run_lab("show", whole.folder, "*")
+    shown = run_lab("show", whole.folder)
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.splitlines() == whole.text.splitlines()[:-3]
+    count = len({each["id"] for each in whole.told["scenarios"]})
+    assert shown.stdout.splitlines()[1 : count + 1] == whole.text.splitlines()[:count]
     assert json.loads(run_lab("show", "--json", whole.folder).stdout) == whole.told
+
+
+def test_ladders_of_a_saved_run_are_those_of_the_run(tmp_path: Path) -> None:
+    ran = run_lab("run", "handshake", "--out", tmp_path / "saved")
+    shown = run_lab("show", tmp_path / "saved", "*")
+    assert shown.stdout == ran.stdout.partition("4 passed; ")[0]
 
 
 def test_quiet_prints_only_the_summary() -> None:

@@ -22,14 +22,15 @@ PASSING = "lab.peer(to=81).send('R')"
         (["frobnicate"], "No such command 'frobnicate'"),
         (["run", "--frobnicate"], "No such option '--frobnicate'"),
         (["run", "no_such_scenario"], "no scenario matches 'no_such_scenario'; `lab list` shows them all"),
-        (["run", "no/such/file.py"], "no scenario matches 'no/such/file.py'"),
+        (["run", "hanshake"], "no scenario matches 'hanshake'; did you mean handshake"),
+        (["run", "no/such/file.py"], "there is no file or folder no/such/file.py"),
         (["list", "no_such_scenario"], "no scenario matches 'no_such_scenario'"),
         (
             ["run", "-q", "nobody_listens", "--json", "/no/such/folder/file"],
             "cannot write /no/such/folder/file: No such",
         ),
     ],
-    ids=["command", "option", "pattern", "file", "pattern of list", "JSON file"],
+    ids=["command", "option", "pattern", "misspelt pattern", "file", "pattern of list", "JSON file"],
 )
 def test_wrong_usage_is_exit_2_and_says_what_is_wrong(arguments: list[str], why: str) -> None:
     done = run_lab(*arguments)
@@ -143,7 +144,7 @@ def test_a_scenario_that_takes_all_memory_ends_the_run_and_is_named(tmp_path: Pa
 def test_a_folder_without_scenarios_is_reported(tmp_path: Path) -> None:
     done = run_lab("run", tmp_path)
     assert done.returncode == 2
-    assert f"no scenario matches '{tmp_path}'" in done.stdout
+    assert f"{tmp_path} has no scenarios: a scenario is a function with @scenario above it" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -216,3 +217,13 @@ def test_a_refused_setting_of_a_scenario_is_an_error_of_the_scenario(tmp_path: P
     done = run_lab("run", "-4", scenario_file(tmp_path, body))
     assert done.returncode == 3
     assert "sysctl net.ipv4.tcp_congestion_control = 'nosuch': the kernel has no 'nosuch'" in done.stdout
+
+
+def test_mistakes_in_files_are_told_in_the_language_of_the_command(tmp_path: Path) -> None:
+    scenario_file(tmp_path, PASSING, "fine").with_suffix(".zh.toml").write_text('"{} s" = "秒"\n')
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(0)\n")
+    done = run_lab("run", "-4", tmp_path, "gone", "--lang", "zh")
+    assert done.returncode == 3
+    assert f"出错 {tmp_path}/exits.py:2: SystemExit: 0\n" in done.stdout
+    assert f"出错 {tmp_path}/fine.zh.toml:1: '{{}} s' 有 1 个计算出的部分，而译文 '秒' 与之不一致\n" in done.stdout
+    assert "没有与 gone 匹配的场景；`lab list` 列出所有场景\n" in done.stdout + done.stderr

@@ -41,6 +41,7 @@ def test_a_kernel_that_breaks_a_rule_is_accused_with_a_small_plan() -> None:
 
     report = fuzz(4, 200, 1, prepare)
     assert report.accusation.startswith("urgent-field: the urgent pointer is 7")
+    assert "\nIPv4, settings of the lab\nstart: " in report.accusation
     assert report.accusation.count("Send(") + report.accusation.count("Call(") <= 2, report.accusation
 
 

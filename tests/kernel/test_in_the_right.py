@@ -100,6 +100,18 @@ def test_the_window_in_time_wait_while_text_is_unread(lab: Lab) -> None:
     lab.settle()
 
 
+def test_a_syn_ack_after_one_with_another_number_that_was_refused(lab: Lab) -> None:
+    peer = lab.peer(port=80, timestamps=True, window_scale=3)
+    lab.kernel.connect(to=peer)
+    peer.expect("S")
+    peer.send("SA", seq=0, ack=100)
+    peer.expect("R", seq=100)
+    peer.send("SA", seq=700, ack=1)
+    answer = peer.expect("A", ack=701)
+    assert answer.options[-1][0] == "Timestamp"
+    lab.settle()
+
+
 def test_syns_cross_and_only_the_kernel_scales_its_window(lab: Lab) -> None:
     peer = lab.peer(port=80)
     lab.kernel.connect(to=peer)

@@ -63,6 +63,41 @@ def test_a_check_that_catches_nothing_survives(tmp_path: Path) -> None:
     assert surviving(file, 4) == ["nothing"]
 
 
+def test_a_survey_that_is_tried_again_lists_the_readings_of_the_last_try(tmp_path: Path) -> None:
+    prologue = "from lab import Inconclusive\nTRIES: list[int] = []"
+    body = """
+    TRIES.append(1)
+    for _ in range(2):
+        lab.verify("resets", 0, lab.kernel.counter("TcpOutRsts"))
+    if len(TRIES) < 3:
+        raise Inconclusive("too late")
+    """
+    scenario = registry.find([str(scenario_file(tmp_path, body, prologue=prologue))]).scenarios[0]
+    mutant = Mutant()
+    with closing(Runner()) as runner:
+        assert runner.run(scenario, 4, mutant).outcome is Outcome.PASS
+    assert [each.position for each in mutant.readings if each.kind == "counter"] == [(0, 0), (1, 0)]
+
+
+def test_a_mutation_is_tried_once(tmp_path: Path) -> None:
+    """One that makes a scenario inconclusive is no reason to wait for it three times."""
+    tried = tmp_path / "tried"
+    body = f"""
+    with open({str(tried)!r}, "a") as file:
+        file.write("x")
+    if lab.kernel.counter("TcpOutRsts"):
+        raise Inconclusive("too late")
+    lab.verify("nothing", 1, 1)
+    """
+    scenario = registry.find([str(scenario_file(tmp_path, body, prologue="from lab import Inconclusive"))]).scenarios[0]
+    with closing(Runner()) as runner:
+        surveyed = survey.survey(runner, scenario, 4)
+        (check,) = surveyed.targets
+        survey.attack(runner, scenario, [check])
+    anew = 1
+    assert len(tried.read_text()) == 2 * len(check.mutations) + 1 + anew
+
+
 def test_each_mutation_of_a_frame_is_listed(tmp_path: Path) -> None:
     scenario = registry.find([str(scenario_file(tmp_path, _EXCHANGE))]).scenarios[0]
     with closing(Runner()) as runner:

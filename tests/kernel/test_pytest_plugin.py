@@ -268,24 +268,108 @@ def test_a_test_may_find_that_it_is_not_applicable(suite: Suite) -> None:
 # Privileges.
 
 
-def test_without_privileges_it_is_an_error_that_says_what_to_do() -> None:
-    call = [sys.executable, "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider", "--lab"]
+def without_privileges(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Pytest of an ordinary user, in a folder that this user may read."""
+    folder.chmod(0o755)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider", "--lab-out", "", *arguments],
+        cwd=folder,
+        env={**environment(), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": ""},
+        preexec_fn=as_an_ordinary_user(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+BESIDE_OTHERS = """
+import os
+import pytest
+
+NETWORK = os.readlink("/proc/self/ns/net")
+
+@pytest.fixture(scope="module")
+def mine():
+    yield os.getpid()
+    print("mine has ended in", os.getpid())
+
+def test_before(mine):
+    assert mine == os.getpid()
+
+def test_lab(lab, mine):
+    assert os.geteuid() == 0
+    assert lab.family == 4, "only one of the two"
+
+def test_after(mine):
+    assert mine == os.getpid()
+    assert os.geteuid() != 0
+    assert os.readlink("/proc/self/ns/net") == NETWORK
+"""
+
+
+def test_an_ordinary_user_needs_no_root_and_the_other_tests_notice_nothing() -> None:
     with tempfile.TemporaryDirectory() as folder:  # not tmp_path, which only its owner may enter
-        Path(folder).chmod(0o755)
+        Path(folder, "scenarios.py").write_text(SCENARIOS)
+        Path(folder, "test_own.py").write_text(BESIDE_OTHERS)
+        done = without_privileges(Path(folder), "--lab", "-rA")
+    assert "3 failed, 5 passed" in done.stdout, done.stdout + done.stderr
+    assert "FAILED scenarios.py::fails[IPv4] - segment: expected S, got none" in done.stdout
+    assert "FAILED test_own.py::test_lab[IPv6] - AssertionError: only one of the two" in done.stdout
+    assert done.stdout.count("mine has ended in") == 1
+
+
+def test_where_user_namespaces_are_forbidden_it_is_an_error_that_says_what_to_do() -> None:
+    forbidding = "import lab.host.user_namespace as it\n\ndef no(_):\n    raise PermissionError(1, 'Not allowed')\n\n"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "conftest.py").write_text(f"{forbidding}it.unshare = no\n")
         Path(folder, "scenarios.py").write_text(SCENARIOS)
         Path(folder, "test_own.py").write_text("def test_own(): pass\ndef test_lab(lab): pass\n")
-        done = subprocess.run(
-            call,
-            cwd=folder,
-            env={**environment(), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": ""},
-            preexec_fn=as_an_ordinary_user(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = without_privileges(Path(folder), "--lab")
     assert "1 passed, 6 errors" in done.stdout, done.stdout + done.stderr
-    assert "the lab cannot run here: this user may not make network namespaces\n" in done.stdout
-    assert (
-        "run pytest as root, or in namespaces of your own: unshare --user --map-root-user --net pytest" in done.stdout
+    assert "the lab cannot run here: this user is not root and cannot use a user namespace (Not allowed" in done.stdout
+    assert "run the lab as root" in done.stdout
+
+
+def test_a_test_whose_process_dies_is_named() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_own.py").write_text("import os\ndef test_lab(lab): os.kill(os.getpid(), 9)\n")
+        done = without_privileges(Path(folder), "-k", "IPv4")
+    assert "the process of this test has ended early (wait status 9)" in done.stdout, done.stdout + done.stderr
+
+
+# What remains of a failure.
+
+
+def test_a_failure_is_named_in_the_short_summary_and_its_recording_is_kept(suite: Suite) -> None:
+    suite.pytester.makepyfile(
+        scenarios=SCENARIOS, test_own='def test_it(peer):\n    peer.send("S")\n    peer.expect("SA", ack=2)\n'
     )
+    done = suite.run("--lab", "-k", "IPv4")
+    done.stdout.fnmatch_lines(
+        [
+            "lab show out/pytest/scenarios.py-fails-IPv4.json",
+            "lab show out/pytest/test_own.py-test_it-IPv4.json",
+            "FAILED scenarios.py::fails?IPv4? - segment: expected S, got none",
+            "FAILED test_own.py::test_it?IPv4? - ack: expected 2*, got 1*",
+        ]
+    )
+    assert sorted(each.name for each in suite.pytester.path.glob("out/pytest/*")) == [
+        "scenarios.py-fails-IPv4.json",
+        "test_own.py-test_it-IPv4.json",
+    ]
+    shown = subprocess.run(
+        [sys.executable, "-P", "-m", "lab", "show", "out/pytest/test_own.py-test_it-IPv4.json"],
+        cwd=suite.pytester.path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    assert "SA" in shown.stdout
+
+
+def test_recordings_go_where_the_option_says(suite: Suite) -> None:
+    suite.pytester.makepyfile(scenarios=SCENARIOS)
+    suite.run("--lab", "-k", "fails", "--lab-out", "kept/here", "scenarios.py")
+    assert [each.name for each in suite.pytester.path.glob("kept/here/*")] == ["scenarios.py-fails-IPv4.json"]
+    none = suite.run("--lab", "-k", "fails", "--lab-out", "", "scenarios.py")
+    assert "lab show" not in none.stdout.str()
+    assert not suite.pytester.path.joinpath("out").exists()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -13,16 +14,24 @@ from lab.author.lab import Lab
 from lab.author.peer import Peer
 from lab.author.sockets import Connection
 from lab.host import sysctls
+from lab.host.addresses import AddressPool
 from lab.host.scheduling_delay import NO_DELAY, DelayMeter
 from lab.record.events import CheckMade, FrameSeen
 from lab.record.expectation import Row
+from lab.record.kernel_state import KernelState
 from lab.report.screen import Screen
 from lab.report.verdicts import difference_lines
 from lab.session.errors import Inconclusive, KernelDiffers, ScenarioError
+from lab.session.readings import Readings
 from lab.session.tolerance import DEADLINE_S
+from lab.tcp.flags import FIN
+from lab.tcp.state import State
 from lab.wire.faults import Action, Fault, lost
+from lab.wire.frames import decode
+from lab.wire.link import Frame, Link
 from tests.kernel.helpers import kernels_frames
 
+T = TypeVar("T")
 ORPHAN_RETRIES, FIN_TIMEOUT = "net.ipv4.tcp_orphan_retries", "net.ipv4.tcp_fin_timeout"
 
 
@@ -267,6 +276,49 @@ def test_who_looks_when_the_kernel_has_given_up_cannot_say_anything(lab4: Lab) -
     ):
         with pytest.raises(Inconclusive, match="this machine was held up for"):
             look()
+
+
+class GivesUpEarly(Readings):
+    """The kernel seems to be gone 1.38 s after the second FIN."""
+
+    def __init__(self) -> None:
+        self.fins_ns: list[int] = []
+
+    def wrap(self, link: Link) -> Link:
+        return Noting(link, self.fins_ns)
+
+    def observed(self, kind: str, value: T) -> T:  # noqa: ARG002
+        is_gone = len(self.fins_ns) > 1 and time.monotonic_ns() >= self.fins_ns[1] + 1_380_000_000
+        return value._replace(state=State.CLOSED) if is_gone and isinstance(value, KernelState) else value
+
+
+class Noting:
+    """Notes when each FIN came."""
+
+    def __init__(self, link: Link, fins_ns: list[int]) -> None:
+        self._link, self._fins_ns = link, fins_ns
+        self.send = link.send
+
+    def receive(self, deadline_ns: int) -> Frame | None:
+        frame = self._link.receive(deadline_ns)
+        received = decode(frame.data) if frame is not None else None
+        if frame and received and received[1].flags & FIN:
+            self._fins_ns.append(frame.time_ns)
+        return frame
+
+
+def test_the_kernel_gives_up_by_a_clock_that_it_has_read_before_it_sent(pool: AddressPool) -> None:
+    """With tcp_retries2=2 it gives up at the first expiry that is 1.4 s after the second FIN, less two jiffies."""
+    settings = {"net.ipv4.tcp_retries2": "2", "net.ipv4.tcp_rto_min_us": "227000"}
+    with Lab(4, pool=pool, sysctls=settings, readings=GivesUpEarly()) as lab:
+        server = lab.kernel.listen(port=80)
+        opened = ((peer, peer.open()) for peer in (lab.peer(to=server) for _ in range(100)))
+        peer, connection = next(each for each in opened if each[1].tcp_info()["rto"] <= 232_000)
+        connection.shutdown("write")
+        peer.expect("FA")
+        gave_up = peer.expect_retransmissions("FA").gave_up
+        assert gave_up is not None
+        assert gave_up < 2, "after two retransmissions"
 
 
 def test_copies_of_an_older_segment_are_none_of_this_one(lab4: Lab) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from lab.record.results import BrokenFile, Outcome, Result, Run
-from lab.report.ci import error_lines, junit
+from lab.report.ci import error_lines, junit, step_summary
 from tests.unit import sample_run
 
 
@@ -125,3 +125,34 @@ def test_what_passed_or_was_skipped_is_not_annotated() -> None:
     run = sample_run.run()
     run.results, run.broken = run.results[2:], []
     assert list(error_lines(run, Path.cwd())) == []
+
+
+# The summary of a job.
+
+
+def test_the_summary_of_a_job_has_the_totals_and_a_row_for_each_that_did_not_pass() -> None:
+    run = sample_run.run()
+    title, empty, *table = step_summary(run).splitlines()
+    assert title.startswith("### TCP packet lab: 1 passed, 1 failed, 2 errors, 1 skipped; ")
+    assert title.endswith(" on Linux 6.18.0")
+    assert (empty, table[0], table[1]) == ("", "| scenario | outcome | what differs |", "|---|---|---|")
+    rows = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table[2:-1]]
+    assert [row[:2] for row in rows] == [
+        ["sample.one IPv6", "fail"],
+        ["sample.two IPv4", "error"],
+        ["scenarios/broken.py", "error"],
+    ]
+    assert rows[1][2] == "RuntimeError: no"
+    assert rows[2][2] == "line 3: SyntaxError: no"
+
+
+def test_the_summary_of_a_job_in_which_all_passed_has_no_table() -> None:
+    run = sample_run.run()
+    run.results, run.broken = [each for each in run.results if each.outcome is Outcome.PASS], []
+    assert step_summary(run).count("\n") == 2
+
+
+def test_a_cell_of_the_summary_cannot_end_its_row_or_its_table() -> None:
+    run = sample_run.run()
+    run.broken = [BrokenFile(Path("x|y.py"), 1, "no\n| <b> & `x`\x1b[31m")]
+    assert "| x\\|y.py | error | line 1: no \\| &lt;b&gt; &amp; 'x'\\x1b[31m |\n" in step_summary(run)

@@ -175,6 +175,8 @@ def test_measured_values_are_those_of_each_scenarios_first_family() -> None:
     assert reports(*runs)["C1"].measured == "1460; after 7.2 s"
     in_order = reports(result(six, family=6), result(other, "file.two", 4))
     assert in_order["C1"].measured == "1440; after 7.2 s"
+    [in_chinese, *_] = claim_reports(Run(list(runs)), SMALL, "zh")
+    assert in_chinese.measured == "1460；after 7.2 s"
 
 
 def test_a_conclusion_is_a_row_of_its_own_and_what_was_measured_stays() -> None:

@@ -45,6 +45,23 @@ class Exchange:
         return judged.retransmission
 
 
+@pytest.mark.parametrize(("letters", "excused"), [("SA", True), ("S", False)], ids=["listener", "client"])
+def test_only_a_listener_makes_connections_from_cookies(letters: str, excused: bool) -> None:
+    conversation = Conversation("192.0.2.1", 40001, Config(iss=PEER))
+
+    def kernel(letters: str, seq: int, window: int) -> list[bool]:
+        segment = Segment(KERNEL + seq, PEER + 1 if "A" in letters else Seq(0), bits(letters), window)
+        judged = conversation.judge(segment, MS, {"net.ipv4.tcp_syncookies": "2"}, 0)
+        return [breach.deviation is not None for breach in judged.breaches]
+
+    if letters == "SA":
+        conversation.sent(Segment(PEER, Seq(0), bits("S"), 1000), 0)
+    assert kernel(letters, 0, 1000) == []
+    conversation.sent(Segment(PEER + (letters == "SA"), KERNEL + 1, bits("A" if letters == "SA" else "SA"), 1000), 0)
+    assert kernel("A", 1, 1000) == []
+    assert kernel("A", 1, 9) == [excused]
+
+
 @pytest.fixture
 def exchange() -> Exchange:
     return Exchange()

@@ -96,7 +96,7 @@ def hostile() -> Run:
 @pytest.mark.parametrize("plain", [False, True], ids=["ladder", "sentences"])
 def test_text_of_a_run(hostile: Run, plain: bool) -> None:
     lines = [line for each in hostile.results for line in result_lines(each, Screen(plain=plain), verbose=True)]
-    told = "\n".join([*lines, *listing_lines(hostile)])
+    told = "\n".join([*lines, *listing_lines(hostile, Screen())])
     assert controls(told) == set()
     for word in ("title", "message", "source", "it differs", "because", "First"):
         assert word in told, "nothing is left out"

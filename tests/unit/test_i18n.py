@@ -8,7 +8,9 @@ from string import Formatter
 
 import pytest
 
-from lab.claims.catalogue import catalogue
+from lab.claims.catalogue import catalogue, scenarios_folder
+from lab.claims.groups import groups
+from lab.record.translations import beside
 from lab.report.i18n import LANGUAGES, sentences, table
 from lab.tcp import options
 
@@ -49,6 +51,11 @@ def texts() -> Iterator[tuple[str, str, str]]:
     read = catalogue()
     for topic, text in read.topics.items():
         yield f"topics.{topic}", text.en, text.zh
+    for group, title in groups().items():
+        yield f"groups.{group}", title.en, title.zh
+    for file in sorted(scenarios_folder().glob("*.py")):
+        for english, chinese in beside(file).by_language["zh"].texts.items():
+            yield f"{file.stem}: {english}", english, chinese
     for claim in read.claims.values():
         for text in filter(None, [claim.article, claim.document, claim.linux, *(each.text for each in claim.since)]):
             yield claim.id, text.en, text.zh
@@ -91,6 +98,13 @@ def test_chinese_has_chinese_punctuation() -> None:
     """Between a Chinese character and anything else no ASCII comma, full stop, colon, semicolon or bracket."""
     mixed = re.compile(r"[\u4e00-\u9fff][,.;:?!]|[\u4e00-\u9fff]\s*\(|\)[\u4e00-\u9fff]|[\"']")
     assert {where: chinese for where, _, chinese in texts() if mixed.search(chinese)} == {}
+
+
+def test_chinese_has_a_space_on_both_sides_of_other_letters_and_none_at_its_punctuation() -> None:
+    close = re.compile(
+        r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]|\s[，。：；、（）“”]|[，。：；、（）“”]\s"
+    )
+    assert {where: chinese for where, _, chinese in texts() if close.search(chinese)} == {}
 
 
 def test_a_chinese_sentence_ends_as_the_english_one_does() -> None:

@@ -51,15 +51,87 @@ def test_a_scenario_is_what_its_author_says(folder: Path) -> None:
     assert (second.title, second.families) == ("second one", (6,))
 
 
+GROUPS = {
+    "open": ("open", "half_open"),
+    "half_open": ("first",),
+    "waiting": ("long",),
+}
+"""Functions of each file. The first calls a helper that names a state, and names a claim."""
+
+
+@pytest.fixture
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own scenarios, for these tests, in files as in GROUPS."""
+    for group, functions in GROUPS.items():
+        (tmp_path / f"{group}.py").write_text(
+            "from lab import Lab, scenario\n\ndef helper(lab: Lab) -> None:\n    lab.word('TIME-WAIT')\n"
+            + "".join(
+                f"\n@scenario(section='x')\ndef {name}(lab: Lab) -> None:\n"
+                + (
+                    "    helper(lab)\n    lab.step('A', claims='C8 C85')\n"
+                    if name == "long"
+                    else "    lab.step('C8 is')\n"
+                )
+                for name in functions
+            )
+        )
+    monkeypatch.setattr(registry, "scenarios_folder", lambda: tmp_path)
+
+
 @pytest.mark.parametrize(
     ("pattern", "found"),
-    [("first", ["a.first"]), ("a.", ["a.first", "a.second_one"]), ("*one", ["a.second_one"]), ("a.?????", ["a.first"]),
-     ("[b-z]*", []), ("A.FIRST", [])],
-)  # fmt: skip
-@pytest.mark.usefixtures("folder")
-def test_patterns(pattern: str, found: list[str]) -> None:
-    assert ids(pattern) == found
-    assert registry.find([pattern]).unknown == ([] if found else [pattern])
+    [
+        ("open", ["open.half_open", "open.open"]),  # a group, and a function
+        ("half_open", ["half_open.first", "open.half_open"]),
+        ("half_open.first", ["half_open.first"]),
+        ("HALF_OPEN.First", ["half_open.first"]),
+        ("half", ["half_open.first", "open.half_open"]),
+        ("n.o", ["open.open"]),
+        ("*.[fl]*", ["half_open.first", "waiting.long"]),
+        ("OPEN.*", ["open.half_open", "open.open"]),
+        ("[x-z]*", []),
+        ("C8", ["waiting.long"]),
+        ("c85", ["waiting.long"]),
+        ("C5", []),
+        ("TIME-WAIT", ["waiting.long"]),
+        ("time_wait", ["waiting.long"]),
+        ("LISTEN", []),
+        ("wait", ["waiting.long"]),
+    ],
+)
+@pytest.mark.usefixtures("groups")
+def test_a_pattern_is_a_name_first_then_a_claim_or_a_state_then_a_glob_or_a_part(
+    pattern: str, found: list[str]
+) -> None:
+    assert sorted(ids(pattern)) == found
+    assert [each.pattern for each in registry.find([pattern]).unknown] == ([] if found else [pattern])
+
+
+@pytest.mark.usefixtures("groups")
+def test_scenarios_come_in_the_order_of_their_groups_whatever_the_order_of_the_patterns() -> None:
+    assert ids("waiting", "open") == ids("open", "waiting") == ["open.open", "open.half_open", "waiting.long"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "cause", "similar"),
+    [
+        ("wating", "no_name", ["waiting"]),
+        ("Half_opened", "no_name", ["half_open"]),
+        ("TIME-WATE", "no_name", ["TIME-WAIT"]),
+        ("zzz", "no_name", []),
+        ("no_such.py", "no_file", []),
+        ("./no_such", "no_file", []),
+        ("./empty.py", "no_scenario_in_file", []),
+    ],
+)
+@pytest.mark.usefixtures("groups")
+def test_three_mistakes_have_three_causes_and_a_misspelt_name_has_similar_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, cause: str, similar: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.py").touch()
+    (unknown,) = registry.find([pattern]).unknown
+    assert (unknown.pattern, unknown.cause, unknown.similar[:1]) == (pattern, cause, similar)
 
 
 @pytest.mark.usefixtures("folder")
@@ -136,7 +208,7 @@ def test_code_that_an_import_has_cached_is_not_used(tmp_path: Path, monkeypatch:
 
 def test_imported_scenarios_are_not_this_files(tmp_path: Path) -> None:
     (tmp_path / "taking.py").write_text("from scenarios.handshake import kernel_as_server\n")
-    assert registry.find([str(tmp_path)]).unknown == [str(tmp_path)]
+    assert [each.pattern for each in registry.find([str(tmp_path)]).unknown] == [str(tmp_path)]
 
 
 def test_the_scenarios_of_the_checkout_all_load() -> None:

@@ -185,6 +185,35 @@ ALLOWED: dict[str, tuple[tuple[Said, ...], Said]] = {
         (theirs("S", 0), ours("SA", 0, 9, options=(("WScale", 3),)), ours("S", 0), theirs("SA", 0, 1)),
         theirs("A", 1, 1, window=WINDOW),
     ),
+    "the SYN,ACK with another number was taken": (
+        (
+            theirs("S", 0, options=(*stamp(900, 0), ("WScale", 7))),
+            ours("SA", 0, 9),
+            theirs("R", 9, window=0),
+            ours("SA", 700, 9),
+            ours("SA", 700, 1, options=(*stamp(50, 900), ("WScale", 3))),
+        ),
+        theirs("A", 1, 701, options=stamp(901, 50), window=WINDOW >> 7),
+    ),
+    "a refused SYN,ACK with the same number offers nothing": (
+        (
+            theirs("S", 0, options=(("WScale", 7),)),
+            ours("SA", 0, 9),
+            ours("SA", 700, 9, options=(("WScale", 3),)),
+            ours("SA", 700, 1),
+            theirs("A", 1, 701, window=100),
+            ours("A", 701, 1, bytes(100)),
+        ),
+        theirs("A", 1, 801, window=0),
+    ),
+    "a window probe before an ACK for its number was read": (
+        (*OPENED[:2], ours("A", 1, 1, window=0), ours("A", 1, 0), theirs("A", 0, 1)),
+        theirs("A", 1, 1),
+    ),
+    "by cookie, for the number of a window probe": (
+        (*OPENED[:2], ours("A", 1, 0), theirs("A", 0, 1), theirs("PA", 0, 1, b"x"), theirs("PA", 1, 1, b"y")),
+        theirs("FA", 2, 1),
+    ),
     "by cookie, for an earlier number of ours": ((*OPENED[:2], ours("A", -5, 1, b"x")), theirs("A", 1, -4)),
     "the first of two equal SYNs was taken": (
         (ours("S", 0), theirs("SA", 0, 1), ours("S", 2), ours("S", 2, options=(("WScale", 0),)), ours("S", 2)),
@@ -230,11 +259,23 @@ def test_unread_data_shrink_the_window_of_time_wait() -> None:
 
 def test_a_connection_by_cookie_has_the_scale_of_the_timestamp() -> None:
     flow = Flow()
-    flow.by_cookie = True
     for said in (*OPENED, theirs("A", 1, 1)):
         assert hear(flow, said) == ()
+    flow.theirs.by_cookie = True
     [breach] = hear(flow, theirs("A", 1, 1, window=9))
     assert breach.deviation in DEVIATIONS
+
+
+def test_the_connection_after_one_by_cookie_has_no_excuse() -> None:
+    flow = Flow()
+    for said in OPENED:
+        hear(flow, said)
+    flow.theirs.by_cookie = True
+    reopened = ours("S", 500), theirs("SA", 70_000, 501), ours("A", 501, 70_001), theirs("A", 70_001, 501)
+    for said in (ours("R", 1), *reopened):
+        assert hear(flow, said) == ()
+    [breach] = hear(flow, theirs("A", 70_001, 501, window=9))
+    assert breach.deviation is None
 
 
 def test_a_cookie_forgets_a_small_mss() -> None:

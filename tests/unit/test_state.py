@@ -89,3 +89,18 @@ def test_the_diagram_is_found_by_spelling_too() -> None:
     from_listen = [edge for edge in EDGES if edge.source == "LISTEN"]
     assert from_listen
     assert all(edge.source is State.LISTEN for edge in from_listen)
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("TIME-WAIT", State.TIME_WAIT),
+        ("time_wait", State.TIME_WAIT),
+        ("syn-recv", State.SYN_RECEIVED),
+        ("ESTAB", State.ESTABLISHED),
+        ("FIN-WAIT", None),
+        ("", None),
+    ],
+)
+def test_a_state_is_found_in_any_case_and_by_its_name_in_ss(name: str, state: State | None) -> None:
+    assert State.called(name) is state

@@ -106,17 +106,38 @@ class RunFolder:
 
     def _mkdir(self, path: Path, *, may_be_there: bool) -> None:
         try:
-            path.mkdir()
+            _mkdir(path)
         except FileExistsError:
             if not may_be_there:
                 raise
             return
         self._made.append(path)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            _give(descriptor, 0o777 & ~_UMASK, sudo_user())
-        finally:
-            os.close(descriptor)
+
+
+def ensure_folder(path: Path) -> Path:
+    """The absolute path of a folder. What is missing of it is made, and belongs under sudo to the user who called sudo.
+
+    Raises NotWritable if that fails, and for a symbolic link.
+    """
+    folder = _absolute(path)
+    if folder.is_symlink():
+        raise NotWritable(path, "it is a symbolic link")
+    try:
+        for each in reversed((folder, *folder.parents)):
+            if not each.is_dir():
+                _mkdir(each)
+    except OSError as refused:
+        raise NotWritable(path, refused.strerror or str(refused)) from None
+    return folder
+
+
+def _mkdir(path: Path) -> None:
+    path.mkdir()
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _give(descriptor, 0o777 & ~_UMASK, sudo_user())
+    finally:
+        os.close(descriptor)
 
 
 def ensure_writable(path: Path) -> Path:

@@ -68,6 +68,15 @@ function remembered(name) {
   }
 }
 
+// A part of the URL fragment as text.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 async function unpacked(element) {
   const octets = Uint8Array.from(atob(element.textContent), (each) => each.charCodeAt(0));
   const stream = new Blob([octets]).stream().pipeThrough(new DecompressionStream('deflate'));
@@ -94,8 +103,20 @@ function setLanguage(language_) {
     button.setAttribute('aria-pressed', String(button.dataset.language === language_));
   }
   translate(document);
-  document.title = `${say('page_title')}: ${document.title.split(': ').pop()}`;
+  entitle(tab);
   remember('language', language_);
+}
+
+let tab = null; // what the tab's title names; null: the whole page
+
+function entitle(subject) {
+  tab = subject;
+  document.title = subject ? `${subject} · ${say('brand')}` : `${say('page_title')}: ${index.kernel}`;
+}
+
+// Change the URL fragment without a new entry of the history.
+function replacePlace(place) {
+  history.replaceState(history.state, '', place);
 }
 
 // Translate what cannot contain both languages: attributes, menu options, texts in drawings.
@@ -103,9 +124,7 @@ function translate(root) {
   for (const each of root.querySelectorAll('[data-label]')) each.setAttribute('aria-label', say(each.dataset.label));
   for (const each of root.querySelectorAll('[data-placeholder]')) each.placeholder = say(each.dataset.placeholder);
   for (const each of root.querySelectorAll('[data-w]')) each.textContent = say(each.dataset.w);
-  for (const each of root.querySelectorAll('[data-labels]')) {
-    each.setAttribute('aria-label', JSON.parse(each.dataset.labels)[LANGUAGES.indexOf(language())]);
-  }
+  for (const each of root.querySelectorAll('[data-texts]')) each.textContent = JSON.parse(each.dataset.texts)[LANGUAGES.indexOf(language())];
 }
 
 function setTheme(theme) {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from lab.record.results import Result, Run
 from lab.report.colours import PHASE_OF
 from lab.report.evidence import own_and_other
 from lab.report.i18n import LANGUAGES, translator
-from lab.report.ladder import ladder_of
+from lab.report.ladder import is_drawn, ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
 from lab.report.plain import FLAG_NAMES, sentence
 from lab.report.screen import printable
@@ -50,6 +50,15 @@ def packed(value: Any) -> str:
     return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 9)).decode("ascii")
 
 
+CaptureLink = Callable[[Result], str]
+"""Function that returns the address of a result's capture file, "" for none."""
+
+
+def no_capture(_: Result) -> str:
+    """No address: the page has no link to captures."""
+    return ""
+
+
 def link(scenario: str, family: int, packet: int | None = None) -> str:
     """URL fragment of a scenario on the page, or of one of its packets."""
     return f"#/{quote(scenario, safe='')}/{family}" + (f"/p{packet}" if packet is not None else "")
@@ -58,13 +67,15 @@ def link(scenario: str, family: int, packet: int | None = None) -> str:
 class Details:
     """Data of a run for the page's script: the index, and the details of each scenario."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, basic: str = "", capture: CaptureLink = no_capture) -> None:
+        self._capture = capture
         self.packets = 0
         """Number of packets in the whole run."""
         self.packed: list[tuple[str, str]] = []
         """Scenario id and packed details, both address families together: they compress well."""
-        self._sentences = {"": 0}
-        """Numbers of the sentences that explain checks and rules; 0 stands for none."""
+        self._sentences: dict[str, tuple[str, ...]] = {"": ("", "", "")}
+        """Sentences that explain checks and rules: in each language, and the section. The first stands for none."""
+        self._numbers = {"": 0}
         self._translate = {language: translator(language) for language in LANGUAGES}
         self._texts: dict[str, str] = {}
         """Chinese of the texts of authors and of the lab that the script shows."""
@@ -72,8 +83,10 @@ class Details:
         rules = [[rule.id, self._number(f"{rule.sentence}   {rule.section}")] for rule in RULES]
         self.index: Json = {
             "scenarios": listed,
+            "basic": basic,
+            "kernel": run.environment.get("kernel", ""),
             "rules": rules,
-            "sentences": [self._in_both(each) for each in self._sentences],
+            "sentences": list(self._sentences.values()),
             "texts": self._texts,
             "signs": SIGNS,
             "phases": {state.value: phase for state, phase in PHASE_OF.items()},
@@ -113,7 +126,9 @@ class Details:
         rungs = [self._rung(ladder, rung) for rung in ladder.rungs]
         details = {
             "rungs": rungs,
+            "capture": self._capture(result),
             "omitted": ladder.omitted,
+            "hidden": _numbers_not_drawn(recording),
             "names": ladder.names,
             "judged": recording.segments_judged,
             "lost": recording.transitions_lost,
@@ -196,7 +211,25 @@ class Details:
         return english
 
     def _number(self, sentence: str) -> int:
-        return self._sentences.setdefault(sentence, len(self._sentences))
+        """The number of a sentence among all; a new one is added."""
+        if sentence not in self._numbers:
+            self._numbers[sentence] = len(self._numbers)
+            self._sentences[sentence] = self._in_both(sentence)
+        return self._numbers[sentence]
+
+
+def _numbers_not_drawn(recording: Recording) -> str:
+    """Packet numbers of the frames that no ladder shows, such as echo requests of the lab: "4-5, 9"; "" for none."""
+    ranges: list[list[int]] = []
+    for at, event in recording.in_order:
+        if not isinstance(event, FrameSeen) or is_drawn(event):
+            continue
+        number = recording.packet(at)
+        if ranges and ranges[-1][-1] == number - 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    return ", ".join("-".join(map(str, each)) for each in ranges)
 
 
 def _marks(rung: Rung) -> Json:

@@ -12,31 +12,34 @@ from lab.report.i18n import Translator
 from lab.tcp.diagram import Edge, Event
 from lab.tcp.state import State
 
-WIDTH, HEIGHT = 760, 690
-_BOX_WIDTH, _BOX_HEIGHT = 124, 34
+WIDTH, HEIGHT = 360, 812
+"""Size in pixels: it fits a phone, and stands beside a ladder elsewhere."""
+_BOX_WIDTH, _BOX_HEIGHT = 92, 32
+_LINE = 11
+"""Height of a line of a label."""
 
 S, E = State, Event
 _PLACES = {
     # Centre of each state, arranged as in the figure. CLOSED is drawn a second time at the end (_END).
-    S.CLOSED: (380, 36),
-    S.LISTEN: (380, 140),
-    S.SYN_RECEIVED: (120, 250),
-    S.SYN_SENT: (640, 250),
-    S.ESTABLISHED: (380, 340),
-    S.FIN_WAIT_1: (120, 440),
-    S.CLOSE_WAIT: (640, 440),
-    S.FIN_WAIT_2: (120, 550),
-    S.CLOSING: (380, 550),
-    S.LAST_ACK: (640, 550),
-    S.TIME_WAIT: (380, 650),
+    S.CLOSED: (180, 26),
+    S.LISTEN: (180, 130),
+    S.SYN_RECEIVED: (52, 270),
+    S.SYN_SENT: (308, 270),
+    S.ESTABLISHED: (180, 380),
+    S.FIN_WAIT_1: (52, 500),
+    S.CLOSE_WAIT: (308, 500),
+    S.FIN_WAIT_2: (52, 640),
+    S.CLOSING: (180, 640),
+    S.LAST_ACK: (308, 640),
+    S.TIME_WAIT: (180, 770),
 }
-_END = (640, 650)
+_END = (308, 770)
 EDGE_SIGNS = {"kernel": "✓", "peer": "○", "absent": "⊘", "open": "·"}
 """Signs of the statuses of arrows, for readers who see no colours."""
 
 
 class _Route(NamedTuple):
-    """Points of an arrow, and position of its label, in pixels."""
+    """Points of an arrow, and position of the first line of its label, in pixels."""
 
     points: tuple[tuple[int, int], ...]
     label: tuple[int, int]
@@ -44,26 +47,26 @@ class _Route(NamedTuple):
 
 
 ROUTES = {
-    (S.CLOSED, E.PASSIVE_OPEN): _Route(((356, 53), (356, 123)), (348, 84), "end"),
-    (S.LISTEN, E.CLOSE): _Route(((404, 123), (404, 53)), (412, 84), "start"),
-    (S.CLOSED, E.ACTIVE_OPEN): _Route(((442, 30), (660, 30), (660, 233)), (652, 70), "end"),
-    (S.SYN_SENT, E.CLOSE): _Route(((696, 233), (696, 14), (442, 14)), (704, 150), "start"),
-    (S.LISTEN, E.SEND): _Route(((442, 148), (610, 148), (610, 233)), (530, 141)),
-    (S.LISTEN, E.SYN): _Route(((318, 152), (164, 152), (164, 233)), (242, 146)),
-    (S.SYN_RECEIVED, E.RST_AFTER_PASSIVE_OPEN): _Route(((90, 233), (90, 124), (318, 124)), (204, 117)),
-    (S.SYN_SENT, E.SYN): _Route(((578, 244), (182, 244)), (380, 237)),
-    (S.SYN_RECEIVED, E.ACK_OF_SYN): _Route(((182, 262), (340, 262), (340, 323)), (250, 279)),
-    (S.SYN_SENT, E.SYN_AND_ACK_OF_SYN): _Route(((578, 262), (420, 262), (420, 323)), (500, 279)),
-    (S.SYN_RECEIVED, E.CLOSE): _Route(((90, 267), (90, 423)), (98, 340), "start"),
-    (S.ESTABLISHED, E.CLOSE): _Route(((340, 357), (340, 434), (182, 434)), (262, 427)),
-    (S.ESTABLISHED, E.FIN): _Route(((420, 357), (420, 434), (578, 434)), (500, 427)),
-    (S.FIN_WAIT_1, E.ACK_OF_FIN): _Route(((96, 457), (96, 533)), (104, 492), "start"),
-    (S.FIN_WAIT_1, E.FIN): _Route(((182, 448), (380, 448), (380, 533)), (282, 465)),
-    (S.FIN_WAIT_2, E.FIN): _Route(((120, 567), (120, 656), (318, 656)), (128, 612), "start"),
-    (S.CLOSE_WAIT, E.CLOSE): _Route(((640, 457), (640, 533)), (632, 492), "end"),
-    (S.CLOSING, E.ACK_OF_FIN): _Route(((380, 567), (380, 633)), (388, 598), "start"),
-    (S.LAST_ACK, E.ACK_OF_FIN): _Route(((640, 567), (640, 633)), (632, 598), "end"),
-    (S.TIME_WAIT, E.TIME_WAIT_TIMEOUT): _Route(((442, 656), (578, 656)), (510, 675)),
+    (S.CLOSED, E.PASSIVE_OPEN): _Route(((164, 42), (164, 114)), (158, 82), "end"),
+    (S.LISTEN, E.CLOSE): _Route(((196, 114), (196, 42)), (202, 96), "start"),
+    (S.CLOSED, E.ACTIVE_OPEN): _Route(((226, 33), (322, 33), (322, 254)), (316, 47), "end"),
+    (S.SYN_SENT, E.CLOSE): _Route(((344, 254), (344, 17), (226, 17)), (285, 12)),
+    (S.LISTEN, E.SEND): _Route(((226, 138), (296, 138), (296, 254)), (290, 152), "end"),
+    (S.LISTEN, E.SYN): _Route(((134, 142), (72, 142), (72, 254)), (78, 156), "start"),
+    (S.SYN_RECEIVED, E.RST_AFTER_PASSIVE_OPEN): _Route(((32, 254), (32, 122), (134, 122)), (36, 116), "start"),
+    (S.SYN_SENT, E.SYN): _Route(((262, 262), (98, 262)), (180, 246)),
+    (S.SYN_RECEIVED, E.ACK_OF_SYN): _Route(((98, 278), (160, 278), (160, 364)), (154, 326), "end"),
+    (S.SYN_SENT, E.SYN_AND_ACK_OF_SYN): _Route(((262, 278), (200, 278), (200, 364)), (206, 322), "start"),
+    (S.SYN_RECEIVED, E.CLOSE): _Route(((24, 286), (24, 484)), (30, 390), "start"),
+    (S.ESTABLISHED, E.CLOSE): _Route(((160, 396), (160, 492), (98, 492)), (154, 440), "end"),
+    (S.ESTABLISHED, E.FIN): _Route(((200, 396), (200, 492), (262, 492)), (206, 440), "start"),
+    (S.FIN_WAIT_1, E.ACK_OF_FIN): _Route(((36, 516), (36, 624)), (42, 600), "start"),
+    (S.FIN_WAIT_1, E.FIN): _Route(((98, 508), (170, 508), (170, 624)), (164, 542), "end"),
+    (S.FIN_WAIT_2, E.FIN): _Route(((52, 656), (52, 776), (134, 776)), (58, 712), "start"),
+    (S.CLOSE_WAIT, E.CLOSE): _Route(((308, 516), (308, 624)), (302, 564), "end"),
+    (S.CLOSING, E.ACK_OF_FIN): _Route(((180, 656), (180, 754)), (186, 694), "start"),
+    (S.LAST_ACK, E.ACK_OF_FIN): _Route(((308, 656), (308, 754)), (302, 730), "end"),
+    (S.TIME_WAIT, E.TIME_WAIT_TIMEOUT): _Route(((226, 776), (262, 776)), (244, 804)),
 }
 """One route for each arrow of the figure; a test compares the two tables."""
 
@@ -122,12 +125,12 @@ def _arrow(report: EdgeReport, translate: Translator, target: str) -> str:
     how = status(report)
     mark = f"{EDGE_SIGNS[how]} " if how != "open" else ""
     text = f'<text x="{x}" y="{y}" text-anchor="{route.anchor}">{mark}{escape(event)}'
-    text += f'<tspan class="sends"> / {escape(sends)}</tspan></text>' if sends else "</text>"
+    text += f'<tspan class="sends" x="{x}" dy="{_LINE}">{escape(sends)}</tspan></text>' if sends else "</text>"
     name = translate("edge_name", source=edge.source, event=event, target=edge.target, status=translate(f"edge_{how}"))
-    inside = f'<path class="line" d="{line}"/><path class="tip" d="{tip}"/>{text}'
+    inside = f'<title>{escape(name)}</title><path class="line" d="{line}"/><path class="tip" d="{tip}"/>{text}'
     if target:
-        return f'<a class="edge {how}" href="{escape(target)}" aria-label="{escape(name)}">{inside}</a>'
-    return f'<g class="edge {how}" role="img" aria-label="{escape(name)}">{inside}</g>'
+        return f'<a class="edge {how}" href="{escape(target)}">{inside}</a>'
+    return f'<g class="edge {how}" role="img">{inside}</g>'
 
 
 def _box(state: State, place: tuple[int, int], seen: bool) -> str:

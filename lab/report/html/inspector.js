@@ -1,11 +1,15 @@
 // Details of one rung: states before and after, sequence and acknowledgment numbers, checks, packet.
 
-function inspected(run, at, go) {
+function inspected(run, at, claims, go) {
   const rung = run.rungs[at];
   const parts = [head(rung), h('p', { class: 'told' }, both(rung.s))];
   if (rung.b.some(Boolean) || rung.a.some(Boolean)) parts.push(states(rung));
   if (rung.seq) parts.push(numbers(run, rung, go));
   parts.push(checks(run, rung));
+  const links = claimLinks(claims);
+  if (links.length) {
+    parts.push(h('section', {}, h('h3', {}, t('claims_of_step')), h('ul', { class: 'evidence' }, links.map((link) => h('li', {}, link, ' ', statement(link.textContent))))));
+  }
   if (rung.d) {
     const octets = Uint8Array.from(atob(rung.d), (each) => each.charCodeAt(0));
     parts.push(new Packet(octets, rung).view());
@@ -20,6 +24,16 @@ function head(rung) {
     source: index.words[`${ends[0]}_head`][lang], target: index.words[`${ends[1]}_head`][lang],
   })));
   return h('h2', {}, h('span', { class: 'letters mono' }, rung.l), ' ', way, ' ', h('small', {}, t('packet', { number: rung.n })));
+}
+
+// A link to each of these claims that this page has.
+function claimLinks(ids) {
+  return ids.filter((id) => document.getElementById(id)).map((id) => h('a', { href: `#${id}` }, id));
+}
+
+// What the article says, in each language.
+function statement(claim) {
+  return [...document.getElementById(claim).querySelector('.says').childNodes].map((node) => node.cloneNode(true));
 }
 
 function states(rung) {

@@ -38,18 +38,19 @@ class Packet {
       }
     }
     for (const each of layer.fields) this.cellsOf(each).forEach((cell) => grid.append(cell));
-    this.rove(grid, layer.fields.map((each) => this.cells.get(each).find((cell) => cell.hasAttribute('aria-label'))));
+    this.rove(grid, layer.fields.map((each) => this.cells.get(each).find((cell) => cell.dataset.field)));
     return grid;
   }
 
-  // Roving tabindex: one Tab stop for all cells; arrow keys move between fields.
+  // Roving tabindex: one Tab stop for all cells; left and right move between fields, up and down between packets.
   rove(grid, cells) {
     cells.forEach((cell, at) => { cell.tabIndex = at ? -1 : 0; });
     grid.addEventListener('keydown', (event) => {
       const at = cells.indexOf(event.target);
-      const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: cells.length - 1 }[event.key];
-      if (at < 0 || !cells[to]) return;
+      const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: cells.length - 1 }[event.key];
+      if (at < 0 || to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
+      if (!cells[to]) return;
       cells.forEach((cell) => { cell.tabIndex = cell === cells[to] ? 0 : -1; });
       cells[to].focus();
     });
@@ -79,12 +80,13 @@ class Packet {
         mouseenter: () => this.light(each),
         mouseleave: () => this.light(this.chosen),
       });
+      if (main) cell.dataset.field = `${each.layer} ${each.option || each.name}`;
       cell.style.gridColumn = `${(piece.at % 32) + 1} / span ${Math.min(piece.count, 32)}`;
       if (piece.rows > 1) cell.style.gridRow = `span ${Math.min(piece.rows, 2)}`;
       if (main) {
-        this.label(cell, each);
-        if (bit) cell.append(h('span', { class: 'letter' }, each.name.slice(0, 3)), h('b', {}, each.value));
-        else cell.append(h('span', { class: 'what' }, this.name(each)), h('b', {}, this.shown(each)));
+        if (bit) cell.append(h('span', { class: 'letter', 'aria-hidden': 'true' }, each.name.slice(0, 3)), h('span', { class: 'hidden' }, this.name(each)));
+        else cell.append(h('span', { class: 'what' }, this.name(each)));
+        cell.append(h('b', {}, this.shown(each)));
       }
       this.cells.get(each).push(cell);
       return cell;
@@ -99,15 +101,6 @@ class Packet {
     if (each.layer === 'tcp' && each.name === 'seq') return `${each.value} (${this.rung.seq ? this.rung.seq[0] : ''})`;
     if (each.layer === 'tcp' && each.name === 'ack' && this.rung.ack !== undefined) return `${each.value} (${this.rung.ack})`;
     return each.value;
-  }
-
-  label(cell, each) {
-    const labels = LANGUAGES.map((lang) => {
-      const name = each.option ? filled(index.words.f_option[lang], { name: each.option }) : index.words[`f_${each.name}`][lang];
-      return `${name}: ${this.shown(each) || '–'}`;
-    });
-    cell.dataset.labels = JSON.stringify(labels);
-    cell.setAttribute('aria-label', labels[LANGUAGES.indexOf(language())]);
   }
 
   choose(each) {

@@ -9,12 +9,17 @@ class Stage {
     NARROW.addEventListener('change', () => this.data && this.draw());
   }
 
-  // Select a scenario for `show`; false if it does not exist.
+  // Select a scenario for `show`, in its first address family if none is given; false if it does not exist.
   open(id, family) {
     const known = index.scenarios.find((each) => each.id === id);
-    const run = known && known.runs.find((each) => each.family === family);
-    if (run) Object.assign(this, { scenario: known, run, family });
+    const run = known && (family ? known.runs.find((each) => each.family === family) : known.runs[0]);
+    if (run) Object.assign(this, { scenario: known, run, family: run.family });
     return Boolean(run);
+  }
+
+  // The last step that is shown. Everything that moves between steps obeys it.
+  get end() {
+    return this.steps.length - 1;
   }
 
   async show(packet) {
@@ -24,36 +29,38 @@ class Stage {
     if (scenario !== this.scenario || family !== this.family) return; // another scenario was opened meanwhile
     this.data = all[family];
     this.steps = (this.data.rungs || []).map((rung, at) => at).filter((at) => this.data.rungs[at].k !== 'step');
-    const wanted = this.steps.findIndex((at) => this.data.rungs[at].n === packet);
-    const broke = this.steps.findIndex((at) => this.data.rungs[at].broke);
-    this.at = wanted >= 0 ? wanted : Math.max(0, broke);
+    const first = (fits) => this.steps.findIndex((at) => fits(this.data.rungs[at]));
+    const wanted = packet === undefined ? -1 : first((rung) => rung.n === packet);
+    const begin = [wanted, first((rung) => rung.broke), first((rung) => rung.n !== undefined), 0].find((each) => each >= 0);
+    this.missing = wanted < 0 ? packet : undefined;
+    this.at = Math.min(begin, this.end);
     this.draw();
     if (wanted > 0) this.groups.get(this.steps[wanted]).scrollIntoView({ block: 'center' });
   }
 
   draw() {
     const { data, run } = this;
-    const rungs = data.rungs || [];
     const parts = [this.heading()];
     if (run.message) parts.push(h('p', { class: 'note' }, run.message));
     if (data.omitted) parts.push(h('p', { class: 'note' }, t('omitted', { count: data.omitted })));
     if (data.lost) parts.push(h('p', { class: 'note' }, t('lost_states', { count: data.lost })));
-    if (!rungs.length || !this.steps.length) {
+    if (this.missing !== undefined && this.steps.length) parts.push(h('p', { class: 'note' }, t('no_packet', { number: this.missing })));
+    if (!this.steps.length) {
       this.root.replaceChildren(...parts, h('p', { class: 'lead' }, t('not_recorded')));
       return;
     }
-    this.inspector = named('details', h('section', { class: 'inspector', id: 'inspector', tabindex: '-1' }));
+    this.inspector = named('details', h('section', { class: 'inspector', id: 'inspector', tabindex: '0' }));
     this.counter = h('span', { class: 'count' });
     this.title = h('p', { class: 'step-title' });
     this.brief = h('p', { class: 'brief', 'aria-hidden': 'true' });
     this.root.replaceChildren(...parts, h('div', { class: 'stage' },
-      h('div', { class: 'ladder-side' }, this.controls(), h('p', { class: 'lead legend-text' }, t('ladder_legend')), this.ladder()),
+      h('div', { class: 'ladder-side' }, this.controls(), this.legend(), this.ladder()),
       this.inspector));
     this.select(this.at, false);
   }
 
   heading() {
-    const { scenario, run } = this;
+    const { scenario, run, data } = this;
     const at = index.scenarios.indexOf(scenario);
     const neighbour = (step, key, sign) => {
       const other = index.scenarios[at + step];
@@ -64,18 +71,39 @@ class Stage {
     const families = scenario.runs.map((each) => h('a', {
       class: `family ${each.outcome}`, href: each.link, 'aria-current': each.family === this.family ? 'true' : undefined,
     }, h('span', { 'aria-hidden': 'true' }, index.signs[each.outcome]), ` IPv${each.family}`, h('span', { class: 'hidden' }, ', ', t(`outcome_${each.outcome}`))));
+    const claims = claimLinks([...new Set((data.rungs || []).flatMap((rung) => rung.claims || []))].sort((one, other) => one.slice(1) - other.slice(1)));
     return h('div', { class: 'scenario-head' },
       h('nav', { class: 'crumbs' }, h('a', { href: '#scenarios' }, '← ', t('back')), h('span', { class: 'neighbours' }, neighbour(-1, 'previous_scenario', '‹'), neighbour(1, 'next_scenario', '›'))),
       h('h1', {}, scenario.id), h('p', { class: 'scenario-title' }, scenario.title),
       h('p', { class: 'meta' }, h('span', {}, scenario.section), h('span', { class: `verdict ${run.outcome}` }, h('span', { 'aria-hidden': 'true' }, index.signs[run.outcome]), ' ', t(`outcome_${run.outcome}`)),
-        h('span', {}, t('checks_count', { count: run.checks })), h('span', { class: 'families' }, families)));
+        h('span', {}, t('checks_count', { count: run.checks })), h('span', { class: 'families' }, families)),
+      h('p', { class: 'meta' }, claims.length ? h('span', {}, t('claims_short'), ': ', claims.flatMap((each) => [each, ' '])) : '',
+        data.capture ? h('a', { href: data.capture, download: `${scenario.id}-IPv${this.family}.pcapng` }, t('capture')) : '', this.copyLink()));
+  }
+
+  copyLink() {
+    const told = h('span', { role: 'status' });
+    const copy = async () => {
+      const copied = await navigator.clipboard.writeText(location.href).then(() => true, () => false);
+      told.replaceChildren(...t(copied ? 'copied' : 'not_copied'));
+    };
+    return h('span', { class: 'copy' }, h('button', { type: 'button', click: copy }, t('copy_link')), ' ', told);
+  }
+
+  // What the numbers and arrows mean, and the numbers of the frames that are not drawn.
+  legend() {
+    const [example, hidden] = [(kind) => h('span', { class: `way ${kind}`, 'aria-hidden': 'true' }, kind === 'from-peer' ? '▶' : '◁'), this.data.hidden];
+    return h('div', { class: 'lead legend-text' },
+      h('p', {}, example('from-peer'), ' ', t('peer_head'), ' ', example('from-kernel'), ' ', t('kernel_head'), ' · ', t('ladder_legend')),
+      hidden ? h('p', {}, t('hidden_frames', { numbers: hidden })) : '');
   }
 
   controls() {
     const button = (key, sign, act) => named(key, h('button', { type: 'button', click: act, 'data-go': key }, sign));
     return h('div', { class: 'controls' }, this.brief,
       button('first', '⇤', () => this.select(0)), button('previous', '←', () => this.select(this.at - 1)),
-      this.counter, button('next', '→', () => this.select(this.at + 1)), button('last', '⇥', () => this.select(this.steps.length - 1)),
+      this.counter, button('next', '→', () => this.select(this.at + 1)), button('last', '⇥', () => this.select(this.end)),
+      h('span', { class: 'keys' }, h('kbd', {}, '←'), ' ', h('kbd', {}, '→'), ' ', t('keys_hint')),
       h('button', { type: 'button', class: 'to-details', click: () => this.inspector.scrollIntoView({ block: 'start' }) }, t('details')),
       this.title);
   }
@@ -100,10 +128,11 @@ class Stage {
         continue;
       }
       group.setAttribute('role', 'option');
-      group.dataset.labels = JSON.stringify(this.sentencesOf(at));
+      const title = document.createElementNS(SVG, 'title'); // the accessible name
+      title.dataset.texts = JSON.stringify(this.sentencesOf(at));
+      group.prepend(title);
       group.addEventListener('click', () => this.select(this.steps.indexOf(at), false));
     }
-    svg.addEventListener('keydown', (event) => this.key(event));
     this.links = document.createElementNS(SVG, 'g');
     this.links.setAttribute('class', 'links');
     svg.append(this.links);
@@ -118,18 +147,19 @@ class Stage {
     return this.data.rungs[at].s.map((text, lang) => (above && above.k === 'step' ? `${above.s[lang]} ${text}` : text));
   }
 
+  // A key, wherever the focus is. Home and End belong to the ladder only; what scrolls sideways keeps its arrow keys.
   key(event) {
-    const moves = {
-      ArrowDown: this.at + 1, ArrowRight: this.at + 1, j: this.at + 1, ArrowUp: this.at - 1, ArrowLeft: this.at - 1, k: this.at - 1,
-      Home: 0, End: this.steps.length - 1,
-    };
-    if (!(event.key in moves) || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!this.steps.length || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+    const moves = { ArrowDown: this.at + 1, ArrowRight: this.at + 1, j: this.at + 1, ArrowUp: this.at - 1, ArrowLeft: this.at - 1, k: this.at - 1 };
+    if (event.target.closest('.ladder')) Object.assign(moves, { Home: 0, End: this.end });
+    const sideways = ['ArrowLeft', 'ArrowRight'].includes(event.key) && event.target.scrollWidth > event.target.clientWidth;
+    if (!(event.key in moves) || (sideways && event.target.matches('.dump'))) return;
     event.preventDefault();
     this.select(moves[event.key]);
   }
 
   select(step, aloud = true) {
-    if (step < 0 || step >= this.steps.length) return;
+    if (step < 0 || step > this.end) return;
     this.at = step;
     const at = this.steps[step];
     const rung = this.data.rungs[at];
@@ -147,17 +177,20 @@ class Stage {
     const title = this.data.rungs.slice(0, at).reverse().find((each) => each.k === 'step');
     this.title.replaceChildren(...(title ? recorded(title.x) : []));
     this.brief.replaceChildren(...both(rung.s));
-    for (const [key, end] of [['first', 0], ['previous', 0], ['next', this.steps.length - 1], ['last', this.steps.length - 1]]) {
+    for (const [key, end] of [['first', 0], ['previous', 0], ['next', this.end], ['last', this.end]]) {
       this.root.querySelector(`[data-go=${key}]`).setAttribute('aria-disabled', String(step === end));
     }
-    this.inspector.replaceChildren(...inspected(this.data, at, (other) => this.select(this.steps.indexOf(other))));
+    const { field } = document.activeElement.dataset; // a field of the header keeps the focus from packet to packet
+    this.inspector.replaceChildren(...inspected(this.data, at, title ? title.claims : [], (other) => this.select(this.steps.indexOf(other))));
+    const same = field && [...this.inspector.querySelectorAll('.cell')].find((each) => each.dataset.field === field);
+    if (same) same.focus({ preventScroll: true });
     const group = this.groups.get(at);
     if (aloud) {
       group.scrollIntoView({ block: 'nearest' });
       announce(this.sentencesOf(at)[LANGUAGES.indexOf(language())]);
     }
     this.connect(at, rung);
-    if (rung.n) history.replaceState(null, '', `${this.run.link}/p${rung.n}`);
+    if (rung.n) replacePlace(`${this.run.link}/p${rung.n}`);
   }
 
   // Draw a curve from each sequence number to its acknowledgment.

@@ -1,4 +1,4 @@
-// Filters of the overview, and the search over scenarios, claims and packets.
+// Filters of the overview, the search over scenarios, claims and packets, and what an unknown place shows.
 
 const MOST = 40;
 
@@ -30,20 +30,24 @@ function filters() {
   }
 }
 
-// All words must match. "SYN+ACK" or "SA" matches packets with exactly these control bits.
+// Sorted letters of a word that means control bits, such as "SYN+ACK" or "SA"; null for any other word.
+function controlBits(word) {
+  const names = word.toUpperCase().split('+');
+  if (names.every((name) => name in index.control)) return names.map((name) => index.control[name]).sort().join('');
+  return word.length <= 6 && [...word].every((each) => index.letters.includes(each)) ? [...word].sort().join('') : null;
+}
+
+// All words must match; control bits match packets with exactly these. The basic exchange comes first.
 function packetsFor(words) {
   const found = [];
-  const bits = (word) => {
-    const names = word.toUpperCase().split('+');
-    return names.every((name) => name in index.control) ? [...names.map((name) => index.control[name])].sort().join('') : null;
-  };
-  for (const scenario of index.scenarios) {
+  const isBasic = (each) => each.id === index.basic;
+  for (const scenario of [...index.scenarios.filter(isBasic), ...index.scenarios.filter((each) => !isBasic(each))]) {
     for (const run of scenario.runs) {
       for (const packet of run.packets) {
         const [, , letters, text, , marks] = packet;
         const sorted = [...letters].sort().join('');
         const fits = words.every((word) => {
-          const wanted = bits(word) || (word.length <= 6 && [...word].every((each) => index.letters.includes(each)) ? [...word].sort().join('') : null);
+          const wanted = controlBits(word);
           if (wanted !== null) return sorted === wanted;
           return `${text} ${marks}`.toLowerCase().includes(word.toLowerCase());
         });
@@ -61,20 +65,27 @@ function search(query) {
   const claims = [...document.querySelectorAll('.claim')].filter((each) => within(each.textContent));
   const packets = packetsFor(words);
   const list = (items, view) => [h('ul', { class: 'found' }, items.slice(0, MOST).map(view)), items.length > MOST ? h('p', { class: 'lead' }, t('results_more', { count: items.length - MOST })) : ''];
-  const parts = [];
+  const [parts, packetParts] = [[], []];
   if (scenarios.length) parts.push(h('h2', {}, t('scenarios')), list(scenarios, (each) => h('li', {}, h('a', { href: each.runs[0].link }, each.id), ' ', h('span', {}, each.title))));
   if (claims.length) {
-    parts.push(h('h2', {}, t('claims')), list(claims, (each) => h('li', {}, h('a', { href: `#${each.id}` }, each.id), ' ', [...each.querySelector('.says').childNodes].map((node) => node.cloneNode(true)))));
+    parts.push(h('h2', {}, t('claims')), list(claims, (each) => h('li', {}, h('a', { href: `#${each.id}` }, each.id), ' ', statement(each.id))));
   }
   if (packets.length) {
-    parts.push(h('h2', {}, t('packets')), list(packets, ([scenario, run, [, number, letters, text, fromPeer]]) => h('li', {},
+    packetParts.push(h('h2', {}, t('packets')), list(packets, ([scenario, run, [, number, letters, text, fromPeer]]) => h('li', {},
       h('a', { href: `${run.link}/p${number}` }, `${scenario.id} IPv${run.family}, ${number}`), ' ',
       h('span', { class: 'mono' }, `${fromPeer ? '→' : '←'} ${letters} ${text}`))));
   }
   const total = { scenarios: scenarios.length, claims: claims.length, packets: packets.length };
   const none = !scenarios.length && !claims.length && !packets.length;
+  const sections = words.every(controlBits) ? [...packetParts, ...parts] : [...parts, ...packetParts];
   announce(none ? say('results_none') : say('results_count', total));
   return [h('div', { class: 'scenario-head' }, h('h1', {}, t('results_for'), ' ', h('q', {}, query)),
     h('p', { class: 'lead' }, none ? t('results_none') : t('results_count', total)),
-    h('a', { class: 'button', href: '#', click: () => { document.getElementById('search').value = ''; } }, t('close_search'))), ...parts.flat()];
+    h('a', { class: 'button', href: '#', click: () => { document.getElementById('search').value = ''; } }, t('close_search'))), ...sections.flat()];
+}
+
+function nothingAt(place) {
+  announce(say('nothing_at', { place }));
+  return h('div', { class: 'scenario-head' }, h('h1', {}, t('nothing_at', { place })), h('p', { class: 'lead' }, t('nothing_at_hint')),
+    h('a', { class: 'button', href: '#scenarios' }, t('back')));
 }
