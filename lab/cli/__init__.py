@@ -19,7 +19,7 @@ from lab.cli.help import Command, Group, show_help
 from lab.cli.language import text
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
-from lab.cli.playground import down, shell, up
+from lab.cli.playground import down, shell, up, watch
 from lab.cli.run import run
 from lab.cli.views import claims, coverage, diff, report, show
 
@@ -32,6 +32,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "coverage": coverage,
     "shell": shell,
     "up": up,
+    "watch": watch,
     "down": down,
     "diff": diff,
     "mutate": mutate,

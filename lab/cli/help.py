@@ -24,7 +24,7 @@ from lab.report.screen import labelled
 GROUPS = {
     "Run scenarios, and look at what happened": ("run", "show", "report", "list"),
     "Learn from them": ("claims", "coverage"),
-    "Try something of your own": ("shell", "up", "down"),
+    "Try something of your own": ("shell", "up", "watch", "down"),
     "Compare, check, find help": ("diff", "mutate", "doctor", "help"),
 }
 """All commands, in groups in the order of use."""
@@ -58,7 +58,14 @@ EXAMPLES = {
         ("coverage --from latest closing", "what the scenarios of one group reached in a saved run"),
     ),
     "shell": (("shell", "a prompt over IPv4"), ("shell -6", "a prompt over IPv6")),
-    "up": (("up", "makes the namespaces"), ("shell", "sends TCP to them, in another terminal")),
+    "up": (
+        ("up", "makes the namespaces"),
+        ("up --two-kernels", "with a kernel at both ends, for programs such as nc and curl"),
+    ),
+    "watch": (
+        ("up --two-kernels", "first of all, makes what is watched"),
+        ("watch", "in another terminal, shows the ladder as it grows"),
+    ),
     "down": (("down", "removes the namespaces"), ("up", "makes new ones")),
     "diff": (
         ("diff 2026-11-28T06-19-24 latest", "an older run and the newest"),
