@@ -32,8 +32,17 @@ def up(*, two_kernels: TwoKernels = False) -> None:
     print(words("up_kernel", name=f"{playground.KERNEL:<11}", ipv4=four.kernel, ipv6=six.kernel))
     key = "up_second_kernel" if two_kernels else "up_peer"
     print(words(key, name=f"{playground.PEER:<11}", ipv4=four.peer, ipv6=six.peer))
-    key = "up_try_two" if two_kernels else "up_try"
-    print(words(key, kernel=playground.KERNEL, peer=playground.PEER, to=four.kernel))
+    inside = "sudo ip netns exec"
+    if two_kernels:
+        print(f"\n{words('up_terminals')}\n  sudo scripts/lab watch")
+        print(f"  {inside} {playground.KERNEL} python3 -m http.server 8000")
+        print(f"  {inside} {playground.PEER} curl -s http://{four.kernel}:8000/")
+        print(f"{words('up_sockets')} {inside} {playground.KERNEL} ss -tano")
+    else:
+        print(f"\n{words('up_inspect')}\n  {inside} {playground.KERNEL} ss -tano")
+        print(f"  {inside} {playground.KERNEL} nc -l 8000\n  {inside} {playground.PEER} tcpdump -nSi peer0")
+        print(f"{words('up_shell')} sudo scripts/lab shell")
+    print(f"{words('up_remove')} sudo scripts/lab down")
 
 
 def down() -> None:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from types import CodeType
 
 _PORT = 80
+_HANDSHAKE = '  peer.send("S")\n  peer.expect("SA")\n  peer.send("A")'
+_MORE = '  server.accept(of=peer), peer.close(), kernel.state, kernel.expect_state(peer, "ESTABLISHED")'
 _INTERVAL_S = 0.1
 """Time between two looks at the wire while one types."""
 
@@ -53,7 +55,8 @@ def interact(lab: Lab, where: str, translate: Translator, history: Path | None) 
     if sys.stdin.isatty() and sys.stdout.isatty():
         console.read_line = _prompt(console, history)
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the terminal is set back
-    print(translate("shell_welcome", where=where, port=_PORT))
+    print(translate("shell_welcome", where=where), _HANDSHAKE, sep="\n")
+    print(translate("shell_look", port=_PORT), _MORE, translate("shell_keys"), sep="\n")
     console.interact(banner="", exitmsg="")
 
 

@@ -153,7 +153,7 @@ PA 1:3\(2\) ack 6 win 64235
 ESTABLISHED \(ss: ESTAB\)  {address}:40001 to {address}:80, unread: 2 bytes
 ESTABLISHED \(ss: ESTAB\)
 LISTEN  {address}:7, no connection yet
-a lab over IPv4: lab.peer\(\.\.\.\), lab.step\("\.\.\."\), lab.verify\(\.\.\.\)
+a lab over IPv4: type lab\. and Tab to see what it can do
 ESTABLISHED \(ss: ESTAB\)
 """.strip().splitlines()
     for line in expected:
