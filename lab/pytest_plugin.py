@@ -244,7 +244,7 @@ def _keep(item: pytest.Item, result: Result, report: pytest.TestReport) -> None:
     run.results, run.environment = [result], environment_of([result])
     try:
         put(ensure_folder(folder) / name, (line.encode() for line in lines_of(run)))
-        text = f"lab show {os.path.relpath(folder / name)}"
+        text = f"lab show {os.path.relpath(folder / name)} {item.name.partition('[')[0]}"
     except NotWritable as why:
         text = str(why)
     report.sections.append(("recording", printable(text)))

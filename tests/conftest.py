@@ -24,6 +24,8 @@ def pytest_configure() -> None:
     """A shell starts what is to go on behind it (`scripts/test &`) deaf to Ctrl-C, and processes inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.pop("LC_ALL", None)  # tests compare English texts, whatever the tester's language is
+    os.environ["LC_MESSAGES"] = "C.UTF-8"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

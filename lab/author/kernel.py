@@ -200,6 +200,16 @@ class Kernel:
 
     # States and timers of its connections.
 
+    @property
+    def state(self) -> State:
+        """State of its connection to a peer; with several, of the one that is not closed. ScenarioError if unclear."""
+        peers = self._switchboard.conversations.values()
+        states = [self._states.observe_change(each.number).state for each in peers]
+        alive = [state for state in states if state is not State.CLOSED]
+        if len(alive) > 1 or not states:
+            raise ScenarioError(f"the kernel has {len(alive)} connections: use inet_diag(peer).state")
+        return alive[0] if alive else State.CLOSED
+
     def expect_state(self, of: Remote | Listener, state: State | str, within: float = 0.0) -> None:
         """The kernel must have the connection to this peer (or this listener) in that state.
 

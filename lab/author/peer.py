@@ -24,7 +24,7 @@ from lab.tcp.options import Option
 from lab.tcp.output import next_segment
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
-from lab.wire import crafting, icmp
+from lab.wire import crafting, icmp, ip
 from lab.wire.frames import Endpoints, decode
 
 
@@ -366,5 +366,8 @@ class Peer:
         if self.conversation.ends is None:
             self._not_connected()
         data = crafting.frame_of(packet, PEER_MAC, KERNEL_MAC)
+        family, other = self._switchboard.recorder.recording.family, ip.family_in(data)
+        if other not in (family, None):
+            raise ScenarioError(f"this run is over IPv{family}, so an IPv{other} packet would not reach the kernel")
         seen = decode(data)
         self._sent_ns = self._switchboard.send(data, self.conversation, seen.segment if seen else None)

@@ -6,27 +6,48 @@ Exit codes: 0 the kernel did as documented, 1 it did not, 2 wrong usage, 3 the l
 from __future__ import annotations
 
 import gc
+import sys
+from collections.abc import Callable
 from typing import Annotated
 
+import click
 import typer
 
 import lab
 from lab.cli import exercise
-from lab.cli.exits import immediate_exit, keep_process
-from lab.cli.language import Command, Group
+from lab.cli.exits import USAGE, immediate_exit, keep_process
+from lab.cli.help import Command, Group, show_help
+from lab.cli.language import text
 from lab.cli.listing import doctor, list_scenarios
 from lab.cli.mutate import mutate
-from lab.cli.playground import down, shell, up
+from lab.cli.playground import down, shell, up, watch
 from lab.cli.run import run
 from lab.cli.views import claims, coverage, diff, report, show
 
+COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run,
+    "show": show,
+    "report": report,
+    "list": list_scenarios,
+    "claims": claims,
+    "coverage": coverage,
+    "shell": shell,
+    "up": up,
+    "watch": watch,
+    "down": down,
+    "diff": diff,
+    "mutate": mutate,
+    "doctor": doctor,
+    "help": show_help,
+}
+
 app = typer.Typer(
     cls=Group,
-    add_completion=False,
-    no_args_is_help=True,
+    suggest_commands=False,  # click does that too
+    invoke_without_command=True,
     rich_markup_mode=None,  # rich takes longer to draw the help than all the rest
     pretty_exceptions_enable=False,
-    help="Open and close real TCP connections with the Linux kernel, and check every segment and every state.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 
@@ -35,20 +56,39 @@ def main() -> None:
     gc.disable()  # imports create no garbage; `run` switches the collector on after them
     keep_process()
     with immediate_exit():
-        app(prog_name="lab")
+        try:
+            sys.exit(app(prog_name="lab", standalone_mode=False))  # None if the command has returned
+        except click.UsageError as wrong:
+            _show(wrong)
+            sys.exit(USAGE)
 
 
-@app.callback(invoke_without_command=True)
+def _show(wrong: click.UsageError) -> None:
+    """Print what is wrong with the command line, how it is used, and where to read more."""
+    from lab.report.screen import printable_lines
+
+    lines = [text(wrong.format_message())]
+    if wrong.ctx is not None:
+        lines += [wrong.ctx.get_usage(), text(f"Try '{wrong.ctx.command_path} -h' for help.")]
+    for line in "\n".join(lines).split("\n"):
+        print(*printable_lines(line), file=sys.stderr)
+
+
+@app.callback()
 def version(
+    ctx: typer.Context,
     show: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     """Open and close real TCP connections with the Linux kernel, and check every segment and every state."""
     if show:
         print(lab.__version__)
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+        raise typer.Exit
 
 
-for command in (run, show, diff, report, list_scenarios, claims, coverage, doctor, up, down, shell, mutate):
-    app.command(command.__name__.removesuffix("_scenarios"), cls=Command)(command)
+for name, command in COMMANDS.items():
+    app.command(name, cls=Command)(command)
 app.add_typer(exercise.app, name="exercise")
 app.add_typer(exercise.app, name="ex", hidden=True)

@@ -13,7 +13,7 @@ import typer
 from lab.cli.exercise_authors import new, verify
 from lab.cli.exercise_files import catalogue_of, chosen, named, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
-from lab.cli.language import Command, Group
+from lab.cli.help import Command, Subgroup
 from lab.cli.options import AsJson, IPv6, Plain
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ _LEAST_WIDTH = 40
 """Of texts, in columns."""
 
 app = typer.Typer(
-    cls=Group,
+    cls=Subgroup,
     rich_markup_mode=None,
     help="Predict what the kernel sends, run it, see and understand: exercises, one question at a time.",
 )
 
 Student = Annotated[str | None, typer.Option("--student", metavar="ID", help="Your numbers derive from it.")]
 Class = Annotated[
-    str | None, typer.Option("--class", metavar="TOKEN", help="And from this, which the teacher hands out.")
+    str | None, typer.Option("--class", metavar="TOKEN", help="Your numbers derive from this too; the teacher hands it out.")
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Such as E06, or an exercise file.")]
 Ids = Annotated[

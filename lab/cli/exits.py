@@ -18,6 +18,9 @@ from lab.cli.language import text
 DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 """Exit codes: the kernel differs, wrong usage, the lab cannot run, Ctrl-C, the reader of the output is gone."""
 
+_OUTPUT = (1, 2)
+"""Descriptors of standard output and standard error."""
+
 
 def leave(code: int, at_once: bool = False) -> NoReturn:
     """Exit. `at_once` does not wait for running scenarios: they hold only descriptors, which the process closes."""
@@ -33,14 +36,19 @@ def leave(code: int, at_once: bool = False) -> NoReturn:
 
 
 def keep_process() -> None:
-    """From now on os._exit is an error of the scenario that calls it."""
-    exit_process = os._exit
+    """From now on os._exit, and os.close of the output, are errors of the scenario that calls them."""
+    exit_process, close_descriptor = os._exit, os.close
 
     def ending(status: int) -> NoReturn:
         _refuse_if_contained(f"os._exit({status}) would end the whole run")
         exit_process(status)
 
-    os._exit = ending
+    def closing(fd: int) -> None:
+        if fd in _OUTPUT:
+            _refuse_if_contained(f"os.close({fd}) would leave the other scenarios without output")
+        close_descriptor(fd)
+
+    os._exit, os.close = ending, closing
 
 
 class _Lent(io.TextIOWrapper):

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 from lab.cli.exits import CANNOT_RUN, USAGE, leave, lent_streams
+from lab.cli.language import language
 from lab.cli.options import AsJson, Patterns
+
+if TYPE_CHECKING:
+    from lab.record.results import Scenario
+
+_WIDEST_NAME = 28
+"""In columns; a longer name is on a line of its own, above the title."""
 
 
 def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> None:
-    """List the scenarios with their titles."""
+    """List the scenarios with their titles, in groups in learning order."""
     from lab.author import registry
-    from lab.cli.printer import Printer
-    from lab.report.screen import json_text, printable
+    from lab.cli.printer import Printer, screen_of
+    from lab.report.screen import json_text
 
     with lent_streams():
         found = registry.find(patterns or [])
@@ -30,11 +40,29 @@ def list_scenarios(patterns: Patterns = None, *, as_json: AsJson = False) -> Non
         ]
         print(json_text(rows))
     else:
-        wide = max([len(each.id) for each in found.scenarios], default=0)
-        for each in found.scenarios:
-            print(printable(f"{each.id:<{wide}}  {each.title}"))
+        print("\n".join(_lines(found.scenarios, screen_of(sys.stdout).width)))
     Printer(sys.stderr).found(found)
     leave(CANNOT_RUN if found.broken else USAGE if found.unknown else 0)
+
+
+def _lines(scenarios: Sequence[Scenario], width: int) -> Iterator[str]:
+    """Yield each group's name and title, and below it the names and titles of its scenarios."""
+    from lab.claims.groups import groups
+    from lab.report.i18n import translator
+    from lab.report.screen import labelled, printable, wrapped
+
+    for file, group in groupby(scenarios, lambda each: each.file):
+        title = groups()[file.stem].of(language()) if file.stem in groups() else ""
+        yield from wrapped(printable(f"{file.stem}  {title}".rstrip()), width)
+        for each in group:
+            name = printable(each.id.rpartition(".")[2])
+            title = translator(language(), each.translations).text(each.title)
+            if len(name) > _WIDEST_NAME:
+                yield f"  {name}"
+            yield from labelled(
+                name if len(name) <= _WIDEST_NAME else "", title, width, indent=2, label_width=_WIDEST_NAME + 2
+            )
+        yield ""
 
 
 def doctor() -> None:

@@ -8,25 +8,42 @@ from typing import Annotated
 
 import typer
 
+from lab.cli import completion
+
+PATTERN = (
+    "Selects scenarios: the name of a group (handshake) or of a scenario, a claim (C85), a state (TIME-WAIT), a part "
+    "of a name, a glob ('closing.*'), a file or a folder (x.py, ./x, x/). Letters may be in any case."
+)
+RUN = "A saved run: latest, its name below out/ (2026-11-28T06-19-24), its folder, or its file."
+
 Patterns = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PATTERN]...", help="Part of a scenario's id, a glob, or a path: x.py, ./x or x/."),
+    typer.Argument(
+        metavar="[PATTERN]...",
+        help="Which scenarios: groups, names, claims, states, globs or files. Default: all.",
+        autocompletion=completion.patterns,
+    ),
 ]
 IPv4 = Annotated[bool, typer.Option("-4", help="IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", help="IPv6 only.")]
 Full = Annotated[bool, typer.Option("--full", help="Let every timer run its full length: about three minutes.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also each standing rule and the bytes of each frame.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Each ladder, each standing rule and the bytes of each frame.")
+]
 Plain = Annotated[bool, typer.Option("--plain", help="Sentences instead of drawings, for a screen reader.")]
 Saved = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[RUN] [SCENARIO]...",
-        help="A saved run, by folder or file (default: the newest below out/), and part of the ids of scenarios in it.",
+        metavar="[RUN] [PATTERN]...",
+        help="A saved run (default: latest), and which of its scenarios (default: the list of all).",
+        autocompletion=completion.runs_and_patterns,
     ),
 ]
 From = Annotated[
     Path | None,
-    typer.Option("--from", metavar="RUN", help="Use a saved run (its folder or file) instead of running now."),
+    typer.Option(
+        "--from", metavar="RUN", help="Use a saved run instead of running now.", autocompletion=completion.runs
+    ),
 ]
 Settings = Annotated[
     list[str] | None,

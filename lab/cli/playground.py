@@ -1,54 +1,48 @@
-"""`lab up`, `lab down` and `lab shell`: a lab that stays, for other tools or for a Python prompt."""
+"""`lab up`, `lab down`, `lab watch` and `lab shell`: a lab that stays, for other tools or for a Python prompt."""
 
 from __future__ import annotations
 
-import code
-import ctypes
-import sys
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+import os
+from contextlib import closing, suppress
+from typing import Annotated
+
+import typer
 
 from lab.cli.exits import CANNOT_RUN, cannot_run, leave
+from lab.cli.language import language
 from lab.cli.options import IPv6
+from lab.report.i18n import translator
 
-if TYPE_CHECKING:
-    from types import CodeType
-
-    from lab.author.lab import Lab
-
-
-_WELCOME = """{where}
-  lab      the scenario API: lab.peer(...), lab.step("..."), lab.verify(...)
-  kernel   its kernel: kernel.listen(81), kernel.connect(to=...), kernel.expect_state(peer, "ESTABLISHED")
-  server   a listener on port {port}: server.accept()
-  peer     the user-space endpoint towards it: peer.send("S"), peer.expect("SA"), peer.open(), peer.state
-scenarios/README.md lists the whole API. Leave with Ctrl-D.
-"""
-_PORT = 80
+TwoKernels = Annotated[
+    bool, typer.Option("--two-kernels", help="The peer's end has a kernel's TCP too, for nc, curl and servers.")
+]
 
 
-def up() -> None:
+def up(*, two_kernels: TwoKernels = False) -> None:
     """Make two named namespaces, wired as for a scenario, to use with ip, tcpdump and ss."""
     from lab.host import playground
     from lab.host.errors import MachineError
 
     try:
-        playground.up()
+        playground.up(two_kernels=two_kernels)
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
+    words = translator(language())
     four, six = playground.ADDRESSES
-    print(f"{playground.KERNEL:<11} the kernel under test: {four.kernel} and {six.kernel} on kernel0")
-    print(f"{playground.PEER:<11} the other end: peer0; only `lab shell` uses {four.peer} and {six.peer}")
-    print("\ninspect them from another terminal:")
-    for name, command in (
-        (playground.KERNEL, "ss -tano"),
-        (playground.KERNEL, "nc -l 8000"),
-        (playground.PEER, "tcpdump -nSi peer0"),
-    ):
-        print(f"  sudo ip netns exec {name} {command}")
-    print("send TCP to it:    sudo scripts/lab shell\nremove it:         sudo scripts/lab down")
+    print(words("up_kernel", name=f"{playground.KERNEL:<11}", ipv4=four.kernel, ipv6=six.kernel))
+    key = "up_second_kernel" if two_kernels else "up_peer"
+    print(words(key, name=f"{playground.PEER:<11}", ipv4=four.peer, ipv6=six.peer))
+    inside = "sudo ip netns exec"
+    if two_kernels:
+        print(f"\n{words('up_terminals')}\n  sudo scripts/lab watch")
+        print(f"  {inside} {playground.KERNEL} python3 -m http.server 8000")
+        print(f"  {inside} {playground.PEER} curl -s http://{four.kernel}:8000/")
+        print(f"{words('up_sockets')} {inside} {playground.KERNEL} ss -tano")
+    else:
+        print(f"\n{words('up_inspect')}\n  {inside} {playground.KERNEL} ss -tano")
+        print(f"  {inside} {playground.KERNEL} nc -l 8000\n  {inside} {playground.PEER} tcpdump -nSi peer0")
+        print(f"{words('up_shell')} sudo scripts/lab shell")
+    print(f"{words('up_remove')} sudo scripts/lab down")
 
 
 def down() -> None:
@@ -60,108 +54,56 @@ def down() -> None:
         gone, foreign = playground.down()
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
+    words = translator(language())
     for name in gone:
-        print(f"removed {name}")
+        print(words("down_removed", name=name))
     for name in foreign:
-        print(f"{name} was not made by the lab and is kept")
+        print(words("down_kept", name=name))
     if not gone and not foreign:
-        print("there is no playground")
+        print(words("down_nothing"))
     leave(CANNOT_RUN if foreign else 0)
 
 
-def shell(*, ipv6: IPv6 = False) -> None:
-    """Type a scenario line by line, in the namespaces of `lab up` if they exist, else in new ones."""
-    from lab.author.lab import Lab
+def watch() -> None:
+    """Show each segment in the namespaces of `lab up` as it comes, with the states of the kernels at both ends."""
+    from lab.cli.watching import follow
     from lab.host import playground
     from lab.host.errors import MachineError
-    from lab.host.user_namespace import ensure_privileges
 
+    words = translator(language())
+    if os.geteuid() != 0:
+        cannot_run("named namespaces need root", "type: sudo scripts/lab watch")
+    if not playground.is_up():
+        cannot_run("there is no playground", "make one: sudo scripts/lab up --two-kernels")
+    two_kernels = playground.has_two_kernels()
     try:
-        ensure_privileges()
-        is_up = playground.is_up()
-        network = playground.attach() if is_up else None
-        with Lab(6 if ipv6 else 4, network=network) as opened:
-            where = "In the namespaces of `lab up`:" if is_up else "In two new namespaces:"
-            _interact(opened, where)
+        with closing(playground.attach()) as network, suppress(KeyboardInterrupt):
+            print(words("watch_two" if two_kernels else "watch_one"), flush=True)
+            follow(network, two_kernels=two_kernels, translate=words)
+            print(words("watch_removed"))
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
     leave(0)
 
 
-def _interact(lab: Lab, where: str) -> None:
-    from lab.record.expectation import ANY, ZERO
+def shell(*, ipv6: IPv6 = False) -> None:
+    """Type a scenario line by line, in the namespaces of `lab up` if they exist, else in new ones."""
+    from lab.author.lab import Lab
+    from lab.cli.shell import history_file, interact
+    from lab.host import playground
+    from lab.host.errors import MachineError
+    from lab.host.user_namespace import ensure_privileges
 
-    server = lab.kernel.listen(port=_PORT, options={"SO_REUSEADDR": 1})
-    names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY, "ZERO": ZERO}
-    console = _Console(lab, names)
-    print(_WELCOME.format(where=where, port=_PORT))
-    with _input_hook(console.catch_up):
-        console.interact(banner="", exitmsg="")
-
-
-class _Console(code.InteractiveConsole):
-    """Python prompt that prints the new rungs of the ladder after each line, and differences as a run prints them."""
-
-    def __init__(self, lab: Lab, names: dict[str, Any]) -> None:
-        super().__init__(names)
-        self._lab = lab
-        self._shown = 0
-
-    def runcode(self, code: CodeType) -> None:
-        """Run the typed code, then print the new rungs."""
-        super().runcode(code)
-        self.catch_up()
-
-    def catch_up(self) -> bool:
-        """Process received frames and print the new rungs; True if there were any."""
-        from lab.cli.printer import screen_of
-        from lab.report.ladder import ladder_of
-        from lab.report.ladder_model import Ladder
-        from lab.report.text import ladder_lines
-        from lab.session.errors import KernelDiffers
-
-        try:
-            self._lab.look_around()
-        except KernelDiffers:
-            self.showtraceback()
-        ladder = ladder_of(self._lab.recording)
-        fresh, had_heading = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown > 0
-        self._shown = len(ladder.rungs)
-        if fresh.rungs:
-            print("\n".join(list(ladder_lines(fresh, screen_of(sys.stdout)))[had_heading:]))
-        return bool(fresh.rungs)
-
-    def showtraceback(self) -> None:
-        """Print a difference as a run does, a scenario mistake as a line, and any other error as Python does."""
-        from lab.report.verdicts import what_differs
-        from lab.session.errors import KernelDiffers, ScenarioError
-
-        raised = sys.exc_info()[1]
-        if isinstance(raised, KernelDiffers):
-            print("DIFFERS")
-            for line in what_differs(self._lab.recording, raised.check):
-                print(line)
-        elif isinstance(raised, ScenarioError | ValueError):
-            print(f"{type(raised).__name__}: {raised}")
-        else:
-            traceback.print_exc(limit=-1)
-
-
-@contextmanager
-def _input_hook(idle: Callable[[], bool]) -> Iterator[None]:
-    """Call a function ten times a second while Python waits for a typed line (PyOS_InputHook)."""
-    import readline  # noqa: F401  # calls the hook, and gives the prompt a history
-
-    def hook() -> int:
-        if idle():
-            print(sys.ps1, end="", flush=True)
-        return 0
-
-    called = ctypes.PYFUNCTYPE(ctypes.c_int)(hook)
-    slot = ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyOS_InputHook")
-    sys.ps1 = ">>> "
-    slot.value = ctypes.cast(called, ctypes.c_void_p).value
+    words, history = translator(language()), history_file()
     try:
-        yield
-    finally:
-        slot.value = None
+        ensure_privileges()
+        where, network = "shell_in_new", None
+        if playground.is_up() and playground.has_two_kernels():
+            where = "shell_beside_two"  # a kernel owns the peer's addresses there
+        elif playground.is_up():
+            where, network = "shell_in_up", playground.attach()
+        with Lab(6 if ipv6 else 4, network=network) as opened:
+            interact(opened, words(where), words, history)
+    except MachineError as missing:
+        cannot_run(missing.why, missing.remedy)
+    leave(0)

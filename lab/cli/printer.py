@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from lab.record.results import BrokenFile, Result, Run
     from lab.report.screen import Screen
 
+FEW = 3
+"""So many scenarios are shown with their ladders; of more there is a line for each."""
 _SOON_S = 2.0
 """Shorter waits are not shown, in seconds."""
 _LONG_S = 30.0
@@ -132,12 +134,14 @@ class Printer:
 
     def broken(self, files: Iterable[BrokenFile]) -> None:
         """Print the scenario files that cannot be loaded."""
+        from lab.report.i18n import translator
         from lab.report.screen import printable, printable_lines
         from lab.report.verdicts import place
 
+        text = translator(language()).text
         for file, line, why in files:
             source = linecache.getline(str(file), line).strip()
-            self.print_lines(*printable_lines(f"ERROR {place(str(file), line)}: {why}"))
+            self.print_lines(*printable_lines(f"{text('ERROR')} {place(str(file), line)}: {text(why)}"))
             self.print_lines(*[f"    > {printable(source)}"] * bool(source))
 
     def unknown(self, patterns: Iterable[Unknown], listed_by: str = "lab list") -> None:
@@ -152,7 +156,7 @@ class Printer:
                 names = translate("comma").join(similar)
                 told.append(translate("similar", names=names) if similar else translate("shown_by", command=listed_by))
                 told += [translate("named_here", path=f"./{pattern}")] * Path(pattern).exists()
-            self.print_lines(printable("; ".join(told)))
+            self.print_lines(printable(translate.text("; ").join(told)))
 
     def summary(self, run: Run) -> None:
         """Print the totals of a run."""

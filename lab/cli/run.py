@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from lab.record.results import Result, Run
 
 
-_MOST_LADDERS = 3
-"""A run of more scenarios prints a line for each, and the ladders only of those that did not pass."""
-
-
 def run(
     patterns: Patterns = None,
     *,
@@ -57,7 +53,7 @@ def run(
 ) -> None:
     """Run scenarios against this machine's kernel: all of them, or those that a PATTERN selects."""
     from lab.author import registry
-    from lab.cli.printer import Printer
+    from lab.cli.printer import FEW, Printer
     from lab.cli.saved_runs import Outputs
     from lab.record.results import Outcome
     from lab.report import verdicts  # noqa: F401  # places are relative to the working directory when it is loaded
@@ -76,7 +72,7 @@ def run(
         quiet=quiet or outputs.takes_stdout,
         verbose=verbose,
         plain=plain,
-        ladders=verbose or len(found.scenarios) <= _MOST_LADDERS,
+        ladders=verbose or len(found.scenarios) <= FEW,
         widest_name=max([len(each.id) for each in found.scenarios], default=0),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from lab.cli.exits import CANNOT_RUN, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.language import language
 
 if TYPE_CHECKING:
-    from lab.author.registry import Unknown
+    from lab.author.registry import Runnable, Unknown
     from lab.cli.printer import Printer
     from lab.record.results import Run
     from lab.record.saved.folder import RunFolder
@@ -41,10 +42,57 @@ def load_run(named: Path | None, families: list[int]) -> Run:
     return run
 
 
+def newest_with(scenarios: Sequence[Runnable], families: list[int], *, full: bool) -> tuple[Path, Run] | None:
+    """Folder and run of the newest saved run that can stand for a new run of the scenarios, with these families alone.
+
+    It is of this kernel, by this version of the lab, with the lab's own settings, later than the files of the
+    scenarios, and has a verdict of each.
+    """
+    import lab
+    from lab.author.runner import families_of
+    from lab.record.saved.document import Unreadable, load
+    from lab.record.saved.folder import saved_runs
+
+    needed = {(each.id, each.file, family) for each in scenarios for family in families_of(each, families)}
+    changed = max((each.file.stat().st_mtime for each in scenarios), default=0.0)
+    for file in saved_runs():
+        if file.stat().st_mtime < changed:
+            return None
+        try:
+            run = load(file)
+        except Unreadable:
+            continue
+        made_alike = (run.version, run.environment.get("kernel"), run.full) == (
+            lab.__version__,
+            os.uname().release,
+            full,
+        )
+        run.results = [each for each in run.results if each.family in families]
+        tried = {
+            (each.scenario.id, each.scenario.file, each.family) for each in run.results if each.outcome.has_verdict
+        }
+        if made_alike and needed <= tried and not run.interrupted and _has_own_settings(run):
+            return file.parent, run
+    return None
+
+
+def _has_own_settings(run: Run) -> bool:
+    """Whether the run was made without settings of `lab run --sysctl`."""
+    from lab.host.sysctls import BASELINE
+
+    result = next((each for each in run.results if each.recording is not None), None)
+    if result is None or result.recording is None:
+        return False
+    scenario, settings = result.scenario, result.recording.sysctls
+    own = {**BASELINE, **scenario.sysctls, **({} if run.full else scenario.short)}
+    return all(settings[name].split() == own[name].split() for name in settings if name in own)
+
+
 def named_run(arguments: Sequence[str]) -> Path | None:
     """The folder or file of a run, if the first argument names one rather than a scenario."""
-    first = arguments[0] if arguments else ""
-    return Path(first) if first and (Path(first).exists() or "/" in first or first.endswith(".json")) else None
+    from lab.record.saved.folder import names_a_run
+
+    return Path(arguments[0]) if arguments and names_a_run(arguments[0]) else None
 
 
 def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], list[Unknown]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lab.cli import completion
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
 from lab.cli.language import language
 from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, Plain, Saved, Verbose, families
@@ -34,10 +35,25 @@ class Format(Enum):
     MERMAID = "mermaid"
 
 
+class KindName(Enum):
+    """Kind of a claim, as an option names it."""
+
+    HOLDS = "holds"
+    IMPRECISE = "imprecise"
+    NOT_SO = "differs"
+    LEFT_OUT = "left-out"
+
+
+class VerdictName(Enum):
+    """Verdict on a claim, as an option names it."""
+
+    SHOWN = "confirmed"
+    DIFFERS = "differs"
+    NOT_RUN = "not-run"
+
+
 _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
-_FEW = 3
-"""So many results are shown with their ladders, unless others were asked for."""
-_RUN = typer.Argument(metavar="RUN", help="A saved run: its folder or file.", show_default=False)
+_RUN = typer.Argument(metavar="RUN", help="A saved run.", show_default=False, autocompletion=completion.runs)
 
 
 def show(
@@ -71,12 +87,11 @@ def show(
             _draw(run.results, form or Format.TEXT, language(), plain=plain, everything=everything, output=output)
         elif as_json:
             print(json_text(verdicts.as_json(run)))
-        elif patterns or len(run.results) <= _FEW:
+        elif patterns:
             for result in run.results:
                 printer.result(result)
         else:
             printer.listing(run)
-        if form is None and output is None and not (as_json or patterns):
             printer.summary(run)
     Printer(sys.stderr).unknown(unknown, listed_by="lab show")
     leave(USAGE if unknown else 0)
@@ -139,43 +154,78 @@ def report(
 
 
 def claims(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Such as C50; default: all.")] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Such as C50. Default: all.", autocompletion=completion.claims),
+    ] = None,
     *,
+    kind: Annotated[
+        list[KindName] | None, typer.Option(help="Only claims of this kind: what the article says is right, or not.")
+    ] = None,
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOPIC", help="Only claims about this topic.", autocompletion=completion.topics),
+    ] = None,
+    verdict: Annotated[list[VerdictName] | None, typer.Option(help="Only claims with this verdict.")] = None,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     full: Full = False,
     saved: From = None,
+    new: Annotated[bool, typer.Option("--new", help="Run now, even if a saved run has all that is needed.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the claims of the article with the RFC and with this kernel, with a packet as evidence."""
-    from lab.author import registry
+    """Compare the claims of the article with the RFC and with this kernel, with a packet as evidence.
+
+    The newest saved run below out/ is used if it has all that is needed: of this kernel, by this version of the lab,
+    with its own settings. Else the scenarios that name the claims are run.
+    """
     from lab.claims.catalogue import catalogue
-    from lab.claims.index import scenarios_naming
-    from lab.cli.run import is_whole, whole_run
+    from lab.cli.run import is_whole
     from lab.cli.saved_runs import reading
     from lab.report import claims
-    from lab.report.screen import json_text
+    from lab.report.screen import json_text, printable, wrapped
 
     with reading():
         known = catalogue()
-        wanted = _wanted(ids or [], known)
+        wanted = _wanted(ids or [], [each.value for each in kind or ()], topic or [], known)
         if saved is not None:
             made = _loaded(saved, families(ipv4, ipv6))
         else:
-            found = registry.find()
-            made = whole_run(found, scenarios_naming(found.scenarios, wanted), families(ipv4, ipv6), full=full)
+            made = _run_about(wanted, families(ipv4, ipv6), full=full, new=new)
+        verdicts = {claims.Verdict[each.name] for each in verdict or VerdictName}
         reports = [
             each
             for each in claims.claim_reports(made, known, "en" if as_json else language())
-            if each.claim.id in wanted
+            if each.claim.id in wanted and each.verdict in verdicts
         ]
     if as_json:
         print(json_text(claims.as_json(reports)))
     else:
-        print("\n".join(claims.claim_lines(reports, known, screen_of(sys.stdout).width, language())))
-        print(claims.total_line(reports, made.environment["kernel"], language()))
+        width = screen_of(sys.stdout).width
+        print("\n".join(claims.claim_lines(reports, known, width, language())))
+        for line in claims.total_lines(reports, made.environment["kernel"], language()):
+            print("\n".join(wrapped(printable(line), width)))
     differs = any(report.verdict is claims.Verdict.DIFFERS for report in reports)
     leave(DIFFERS if differs else 0 if is_whole(made) else CANNOT_RUN)
+
+
+def _run_about(claims: Sequence[str], wanted: list[int], *, full: bool, new: bool) -> Run:
+    """A run of all scenarios that name the claims: the newest saved one that has them, or a new one."""
+    from lab.author import registry
+    from lab.claims.index import scenarios_naming
+    from lab.cli.run import whole_run
+    from lab.cli.saved_runs import newest_with
+    from lab.report.i18n import translator
+    from lab.report.screen import printable
+
+    found = registry.find()
+    scenarios = scenarios_naming(found.scenarios, claims)
+    usable = None if new else newest_with(scenarios, wanted, full=full)
+    if usable is None:
+        return whole_run(found, scenarios, wanted, full=full)
+    folder, run = usable
+    print(printable(translator(language())("from_saved", folder=folder)), file=sys.stderr)
+    return run
 
 
 def coverage(
@@ -223,14 +273,26 @@ def _loaded(saved: Path, families: list[int]) -> Run:
     return made
 
 
-def _wanted(ids: Sequence[str], known: Catalogue) -> list[str]:
-    """The ids in the order of the catalogue; exits with 2 for an unknown one."""
+def _wanted(ids: Sequence[str], kinds: Sequence[str], topics: Sequence[str], known: Catalogue) -> list[str]:
+    """The ids of the claims asked for in the order of the catalogue; exits with 2 for an unknown id or topic."""
+    from lab.record.nearest import did_you_mean
+
     asked = {each.upper() for each in ids}
     for each in sorted(asked - set(known.claims)):
         near = ", ".join(known.similar_ids(each))
         last = list(known.claims)[-1]
         wrong_usage(f"there is no claim {each!r}; " + (f"did you mean {near}?" if near else f"they are C1 to {last}"))
-    return [each for each in known.claims if not asked or each in asked]
+    for each in topics:
+        if each not in known.topics:
+            near = did_you_mean(each, known.topics)
+            wrong_usage(f"there is no topic {each!r}" + (near or f"; they are {', '.join(known.topics)}"))
+    return [
+        claim.id
+        for claim in known.claims.values()
+        if (not asked or claim.id in asked)
+        and (not kinds or KindName[claim.kind.name].value in kinds)
+        and (not topics or claim.topic in topics)
+    ]
 
 
 def _draw(

@@ -40,6 +40,11 @@ class Pair(NamedTuple):
     second_peer: str
     prefix_length: int
 
+    @property
+    def swapped(self) -> Pair:
+        """The same pair as the peer's end sees it: its own addresses in place of the kernel's."""
+        return Pair(self.family, self.peer, self.kernel, self.second_peer, self.second_kernel, self.prefix_length)
+
 
 class Addresses(NamedTuple):
     """One lab's addresses in both families."""

@@ -2,14 +2,15 @@
 
 The kernel under test owns the interface `kernel0` and its addresses. The other end, `peer0`, has no address: the
 user-space endpoint uses addresses that no kernel owns, so no second kernel answers in its place. Permanent neighbour
-entries let the kernel under test send to them without ARP or neighbour discovery.
+entries let the kernel under test send to them without ARP or neighbour discovery. With two kernels `peer0` owns these
+addresses, and the peer's namespace is set up like the kernel's.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from lab.host import rtnetlink, sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, Pair
@@ -34,11 +35,13 @@ class Network:
         *,
         joined: bool = False,
         routed: bool = False,
+        two_kernels: bool = False,
     ) -> None:
         """Set up the network in some 5 ms. Raises MachineError without privileges or veth.
 
         `namespaces` are the kernel's and the peer's, which this network then owns; new ones by default. `joined`: they
-        are connected already. `routed`: a third namespace forwards between them; this takes some 20 ms.
+        are connected already. `routed`: a third namespace forwards between them; this takes some 20 ms. `two_kernels`:
+        the kernel of the peer's namespace owns the peer's addresses, so there is no room for a user-space endpoint.
         """
         self.addresses = addresses
         with ExitStack() as undo:
@@ -47,15 +50,18 @@ class Network:
             undo.callback(self.peer.close)
             if not joined:
                 sysctls.apply(self.kernel, sysctls.BASELINE, sysctls.OPTIONAL)
-                sysctls.apply(self.peer, sysctls.QUIET)
-                self._join(undo, routed=routed)
+                if two_kernels:
+                    sysctls.apply(self.peer, sysctls.BASELINE, sysctls.OPTIONAL)
+                else:
+                    sysctls.apply(self.peer, sysctls.QUIET)
+                self._join(undo, routed=routed, two_kernels=two_kernels)
             self._undo = undo.pop_all()
 
     def close(self) -> None:
         """Close the namespaces."""
         self._undo.close()
 
-    def _join(self, undo: ExitStack, *, routed: bool) -> None:
+    def _join(self, undo: ExitStack, *, routed: bool, two_kernels: bool) -> None:
         kernel = VethEnd(self.kernel, KERNEL_INTERFACE, KERNEL_MAC)
         peer = VethEnd(self.peer, PEER_INTERFACE, PEER_MAC)
         if routed:
@@ -64,25 +70,34 @@ class Network:
         else:
             connect_ends(kernel, peer)
         pairs = self.addresses.available()
-        ipv6_addresses = [
-            address for pair in pairs if pair.family == 6 for address in (pair.kernel, pair.second_kernel)
-        ]
-        with rtnetlink.until_ready(self.kernel, KERNEL_INTERFACE, ipv6_addresses):
-            with self.kernel.entered():
-                rtnetlink.execute(*_address_requests(pairs))
-            with self.peer.entered():
-                rtnetlink.execute(rtnetlink.link_up(PEER_INTERFACE))
+        with ExitStack() as until_ready:
+            until_ready.enter_context(_configured(kernel, PEER_MAC, pairs))
+            if two_kernels:
+                until_ready.enter_context(_configured(peer, KERNEL_MAC, [pair.swapped for pair in pairs]))
+            else:
+                with self.peer.entered():
+                    rtnetlink.execute(rtnetlink.link_up(PEER_INTERFACE))
             if self.router is not None:
                 self.router.bring_up()
                 self.router.start_forwarding()
 
 
-def _address_requests(pairs: Iterable[Pair]) -> Iterator[bytes]:
-    """Requests that add the kernel's addresses and its neighbour entries for the peer's."""
-    index = socket.if_nametoindex(KERNEL_INTERFACE)
+@contextmanager
+def _configured(end: VethEnd, far_mac: str, pairs: Sequence[Pair]) -> Iterator[None]:
+    """Give an end its addresses, and set it up; at the end of the block wait until the addresses are usable."""
+    ipv6_addresses = [address for pair in pairs if pair.family == 6 for address in (pair.kernel, pair.second_kernel)]
+    with rtnetlink.until_ready(end.namespace, end.interface, ipv6_addresses):
+        with end.namespace.entered():
+            rtnetlink.execute(*_address_requests(end.interface, far_mac, pairs))
+        yield
+
+
+def _address_requests(interface: str, far_mac: str, pairs: Iterable[Pair]) -> Iterator[bytes]:
+    """Requests that add the addresses of a kernel, and its neighbour entries for those of the other end."""
+    index = socket.if_nametoindex(interface)
     for pair in pairs:
         yield rtnetlink.new_address(index, pair.kernel, pair.prefix_length)
         yield rtnetlink.new_address(index, pair.second_kernel, pair.prefix_length, deprecated=True)
-    yield rtnetlink.link_up(KERNEL_INTERFACE)
+    yield rtnetlink.link_up(interface)
     for address in (each for pair in pairs for each in (pair.peer, pair.second_peer)):
-        yield rtnetlink.neighbour(index, address, PEER_MAC)
+        yield rtnetlink.neighbour(index, address, far_mac)

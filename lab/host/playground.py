@@ -1,7 +1,8 @@
 """Playground of `lab up`: two named namespaces that stay, for use with ip, tcpdump and ss.
 
 An interface in each has a tag as its alias; `lab down` removes only namespaces with that tag. They have it before they
-have a name: whenever `lab up` is killed, `lab down` can remove what it has made.
+have a name: whenever `lab up` is killed, `lab down` can remove what it has made. The tag also says what else there is:
+a second kernel at the peer's addresses, and a folder of named namespaces that `lab up` has made.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ ADDRESSES = Addresses.in_networks(IPv4Network("192.0.2.0/24"), IPv6Network("2001
 KERNEL, PEER = "lab-kernel", "lab-peer"
 _NAMES = (KERNEL, PEER)
 _TAG = "tcp-packet-lab playground"
-_TAG_WITH_FOLDER = f"{_TAG}, with its folder"
-"""Tag of a playground that also created the folder of named namespaces."""
+_WITH_FOLDER, _TWO_KERNELS = "+folder", "+kernel"
+"""Ends of a tag."""
 _FOLDER = Path("/run/netns")
 
 
-def up() -> None:
-    """Create both namespaces, connected, with the baseline settings.
+def up(*, two_kernels: bool = False) -> None:
+    """Create both namespaces, connected, with the baseline settings; `two_kernels` as in `Network`.
 
     Raises MachineError when one of them exists, or without permission.
     """
@@ -42,9 +43,10 @@ def up() -> None:
                 remedy = "the lab created it: use it, or remove it with: sudo scripts/lab down"
             raise MachineError(f"namespace already exists: {' and '.join(taken)}", remedy)
         had_folder = _FOLDER.exists()
-        with closing(Network(ADDRESSES)) as network:
+        tag = _TAG + _TWO_KERNELS * two_kernels + _WITH_FOLDER * (not had_folder)
+        with closing(Network(ADDRESSES, two_kernels=two_kernels)) as network:
             try:
-                _name(network, _TAG if had_folder else _TAG_WITH_FOLDER)
+                _name(network, tag)
             except BaseException:
                 _remove(_NAMES, with_folder=not had_folder)
                 raise
@@ -78,6 +80,19 @@ def is_up() -> bool:
     return all(_is_there(name) and _tag_of(name) for name in _NAMES)
 
 
+def has_two_kernels() -> bool:
+    """Whether the kernel of the peer's namespace owns the peer's addresses, in a playground that is up."""
+    return _TWO_KERNELS in _tag_of(PEER)
+
+
+def is_current(network: Network) -> bool:
+    """Whether an attached network is still the playground, not removed by `lab down` nor replaced by another."""
+    try:
+        return os.path.samestat((_FOLDER / KERNEL).stat(), os.fstat(network.kernel.fileno()))
+    except FileNotFoundError:
+        return False
+
+
 def attach() -> Network:
     """The network of the existing playground. Closing it leaves the playground in place."""
     return Network(ADDRESSES, _both(), joined=True)
@@ -93,7 +108,7 @@ def down() -> tuple[list[str], list[str]]:
     with _alone("down"):
         tags = {name: _tag_of(name) for name in _NAMES if _is_there(name)}
         ours = [name for name, tag in tags.items() if tag]
-        _remove(ours, with_folder=_TAG_WITH_FOLDER in tags.values())
+        _remove(ours, with_folder=any(_WITH_FOLDER in tag for tag in tags.values()))
     return ours, [name for name in tags if name not in ours]
 
 
@@ -133,7 +148,7 @@ def _tag_of(name: str) -> str:
                 found = {link.get("ifalias") for link in route.get_links()}
     except (OSError, ValueError):  # another kind of file
         return ""
-    return next((tag for tag in (_TAG, _TAG_WITH_FOLDER) if tag in found), "")
+    return next((tag for tag in found if tag and tag.startswith(_TAG)), "")
 
 
 def _both() -> tuple[Namespace, Namespace]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
-from lab.claims.catalogue import Catalogue, Claim
+from lab.claims.catalogue import Catalogue, Claim, Kind
 from lab.record.events import CheckKind, CheckMade, Concluded, FrameSeen, Measured, Recording, StepBegun
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
@@ -219,12 +219,20 @@ def claim_lines(
         yield ""
 
 
-def total_line(reports: Sequence[ClaimReport], kernel: str, language: str = "en") -> str:
-    """Number of claims by verdict."""
+def total_lines(reports: Sequence[ClaimReport], kernel: str, language: str = "en") -> Iterator[str]:
+    """Yield the number of claims by verdict, and how many of the article's are right, imprecise, wrong or missing."""
     translate = translator(language)
+    if not reports:
+        yield translate("claims_none")
+        return
     counts = Counter(report.verdict for report in reports)
     counted = [f"{counts[verdict]} {translate(f'verdict_{verdict.name}')}" for verdict in Verdict if counts[verdict]]
-    return translate("claims_total", count=len(reports), verdicts=translate("comma").join(counted), kernel=kernel)
+    yield translate("claims_total", count=len(reports), verdicts=translate("comma").join(counted), kernel=kernel)
+    kinds = Counter(report.claim.kind for report in reports)
+    told = [
+        translate("claims_kind", count=kinds[kind], kind=translate(f"kind_{kind.name}")) for kind in Kind if kinds[kind]
+    ]
+    yield translate("comma").join(told)
 
 
 def _claim(report: ClaimReport, width: int, language: str) -> Iterator[str]:
@@ -251,6 +259,6 @@ def _rows(report: ClaimReport, translate: Translator, language: str) -> Iterator
         yield translate(kind), translate(f"{kind}_text", **first._asdict())
         others = dict.fromkeys(each.scenario for each in report.evidence if each.scenario != first.scenario)
         yield translate("claims_others"), ", ".join(others)
-    yield translate("claims_depends"), ", ".join(claim.depends)
+    yield translate("claims_depends"), translate.text(", ").join(map(translate.text, claim.depends))
     for since in claim.since:
         yield translate("claims_since", kernel=since.kernel), since.text.of(language)

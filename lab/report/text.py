@@ -63,7 +63,8 @@ class _Drawing:
                     arrow = self._under_way * 5 + self._right
                     yield from self._row("", "", arrow, rung, [self._text("what was on its way to the kernel arrives")])
                 case Kind.STATE:
-                    yield from self._row(_milliseconds(rung), "", "", rung, [self._text("without a segment")])
+                    peer = rung.new.peer.value if rung.new.peer else ""
+                    yield from self._row(_milliseconds(rung), peer, "", rung, [self._text("without a segment")])
 
     def _frame(self, rung: Rung) -> Iterator[str]:
         if rung.arrival is not None:

@@ -97,7 +97,7 @@ def scenario_lines(results: Sequence[Result], screen: Screen, wide: int) -> Iter
         alike = [result for result in results if result.outcome is outcome]
         families = "IPv" + "+".join(str(result.family) for result in alike)
         checks, seconds = sum(result.checks for result in alike), max(result.seconds for result in alike)
-        figures = f"{families:<6} " + translate.text(f"{checks:>5} checks {seconds:>7.2f} s")
+        figures = f"{families:<6} " + translate("figures", checks=checks, seconds=seconds)
         word = padded(translate.text(_WORDS[outcome]), _WIDEST_WORD)
         room = min(wide, screen.width - cell_len(word) - cell_len(figures) - 3)
         painted = screen.paint(word.rstrip(), outcome.value) + word[len(word.rstrip()) :]

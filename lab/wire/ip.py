@@ -44,6 +44,11 @@ def packet_in(frame: bytes) -> Packet | str:
     return _ETHER_TYPES.get(number, f"EtherType {number:#06x}")
 
 
+def family_in(frame: bytes) -> int | None:
+    """4 or 6 by the frame's EtherType; None for neither."""
+    return {_IPV4: 4, _IPV6: 6}.get(frame[12:14])
+
+
 def _ipv4_packet_in(frame: bytes) -> Packet | str:
     came = len(frame) - ETHERNET
     if came < _IPV4_HEADER.size:

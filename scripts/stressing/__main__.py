@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple
 
 LAB = Path(__file__).resolve().parents[1] / "lab"
 _DEADLINE_S = 1800
+_CANNOT_RUN = 3
 
 
 def main() -> int:
@@ -28,6 +31,7 @@ def main() -> int:
         "--at-once", type=int, default=8, metavar="RUNS", help="runs side by side; default: %(default)s"
     )
     parser.add_argument("--hogs", type=int, default=2, help="busy processes beside them; default: %(default)s")
+    parser.add_argument("--stops", action="store_true", help="stop each run for 1 to 5 s at random moments (SIGSTOP)")
     asked = parser.parse_args()
     if os.geteuid() != 0:
         print(f"the lab needs root; type: sudo {sys.argv[0]}", file=sys.stderr)
@@ -36,17 +40,19 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch, _busy(asked.hogs):
         for number in range(1, asked.rounds + 1):
-            for ended in _round(Path(scratch), asked.at_once, asked.patterns):
+            for ended in _round(Path(scratch), asked.at_once, asked.patterns, stops=asked.stops):
                 counts["runs"] += 1
                 counts["scenarios"] += len(ended.results["scenarios"])
-                counts["failures"] += sum(each["outcome"] in {"fail", "error"} for each in ended.results["scenarios"])
+                counts["failures"] += ended.failures
                 counts["skipped"] += ended.results["summary"]["inconclusive"]
                 counts["checks"] += ended.results["summary"]["checks"]
-                if ended.status:
+                could_not_try = ended.status == _CANNOT_RUN and not ended.failures and ended.results is not _NOTHING
+                if ended.status and not (asked.stops and could_not_try):
                     counts["failed runs"] += 1
                     print(f"round {number}: a run ended with exit status {ended.status}\n{ended.said}", flush=True)
             print(f"round {number} of {asked.rounds}: {counts['failures']} failures so far", file=sys.stderr)
     conditions = f"{asked.rounds} rounds, {asked.at_once} at a time beside {asked.hogs} busy processes"
+    conditions += ", each stopped now and then" if asked.stops else ""
     print(
         f"{counts['failures']} of {counts['scenarios']:,} scenario runs failed, {counts['skipped']} could not be tried,"
         f" {counts['failed runs']} of {counts['runs']} runs of the lab failed ({conditions} on {os.cpu_count()} CPUs);"
@@ -74,11 +80,31 @@ class _Ended(NamedTuple):
     said: str
     results: dict[str, Any]
 
+    @property
+    def failures(self) -> int:
+        """Number of scenario runs that failed."""
+        return sum(each["outcome"] in {"fail", "error"} for each in self.results["scenarios"])
+
 
 _NOTHING: dict[str, Any] = {"scenarios": [], "summary": {"checks": 0, "inconclusive": 0}}
 
 
-def _round(scratch: Path, at_once: int, patterns: list[str]) -> list[_Ended]:
+def _stop_now_and_then(runs: list[subprocess.Popen[bytes]]) -> None:
+    """Until all have ended: a run goes on for 0.5 to 5 s, and is stopped for 1 to 5 s."""
+    due = {run: time.monotonic() + random.uniform(0.5, 5) for run in runs}
+    stopped: set[subprocess.Popen[bytes]] = set()
+    while due:
+        run = min(due, key=lambda each: due[each])
+        time.sleep(max(0.0, due[run] - time.monotonic()))
+        if run.poll() is not None:
+            del due[run]
+            continue
+        run.send_signal(signal.SIGCONT if run in stopped else signal.SIGSTOP)
+        stopped ^= {run}
+        due[run] = time.monotonic() + (random.uniform(1, 5) if run in stopped else random.uniform(0.5, 5))
+
+
+def _round(scratch: Path, at_once: int, patterns: list[str], *, stops: bool) -> list[_Ended]:
     """So many runs that begin together."""
     folders = [Path(tempfile.mkdtemp(dir=scratch)) for _ in range(at_once)]
     runs = []
@@ -86,6 +112,8 @@ def _round(scratch: Path, at_once: int, patterns: list[str]) -> list[_Ended]:
         with (folder / "said").open("w") as said:
             command: list[str | Path] = [LAB, "run", "-q", "--no-out", "--json", folder / "results", *patterns]
             runs.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT))
+    if stops:
+        _stop_now_and_then(runs)
     ended = []
     for run, folder in zip(runs, folders, strict=True):
         status, results = run.wait(_DEADLINE_S), folder / "results"

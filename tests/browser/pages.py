@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from lab.claims.catalogue import catalogue
 from lab.record.events import Recording
 from lab.record.expectation import Expected
 from lab.record.results import Outcome, Result, Run, Scenario
+from lab.report.captures import data_url
+from lab.report.html.data import no_capture
 from lab.report.html.page import page
 from lab.tcp.state import State
 from tests.unit.stories import Story
@@ -32,13 +35,14 @@ def result(
     return Result(described, recording.family if recording else 4, outcome, 0.25, recording)
 
 
-def written(folder: Path, *results: Result, **more: object) -> Path:
-    """The page of a run with these results."""
+def written(folder: Path, *results: Result, excerpt: bool = False, **more: object) -> Path:
+    """The page of a run with these results; an excerpt holds its captures."""
     run = Run(list(results), environment=ENVIRONMENT, version="0.1", began="2026-01-02T03:04:05+00:00", seconds=1.5)
     for field, value in more.items():
         setattr(run, field, value)
     file = folder / "report.html"
-    file.write_text(page(run, catalogue()), encoding="utf-8")
+    capture = partial(data_url, run) if excerpt else no_capture
+    file.write_text(page(run, catalogue(), capture, excerpt=excerpt), encoding="utf-8")
     return file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from lab.record.results import Outcome
+from lab.record.translations import Phrases, Translations
 from lab.report.i18n import table
 from tests.browser.conftest import Browser
 from tests.browser.pages import conversation, failing, result, written
@@ -48,6 +50,21 @@ def test_the_overview_says_what_the_run_comes_to(browser: Browser, report: Path)
     assert "peer.expect('SA', ack=2)" in browser.text("#different pre")
 
 
+def test_the_landing_view_shows_a_ladder_and_the_states_before_all_else(browser: Browser, tmp_path: Path) -> None:
+    browser.open(written(tmp_path, result(conversation(), "handshake.a"), result(conversation(), "closing.b")))
+    tops = "return [...document.querySelectorAll(arguments[0])].map((each) => each.getBoundingClientRect().top)"
+    places = ("#basic .wide", "[lang=en] > .figure5", "#scenarios")
+    [ladder], [states], [scenarios] = (browser.run(tops, each) for each in places)
+    assert max(ladder, states) < 700
+    assert scenarios > ladder
+    browser.phone()
+    assert browser.one("#basic .narrow").is_displayed()
+    assert not browser.one("#basic .wide").is_displayed()
+    assert browser.run("return document.querySelector('[lang=en] > .figure5').getBoundingClientRect().width") > 280
+    browser.one("#basic .button").click()
+    browser.until("return document.querySelector('.selected')")
+
+
 def test_arrow_keys_and_buttons_step_through_a_scenario(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.up/4")
     assert (browser.text(".count"), selected(browser)) == ("Step 3 of 10", "S 0:0(0)+1 win 64240"), "the first packet"
@@ -67,6 +84,95 @@ def test_arrow_keys_and_buttons_step_through_a_scenario(browser: Browser, report
     assert browser.text(".count") == "Step 10 of 10", "Home belongs to the ladder, not to a button"
     browser.one("[data-go=first]").click()
     assert browser.text(".count") == "Step 1 of 10"
+
+
+@pytest.mark.parametrize("clicked", ["", ".inspector h2", ".copy button", ".checks summary", "[data-go=previous]"])
+def test_arrow_keys_work_wherever_the_focus_is(browser: Browser, report: Path, clicked: str) -> None:
+    browser.open(report, "#/made.up/4/p2")
+    assert browser.one(".keys").is_displayed()
+    if clicked:
+        browser.one(clicked).click()
+    browser.press(Keys.ARROW_DOWN)
+    assert browser.text(".count") == ("Step 4 of 10" if "previous" in clicked else "Step 5 of 10")
+    browser.one("#search").click()
+    browser.press(Keys.ARROW_DOWN)
+    assert browser.text(".count") != "Step 6 of 10", "a text field keeps its keys"
+
+
+def test_arrow_keys_work_after_the_back_button(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    browser.one('.runs a[href="#/made.up/4"]').click()
+    browser.until("return document.querySelector('.selected')")
+    browser.one("#scenario .evidence a").click()
+    browser.until("return document.getElementById('scenario').hidden")
+    browser.run("history.back()")
+    browser.until("return !document.getElementById('scenario').hidden")
+    browser.until("return document.querySelector('.count').innerText === 'Step 3 of 10'")
+    browser.press(Keys.ARROW_RIGHT)
+    assert selected(browser) == "SA 0:0(0)+1 ack 1 win 64240"
+
+
+def test_a_header_field_keeps_the_focus_from_packet_to_packet(browser: Browser, report: Path) -> None:
+    browser.open(report, "#/made.up/4/p1")
+    browser.one("[data-field='tcp seq']").click()
+    browser.press(Keys.ARROW_RIGHT)
+    assert browser.run("return document.activeElement.dataset.field") == "tcp ack", "left and right move between fields"
+    browser.press(Keys.ARROW_DOWN)
+    assert browser.text(".inspector h2 small") == "Packet 2"
+    assert browser.run("return document.activeElement.dataset.field") == "tcp ack"
+
+
+def test_back_keeps_the_scroll_position(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    browser.run("history.scrollRestoration = 'manual'")  # the browser's own comes too early for some views
+    browser.run(
+        "document.querySelector('.runs a[href=\"#/made.up/6\"]').focus({ preventScroll: true }); scrollTo(0, 900)"
+    )
+    browser.until("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
+    browser.run("document.activeElement.click()")
+    browser.until("return document.querySelector('.selected') && scrollY < 400")
+    left = browser.run("return history.length")
+    browser.run("history.back()")
+    browser.until("return !document.getElementById('overview').hidden && scrollY > 0")
+    assert browser.run("return scrollY") == 900
+    assert browser.run("return document.activeElement.getAttribute('href')") == "#/made.up/6"
+    assert browser.run("return history.length") == left
+
+
+def test_a_link_needs_no_address_family_and_an_unknown_one_says_so(browser: Browser, report: Path) -> None:
+    browser.open(report, "#/made.up")
+    assert "IPv4" in browser.text(".family[aria-current]")
+    assert browser.run("return document.title") == "made.up IPv4 · TCP packet lab"
+    for place in ("#/no.such", "#/made.up/5", "#/made.to_fail/6", "#C999", "#/%E0%A4%A/4"):
+        browser.go(place)
+        browser.until("return !document.getElementById('results').hidden && location.hash === arguments[0]", place)
+        browser.until("return document.querySelector('#results h1').innerText.startsWith('This page has nothing at')")
+        browser.go("#")
+        browser.until("return !document.getElementById('overview').hidden")
+    assert browser.run("return document.title") == "TCP packet lab: report: 6.18.0-test"
+    browser.go("#/made.up/4/p4")
+    browser.until("return document.querySelector('.selected')")
+    assert "The ladder has no packet 4." in browser.text("#scenario .note")
+    assert "Not drawn, but in the capture file: packets 4." in browser.text("#scenario .legend-text")
+
+
+def test_each_packet_leads_to_the_claims_of_its_step(browser: Browser, report: Path) -> None:
+    browser.open(report, "#/made.up/4/p2")
+    assert [each.text for each in browser.all("#scenario .evidence a")] == ["C31"]
+    browser.one("#scenario .meta a[href='#C31']").click()
+    browser.until("return document.getElementById('C31').open && !document.getElementById('overview').hidden")
+
+
+def test_a_page_of_one_scenario_opens_with_it_and_holds_its_capture(browser: Browser, tmp_path: Path) -> None:
+    file = written(tmp_path, result(conversation()), excerpt=True)
+    browser.open(file)
+    assert browser.text(".scenario-head h1") == "made.up"
+    [link] = browser.all("#scenario a[download]")
+    assert link.get_attribute("download") == "made.up-IPv4.pcapng"
+    assert (link.get_attribute("href") or "").startswith("data:application/octet-stream;base64,")
+    assert {each.get_attribute("id") for each in browser.all(".claim")} == {"C31"}
+    browser.go("#scenarios")
+    browser.until("return !document.getElementById('overview').hidden")
 
 
 def test_each_step_is_announced_and_is_the_active_option(browser: Browser, report: Path) -> None:
@@ -173,6 +279,7 @@ def test_search_finds_scenarios_claims_and_packets(browser: Browser, report: Pat
     packets = [each.text for each in browser.all("#results .found li") if "→" in each.text or "←" in each.text]
     assert len(packets) == 4
     assert all(" SA 0:0(0) ack 1" in each for each in packets)
+    assert browser.text("#results h2") == "Packets", "what is asked for comes first"
     field = browser.one("#search")
     field.clear()
     field.send_keys("C85")
@@ -316,6 +423,10 @@ def test_it_prints_without_its_controls(browser: Browser, report: Path) -> None:
     browser.prefers(media="print", scheme="dark")
     assert [each for each in browser.all(".bar, .controls button, .crumbs") if each.is_displayed()] == []
     assert browser.one("#scenario .ladder").is_displayed()
+    browser.size(700, 1000)
+    assert not browser.one(".controls").is_displayed(), "no bar lies over the ladder"
+    assert browser.run("return document.querySelector('#scenario .ladder').getBoundingClientRect().bottom") < 1000
+    browser.desktop()
     assert browser.run("return getComputedStyle(document.documentElement).colorScheme") == "light"
 
 
@@ -372,3 +483,22 @@ def test_a_recording_that_is_too_long_for_a_page_is_shortened(browser: Browser, 
     assert "lines are left out here" in browser.run("return document.querySelector('#scenario .ladder').textContent")
     browser.one("[data-go=last]").click()
     assert selected(browser).startswith("A 1:1(0) ack ")
+
+
+def test_a_chinese_reader_sees_the_texts_of_the_author_in_chinese(browser: Browser, tmp_path: Path) -> None:
+    texts = {"A title": "标题", "First: the handshake": "首先：握手", "the end": "结束"}
+    shown = result(conversation())
+    translations = Translations(lambda: {"zh": Phrases(texts)})
+    shown.scenario = dataclasses.replace(shown.scenario, translations=translations)
+    page = written(tmp_path, shown)
+    browser.open(page, language="zh-CN")
+    assert browser.run("return document.querySelector('.scenario .title [lang=zh]').textContent") == "标题"
+    browser.go("#/made.up/4/p1")
+    browser.until("return document.querySelector('.step-title')?.innerText === '首先：握手'")
+    assert browser.text(".scenario-title") == "标题"
+    titles = "[...document.querySelectorAll('.ladder .title')]"
+    drawn = f"return {titles}.filter((each) => getComputedStyle(each).display !== 'none')"
+    assert browser.run(f"{drawn}.map((each) => each.textContent)")[0] == "首先：握手"
+    browser.run("document.querySelector('[data-language=en]').click()")
+    assert browser.text(".step-title") == "First: the handshake"
+    assert browser.run(f"{drawn}.map((each) => each.textContent)")[0] == "First: the handshake"

@@ -38,6 +38,7 @@ DOORS = {
     "typer": {"cli"},
     "rich": {"report", "cli"},
     "jinja2": {"report"},
+    "prompt_toolkit": {"cli"},
     "markupsafe": {"report"},
     "pytest": {"pytest_plugin"},
     "_pytest": {"pytest_plugin"},

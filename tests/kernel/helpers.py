@@ -71,6 +71,9 @@ def run_lab(*arguments: str | Path, cwd: Path = ROOT, typed: str = "") -> subpro
 
 
 def _unsaved(arguments: tuple[str | Path, ...]) -> tuple[str | Path, ...]:
+    """The arguments, with those that keep a run from being saved, and a saved one of the checkout from being used."""
+    if arguments[0] == "claims" and "--from" not in arguments:
+        return (*arguments, "--new")
     return (*arguments, "--no-out") if arguments[0] == "run" and "--out" not in arguments else arguments
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from lab.record.expectation import Expected, Row
 from lab.record.results import Outcome, Result
 from lab.tcp.flags import bits
 from lab.tcp.state import State
-from tests.kernel.helpers import result_of, run_lab, scenario_file
+from tests.kernel.helpers import ROOT, result_of, run_lab, scenario_file
 from tests.unit.stories import Story
 
 pytestmark = [
@@ -143,3 +144,30 @@ def test_what_only_a_later_kernel_has_is_a_skip(monkeypatch: pytest.MonkeyPatch,
     with closing(Runner(sysctls={name: value}, missing=missing)) as runner:
         result = runner.run(scenario, 4)
     assert (result.outcome, result.message) == (Outcome.SKIP, missing)
+
+
+def test_no_setting_of_the_table_accuses_the_kernel(tmp_path: Path) -> None:
+    """A slice: a few settings over a few scenarios, by the script that renews tests/SETTINGS.md."""
+    rows = [line for line in (ROOT / "tests/SETTINGS.md").read_text().splitlines() if "`net." in line]
+    chosen = "tcp_timestamps=0", "tcp_sack=0", "tcp_ecn=1", "tcp_max_tw_buckets=0", "tcp_min_snd_mss=536"
+    done, table = settings_table(tmp_path, [row for row in rows if any(each in row for each in chosen)])
+    assert done.returncode == 0, done.stdout
+    counts = [row.split("|")[2].strip() for row in table]
+    assert len(counts) == len(chosen)
+    assert "0" not in counts, table
+
+
+def test_a_setting_that_cannot_be_tried_is_named(tmp_path: Path) -> None:
+    done, table = settings_table(tmp_path, ["| `net.ipv4.tcp_sack=abc` | 7 | `old` 7 | words |", "another line"])
+    assert (done.returncode, table) == (1, ["| `net.ipv4.tcp_sack=abc` | 0 | none | words |", "another line"])
+    assert "the run ended with exit status 3" in done.stdout
+    assert done.stdout.endswith("1 runs failed\n")
+
+
+def settings_table(folder: Path, rows: list[str]) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    table = folder / "table.md"
+    table.write_text("\n".join(rows))
+    files = ["--only=handshake", "--only=closing", "--only=segment_size"]
+    call: list[str | Path] = [ROOT / "scripts/settings", "--table", table]
+    done = subprocess.run([*call, *files], capture_output=True, text=True, timeout=300, check=False)
+    return done, table.read_text().splitlines()

@@ -72,7 +72,8 @@ def test_text_in_chinese_fits_eighty_columns() -> None:
     done = run_lab("claims", "C85", "-6", "--lang", "zh")
     assert done.returncode == 0
     assert "C85  已验证  Linux 与文章不同" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("共 1 条：1 已验证（Linux ")
+    assert done.stdout.splitlines()[-2].startswith("共 1 条：1 已验证（Linux ")
+    assert done.stdout.splitlines()[-1] == "Linux 与文章不同：1 条"
 
 
 @pytest.mark.parametrize(("asked", "near"), [("C999", "did you mean C99"), ("handshake", "they are C1 to C")])

@@ -217,3 +217,13 @@ def test_a_refused_setting_of_a_scenario_is_an_error_of_the_scenario(tmp_path: P
     done = run_lab("run", "-4", scenario_file(tmp_path, body))
     assert done.returncode == 3
     assert "sysctl net.ipv4.tcp_congestion_control = 'nosuch': the kernel has no 'nosuch'" in done.stdout
+
+
+def test_mistakes_in_files_are_told_in_the_language_of_the_command(tmp_path: Path) -> None:
+    scenario_file(tmp_path, PASSING, "fine").with_suffix(".zh.toml").write_text('"{} s" = "秒"\n')
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(0)\n")
+    done = run_lab("run", "-4", tmp_path, "gone", "--lang", "zh")
+    assert done.returncode == 3
+    assert f"出错 {tmp_path}/exits.py:2: SystemExit: 0\n" in done.stdout
+    assert f"出错 {tmp_path}/fine.zh.toml:1: '{{}} s' 有 1 个计算出的部分，而译文 '秒' 与之不一致\n" in done.stdout
+    assert "没有与 gone 匹配的场景；`lab list` 列出所有场景\n" in done.stdout + done.stderr

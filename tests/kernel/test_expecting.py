@@ -228,6 +228,14 @@ def test_layers_that_are_no_whole_packet_are_never_sent(lab4: Lab, words: str) -
     assert not lab4.switchboard.history.new_frames(peer.conversation.number)
 
 
+def test_a_packet_of_the_other_family_is_never_sent(lab: Lab) -> None:
+    """The kernel has no address of that family: it would be silent, whatever the packet is."""
+    scapy, peer = load_scapy(), peer_of(lab)
+    other = scapy.IPv6(src="fe80::1", dst="fe80::2") if lab.family == 4 else scapy.IP(src="10.0.0.1", dst="10.0.0.2")
+    with pytest.raises(ScenarioError, match=f"over IPv{lab.family}, so an IPv{10 - lab.family} packet would not reach"):
+        peer.send(other / scapy.TCP(dport=80))
+
+
 @pytest.mark.parametrize("above_ethernet", [False, True], ids=["IP", "Ethernet"])
 def test_a_whole_packet_is_sent(lab4: Lab, above_ethernet: bool) -> None:
     peer = peer_of(lab4)

@@ -23,6 +23,8 @@ HARMFUL = {
     "skips": ("import pytest\npytest.skip('no')", "7: Skipped: no"),
     "interrupts": ("raise KeyboardInterrupt", "6: KeyboardInterrupt"),
     "generator_exit": ("raise GeneratorExit", "6: GeneratorExit"),
+    "closes_1": ("import os\nos.close(1)", "7: os.close(1) would leave the other scenarios without output"),
+    "closes_2": ("from os import close\nclose(2)", "7: os.close(2) would leave the other scenarios without output"),
     "exits": ("import os\nos._exit(0)", "7: os._exit(0) would end the whole run"),
     "exits_as_taken": ("from os import _exit\n_exit(1)", "7: os._exit(1) would end the whole run"),
     "closes": ("import sys\nsys.stdout.close()", "7: closing the output would leave the other scenarios without it"),
@@ -161,10 +163,17 @@ def test_a_failure_weighs_more_than_an_inconclusive_scenario(tmp_path: Path) -> 
     assert run_lab("run", "-q", "-4", tmp_path).returncode == 1
 
 
-def test_a_scenario_that_no_mutation_can_be_tried_on_is_no_verdict(tmp_path: Path) -> None:
-    done = run_lab("mutate", scenario_file(tmp_path, "raise RuntimeError('no')", "raises"))
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise RuntimeError('no')", "error RuntimeError: no"),
+        ("from lab import Inconclusive\nraise Inconclusive('held up')", "inconclusive held up"),
+    ],
+)
+def test_a_scenario_that_no_mutation_can_be_tried_on_is_no_verdict(tmp_path: Path, body: str, said: str) -> None:
+    done = run_lab("mutate", scenario_file(tmp_path, body, "raises"))
     assert (done.returncode, done.stderr) == (3, "")
-    assert "raises.raises  IPv4  not tried: error RuntimeError: no\n" in done.stdout
+    assert f"raises.raises  IPv4  not tried: {said}\n" in done.stdout
 
 
 def attempts(lab: Lab, seconds: float) -> int:

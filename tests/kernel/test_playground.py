@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -11,9 +12,18 @@ from pathlib import Path
 import pytest
 
 from lab.host import playground
+from lab.host.addresses import Pair, address_family
 from lab.host.errors import MachineError
 from lab.host.syscalls import unmount
-from tests.kernel.helpers import COMMAND, DEADLINE_S, as_an_ordinary_user, environment, run_lab, started_lab
+from tests.kernel.helpers import (
+    COMMAND,
+    DEADLINE_S,
+    as_an_ordinary_user,
+    environment,
+    read_until,
+    run_lab,
+    started_lab,
+)
 from tests.kernel.remains import unchanged_host
 
 FOLDER = Path("/run/netns")
@@ -50,15 +60,90 @@ def test_two_shells_in_sequence_use_the_same_kernel(family: int) -> None:
         assert (
             "DIFFERS\n  at <console>:1\n    waited 0.1 s for RA, and the kernel sent no such segment\n" in done.stdout
         )
-        assert "NameError: name 'nonsense' is not defined" in done.stderr
+        assert "NameError: name 'nonsense' is not defined" in done.stdout
 
 
 def test_without_a_playground_a_shell_makes_its_own_lab() -> None:
-    done = run_lab("shell", typed='peer.open()\npeer.state.value\npeer.send("XY")\n')
+    done = run_lab("shell", typed='peer.open()\npeer.state\npeer.send("XY")\n')
     assert "In two new namespaces:" in done.stdout
-    assert "'ESTABLISHED'" in done.stdout
+    assert ">>> ESTABLISHED (ss: ESTAB)\n" in done.stdout
     assert "ValueError" in done.stdout
     assert not FOLDER.exists() or not any(FOLDER.glob("lab-*"))
+
+
+def in_namespace(name: str, *command: str) -> list[str]:
+    return ["nsenter", f"--net={FOLDER / name}", *command]
+
+
+SERVER = """
+import socket, sys
+with socket.create_server((sys.argv[1], 8000), family=int(sys.argv[2])) as listening:
+    print("listening", flush=True)
+    with listening.accept()[0] as connection:
+        connection.sendall(connection.recv(100))
+        connection.recv(1)
+"""
+CLIENT = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 8000)) as connection:
+    connection.sendall(b"hello")
+    assert connection.recv(100) == b"hello"
+"""
+HANDSHAKE = r"""
+ +0.000  SYN-SENT     S────►   SYN-RECEIVED  0:0\(0\) win .*
+ +\d+.\d+  ESTABLISHED  ◄───SA   SYN-RECEIVED  0:0\(0\) ack 1 win .*
+ +\d+.\d+  ESTABLISHED  A────►   ESTABLISHED   1:1\(0\) ack 1 win .*
+ +\d+.\d+  ESTABLISHED  PA───►   ESTABLISHED   1:6\(5\) ack 1 win .*
+"""
+
+
+@pytest.mark.parametrize("pair", playground.ADDRESSES, ids=["IPv4", "IPv6"])
+def test_watch_shows_both_kernels_while_other_programs_talk(pair: Pair) -> None:
+    with unchanged_host(), started_lab("watch", mark="nothing yet") as process:
+        assert process.communicate(timeout=DEADLINE_S) == (
+            "",
+            "the lab cannot run here: there is no playground\nmake one: sudo scripts/lab up --two-kernels\n",
+        )
+        assert process.returncode == 3
+        assert "a second kernel: 192.0.2.2 and 2001:db8:ffff::2" in run_lab("up", "--two-kernels").stdout
+        with started_lab("watch", mark="watching") as watching:
+            read_until(watching, "watching the two kernels")
+            call = in_namespace(
+                playground.KERNEL, sys.executable, "-c", SERVER, pair.kernel, str(int(address_family(pair.family)))
+            )
+            with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as server:
+                assert server.stdout is not None
+                assert server.stdout.readline() == "listening\n"
+                call = in_namespace(playground.PEER, sys.executable, "-c", CLIENT, pair.kernel)
+                subprocess.run(call, check=True, timeout=DEADLINE_S)
+            told = read_until(watching, "TIME-WAIT    A────►   CLOSED")
+            gone = run_lab("down")
+            assert gone.stdout == "removed lab-kernel\nremoved lab-peer\n"
+            out, err = watching.communicate(timeout=DEADLINE_S)
+        assert (watching.returncode, out.splitlines()[-1], err) == (0, "the playground has been removed", "")
+    assert re.search(HANDSHAKE.strip("\n"), re.sub(r"\n {47}.*", "", told))
+    assert re.search(r"FIN-WAIT-1   FA───►   CLOSE-WAIT", told)
+    assert re.search(r"◄───FA   LAST-ACK", told)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_watch_leaves_nothing_however_it_ends(number: signal.Signals) -> None:
+    with unchanged_host():
+        playground.up(two_kernels=True)
+        with started_lab("watch", mark="ended") as watching:
+            read_until(watching, "watching the two kernels")
+            watching.send_signal(number)
+            _, err = watching.communicate(timeout=DEADLINE_S)
+            assert (watching.returncode, err) == (0 if number == signal.SIGINT else -number, "")
+        assert playground.down() == ([playground.KERNEL, playground.PEER], [])
+
+
+@pytest.mark.usefixtures("up")
+def test_watch_of_one_kernel_shows_the_segments_of_a_shell() -> None:
+    with started_lab("watch", mark="one kernel") as watching:
+        read_until(watching, "the other end has none")
+        run_lab("shell", typed="peer.open()\n")
+        read_until(watching, "A────►   ESTABLISHED   1:1(0) ack 1")
 
 
 def test_down_removes_only_tagged_namespaces() -> None:
@@ -90,7 +175,7 @@ def test_the_commands_report_their_actions() -> None:
     assert gone.stdout.splitlines() == ["removed lab-kernel", "removed lab-peer"]
 
 
-@pytest.mark.parametrize("command", ["up", "down"])
+@pytest.mark.parametrize("command", ["up", "down", "watch"])
 @pytest.mark.parametrize("is_up", [False, True], ids=["nothing", "playground"])
 def test_an_ordinary_user_is_told_to_be_root(command: str, is_up: bool) -> None:
     if is_up:
@@ -118,7 +203,7 @@ def test_what_the_machine_refuses_is_told() -> None:
 
 @pytest.mark.parametrize("step", ["Network", "mount"])
 def test_an_interrupt_leaves_nothing(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(playground, step, interrupted)
@@ -129,6 +214,7 @@ def test_an_interrupt_leaves_nothing(monkeypatch: pytest.MonkeyPatch, step: str)
 KILLED = """
 import os, signal, sys
 from lab.host import playground
+from lab.host.addresses import Pair, address_family
 
 def killing(call):
     def counted(*arguments, **named):

@@ -348,8 +348,8 @@ def test_a_failure_is_named_in_the_short_summary_and_its_recording_is_kept(suite
     done = suite.run("--lab", "-k", "IPv4")
     done.stdout.fnmatch_lines(
         [
-            "lab show out/pytest/scenarios.py-fails-IPv4.json",
-            "lab show out/pytest/test_own.py-test_it-IPv4.json",
+            "lab show out/pytest/scenarios.py-fails-IPv4.json fails",
+            "lab show out/pytest/test_own.py-test_it-IPv4.json test_it",
             "FAILED scenarios.py::fails?IPv4? - segment: expected S, got none",
             "FAILED test_own.py::test_it?IPv4? - ack: expected 2*, got 1*",
         ]
@@ -359,7 +359,7 @@ def test_a_failure_is_named_in_the_short_summary_and_its_recording_is_kept(suite
         "test_own.py-test_it-IPv4.json",
     ]
     shown = subprocess.run(
-        [sys.executable, "-P", "-m", "lab", "show", "out/pytest/test_own.py-test_it-IPv4.json"],
+        [sys.executable, "-P", "-m", "lab", "show", "out/pytest/test_own.py-test_it-IPv4.json", "test_it"],
         cwd=suite.pytester.path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert shown.returncode == 0, shown.stderr

@@ -107,6 +107,18 @@ def test_the_scenario_in_the_readme_passes(tmp_path: Path) -> None:
     assert done.stdout.startswith("2 passed; ")
 
 
+def test_each_command_of_the_five_minutes_works_after_those_before_it(tmp_path: Path) -> None:
+    _, _, tour = README.read_text(encoding="utf-8").partition("## Five minutes\n")
+    commands = re.findall(r"^\$ (?:sudo )?scripts/lab (.*)$", tour.partition("\n## ")[0], re.MULTILINE)
+    assert len(commands) == 5, commands
+    commands.remove("run")  # of all scenarios; many tests make one
+    for number, command in enumerate(commands):
+        saved = ["--out", f"out/{number}"] if command.startswith("run ") else []
+        done = run_lab(*command.split(), *saved, cwd=tmp_path)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    assert (tmp_path / "out/0/report.html").exists()
+
+
 @pytest.mark.parametrize("number", [0, 1], ids=["run", "claims"])
 def test_the_outputs_in_the_readme_are_what_is_printed(number: int) -> None:
     call = (("run", "kernel_closes_first", "-4"), ("claims", "C85", "-4"))[number]

@@ -38,6 +38,30 @@ def test_another_file_can_be_named(saved: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{tmp_path}/my page.html\n")
 
 
+def test_a_page_of_one_scenario_is_small_and_holds_its_capture(saved: Path, tmp_path: Path) -> None:
+    file = tmp_path / "one.html"
+    done = run_lab("report", saved, "kernel_closes_first", "-o", file)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{file}\n", "")
+    page = file.read_text(encoding="utf-8")
+    assert page.count("data-scenario=") == 1
+    assert len(page) < 300_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no_such_scenario", "-o", "x.html"], "no scenario matches 'no_such_scenario'"),
+        (["kernel_closes_first"], "a page about some scenarios needs the name of its file: -o FILE"),
+    ],
+    ids=["unknown scenario", "no file"],
+)
+def test_wrong_usage_writes_nothing(saved: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = run_lab("report", saved, *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_cannot_be_written_is_named(saved: Path) -> None:
     done = run_lab("report", saved, "-o", "/proc/report.html")
     assert done.returncode == 3

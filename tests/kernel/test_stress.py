@@ -26,6 +26,15 @@ def test_what_passes_is_counted() -> None:
     assert line.startswith("0 of 4 scenario runs failed, 0 could not be tried, 0 of 2 runs of the lab failed (2 rounds")
 
 
+def test_a_run_that_is_stopped_again_and_again_may_only_be_inconclusive(tmp_path: Path) -> None:
+    scenario_file(tmp_path, "raise Inconclusive('too slow')", "slow", "from lab import Inconclusive")
+    done = stress("--stops", "handshake.kernel_as_server", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("0 of 8 scenario runs failed, 4 could not be tried, 0 of 2 runs of the lab failed")
+    assert "each stopped now and then" in done.stdout
+    assert stress(tmp_path).returncode == 1, "without --stops every scenario has to have a verdict"
+
+
 def test_a_failed_run_is_shown_in_full_for_each_round(tmp_path: Path) -> None:
     body = "peer = lab.peer(to=lab.kernel.listen(port=80))\npeer.send('S')\npeer.expect('SA', ack=7)"
     done = stress(scenario_file(tmp_path, body))

@@ -11,7 +11,7 @@ from lab.claims.catalogue import Catalogue, Claim, Erratum, Kind, Since, Text, c
 from lab.record.events import CheckKind, CheckMade, Concluded, Measured
 from lab.record.expectation import Expected, Row
 from lab.record.results import Outcome, Result, Run, Scenario
-from lab.report.claims import ClaimReport, Verdict, as_json, claim_lines, claim_reports, total_line
+from lab.report.claims import ClaimReport, Verdict, as_json, claim_lines, claim_reports, total_lines
 from lab.report.evidence import Evidence
 from lab.report.screen import labelled, side_by_side, wrapped
 from lab.tcp import flags
@@ -259,8 +259,8 @@ def test_text_has_the_three_columns_and_the_evidence() -> None:
     ]
     assert "C2  not run  the article is right" in lines
     assert "  teh                       the                       Letters." in lines
-    assert total_line(found, "6.1") == "3 in all: 1 confirmed, 2 not run (Linux 6.1)"
-    assert total_line(found, "6.1", "zh") == "共 3 条：1 已验证，2 未运行（Linux 6.1）"
+    assert next(total_lines(found, "6.1")) == "3 in all: 1 confirmed, 2 not run (Linux 6.1)"
+    assert next(total_lines(found, "6.1", "zh")) == "共 3 条：1 已验证，2 未运行（Linux 6.1）"
 
 
 def test_a_part_of_the_claims_has_no_misprints() -> None:

@@ -199,7 +199,7 @@ def contrast(one: str, other: str) -> float:
 def test_texts_have_enough_contrast(theme: int, ground: str) -> None:
     """Contrast: 4.5 to 1 for texts, 3 to 1 for lines with a meaning (WCAG 2.2, 1.4.3 and 1.4.11)."""
     below = COLOURS[ground][theme]
-    texts = ["ink", "soft", "accent", "good", "bad", "warn", "seq", "ack"]
+    texts = ["ink", "soft", "accent", "good", "bad", "warn", "seq", "ack", "peer", "kernel"]
     assert {
         name: contrast(COLOURS[name][theme], below) for name in texts if contrast(COLOURS[name][theme], below) < 4.5
     } == {}
@@ -233,6 +233,20 @@ def test_a_conclusion_is_called_one_and_is_no_measurement(tmp_path: Path) -> Non
         ("conclusion", "it &lt;opens&gt;"),
         ("measured", '<span lang="en">it: 1</span><span lang="zh">it：1</span>'),
     ]
+
+
+def test_scenarios_stand_in_learning_order(tmp_path: Path) -> None:
+    names = ["time_wait.a", "made.up", "handshake.b", "connections.c"]
+    page = written(tmp_path, *(result(conversation(), each) for each in names)).read_text(encoding="utf-8")
+    assert re.findall(r'data-scenario="(.*?)"', page) == ["connections.c", "handshake.b", "time_wait.a", "made.up"]
+    assert re.search(r'id="basic".*?href="(.*?)"', page, re.DOTALL)[1] == "#/handshake.b/4"  # type: ignore[index]
+    assert "Opening a connection: three segments" in page
+
+
+def test_an_excerpt_has_only_its_claims_and_can_be_mailed(tmp_path: Path) -> None:
+    text = written(tmp_path, result(conversation()), excerpt=True).read_text(encoding="utf-8")
+    assert re.findall(r'class="claim" id="(.*?)"', text) == ["C31"]
+    assert len(text) < 300_000
 
 
 def test_an_empty_run_has_a_page(tmp_path: Path) -> None:

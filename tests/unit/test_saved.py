@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_saving_what_was_loaded_changes_nothing() -> None:
 
 def test_a_saved_run_is_one_json_document() -> None:
     told = json.loads(SAVED)
-    assert (told["format"], told["version"]) == ("tcp-packet-lab run", 1)
+    assert (told["format"], told["version"]) == ("tcp-packet-lab run", 2)
     frame = told["recordings"][0]["events"][1]
     assert frame == {
         "event": "frame", "ns": 2, "from_peer": True, "data": sample_run.SYN.hex(), "connection": 0,
@@ -132,10 +133,10 @@ def test_a_recording_is_not_looked_at_before_it_is_asked_for() -> None:
         (b'{"results": []}\n', "it is not a run that the lab has saved"),
         (SAVED.replace(b"tcp-packet-lab run", b"another format"), "it is not a run that the lab has saved"),
         (
-            SAVED.replace(b'"version": 1,', b'"version": 99,', 1),
-            "its format has version 99, and this lab reads versions 1 to 1",
+            SAVED.replace(b'"version": 2,', b'"version": 99,', 1),
+            "its format has version 99, and this lab reads versions 1 to 2",
         ),
-        (SAVED.replace(b'"version": 1,', b'"version": 0,', 1), "its format has version 0, and this"),
+        (SAVED.replace(b'"version": 2,', b'"version": 0,', 1), "its format has version 0, and this"),
         (SAVED[:-1], "its end is missing"),
         (SAVED[: len(SAVED) // 2], "its end is missing"),
         (SAVED[:200], "its end is missing"),
@@ -328,19 +329,32 @@ def test_an_older_version_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPat
 
         return document.Upgrade(change, keep)
 
-    monkeypatch.setattr(document, "CURRENT", 3)
-    monkeypatch.setattr(document, "UPGRADES", {1: of_head("net.one", "a"), 2: of_head("net.two", "b")})
+    monkeypatch.setattr(document, "CURRENT", 4)
+    monkeypatch.setattr(document, "UPGRADES", {2: of_head("net.one", "a"), 3: of_head("net.two", "b")})
     run = parse(SAVED, FILE)
     assert run.environment["kernel"] == "6.18.0ab"
     recording = run.results[0].recording
     assert recording is not None
     assert recording.sysctls == {"net.ipv4.tcp_sack": "0", "net.one": "a", "net.two": "b"}
-    later = parse(SAVED.replace(b'"version": 1,', b'"version": 2,', 1), FILE)
+    later = parse(SAVED.replace(b'"version": 2,', b'"version": 3,', 1), FILE)
     assert later.environment["kernel"] == "6.18.0b"
 
 
 def test_there_is_a_way_from_every_version() -> None:
     assert set(document.UPGRADES) == set(range(1, document.CURRENT))
+
+
+def test_the_description_has_every_version() -> None:
+    text = Path(document.__file__).with_name("FORMAT.md").read_text(encoding="utf-8")
+    assert f'"version": {document.CURRENT},' in text
+    listed = [int(number) for number in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)]
+    assert listed == list(range(1, document.CURRENT + 1))
+
+
+def test_what_the_reader_of_version_1_refuses_is_in_no_document_of_version_1() -> None:
+    """It had neither the event `conclusion` nor the outcomes `changed` and `inconclusive`."""
+    assert b'"event":"conclusion"' in SAVED
+    assert SAVED.startswith(b'{"format": "tcp-packet-lab run", "version": 2,')
 
 
 def test_what_a_later_version_adds_is_passed_over() -> None:

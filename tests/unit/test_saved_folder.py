@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.record.saved.folder import NoRun, NotWritable, RunFolder, find
+from lab.record.saved.folder import NoRun, NotWritable, RunFolder, find, names_a_run, saved_runs
 
 NOBODY = 65534
 
@@ -179,6 +179,32 @@ def test_a_run_is_found_by_its_file_by_its_folder_or_as_the_newest(here: Path) -
     assert find(Path("out/c")) == Path("out/c/run.json")
     assert find(Path("out")) == Path("out/a/run.json")
     assert find(Path("out/c/run.json")) == Path("out/c/run.json")
+    assert find(Path("latest")) == Path("out/a/run.json")
+    assert find(Path("c")) == Path("out/c/run.json")
+    assert [file.parent.name for file in saved_runs()] == ["a", "c", "b"]
+
+
+def test_what_is_here_comes_before_a_run_of_that_name_below_out() -> None:
+    for name in "a", "latest":
+        saved(Path("out") / name)
+        saved(Path(name))
+        assert find(Path(name)) == Path(name) / "run.json"
+
+
+def test_a_misspelt_name_of_a_run_is_told_with_the_nearest() -> None:
+    saved(Path("out/2026-11-28T06-19-24"))
+    with pytest.raises(NoRun, match=r"no saved run of that name; did you mean 2026-11-28T06-19-24\?"):
+        find(Path("2026-11-28T06-19-23"))
+
+
+@pytest.mark.parametrize(
+    ("word", "is_run"),
+    [("latest", True), ("2026", True), ("unfinished", False), ("handshake", False), ("a/b", True), ("x.json", True)],
+)
+def test_a_word_is_a_run_or_a_pattern(here: Path, word: str, is_run: bool) -> None:
+    saved(Path("out/2026"))
+    (here / "out/unfinished").mkdir()
+    assert names_a_run(word) == is_run
 
 
 @pytest.mark.parametrize(
@@ -186,7 +212,7 @@ def test_a_run_is_found_by_its_file_by_its_folder_or_as_the_newest(here: Path) -
     [
         (None, "there is no saved run below {here}/out; `lab run` saves one"),
         (Path("empty"), "there is no saved run below {here}/empty; `lab run` saves one"),
-        (Path("gone"), "there is no file or folder gone"),
+        (Path("gone"), "there is no file or folder gone, and no saved run of that name"),
     ],
 )
 def test_a_run_that_is_not_there_is_told(here: Path, named: Path | None, why: str) -> None:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from lab.record.events import Connection
+from lab.report.colours import ladder_style
 from lab.report.i18n import LANGUAGES, table, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind
@@ -68,6 +69,43 @@ def test_a_handshake_shows_numbers_and_states() -> None:
     ]
     assert texts(root, "call") == ["bind(80) = 0", "listen(16) = 0"]
     assert texts(root, "options") == ["<mss 1460>", "<mss 1460>"]
+
+
+def test_syn_and_fin_visibly_take_a_number() -> None:
+    story = Story()
+    story.peer("S", S.SYN_SENT)
+    story.peer("FPA", seq=1, ack=1, payload=b"hello")
+    story.peer("A", seq=7, ack=1)
+    assert [each.split()[1] for each in texts(drawn(story), "numbers")] == ["0:0(0)+1", "1:6(5)+1", "7:7(0)"]
+
+
+@pytest.mark.parametrize(
+    ("senders", "heads"),
+    [
+        ("pk", ["peer (client)", "kernel (server)"]),
+        ("kp", ["peer (server)", "kernel (client)"]),
+        ("PK", ["peer", "kernel"]),
+        ("", ["peer", "kernel"]),
+    ],
+    ids=["the peer opens", "the kernel opens", "both open at the same time", "nobody opens"],
+)
+def test_the_sides_are_called_client_and_server_if_the_segments_tell(senders: str, heads: list[str]) -> None:
+    story = Story()
+    for at, sender in enumerate(senders):
+        send = story.peer if sender in "pP" else story.kernel
+        send("SA" if at and sender.islower() else "S")
+    story.peer("A", ack=1)
+    assert texts(drawn(story), "head") == heads
+
+
+def test_the_directions_differ_in_colour_and_shape() -> None:
+    story = Story()
+    story.handshake()
+    kinds = [each.attrib["class"] for each in drawn(story).iter(f"{SVG}g") if each.attrib["data-kind"] == "segment"]
+    assert kinds == ["rung from-peer", "rung from-kernel", "rung from-peer"]
+    rules = ladder_style()
+    assert ".from-peer .tip { fill: var(--peer); }" in rules
+    assert ".from-kernel .tip { fill: var(--paper); stroke: var(--kernel);" in rules
 
 
 @SHEETS

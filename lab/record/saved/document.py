@@ -30,7 +30,7 @@ from lab.record.translations import NONE, Translations, WrongTranslation, phrase
 from lab.tcp.state import State
 
 FORMAT = "tcp-packet-lab run"
-CURRENT = 1
+CURRENT = 2
 """Version of the format that is written. A change that an older reader cannot read, or that changes a meaning, raises
 it and adds a conversion from the previous version to `UPGRADES`; a new field with a default does not.
 """
@@ -53,8 +53,12 @@ class Upgrade(NamedTuple):
     recording: Callable[[dict[str, Any]], dict[str, Any]]
 
 
-UPGRADES: dict[int, Upgrade] = {}
-"""The key is the version to convert from."""
+def _unchanged(values: dict[str, Any]) -> dict[str, Any]:
+    return values
+
+
+UPGRADES: dict[int, Upgrade] = {1: Upgrade(_unchanged, _unchanged)}
+"""The key is the version to convert from. Version 2 only adds an event and outcomes, which a reader of 1 refuses."""
 
 
 class Unreadable(Exception):

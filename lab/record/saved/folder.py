@@ -14,10 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lab.record.nearest import did_you_mean
 from lab.record.saved.owners import link_of_another_user, sudo_user
 
 RUN_FILE = "run.json"
 DEFAULT_PARENT = Path("out")
+LATEST = "latest"
+"""Names the newest run."""
 NAME_BY_TIME = "%Y-%m-%dT%H-%M-%S"
 """Default name of a run's folder."""
 _UMASK = os.umask(0o077)
@@ -181,19 +184,38 @@ def put(path: Path, pieces: Iterable[bytes]) -> None:
 def find(named: Path | None = None) -> Path:
     """The file of a run: `named` itself, or in the folder `named`, or the newest in a folder below it.
 
-    Without a name: the newest below `out`. Raises NoRun if there is none.
+    A name that is no path here is that of a run below `out`. Without a name, or with `latest`: the newest below `out`.
+    Raises NoRun if there is none.
     """
     place = DEFAULT_PARENT if named is None else named
     if named is not None and not named.exists():
-        raise NoRun(f"there is no file or folder {named}")
+        if len(named.parts) != 1:
+            raise NoRun(f"there is no file or folder {named}")
+        place = DEFAULT_PARENT if str(named) == LATEST else DEFAULT_PARENT / named
+        if place != DEFAULT_PARENT and not place.exists():
+            names = (file.parent.name for file in saved_runs())
+            raise NoRun(
+                f"there is no file or folder {named}, and no saved run of that name{did_you_mean(named, names)}"
+            )
     if place.is_file():
         return place
     if (place / RUN_FILE).exists():
         return place / RUN_FILE
-    runs = sorted(place.glob(f"*/{RUN_FILE}"), key=lambda file: (file.stat().st_mtime_ns, file))
+    runs = saved_runs(place)
     if not runs:
         raise NoRun(f"there is no saved run below {place.absolute()}; `lab run` saves one")
-    return runs[-1]
+    return runs[0]
+
+
+def saved_runs(place: Path = DEFAULT_PARENT) -> list[Path]:
+    """The files of the runs in folders below a place, the newest first."""
+    return sorted(place.glob(f"*/{RUN_FILE}"), key=lambda file: (file.stat().st_mtime_ns, file), reverse=True)
+
+
+def names_a_run(word: str) -> bool:
+    """Whether a word of a command line is a run, not the name of a scenario, which has no slash."""
+    is_path = "/" in word or word.endswith(".json") or Path(word).exists()
+    return is_path or word == LATEST or (DEFAULT_PARENT / word / RUN_FILE).exists()
 
 
 def _is_empty_folder(path: Path) -> bool:

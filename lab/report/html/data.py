@@ -73,8 +73,9 @@ class Details:
         """Number of packets in the whole run."""
         self.packed: list[tuple[str, str]] = []
         """Scenario id and packed details, both address families together: they compress well."""
-        self._sentences = {"": 0}
-        """Numbers of the sentences that explain checks and rules; 0 stands for none."""
+        self._sentences: dict[str, tuple[str, ...]] = {"": ("", "", "")}
+        """Sentences that explain checks and rules: in each language, and the section. The first stands for none."""
+        self._numbers = {"": 0}
         self._translate = {language: translator(language) for language in LANGUAGES}
         self._texts: dict[str, str] = {}
         """Chinese of the texts of authors and of the lab that the script shows."""
@@ -85,7 +86,7 @@ class Details:
             "basic": basic,
             "kernel": run.environment.get("kernel", ""),
             "rules": rules,
-            "sentences": [self._in_both(each) for each in self._sentences],
+            "sentences": list(self._sentences.values()),
             "texts": self._texts,
             "signs": SIGNS,
             "phases": {state.value: phase for state, phase in PHASE_OF.items()},
@@ -210,7 +211,11 @@ class Details:
         return english
 
     def _number(self, sentence: str) -> int:
-        return self._sentences.setdefault(sentence, len(self._sentences))
+        """The number of a sentence among all; a new one is added."""
+        if sentence not in self._numbers:
+            self._numbers[sentence] = len(self._numbers)
+            self._sentences[sentence] = self._in_both(sentence)
+        return self._numbers[sentence]
 
 
 def _numbers_not_drawn(recording: Recording) -> str:

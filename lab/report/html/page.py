@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lab.claims.catalogue import Catalogue, Text
+from lab.claims.groups import groups, learning_order
 from lab.record.events import StepBegun
 from lab.record.results import Outcome, Result, Run, Scenario
+from lab.record.translations import NONE
 from lab.report.claims import claim_reports
 from lab.report.colours import ladder_style, phase_rules, variables
 from lab.report.coverage import Coverage, coverage
@@ -42,6 +45,7 @@ def page(run: Run, catalogue: Catalogue, capture: CaptureLink = no_capture, *, e
 
     All recorded values are escaped, or packed so that they cannot become markup.
     """
+    run = replace(run, results=sorted(run.results, key=lambda each: learning_order(_group(each))))
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -89,7 +93,7 @@ def _verdicts(run: Run) -> dict[str, Any]:
     worse = (Outcome.FAIL, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.CHANGED)
     worst = next((each for each in worse if counts[each]), Outcome.PASS)
     scenarios = [list(results) for _, results in groupby(run.results, lambda each: each.scenario.id)]
-    files = groupby(scenarios, lambda each: each[0].scenario.id.partition(".")[0])
+    by_group = groupby(scenarios, lambda each: _group(each[0]))
     return {
         "signs": SIGNS,
         "counts": {outcome.value: counts[outcome] for outcome in Outcome},
@@ -97,7 +101,7 @@ def _verdicts(run: Run) -> dict[str, Any]:
         "verdict_class": worst.value,
         "checks": sum(result.checks for result in run.results),
         "scenarios": scenarios,
-        "files": [(file, list(listed)) for file, listed in files],
+        "groups": [(name, groups().get(name), list(listed)) for name, listed in by_group],
         "failures": [result for result in run.results if result.outcome not in QUIET],
     }
 
@@ -117,10 +121,14 @@ def _figure(found: Coverage) -> dict[str, Any]:
     }
 
 
+def _group(result: Result) -> str:
+    return result.scenario.id.partition(".")[0]
+
+
 def _basic(run: Run) -> Result | None:
     """The result to look at first: the basic handshake, else the first one with a segment."""
     drawn = [each for each in run.results if each.recording is not None and each.recording.connections]
-    return min(drawn, key=lambda each: not each.scenario.id.startswith(f"{_BASIC_GROUP}."), default=None)
+    return min(drawn, key=lambda each: _group(each) != _BASIC_GROUP, default=None)
 
 
 def _first_ladder(basic: Result | None) -> dict[str, Any]:
@@ -128,13 +136,12 @@ def _first_ladder(basic: Result | None) -> dict[str, Any]:
     if basic is None or basic.recording is None:
         return {"basic": None}
     ladder = ladder_of(basic.recording, _MOST_RUNGS_AT_FIRST)
-    sheets = {"wide": WIDE, "narrow": NARROW}
-    translate = translator("en")
-    drawings = [(name, sheet.width, *figure(ladder, translate, sheet)) for name, sheet in sheets.items()]
-    return {
-        "basic": basic,
-        "ladders": [(*each[:3], Markup(each[3])) for each in drawings],
-    }  # figure() escapes its texts
+    english, *others = (translator(language, basic.scenario.translations) for language in LANGUAGES)
+    ladders = []
+    for name, sheet in (("wide", WIDE), ("narrow", NARROW)):
+        height, drawing = figure(ladder, english, sheet, *others)
+        ladders.append((name, sheet.width, height, Markup(drawing)))  # figure() escapes its texts
+    return {"basic": basic, "ladders": ladders}
 
 
 def _claims(run: Run, catalogue: Catalogue, excerpt: bool) -> dict[str, Any]:
@@ -168,9 +175,10 @@ def _few(evidence: Sequence[Evidence]) -> list[Evidence]:
     return list(islice(different.values(), _MOST_EVIDENCE))
 
 
-def _said(scenario: Scenario, text: str) -> Text:
-    """A text of a recording of the scenario, in each language."""
-    return Text(*(translator(language, scenario.translations).text(text) for language in LANGUAGES))
+def _said(text: str, scenario: Scenario | None = None) -> Text:
+    """A text of the lab, or of a recording of the scenario, in each language."""
+    own = scenario.translations if scenario is not None else NONE
+    return Text(*(translator(language, own).text(text) for language in LANGUAGES))
 
 
 def _link_to(evidence: Evidence) -> str:

@@ -1,0 +1,187 @@
+"""Python prompt of `lab shell`: the ladder grows while one types, Tab completes, an error is one line."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import code
+import os
+import pwd
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, InMemoryHistory
+from prompt_toolkit.shortcuts import CompleteStyle
+
+from lab.author.lab import Lab
+from lab.author.mistakes import nearest
+from lab.cli.line_completion import completions
+from lab.cli.printer import screen_of
+from lab.cli.values import Values
+from lab.record.expectation import ANY, ZERO
+from lab.record.nearest import did_you_mean
+from lab.report.i18n import Translator
+from lab.report.ladder import ladder_of
+from lab.report.ladder_model import Ladder
+from lab.report.screen import printable
+from lab.report.text import ladder_lines
+from lab.report.verdicts import what_differs
+from lab.session.errors import KernelDiffers
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+_PORT = 80
+_HANDSHAKE = '  peer.send("S")\n  peer.expect("SA")\n  peer.send("A")'
+_MORE = '  server.accept(of=peer), peer.close(), kernel.state, kernel.expect_state(peer, "ESTABLISHED")'
+_INTERVAL_S = 0.1
+"""Time between two looks at the wire while one types."""
+
+
+def interact(lab: Lab, where: str, translate: Translator, history: Path | None) -> None:
+    """Read and run lines until Ctrl-D. `where` says where the lab is, `history` keeps what is typed on a terminal."""
+    server = lab.kernel.listen(port=_PORT, options={"SO_REUSEADDR": 1})
+    names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY, "ZERO": ZERO}
+    console = _Console(lab, names, translate)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        console.read_line = _prompt(console, history)
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the terminal is set back
+    print(translate("shell_welcome", where=where), _HANDSHAKE, sep="\n")
+    print(translate("shell_look", port=_PORT), _MORE, translate("shell_keys"), sep="\n")
+    console.interact(banner="", exitmsg="")
+
+
+class _Console(code.InteractiveConsole):
+    """Python prompt that prints the new rungs of the ladder after each line, and differences as a run prints them."""
+
+    def __init__(self, lab: Lab, names: dict[str, Any], translate: Translator) -> None:
+        super().__init__(names)
+        self.names = names
+        """Also those that are typed."""
+        self._lab = lab
+        self._words = translate
+        self._values = Values(lab, names, translate)
+        self._shown = 0
+        self.read_line: Callable[[str], str] = input
+        sys.displayhook = self._display
+
+    def raw_input(self, prompt: str = "") -> str:
+        """Read a line."""
+        return self.read_line(prompt)
+
+    def runcode(self, code: CodeType) -> None:
+        """Run the typed code, then print the new rungs."""
+        super().runcode(code)
+        self.print_lines(self.news())
+
+    def news(self) -> list[str]:
+        """Process received frames; the lines of the new rungs, and of a standing rule that a frame breaks."""
+        differs: list[str] = []
+        try:
+            self._lab.look_around()
+        except KernelDiffers as raised:
+            differs = list(self._difference(raised))
+        ladder = ladder_of(self._lab.recording)
+        fresh, had_heading = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown > 0
+        self._shown = len(ladder.rungs)
+        lines = list(ladder_lines(fresh, screen_of(sys.stdout), self._words))[had_heading:] if fresh.rungs else []
+        return lines + differs
+
+    def print_lines(self, lines: list[str]) -> None:
+        """Print lines, if there are any."""
+        if lines:
+            print("\n".join(lines), flush=True)
+
+    def _display(self, value: object) -> None:
+        """Print the value of a typed expression, after the rungs that it has caused."""
+        if isinstance(value, type(exit)):  # `exit` without brackets
+            raise SystemExit
+        if value is not None:
+            self.print_lines(self.news())
+            self.print_lines(list(self._values.lines(value)))
+            vars(builtins)["_"] = value
+
+    def _difference(self, raised: KernelDiffers) -> Iterator[str]:
+        yield self._words("shell_differs")
+        yield from what_differs(self._lab.recording, raised.check, self._words)
+
+    def showtraceback(self) -> None:
+        """Print a difference as a run does, and any other error in one line."""
+        raised = sys.exc_info()[1]
+        if isinstance(raised, KernelDiffers):
+            self.print_lines(list(self._difference(raised)))
+        elif isinstance(raised, KeyboardInterrupt):
+            print(self._words("shell_interrupted"))
+        elif raised is not None:
+            hint = nearest(raised)
+            if isinstance(raised, NameError) and raised.name:
+                hint = did_you_mean(raised.name, [*self.names, *vars(builtins)])
+            print(printable(self._words.text(f"{type(raised).__name__}: {' '.join(str(raised).split())}{hint}")))
+
+    def showsyntaxerror(self, filename: str | None = None, **_: Any) -> None:  # noqa: ARG002
+        """Print in one line what Python does not understand, and where."""
+        raised = sys.exc_info()[1]
+        assert isinstance(raised, SyntaxError | ValueError | OverflowError)
+        what, column = getattr(raised, "msg", str(raised)), getattr(raised, "offset", None)
+        print(printable(self._words("shell_syntax_at" if column else "shell_syntax", what=what, column=column)))
+
+
+class _Completer(Completer):
+    def __init__(self, names: dict[str, Any]) -> None:
+        self._names = names
+
+    def get_completions(
+        self,
+        document: Document,
+        complete_event: CompleteEvent,  # noqa: ARG002
+    ) -> Iterator[Completion]:
+        """Yield what can stand before the cursor."""
+        for word, typed in completions(document.text_before_cursor, self._names):
+            yield Completion(word, -typed)
+
+
+def _prompt(console: _Console, history: Path | None) -> Callable[[str], str]:
+    """Function that reads a line on the terminal, and prints the ladder above it meanwhile."""
+    session: PromptSession[str] = PromptSession(
+        history=FileHistory(history) if history is not None else InMemoryHistory(),
+        completer=_Completer(console.names),
+        complete_style=CompleteStyle.READLINE_LIKE,
+    )
+
+    async def follow() -> None:
+        while True:
+            await asyncio.sleep(_INTERVAL_S)
+            if lines := console.news():
+                await run_in_terminal(partial(console.print_lines, lines))
+
+    def begin() -> None:
+        _ = session.app.create_background_task(follow())
+
+    return partial(session.prompt, pre_run=begin)
+
+
+def history_file() -> Path | None:
+    """The file that keeps what this user types, made if it is missing; None if it cannot be written.
+
+    Behind sudo it is a file of root's, one for each user: root must not write where another user could put a link.
+    """
+    user, behind = os.getuid(), os.environ.get("SUDO_UID", "")
+    with suppress(OSError, KeyError, RuntimeError):
+        home = Path.home()
+        if home.stat().st_uid != user:
+            home = Path(pwd.getpwuid(user).pw_dir)
+        folder = home / ".local/state/tcp-packet-lab"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = folder / (f"shell-{behind}" if user == 0 and behind.isdecimal() else "shell")
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
+        return file
+    return None
