@@ -49,6 +49,13 @@ def topics(incomplete: str) -> list[Completion]:
     return _that_begin(incomplete, [(name, title.of(language())) for name, title in catalogue().topics.items()])
 
 
+def exercises(incomplete: str) -> list[Completion]:
+    """Ids of the exercises in tracks."""
+    from lab.exercise.catalogue import read_tracks
+
+    return _that_begin(incomplete.upper(), [(id_, "") for track in read_tracks() for id_ in track.exercises])
+
+
 def commands(context: typer.Context, incomplete: str) -> list[Completion]:
     """The commands of the lab."""
     root = context.find_root()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lab.cli import completion
 from lab.cli.exercise_authors import new, verify
 from lab.cli.exercise_files import catalogue_of, chosen, named, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
@@ -37,14 +38,25 @@ app = typer.Typer(
 
 Student = Annotated[str | None, typer.Option("--student", metavar="ID", help="Your numbers derive from it.")]
 Class = Annotated[
-    str | None, typer.Option("--class", metavar="TOKEN", help="Your numbers derive from this too; the teacher hands it out.")
+    str | None,
+    typer.Option("--class", metavar="TOKEN", help="Your numbers derive from this too; the teacher hands it out."),
 ]
-Id = Annotated[str, typer.Argument(metavar="ID", help="Such as E06, or an exercise file.")]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="Such as E06, or an exercise file.", autocompletion=completion.exercises)
+]
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Such as E06, or an exercise file (default: all).")
+    list[str] | None,
+    typer.Argument(
+        metavar="[ID]...", help="Such as E06, or an exercise file (default: all).", autocompletion=completion.exercises
+    ),
 ]
 Current = Annotated[
-    str | None, typer.Argument(metavar="[ID]", help="Such as E06, or an exercise file (default: the current one).")
+    str | None,
+    typer.Argument(
+        metavar="[ID]",
+        help="Such as E06, or an exercise file (default: the current one).",
+        autocompletion=completion.exercises,
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lab.cli.completion import exercises
 from lab.cli.exercise_files import chosen, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
 from lab.cli.options import IPv4, IPv6, families
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Such as E06, or an exercise file; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[ID]...", help="Such as E06, or an exercise file (default: all).", autocompletion=exercises
+        ),
     ] = None,
     *,
     ipv4: IPv4 = False,

@@ -51,11 +51,14 @@ def load(files: list[Path] | None = None) -> Catalogue:
             found.exercises[exercise.id] = exercise
     found.exercises = dict(sorted(found.exercises.items()))
     if files is None:
-        read = tomllib.loads((exercises_folder() / "tracks.toml").read_text(encoding="utf-8"))
-        found.tracks = tuple(
-            Track(id_, Text(each["en"], each["zh"]), tuple(each["exercises"])) for id_, each in read.items()
-        )
+        found.tracks = read_tracks()
     return found
+
+
+def read_tracks() -> tuple[Track, ...]:
+    """The tracks of the lab; no exercise is loaded."""
+    read = tomllib.loads((exercises_folder() / "tracks.toml").read_text(encoding="utf-8"))
+    return tuple(Track(id_, Text(each["en"], each["zh"]), tuple(each["exercises"])) for id_, each in read.items())
 
 
 def next_exercise(catalogue: Catalogue, progress: Progress) -> Exercise | None:

@@ -97,7 +97,8 @@ class View(NamedTuple):
         known = misconceptions().get(verdict.judgement.misconception)
         if known is None:
             return verdict.question.why.of(self.language).format_map(own)
-        return " ".join(filter(None, (known.text.of(self.language), known.section)))
+        between = "" if self.language == "zh" else " "
+        return between.join(filter(None, (known.text.of(self.language), known.section)))
 
     def not_judged(self, played: Played) -> Iterator[str]:
         """Say that the kernel differs, or that this could not be tried: neither is a wrong prediction."""
