@@ -67,16 +67,16 @@ class Lesson:
         own = exercise.numbers(self.progress.learner, standing.attempt)
         self._results = []
         try:
-            played = [self._round(exercise, number, own, standing) for number in range(len(exercise.rounds))]
+            for number in range(len(exercise.rounds)):
+                if self._round(exercise, number, own, standing) is not Finding.KNOWN:
+                    self.tell("stuck", id=exercise.id)
+                    return End.STUCK
         except _Ended as ended:
             if ended.how is End.SKIPPED:
                 self.skip(exercise)
             else:
                 self.give_up(exercise)
             return ended.how
-        if any(each is not Finding.KNOWN for each in played):
-            self.tell("stuck", id=exercise.id)
-            return End.STUCK
         solved = all(verdict["right"] for each in standing.judged.values() for verdict in each.values())
         self.progress.add(Happened.FINISHED, exercise, attempt=standing.attempt, solved=solved)
         self.tell("learned", text=exercise.learned.of(self.view.language))

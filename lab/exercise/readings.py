@@ -72,7 +72,7 @@ class HowMany:
 
 @dataclass(frozen=True, slots=True)
 class KernelState:
-    """The kernel's state of the connection, or of the listener, when it was last seen in a step."""
+    """The kernel's state of the connection, or of the listener, when the scenario last asked for it in a step."""
 
     step: str = ""
     """Only in the last step with this title; "" for all."""
@@ -83,7 +83,9 @@ class KernelState:
         seen = [
             Seen(event.state, at)
             for at, event in _in_step(recording, self.step)
-            if isinstance(event, StateSeen) and (event.connection is None) is self.listener
+            if isinstance(event, StateSeen)
+            and event.witness == "inet_diag"
+            and (event.connection is None) is self.listener
         ]
         return seen[-1] if seen else None
 
@@ -100,10 +102,13 @@ def _segments(recording: Recording, step: str, *, from_peer: bool | None) -> Ite
 
 
 def _in_step(recording: Recording, title: str) -> list[tuple[int, object]]:
-    """The events of the last step with this title, each with its index, in order of time; all events without one."""
+    """The events of the last step with this title, each with its index; all events without one.
+
+    They are in the order in which the scenario has read them: what a busy machine delivers late stays in its step.
+    """
     found: list[tuple[int, object]] = []
     within = not title
-    for at, event in recording.in_order:
+    for at, event in enumerate(recording.events):
         if title and isinstance(event, StepBegun):
             within = event.title == title
             found = [] if within else found

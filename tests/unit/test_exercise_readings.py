@@ -1,0 +1,77 @@
+"""True answers are read from the recording: which segment, which step, whose state."""
+
+from __future__ import annotations
+
+from lab.exercise.notation import At
+from lab.exercise.readings import HowMany, KernelState, OfSegment
+from lab.record.events import FrameSeen, Recording, StateSeen, StepBegun
+from lab.record.expectation import Bases
+from lab.tcp.flags import ACK, FIN, PSH, SYN
+from lab.tcp.segment import Segment
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+
+BASES = Bases(kernel=Seq(5000), peer=Seq(2**32 - 1))
+
+
+def frame(
+    time_ns: int, flags: int, seq: int, ack: int = 0, *, from_peer: bool = False, again: bool = False
+) -> FrameSeen:
+    segment = Segment(Seq(seq), Seq(ack), flags, options=(("MSS", 1460), ("NOP", None), ("WScale", 7)))
+    return FrameSeen(time_ns, from_peer, b"", segment, 0, retransmission=again, bases=BASES)
+
+
+RECORDING = Recording(4, 0)
+RECORDING.events += [
+    StepBegun(10, "SYN", (), None),
+    frame(11, SYN, 2**32 - 1, from_peer=True),
+    frame(12, SYN | ACK, 5000, 0),
+    frame(13, SYN | ACK, 5000, 0, again=True),
+    StateSeen(14, None, State.LISTEN, "inet_diag"),
+    StateSeen(15, 0, State.SYN_RECEIVED, "inet_diag"),
+    StepBegun(20, "FIN", (), None),
+    frame(21, FIN | ACK, 5001, 0),
+    StepBegun(30, "FIN", (), None),
+    frame(5, FIN | ACK | PSH, 5009, 0),  # a busy machine has delivered it late
+    frame(32, ACK, 0, 5010, from_peer=True),
+    StateSeen(33, 0, State.LAST_ACK, "inet_diag"),
+    StateSeen(12, 0, State.ESTABLISHED, "tracepoint"),
+]
+
+
+def test_the_nth_segment_of_a_side_without_retransmissions() -> None:
+    assert OfSegment(1, "flags")(RECORDING) == ("SA", 2)
+    assert OfSegment(2, "flags")(RECORDING) == ("FA", 7)
+    assert OfSegment(1, "flags", from_peer=True)(RECORDING) == ("S", 1)
+    assert OfSegment(9, "flags")(RECORDING) is None
+
+
+def test_numbers_are_absolute_or_relative_to_the_side_that_they_belong_to() -> None:
+    assert OfSegment(1, "ack")(RECORDING) == (0, 2)
+    assert OfSegment(1, "ack", base="x")(RECORDING) == (At("x", 1), 2)
+    assert OfSegment(2, "seq", base="y")(RECORDING) == (At("y", 1), 7)
+    assert OfSegment(2, "ack", base="y", from_peer=True)(RECORDING) == (At("y", 10), 10)
+    assert OfSegment(1, "seq", base="x", from_peer=True)(RECORDING) == (At("x", 0), 1)
+
+
+def test_the_last_step_of_a_title_in_the_order_of_the_scenario() -> None:
+    assert OfSegment(1, "flags", step="FIN")(RECORDING) == ("FA", 9)
+    assert HowMany(step="FIN")(RECORDING) == (2, 10)
+    assert HowMany(step="FIN", from_peer=False)(RECORDING) == (1, 9)
+    assert HowMany()(RECORDING) == (5, 10)
+    assert HowMany(step="RST")(RECORDING) is None
+
+
+def test_options_and_the_header() -> None:
+    assert OfSegment(1, "options")(RECORDING) == (frozenset({"MSS", "WScale"}), 2)
+    assert OfSegment(1, "options", among=("SAckOK", "WScale"))(RECORDING) == (frozenset({1}), 2)
+    assert OfSegment(1, "flags", among=("S", "SA"))(RECORDING) == (1, 2)
+    assert OfSegment(1, "flags", among=("S", "A"))(RECORDING) is None
+    assert OfSegment(1, "header")(RECORDING) == (28, 2)
+
+
+def test_the_state_that_ss_shows_of_connection_and_listener() -> None:
+    assert KernelState("SYN")(RECORDING) == (State.SYN_RECEIVED, 5)
+    assert KernelState("SYN", listener=True)(RECORDING) == (State.LISTEN, 4)
+    assert KernelState("FIN")(RECORDING) == (State.LAST_ACK, 11)
+    assert KernelState("FIN", listener=True)(RECORDING) is None
