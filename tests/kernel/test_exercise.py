@@ -17,7 +17,7 @@ import pytest
 from lab.exercise.catalogue import exercises_folder, load
 from lab.exercise.model import Exercise, Learner, Round
 from lab.exercise.progress import Progress, Status
-from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, environment, run_lab
+from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, as_an_ordinary_user, environment, run_lab
 from tests.kernel.test_readme import blocks
 
 KNOWN = load()
@@ -383,3 +383,23 @@ def test_a_progress_that_cannot_be_saved_is_no_verdict(tmp_path: Path) -> None:
     done = run_lab("exercise", "skip", "E07", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (3, "cannot write tcp-lab: it is a symbolic link\n")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("most_namespaces", [None, 0], ids=["with namespaces", "without"])
+def test_an_ordinary_user_needs_no_root_where_the_machine_allows_it(
+    tmp_path: Path, most_namespaces: int | None
+) -> None:
+    """The prediction is kept either way; where no user namespace can be made, the machine cannot run it (3)."""
+    tmp_path.chmod(0o777)
+    done = subprocess.run(
+        [*COMMAND, "exercise", "start", "E01"], cwd=tmp_path, env=environment(), input="3\n\n2\n2\n\nquit\n",
+        preexec_fn=as_an_ordinary_user(most_namespaces),
+        capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+    status = Progress(tmp_path / "tcp-lab").standing("E01").status
+    if done.returncode == 3 or most_namespaces == 0:
+        assert (done.returncode, status) == (3, Status.STARTED)
+        assert "the lab cannot run here" in done.stderr
+        assert "wrong" not in done.stdout
+    else:
+        assert (done.returncode, status) == (0, Status.SOLVED)
