@@ -79,10 +79,12 @@ class View(NamedTuple):
         """The question, the prediction beside the true answer, and why it is wrong."""
         question, own = verdict.question, played.own
         yield from self.paragraph(question.text.of(self.language).format_map(own), "faint", indent)
-        right = verdict.judgement.right
-        said = self.say("right" if right else "wrong" if verdict.typed is not None else "missing")
-        typed = verdict.typed or "-"
-        if question.kind.options and verdict.typed and not verdict.unclear:
+        if verdict.typed is None:  # the answer is not given away
+            yield from self.paragraph(self.say("missing"), "fail", indent)
+            return
+        right, typed = verdict.judgement.right, verdict.typed
+        said = self.say("right" if right else "wrong")
+        if question.kind.options and not verdict.unclear:
             typed = self.value(question, question.kind.parse(typed, own), own)
         kernel = self.value(question, played.truths[question.id].value, own)
         beside = "   ".join((self.say("you", value=typed), self.say("of_kernel", value=kernel)))
@@ -92,6 +94,8 @@ class View(NamedTuple):
 
     def reason(self, verdict: Verdict, own: Numbers) -> str:
         """Why a prediction is wrong: the misconception behind it, or else the reason for the true answer."""
+        if verdict.typed is None:
+            return self.say("missing")
         if verdict.unclear:
             return self.say("not_understood", why=self.say(verdict.unclear))
         known = misconceptions().get(verdict.judgement.misconception)
@@ -126,7 +130,7 @@ class View(NamedTuple):
             for question in each.questions:
                 value = self.value(question, question.known(numbers), numbers)
                 yield from self.paragraph(question.text.of(self.language).format_map(numbers), "faint")
-                yield from labelled(value, "", self.width, _INDENT)
+                yield from self.paragraph(value, indent=_INDENT)
                 yield from self.paragraph(question.why.of(self.language).format_map(numbers), indent=_INDENT)
 
     def pages(self, played: Played, verdicts: list[Verdict]) -> Iterator[list[str]]:

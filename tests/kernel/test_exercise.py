@@ -129,6 +129,8 @@ def test_what_is_not_answered_is_not_right(tmp_path: Path) -> None:
     done = run_lab("exercise", "check", "--answers", file, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout.count("no answer") == 3
+    own = KNOWN.exercises["E07"].numbers(NOBODY)
+    assert str(own.x + 1) not in done.stdout, "the answer is not given away"
 
 
 @pytest.mark.parametrize(
