@@ -122,9 +122,6 @@ def _default_of(field: dataclasses.Field[Any]) -> object:
     return _NEEDED if field.default is dataclasses.MISSING else field.default
 
 
-# Conversions by type.
-
-
 def _exactly(*kinds: type) -> JsonType:
     """Values of these classes, which are JSON already."""
 
