@@ -100,7 +100,7 @@ def _interact(lab: Lab, where: str) -> None:
 
 
 class _Console(code.InteractiveConsole):
-    """Python prompt that prints the new rungs of the ladder after each line, and differences as a run prints them."""
+    """Python prompt that prints the new rungs of the ladder after each line. It shows differences as a run does."""
 
     def __init__(self, lab: Lab, names: dict[str, Any]) -> None:
         super().__init__(names)
@@ -108,7 +108,7 @@ class _Console(code.InteractiveConsole):
         self._shown = 0
 
     def runcode(self, code: CodeType) -> None:
-        """Run the typed code, then print the new rungs."""
+        """Run the typed code, then print the new rungs (lines of the ladder)."""
         super().runcode(code)
         self.catch_up()
 
