@@ -136,7 +136,7 @@ def peer(lab: Lab) -> Peer:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """End a test that has used a lab as a scenario ends: check that every segment was expected."""
+    """After a test that has used a lab, check that every segment was expected, as at the end of a scenario."""
     used = pyfuncitem.stash.get(_LAB, None)
     if used is None:
         return (yield)
@@ -201,7 +201,7 @@ def _result_of(item: pytest.Item, raised: BaseException) -> Result | None:
 
 
 def _lines_of(result: Result, config: pytest.Config) -> Iterator[str]:
-    """The lab's text about a test with the fixtures; none for an exception of its own, which pytest shows."""
+    """The lab's text about a test with the fixtures. No lines for the test's own exceptions: pytest shows these."""
     from lab.record.results import Outcome
     from lab.report.verdicts import difference_lines
 
@@ -254,7 +254,7 @@ def _keep(item: pytest.Item, result: Result, report: pytest.TestReport) -> None:
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a test that needs a lab in a process of its own, if this process may not make namespaces.
 
-    There it can become root of a user namespace, as `lab run` does, which takes nothing from the other tests.
+    That process can become root of a user namespace, as `lab run` does, without any effect on the other tests.
     """
     if not _needs_lab(item):
         return None

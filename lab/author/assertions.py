@@ -12,7 +12,7 @@ from typing import Any
 
 
 class ScenarioLoader(SourceFileLoader):
-    """Loads a scenario file. Python caches its code, apart from that of an ordinary import: `size` tells them apart."""
+    """Loads a scenario file. A changed `size` keeps its cached bytecode apart from that of an ordinary import."""
 
     def path_stats(self, path: str) -> Any:
         """Time and size of the file, with which the cached code must agree."""
@@ -20,7 +20,7 @@ class ScenarioLoader(SourceFileLoader):
         return {**stats, "size": stats["size"] + 1}
 
     def source_to_code(self, data: Any, path: Any, *_: Any, **__: Any) -> CodeType:  # type: ignore[override]
-        """Compile the file."""
+        """Compile the file, with each `assert` changed by `_BothSides`."""
         return compile(_BothSides().visit(ast.parse(data, path)), path, "exec", dont_inherit=True)
 
 

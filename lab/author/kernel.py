@@ -171,7 +171,7 @@ class Kernel:
 
     @property
     def clock_ms(self) -> int:
-        """The kernel's clock in milliseconds since the machine was started, which counts TSval."""
+        """The kernel's monotonic clock in milliseconds; TSval advances with it."""
         return kernel_monotonic_ns() // 1_000_000
 
     def counter(self, name: str) -> int:
@@ -384,7 +384,7 @@ class Kernel:
         return {each.timer for each in found}
 
     def _ensure_crowds_last(self, *states: State) -> None:
-        """Raise Inconclusive while timers end the connections of a crowd one after the other: some may be gone."""
+        """Raise Inconclusive if timers may have ended some connections of a crowd by now, but not all."""
         now_ns, sysctls = time.monotonic_ns(), self._recorder.recording.sysctls
         for crowd in self._switchboard.crowd_times:
             settings = timers.settings_of(sysctls, crowd.options)

@@ -111,8 +111,8 @@ class Lab:
     ) -> Peer:
         """A user-space endpoint, towards the listener or port `to`, or waiting on `port` for the kernel to connect.
 
-        `second_address` puts it at the peer's second address. `iss` to `sack_permitted` are what its SYN offers, and
-        its first window.
+        `second_address` puts it at the peer's second address. The arguments from `iss` on are the
+        sequence number, window and options of its SYN.
         """
         config = Config(
             iss=Seq(iss),
@@ -152,7 +152,7 @@ class Lab:
         self._recorder.step(title, tuple(claims.split()))
 
     def measured(self, claim: str, value: object) -> None:
-        """Record a value found for a claim, computed from what happened, if the segments of its step do not show it."""
+        """Record a measured value as evidence for a claim, for values that the segments of the step do not show."""
         _ensure_text(claim=claim)
         self._recorder.measured(claim, str(value))
 
@@ -177,10 +177,11 @@ class Lab:
         self._recorder.check(subject, (row,), summary=f"{subject}: not the expected value", why=why)
 
     def attempts(self) -> Iterator[Attempt]:
-        """Repeat something that has to be done before a timer of the kernel fires, until it was in time.
+        """Repeat an action until it is done before a timer of the kernel fires.
 
-        `for attempt in lab.attempts():` ends after the first attempt that was in time. Inconclusive if none was because
-        the machine is too busy. If an attempt took less time than any of these timers does, the kernel is to blame.
+        `for attempt in lab.attempts():` ends after the first attempt that was in time. If none was, the
+        machine is too busy: raises Inconclusive. But if an attempt was shorter than any of these timers, the kernel
+        is at fault: raises KernelDiffers.
         """
         shortest = math.inf
         for _ in range(ATTEMPTS):
@@ -337,7 +338,7 @@ class Attempt:
 
     @property
     def duration(self) -> float:
-        """Duration of the block, or without one of the attempt so far."""
+        """Duration of the `before` block in seconds; until it has ended, the time since it or the attempt began."""
         return ((self._ended_ns or time.monotonic_ns()) - self._began_ns) / 1e9
 
 

@@ -1,4 +1,4 @@
-"""The nearest word for a misspelt word of the lab, of which an exception complains."""
+"""Suggestions for misspelt names of the lab's API, made from the exception that Python raises."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IMPORT = re.compile(r"cannot import name '(\w+)' from 'lab'")
 
 
 def nearest(raised: BaseException) -> str:
-    """The nearest word of the lab for the one that the exception does not know, as "; did you mean ...?"; or ""."""
+    """The nearest name of the lab's API to the one that is unknown: "; did you mean ...?". "" if there is none."""
     if isinstance(raised, AttributeError) and type(raised.obj).__name__ in _CLASSES:
         return did_you_mean(raised.name, (name for name in dir(raised.obj) if not name.startswith("_")))
     if isinstance(raised, ImportError) and (found := _IMPORT.match(str(raised))):

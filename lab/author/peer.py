@@ -230,7 +230,7 @@ class Peer:
         return self._own_socket()
 
     def close(self) -> None:
-        """Close both directions: the peer first, then the kernel's application; or second, if the kernel has closed."""
+        """Close both directions. The peer closes first, but second if the kernel's application has already closed."""
         if self._is_established:
             self.close_wait()
             self.last_ack()
@@ -240,19 +240,19 @@ class Peer:
             self.time_wait()
 
     def syn_received(self) -> Self:
-        """The kernel has answered a SYN and waits for the third segment."""
+        """Bring the kernel into SYN-RECEIVED: it has answered the peer's SYN and waits for the ACK."""
         self.send("S")
         self.expect("SA", seq=0, ack=1)
         self.kernel.expect_state(self, State.SYN_RECEIVED)
         return self
 
     def established(self) -> Self:
-        """The connection is open on both sides."""
+        """Bring the kernel into ESTABLISHED: the handshake is complete on both sides."""
         self.open()
         return self
 
     def close_wait(self) -> Self:
-        """The peer has closed, the kernel's application has not."""
+        """Bring the kernel into CLOSE-WAIT: the peer has closed, the kernel's application has not."""
         self._need_established("close_wait()")
         self.send("FA")
         self.expect("A", ack=self._after_own_fin())
@@ -260,7 +260,7 @@ class Peer:
         return self
 
     def last_ack(self) -> Self:
-        """The peer has closed, then the kernel's application; its FIN is not acknowledged yet."""
+        """Bring the kernel into LAST-ACK: it has closed after the peer, and its FIN is not acknowledged yet."""
         if self._is_established:
             self.close_wait()
         self._own_socket().close()
@@ -269,7 +269,7 @@ class Peer:
         return self
 
     def fin_wait_1(self) -> Self:
-        """The kernel's application has closed first; its FIN is not acknowledged yet."""
+        """Bring the kernel into FIN-WAIT-1: its application has closed first, its FIN is not acknowledged yet."""
         self._need_established("fin_wait_1()")
         self._own_socket().shutdown("write")
         self.expect("FA")
@@ -277,14 +277,14 @@ class Peer:
         return self
 
     def fin_wait_2(self) -> Self:
-        """The kernel's FIN is acknowledged, the peer has not closed."""
+        """Bring the kernel into FIN-WAIT-2: its FIN is acknowledged, the peer has not closed."""
         self.fin_wait_1()
         self.send("A")
         self.kernel.expect_state(self, State.FIN_WAIT_2)
         return self
 
     def closing(self) -> Self:
-        """Both have closed at once: the FINs have crossed, neither is acknowledged yet."""
+        """Bring the kernel into CLOSING: the FINs of both sides have crossed, the kernel's is not acknowledged yet."""
         self.fin_wait_1()
         self.send("FA", ack=self._kernel_fin())
         self.expect("A", ack=self._after_own_fin())
@@ -292,7 +292,7 @@ class Peer:
         return self
 
     def time_wait(self) -> Self:
-        """The kernel has closed first, the peer second, and everything is acknowledged."""
+        """Bring the kernel into TIME-WAIT: it has closed first, the peer second, and everything is acknowledged."""
         if self._is_established:
             self.fin_wait_2()
         self.send("FA")
@@ -346,7 +346,7 @@ class Peer:
     def _not_connected(self) -> NoReturn:
         raise ScenarioError(
             f"the peer on port {self.port} has no connection yet: let the kernel connect to it and expect its SYN,"
-            " or make it with to=listener"
+            " or make the peer with lab.peer(to=listener)"
         )
 
     def _nothing_came(self, letters: str, within: float) -> NoReturn:

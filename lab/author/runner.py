@@ -77,7 +77,7 @@ class Interim(NamedTuple):
 
 
 def families_of(scenario: Runnable, wanted: Iterable[int]) -> list[int]:
-    """The families in which a run has a result of the scenario: a skip if it is for none of those wanted."""
+    """The wanted families that the scenario supports. If it supports none, all wanted ones: each gives a skip."""
     return sorted(set(wanted) & set(scenario.families) or set(wanted))
 
 
@@ -149,7 +149,7 @@ class Runner:
         stop: Callable[[Result], bool],
         meanwhile: Callable[[Interim], None] | None = None,
     ) -> Iterator[Result]:
-        """Yield the results in the order of the scenarios. After one for which `stop` is true no other begins.
+        """Yield the results in the order of the scenarios. After a result for which `stop` is true, no scenario begins.
 
         While the next result is not ready, `meanwhile` is called a few times a second. A
         MachineError in any scenario ends the run, after the results that are ready. After a scenario that is over its
@@ -197,7 +197,7 @@ class Runner:
         over: dict[tuple[int, int], Result],
         meanwhile: Callable[[Interim], None] | None,
     ) -> Result | None:
-        """Wait for a result; None if the scenario has not begun when another one is over its time limit.
+        """Wait for a result; None if another scenario went over its time limit before this one began.
 
         Results of those over their limit are added to `over`. Raises the error of any scenario run.
         """
@@ -245,7 +245,7 @@ class Runner:
         """Run one scenario, reading the kernel through `readings`, if given.
 
         While it is inconclusive it is run again, `tries` times in all. An exception of the scenario becomes a result.
-        MachineError is raised, and so is MemoryError, as a MachineError.
+        But a MachineError ends the run, and a MemoryError becomes a MachineError.
         """
         why = self._missing if family in scenario.families else "the scenario is for the other address family"
         if why:
@@ -337,18 +337,20 @@ def _call(scenario: Runnable, lab: Lab) -> None:
     if inspect.iscoroutine(returned):
         returned.close()  # else Python warns of it later
     if inspect.isawaitable(returned) or inspect.isgenerator(returned) or inspect.isasyncgen(returned):
-        raise ScenarioError(f"its body has not run: the function returned {returned!r}")
+        raise ScenarioError(
+            f"its body has not run: the function returned {returned!r}; write it without async and yield"
+        )
 
 
 def _has_checked(recording: Recording) -> bool:
-    """Whether the scenario has a check of its own, or has sent a segment: then the end checks that all was expected."""
+    """Whether the scenario has a check of its own, or its peer sent a segment, so that `finish` checks the rest."""
     return any(
         isinstance(event, FrameSeen) and event.from_peer and event.segment is not None for event in recording.events
     ) or any(check.kind is not CheckKind.NOTHING_LEFT for check in recording.checks)
 
 
 def _raise_descriptor_limit() -> None:
-    """The soft limit becomes the hard one (setrlimit(2)): many labs side by side need more than the usual 1024."""
+    """Raise the soft limit to the hard one (setrlimit(2)): many labs side by side need more than the usual 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

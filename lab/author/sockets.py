@@ -73,7 +73,7 @@ class Socket:
     def call(self, name: str, result: CallResult[Any], *arguments: object, error: str = "", awaited: str = "") -> Any:
         """Record a system call. If it failed or `error` is given, also check its errno.
 
-        `awaited` is how long the call has waited for what, in words.
+        `awaited` tells in words how long the call waited, and for what: "5 s for a connection".
         """
         result = self._recorder.readings.observed("call", result)
         made = self._recorder.call(name, arguments, result, self._number)
@@ -140,7 +140,7 @@ class Listener(Socket):
         return connection
 
     def _next(self, of: Remote | None, deadline: float) -> CallResult[KernelSocket]:
-        """The connection of this peer, or the first; others in front of it are kept."""
+        """The next connection, or with `of` that of this peer. Those accepted before it are kept for later calls."""
         wanted = (of.conversation.address, of.conversation.port) if of is not None else ()
         for at, kept in enumerate(self._queue):
             if not wanted or kept.remote == wanted:

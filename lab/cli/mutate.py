@@ -161,7 +161,7 @@ def _attack_rules(job: tuple[str, Position]) -> dict[str, str]:
 
 
 def _print_report(stream: TextIO, report: dict[str, Any], *, quiet: bool) -> None:
-    """Print each check of a scenario with the mutation that it caught, or the number that it did not."""
+    """Print each check of a scenario with the mutation that it caught. If it caught none: how many were tried."""
     head = f"{report['scenario']}  {report['family']}"
     shown = [check for check in report["checks"] if not (quiet and check["killed_by"])]
     if report["outcome"] != "pass":

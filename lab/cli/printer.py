@@ -55,9 +55,9 @@ class Printer:
         ladders: bool = True,
         widest_name: int = 0,
     ) -> None:
-        """`quiet`: only failures and errors. Without `ladders` a scenario that passes is one line of a run.
+        """`quiet`: print only failures and errors. Without `ladders` a passed scenario takes one line.
 
-        `widest_name` is the width of the longest id then.
+        `widest_name` is the width of the longest id in these lines.
         """
         self._stream = stream
         self._quiet = quiet
@@ -69,7 +69,7 @@ class Printer:
         self.progress = Progress(sys.stderr, plain, counts=not ladders)
 
     def add(self, result: Result, *, is_last: bool) -> None:
-        """Take a result of a run. Those of one scenario are printed together, with the last or before another one."""
+        """Add a result. Results of one scenario are printed together, when its last one or another scenario's comes."""
         if self._together and self._together[0].scenario is not result.scenario:
             self.flush()
         self._together.append(result)
@@ -117,7 +117,7 @@ class Printer:
         self.print_lines(*listing_lines(run, self._screen, brief=self._quiet), "")
 
     def end(self, found: Found, run: Run, *, interrupted: bool) -> None:
-        """Print what ends the output of a run: interruption, wrong usage, and the totals."""
+        """Print the end of a run's output: any interruption, wrong patterns and files, and the totals."""
         from lab.report.i18n import translator
 
         if interrupted:
@@ -168,7 +168,7 @@ class Printer:
                 self.print_lines(*wrapped(printable(line), self._screen.width))
 
     def next_steps(self, run: Run, folder: Path, *, is_newest: bool) -> None:
-        """Print where a run is saved, and commands to go on with. `is_newest`: they need not name the folder."""
+        """Print where a run is saved, and the commands to use next. With `is_newest` these need no folder."""
         from lab.report.i18n import translator
         from lab.report.screen import printable
         from lab.report.verdicts import QUIET
@@ -238,7 +238,7 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO, plain: bool = False, *, counts: bool = False) -> None:
-        """With `counts` a terminal shows at any time how many scenario runs have ended, else only long waits."""
+        """`counts`: a terminal always shows how many scenario runs have ended. By default it shows only long waits."""
         self._stream = stream
         self._draws = stream.isatty() and not plain and os.environ.get("TERM") not in {None, "dumb", "unknown"}
         self._counts = counts

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Exit with 2 for a missing or damaged run or catalogue; damage may show only when a part is used."""
+    """Within the block, exit with 2 for a missing or damaged run or catalogue.
+
+    The block includes the use of what was read: damage may be found only then.
+    """
     from lab.claims.catalogue import CatalogueError
     from lab.record.saved.document import Unreadable
     from lab.record.saved.folder import NoRun
@@ -120,7 +123,7 @@ def narrow(run: Run, patterns: list[str]) -> list[Unknown]:
 
 
 def _named_in(run: Run) -> dict[str, set[str]]:
-    """The claims that the steps of each scenario name, and the states that its checks expect, by its id."""
+    """By scenario id: the claims that its steps name, and the states that its checks expect."""
     from lab.record.events import CheckKind, StepBegun
 
     named: dict[str, set[str]] = {}
@@ -176,7 +179,7 @@ def new_folder(path: Path | None) -> RunFolder:
 def save(run: Run, folder: RunFolder, printer: Printer, *, is_newest: bool) -> bool:
     """Save the run and its captures, and print where, and what to do next.
 
-    False if that failed: then nothing is left. `is_newest`: it is then the newest run below the default folder.
+    Returns False if saving failed; then no file is left. `is_newest`: its folder is the newest below the default one.
     """
     from lab.record.saved.document import lines_of
     from lab.record.saved.folder import RUN_FILE, NotWritable

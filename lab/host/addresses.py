@@ -30,7 +30,7 @@ _IPV6_NETWORK = int(IPv6Address("2001:db8::"))  # /32, set aside for documentati
 
 
 class Pair(NamedTuple):
-    """Addresses of both ends in one family. Each end has a second one, so that connections can differ in it alone."""
+    """Addresses of both ends in one family. Each end has two, so that connections can differ in an address alone."""
 
     family: int
     """4 or 6."""
@@ -69,8 +69,9 @@ class Addresses(NamedTuple):
 class AddressPool:
     """One process's share of the address space, leased while the pool is open.
 
-    The lease is a lock on a byte of /dev/null (F_OFD_SETLK, fcntl(2)), which every user may write to. It needs no file,
-    ends with the process, and is seen by runs in other network namespaces too: they share the machine's trace.
+    The lease is a lock on a byte of /dev/null (F_OFD_SETLK, fcntl(2)), which every user may write to. It needs no
+    file of its own and ends with the process. Runs in other network namespaces see it too. They must, because the
+    tracepoint reports the connections of all namespaces.
     """
 
     def __init__(self, leases: Path | str = "/dev/null", slots: int = SLOTS) -> None:

@@ -65,7 +65,7 @@ class Mutation(NamedTuple):
 
 
 class Mutant(Readings):
-    """Alters one reading, or all from a position on. Without a mutation it alters none and lists them in `readings`."""
+    """Alters the readings that a mutation selects. Without a mutation it only lists all readings in `readings`."""
 
     def __init__(self, mutation: Mutation | None = None, *, judged: bool = False) -> None:
         """`judged`: broken standing rules fail the scenario; by default only its checks do."""
@@ -76,7 +76,7 @@ class Mutant(Readings):
         self.begin([])
 
     def begin(self, events: list[Event]) -> None:
-        """Begin a recording with these events, the only one that counts if a scenario is tried again."""
+        """Begin a recording with these events. Readings of an earlier try of the scenario are forgotten."""
         self.readings: list[Reading] = []
         self._events = events
         self._counted = 0

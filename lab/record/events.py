@@ -283,9 +283,9 @@ class Recording:
 
     @property
     def chronological(self) -> list[int]:
-        """Indices of the events in order of time: a frame of the kernel is recorded when the lab reads it.
+        """Indices of the events in order of time. A frame may be recorded late: when the lab reads it.
 
-        A step begins before all that the scenario reads in it, unless something older was recorded earlier.
+        So a step is moved before all frames and calls recorded in it, but never before those recorded earlier.
         """
         if len(self._order) != len(self.events):
             self._order = self._sorted()

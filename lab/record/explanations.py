@@ -1,4 +1,7 @@
-"""The rule of the documents behind a difference. A sentence is given only where the kernel's segment obeys it."""
+"""Explanations of differences: the RFC's rule for the field that differs, in one sentence.
+
+A rule is given only if the kernel's segment obeys it.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ class Mismatch(NamedTuple):
 
     @property
     def resets(self) -> bool:
-        """It is a reset that answers the cause as RFC 9293 3.5.2 says."""
+        """Whether the segment is a reset that answers the cause as RFC 9293 3.5.2 says."""
         got, cause = self.got, self.cause
         if not got.flags & RST or cause is None or cause.flags & RST:
             return False
@@ -76,7 +79,7 @@ class Mismatch(NamedTuple):
 
     @property
     def acknowledges(self) -> bool:
-        """It is no reset, and acknowledges all of the cause."""
+        """Whether the segment is no reset, and acknowledges all of the cause."""
         return self.cause is not None and self.got.flags & (ACK | RST) == ACK and self.got.ack == self.cause.end
 
     @property
@@ -91,7 +94,7 @@ class Mismatch(NamedTuple):
         return {each[0]: each[1] for each in listed if each is not ANY and isinstance(each[0], str)}
 
     def caused_by(self, flags: int, among: int = _CONTROL) -> bool:
-        """Whether of these control bits the cause has exactly those."""
+        """Whether the control bits of the cause, of those in `among`, are exactly `flags`."""
         return self.cause is not None and self.cause.flags & among == flags
 
 
@@ -172,7 +175,7 @@ EXPLANATIONS: tuple[tuple[str, Callable[[Mismatch], bool], str], ...] = (
 
 
 def explanation(recording: Recording, check: CheckMade, state: State | None) -> str:
-    """One sentence and its section for the first differing field that has one; "" if none does.
+    """The sentence, with its section, for the first differing field that an explanation applies to; "" if none.
 
     `state` is the kernel's state now.
     """

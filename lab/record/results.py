@@ -63,7 +63,7 @@ class Outcome(Enum):
 
     @property
     def has_verdict(self) -> bool:
-        """Whether the scenario's question is answered, or does not arise here."""
+        """Whether the outcome is a verdict on the kernel, or a skip."""
         return self not in (Outcome.ERROR, Outcome.INCONCLUSIVE)
 
 

@@ -16,7 +16,7 @@ from lab.tcp.sequence import Seq
 
 
 class Evidence(NamedTuple):
-    """Evidence for or against a claim, a state or an arrow."""
+    """Evidence for or against a claim, or for a state or an arrow of the state diagram."""
 
     scenario: str
     family: int

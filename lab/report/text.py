@@ -103,7 +103,7 @@ class _Drawing:
             head = " " * (_KERNEL_AT + 2)
 
     def _wait(self, rung: Rung) -> Iterator[str]:
-        """Yield a bar in each lane: one line below 1 s, two below 10 s, three above."""
+        """Yield the lines for a wait, a bar for each side: one line below 1 s, two below 10 s, else three."""
         bars = f"{_TITLES}{self._bar:<{_PEER + _ARROW}}{self._bar}"
         timer = self._text(f", the kernel's {rung.timer} timer") if rung.timer else ""
         yield self._screen.paint(f"{bars}  {duration(rung.waited_ns)}{timer}", "faint")
@@ -164,6 +164,6 @@ def _statements(rung: Rung, name: str, translate: Translator) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """The text with character numbers for characters that mean something in mermaid or HTML."""
+    """The text with the special characters of mermaid and HTML escaped by their numbers: `#60;` for `<`."""
     escaped = "".join(f"#{ord(each)};" if each in "#;<>&%\"'\\`" else each for each in printable(text))
     return escaped.replace("wrap:", "wrap#58;")  # a keyword of mermaid at the start of a text

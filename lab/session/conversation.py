@@ -123,7 +123,7 @@ class Conversation:
             segment_arrives(self.endpoint, segment, now)
 
     def _is_retransmission(self, segment: Segment, time_ns: int, settings: Mapping[str, str], answered_ns: int) -> bool:
-        """Whether a timer of the kernel was due for this segment, and nothing that the peer sent asked for it."""
+        """Whether a timer of the kernel caused this segment: one was due, and no segment of the peer triggered it."""
         syn = bool(segment.flags & SYN)
         timer_ns, again = time_ns, False
         if self.flow.is_retransmission(segment) and (before := self._last_with(segment.seq)):

@@ -44,7 +44,7 @@ class Waiting(NamedTuple):
 
 
 class CrowdTime(NamedTuple):
-    """From when to when the connections of a crowd have come into their state; times in ns of CLOCK_MONOTONIC."""
+    """Start and end of the time in which a crowd's connections reached their state, in ns of CLOCK_MONOTONIC."""
 
     began_ns: int
     ended_ns: int
@@ -92,7 +92,7 @@ class Switchboard:
     # Conversations.
 
     def listen(self, conversation: Conversation) -> None:
-        """Register a waiting peer: the kernel's first segment to it gives the conversation its connection."""
+        """Register a peer that waits for a connection. The kernel's first segment to it begins that connection."""
         place = packed(conversation.address), conversation.port
         if place in self._listening:
             raise ScenarioError(f"another peer listens on port {conversation.port} already")
@@ -111,11 +111,11 @@ class Switchboard:
         self.conversations[conversation.number] = conversation
 
     def find(self, ends: Endpoints) -> Conversation | None:
-        """The conversation with these ends of the kernel's segments."""
+        """The conversation whose segments from the kernel have this source and destination; None if there is none."""
         return self._by_ends.get(ends)
 
     def encoder(self, ends: Endpoints) -> Encoder:
-        """The encoder of the peer's frames, for these ends of the kernel's segments."""
+        """The encoder of the peer's frames; `ends` are the source and destination of the kernel's segments."""
         kernel, _, peer, _ = ends
         if (kernel, peer) not in self._encoders:
             self._encoders[kernel, peer] = Encoder(peer, kernel, PEER_MAC, KERNEL_MAC)
@@ -222,7 +222,7 @@ class Switchboard:
         self._events[at] = seen._replace(peer_state=conversation.endpoint.state)
 
     def _find(self, ends: Endpoints, segment: Segment, frame: Frame) -> Conversation | None:
-        """The conversation of a segment, None for a replica's. Raises KernelDiffers for a segment of neither."""
+        """The conversation of a segment; None if it is a replica's. Raises KernelDiffers if it is no peer's."""
         conversation = self._by_ends.get(ends)
         if conversation is None and any(is_replica(ends, segment, frame) for is_replica in self.crowds):
             return None

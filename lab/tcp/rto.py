@@ -34,6 +34,6 @@ class RetransmissionTimeout:
         self.value = min(self.value * 2, self._maximum)
 
     def syn_acknowledged(self) -> None:
-        """After a timeout of the SYN, start data with an RTO of at least 3 s: the first was too short (section 5.7)."""
+        """If the SYN timed out, set the RTO for data to at least 3 s (section 5.7)."""
         if self.timeouts:
             self.value = min(max(_AFTER_LOST_SYN_S, self._initial), self._maximum)

@@ -34,7 +34,8 @@ class Action(Enum):
 class Fault:
     """One fault. Each frame for which `matches` is true is affected with the given `probability`.
 
-    By default `matches` selects all frames that carry TCP, but not the lab's own echo requests, which prove silence.
+    By default `matches` selects all frames that carry TCP, but not the lab's own echo requests, whose replies prove
+    that the kernel has answered everything sent before.
 
     With `nth` only the nth matching frame, counted from 1, is affected, always. `delay_s` is for DELAY, `alter` for
     ALTER: it gets the frame and a random generator, and returns the altered frame. Without it one random bit after the

@@ -83,7 +83,7 @@ def build_error(name: str, about: bytes) -> bytes:
 def error_in(frame: bytes) -> str | None:
     """The ICMP error in a frame, in words; None for other frames.
 
-    "host unreachable (type 3, code 1) about port 80 > 40001, seq 4321": the number is absolute, as it is quoted.
+    "host unreachable (type 3, code 1) about port 80 > 40001, seq 4321": the sequence number is absolute.
     """
     family, message = _message_in(frame)
     if not message or (message[0] not in _ERROR_TYPES if family == 4 else message[0] >= _FIRST_INFORMATION):

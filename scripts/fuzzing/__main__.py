@@ -22,7 +22,7 @@ _BATCH = 1000
 
 
 def main() -> int:
-    """The command; its exit status: 0 no accusation, 1 at least one, 3 it could not run."""
+    """The command; its exit status: 0 no accusation, 1 at least one, 3 it could not go on."""
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
     parser.add_argument("--connections", type=int, default=10_000, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run (default: a new one)")
@@ -32,7 +32,7 @@ def main() -> int:
         return CANNOT_RUN
     first = int(time.time()) if asked.seed is None else asked.seed
     batches = [min(_BATCH, asked.connections - done) for done in range(0, asked.connections, _BATCH)]
-    began, done, accused = time.monotonic(), 0, 0
+    began, done, accused, troubled = time.monotonic(), 0, 0, 0
     at_once = (os.cpu_count() or 1) * _JOBS_PER_CPU
     with ProcessPoolExecutor(at_once, get_context("spawn"), end_with_parent, (signal.SIGKILL,)) as pool:
         jobs = {pool.submit(fuzz, (4, 6)[seed % 2], size, seed): seed for seed, size in enumerate(batches, first)}
@@ -44,12 +44,15 @@ def main() -> int:
                 print(
                     f"a rule was broken (--seed {jobs[job]} --connections {_BATCH}):\n{report.accusation}", flush=True
                 )
+            if report.trouble:
+                troubled += 1
+                print(f"ended early (--seed {jobs[job]}): {report.trouble}", file=sys.stderr)
             print(f"{done:,} connections, {accused} accusations", file=sys.stderr)
     print(
         f"{done:,} connections under Linux {os.uname().release}, {accused} accusations"
         f" (seed {first}) in {time.monotonic() - began:.0f} s"
     )
-    return ACCUSED if accused else NONE_ACCUSED
+    return ACCUSED if accused else CANNOT_RUN if troubled else NONE_ACCUSED
 
 
 if __name__ == "__main__":

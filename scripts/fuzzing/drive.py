@@ -11,6 +11,7 @@ from lab.author.lab import Lab
 from lab.author.sockets import Connection, Listener
 from lab.host import sysctls
 from lab.host.addresses import AddressPool
+from lab.host.errors import MachineError
 from lab.record.events import CheckKind, CheckMade, FrameSeen
 from lab.report.evidence import direction, segment_text
 from lab.session.errors import KernelDiffers, ScenarioError
@@ -74,6 +75,8 @@ class Driver:
         self._variant = next(self._variants)
         self.connections = 0
         """Number of connections so far."""
+        self.trouble = ""
+        """Why this machine could not make a lab; no plan is run from then on."""
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +88,13 @@ class Driver:
         """Run one plan. Raises Accused when the kernel breaks a rule, on this connection or an earlier one."""
         if len(self._plans) >= CONNECTIONS_PER_LAB:
             self._lab, self._variant = None, next(self._variants)
-        lab = self._lab = self._lab or self._new_lab()
+        if self.trouble:
+            return
+        try:
+            lab = self._lab = self._lab or self._new_lab()
+        except MachineError as error:
+            self.trouble = str(error)
+            return
         self.connections += 1
         try:
             with One(lab, plan, _FIRST_PORT + self.connections % _PORTS) as one:

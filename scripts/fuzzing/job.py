@@ -19,6 +19,8 @@ class Report(NamedTuple):
     connections: int
     accusation: str
     """The smallest plan that Hypothesis found, with its exchange; "" if no rule was broken."""
+    trouble: str
+    """Why this machine could not go on; "" if it could."""
 
 
 def fuzz(family: int, connections: int, number: int, prepare: Callable[[Lab], None] = lambda _: None) -> Report:
@@ -31,10 +33,11 @@ def fuzz(family: int, connections: int, number: int, prepare: Callable[[Lab], No
         def accuses_nobody(plan: Plan) -> None:
             driver.run(plan)
 
+        accusation = ""
         try:
             accuses_nobody()
         except Accused as accused:
-            return Report(driver.connections, str(accused))
+            accusation = str(accused)
         except FlakyFailure as once:  # by a timer, or on the connection of an earlier plan
-            return Report(driver.connections, "\n".join(str(each) for each in once.exceptions))
-        return Report(driver.connections, "")
+            accusation = "\n".join(str(each) for each in once.exceptions)
+        return Report(driver.connections, accusation, driver.trouble)

@@ -9,10 +9,11 @@ import subprocess
 import pytest
 
 from lab import Lab
+from lab.host.errors import MachineError
 from lab.tcp.flags import bits
 from lab.wire.crafting import packet_of
 from lab.wire.faults import Action, Fault
-from scripts.fuzzing.job import fuzz
+from scripts.fuzzing.job import Report, fuzz
 from tests.kernel.helpers import ROOT
 
 pytestmark = [
@@ -43,6 +44,17 @@ def test_a_kernel_that_breaks_a_rule_is_accused_with_a_small_plan() -> None:
     assert report.accusation.startswith("urgent-field: the urgent pointer is 7")
     assert "\nIPv4, settings of the lab\nstart: " in report.accusation
     assert report.accusation.count("Send(") + report.accusation.count("Call(") <= 2, report.accusation
+
+
+def test_a_machine_that_cannot_go_on_is_no_accusation() -> None:
+    labs: list[Lab] = []
+
+    def prepare(lab: Lab) -> None:
+        labs.append(lab)
+        raise MachineError("the veth is not ready", "wait")
+
+    assert fuzz(4, 5, 1, prepare) == Report(connections=0, accusation="", trouble="the veth is not ready; wait")
+    assert len(labs) == 1, "it does not try again"
 
 
 def carries_fin(frame: bytes) -> bool:

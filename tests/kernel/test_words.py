@@ -32,7 +32,7 @@ def second_waiter(lab: Lab, _: Peer) -> None:
 
 NO_CONNECTION = (
     "the peer on port 81 has no connection yet: let the kernel connect to it and expect its SYN,"
-    " or make it with to=listener"
+    " or make the peer with lab.peer(to=listener)"
 )
 WRONG: dict[str, tuple[Words, str]] = {
     "send an unknown flag": (

@@ -122,9 +122,6 @@ def _default_of(field: dataclasses.Field[Any]) -> object:
     return _NEEDED if field.default is dataclasses.MISSING else field.default
 
 
-# Conversions by type.
-
-
 def _exactly(*kinds: type) -> JsonType:
     """Values of these classes, which are JSON already."""
 
@@ -164,7 +161,7 @@ def _finite(digits: str) -> float:
 
 
 def text_to_json(text: str) -> str:
-    """The text as it can be read again: cut, and with escape sequences for lone surrogates."""
+    """The text in a form that `text_from_json` accepts: cut if too long, lone surrogates as escape sequences."""
     return (text if text.isascii() else text.encode("utf-8", "backslashreplace").decode())[:LONGEST_TEXT]
 
 
@@ -178,7 +175,7 @@ def text_from_json(raw: Json) -> str:
 
 
 def number_from_json(raw: Json) -> Any:
-    """An integer or a float of a size with which all views can calculate."""
+    """An integer or a float. Raises TypeError for other values, and for an integer too large for the views."""
     if raw.__class__ is not float and (raw.__class__ is not int or raw.bit_length() > _MOST_BITS):
         raise TypeError("it is not a number, or too large")
     return raw
@@ -401,7 +398,7 @@ def _event_to_json(recording: Recording, event: Event, places: Places) -> dict[s
 
 
 def _event_from_json(raw: Json, recording: Recording, places: list[Place]) -> Event:
-    """One event, except that its frames may not exist. Raises Damaged if it is invalid."""
+    """One event. Raises Damaged if it is invalid. Whether the frames that it refers to exist is not checked here."""
     name = raw.get("event") if raw.__class__ is dict else None
     if name.__class__ is not str or name not in _KINDS:
         raise Damaged(f"{abbreviated(raw)} is not an event")

@@ -118,9 +118,10 @@ class RunFolder:
 
 
 def ensure_folder(path: Path) -> Path:
-    """The absolute path of a folder. What is missing of it is made, and belongs under sudo to the user who called sudo.
+    """Make a folder and its parents where missing; return the absolute path.
 
-    Raises NotWritable if that fails, and for a symbolic link.
+    Under sudo, new folders belong to the user who called sudo. Raises NotWritable if that fails, and for a symbolic
+    link.
     """
     folder = _absolute(path)
     if folder.is_symlink():
@@ -159,7 +160,7 @@ def ensure_writable(path: Path) -> Path:
 
 
 def put(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file atomically; a new one belongs under sudo to the user who called sudo.
+    """Write a file atomically. Under sudo, a new file belongs to the user who called sudo.
 
     A device or a pipe is written to, not replaced. Raises NotWritable when writing fails.
     """
@@ -223,7 +224,10 @@ def _is_empty_folder(path: Path) -> bool:
 
 
 def _absolute(path: Path) -> Path:
-    """Raises NotWritable when a folder above it is a symbolic link of another user, or there is no current one."""
+    """The absolute path. Raises NotWritable if the working directory is gone.
+
+    Also raises it if a folder above the path is a symbolic link of another user.
+    """
     try:
         link = link_of_another_user(path.absolute())
     except OSError as refused:

@@ -55,7 +55,7 @@ CaptureLink = Callable[[Result], str]
 
 
 def no_capture(_: Result) -> str:
-    """No address: the page has no link to captures."""
+    """Always "": for a page without links to captures."""
     return ""
 
 
@@ -201,7 +201,7 @@ class Details:
         return *(translate.text(text) for translate in self._translate.values()), section
 
     def _text(self, text: str) -> str:
-        """A text of a recording, of which the script finds the Chinese in the table of texts."""
+        """The English of a recording's text. The Chinese is added to the table of texts for the page's script."""
         return self._shown(each.text(text) for each in self._translate.values())
 
     def _shown(self, texts: Iterable[str]) -> str:
