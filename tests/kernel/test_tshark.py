@@ -69,7 +69,13 @@ def test_capinfos_reads_every_capture(captures: Captures) -> None:
 
 def test_no_frame_is_malformed_and_every_checksum_is_right(captures: Captures) -> None:
     rows = fields(captures.merged, WRONG, "frame.number", "frame.interface_name", "_ws.col.Info")
-    wrong = [(captures.file_of(int(number)).name, sender, told) for number, sender, told in rows]
+    # 0xFFFF is zero in ones' complement too. Linux sends either; Wireshark has a mark of its own for the first, when the
+    # sum is right.
+    wrong = [
+        (captures.file_of(int(number)).name, sender, told)
+        for number, sender, told in rows
+        if "[TCP CHECKSUM 0xFFFF]" not in told
+    ]
     known = [
         each for each in wrong if each[0].rpartition("-")[0] in BROKEN_ON_PURPOSE and each[1] == "peer"
     ]  # the kernel's are never excused

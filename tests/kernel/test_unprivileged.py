@@ -112,7 +112,8 @@ def test_doctor_without_user_namespaces() -> None:
 def test_list_needs_no_privileges() -> None:
     code, out, _ = lab("list", most_namespaces=0)
     assert code == 0
-    assert "handshake.kernel_as_server" in out
+    assert "\nhandshake  " in out
+    assert "\n  kernel_as_server  " in out
 
 
 OF_ITS_OWN = ["unshare", "--user", "--map-root-user"]
