@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import closing, suppress
 from typing import Annotated
 
@@ -66,9 +67,11 @@ def down() -> None:
 
 def watch() -> None:
     """Show each segment in the namespaces of `lab up` as it comes, with the states of the kernels at both ends."""
+    from lab.cli.printer import screen_of
     from lab.cli.watching import follow
     from lab.host import playground
     from lab.host.errors import MachineError
+    from lab.report.screen import wrapped
 
     words = translator(language())
     if os.geteuid() != 0:
@@ -78,7 +81,8 @@ def watch() -> None:
     two_kernels = playground.has_two_kernels()
     try:
         with closing(playground.attach()) as network, suppress(KeyboardInterrupt):
-            print(words("watch_two" if two_kernels else "watch_one"), flush=True)
+            heading = words("watch_two" if two_kernels else "watch_one")
+            print(*wrapped(heading, screen_of(sys.stdout).width), sep="\n", flush=True)
             follow(network, two_kernels=two_kernels, translate=words)
             print(words("watch_removed"))
     except MachineError as missing:

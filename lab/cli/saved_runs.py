@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,10 +104,15 @@ def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], l
 
     The run keeps only results that a pattern selects; all of them without a pattern.
     """
+    from lab.record.saved.folder import LATEST
+
     named = named_run(arguments)
     run = load_run(named, families)
     patterns = arguments[named is not None :]
-    return run, patterns, narrow(run, patterns)
+    unknown = narrow(run, patterns)
+    if unknown and named is None and unknown[0].pattern == arguments[0] and get_close_matches(arguments[0], [LATEST]):
+        unknown[0] = unknown[0]._replace(similar=[LATEST])
+    return run, patterns, unknown
 
 
 def narrow(run: Run, patterns: list[str]) -> list[Unknown]:

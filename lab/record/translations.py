@@ -129,5 +129,10 @@ def _ensure_parts(english: str, translated: str) -> None:
     except ValueError as wrong:
         raise WrongTranslation(f"{translated!r}: {wrong}") from None
     count = english.count(_PART)
-    if english == _PART * count or {*parts} != {(str(number), "", None) for number in range(count)}:
+    kept = {conversion for *_, conversion in parts} <= {None, "s"}
+    if (
+        english == _PART * count
+        or not kept
+        or {(name, form) for name, form, _ in parts} != {(str(number), "") for number in range(count)}
+    ):
         raise WrongTranslation(f"{english!r} has {count} computed parts, and {translated!r} not the same")

@@ -48,13 +48,19 @@ class Translator:
         return self._known[text]
 
     def _translated(self, text: str, among: Sequence[Phrases | None], depth: int = 0) -> str:
-        """The translation of a text that may end with three spaces and the section of a document."""
+        """The translation of a text that may end with three spaces and the section of a document.
+
+        A part that the translation takes with `!s`, as in `{0!s}`, is a name and stays as it is.
+        """
         sentence, gap, section = text.partition("   ")
         for each in among:
             found = each.find(sentence) if each is not None and depth < _DEEPEST else None
             if found is not None:
                 translated, parts = found
-                filled = [self._translated(part, among, depth + 1) for part in parts]
+                filled = [
+                    part if f"{{{at}!s}}" in translated else self._translated(part, among, depth + 1)
+                    for at, part in enumerate(parts)
+                ]
                 return (translated.format(*filled) if parts else translated) + gap + section
         return text
 

@@ -29,10 +29,10 @@ _CONTROLS = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _WORD = re.compile(f"([^ {_MAY_BREAK}]+)([ {_MAY_BREAK}]*)")
 _OPTIONS = re.compile(r"<[^<>]*>")
 _OPENING, _CLOSING = "\uff08\u300a\u201c\u2018", "\uff0c\u3002\u3001\uff1b\uff1a\uff01\uff1f\uff09\u300b\u201d\u2019"
-# A Chinese character with the brackets and punctuation that must stay beside it; or punctuation alone.
-_CHARACTER = re.compile(
-    f"[{_OPENING}]*[\u2e80-\u2fff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff][{_CLOSING}]*|[{_CLOSING}]+"
-)
+_CHINESE = "[\u2e80-\u2fff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+# A Chinese character with the brackets and punctuation that must stay beside it; a word after a no-break space;
+# or punctuation alone.
+_CHARACTER = re.compile(f"{_NO_BREAK}{_CHINESE}+|[{_OPENING}]*{_CHINESE}[{_CLOSING}]*|[{_CLOSING}]+")
 
 
 class Screen(NamedTuple):
@@ -117,7 +117,7 @@ def labelled(label: str, text: str, width: int, indent: int = 0, label_width: in
 
 
 def _apart(character: re.Match[str]) -> str:
-    before = "" if character[0][0] in _CLOSING else _MAY_BREAK
+    before = "" if character[0][0] in _CLOSING + _NO_BREAK else _MAY_BREAK
     return before + character[0] + _MAY_BREAK
 
 

@@ -19,7 +19,7 @@ from lab.report.i18n import ENGLISH, Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import omitted_range
 from lab.report.plain import sentences
-from lab.report.screen import Screen, left_out, padded, printable, printable_lines
+from lab.report.screen import Screen, left_out, padded, printable, printable_lines, wrapped
 from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
@@ -58,7 +58,8 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
     translate = translator(screen.language, scenario.translations)
     word = translate.text(_WORDS[result.outcome])
     yield from printable_lines(f"{word} {scenario.id}  IPv{result.family}  {scenario.section}")
-    yield from printable_lines(f"  {translate.own(scenario.title)}")
+    for line in printable_lines(translate.own(scenario.title)):
+        yield from (f"  {each}" for each in wrapped(line, screen.width - 2))
     if result.message:
         yield from printable_lines(f"  {_at(result.where)}{translate.text(result.message)}")
         if result.where is not None and result.where.source:

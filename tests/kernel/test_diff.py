@@ -53,6 +53,11 @@ def test_a_wrong_setting_is_wrong_usage(setting: str, why: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{why}\n")
 
 
+def test_a_wrong_setting_is_named_in_chinese_too() -> None:
+    done = run_lab("run", "--lang", "zh", "--sysctl", "tcp_sack=0")
+    assert done.stderr == "本机内核的网络命名空间没有 sysctl tcp_sack\n"
+
+
 def test_a_scenario_keeps_its_own_settings(tmp_path: Path) -> None:
     prologue = "sack = 'net.ipv4.tcp_sack'"
     body = """

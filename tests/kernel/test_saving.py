@@ -160,6 +160,13 @@ def test_show_prints_the_named_scenarios(tmp_path: Path) -> None:
     assert [(each["id"], each["family"]) for each in told["scenarios"]] == [("two.two", "IPv4"), ("two.two", "IPv6")]
 
 
+def test_a_misspelt_latest_is_no_state(one: Path) -> None:
+    run_lab("run", "-4", "--out", one.parent / "out/first", one)
+    done = run_lab("show", "latst", cwd=one.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "no scenario matches 'latst'; did you mean latest?\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

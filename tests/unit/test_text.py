@@ -137,6 +137,9 @@ def test_control_characters_are_escaped(text: str, shown: str) -> None:
 def test_a_chinese_character_takes_two_columns() -> None:
     assert list(wrapped("一二三四五", 4)) == ["一二", "三四", "五"]
     assert list(wrapped("ab 一二 c", 4)) == ["ab", "一二", "c"]
+    assert list(wrapped("ab c\N{NO-BREAK SPACE}一二", 7)) == ["ab", "c 一二"], (
+        "a no-break space keeps the word after it"
+    )
 
 
 @pytest.mark.parametrize(

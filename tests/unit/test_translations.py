@@ -62,6 +62,11 @@ def test_a_text_is_found_by_its_fixed_parts(text: str, texts: dict[str, str], sh
     assert in_chinese(text, texts) == shown
 
 
+def test_the_name_that_was_probably_meant_is_not_translated() -> None:
+    told = "TypeError: Peer.send() got an unexpected keyword argument 'pyload'; did you mean payload?"
+    assert translator("zh").text(told) == "TypeError：Peer.send() 没有参数 'pyload'；是否想输入 payload？"
+
+
 def test_a_long_text_of_repeated_words_takes_no_time_and_no_stack() -> None:
     texts = {"so{}so{}so{}so{} so": "{0}{1}{2}{3}", "so far{}": "等{0}"}
     assert in_chinese("so" * 50_000, texts) == "so" * 50_000
@@ -126,6 +131,13 @@ def test_a_saved_run_shows_its_translations_elsewhere() -> None:
     assert "示例标题" in shown
     assert "第一步" in shown
     assert "第一步" not in "\n".join(result_lines(again.results[0], Screen()))
+
+
+def test_a_long_title_is_broken_between_words() -> None:
+    long = result(conversation(), title=" ".join(["word"] * 30))
+    lines = list(result_lines(long, Screen(width=80)))
+    assert max(map(len, lines[:3])) <= 80
+    assert lines[1:3] == ["  " + " ".join(["word"] * 15), "  " + " ".join(["word"] * 15)]
 
 
 def test_the_texts_of_a_recording_stay_english() -> None:
