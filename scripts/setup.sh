@@ -60,7 +60,7 @@ build() {
 
 install() { # install PINS
   : >"$venv/$1"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+  "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-input \
     --require-hashes --only-binary :all: --requirement "$root/$1" ||
     cannot "pip could not install $1 (its message is above); check the network and call again"
   { printf '%s\n%s\n' "$root" "$(readlink -f "$venv/bin/python")" && cat "$root/$1"; } >"$venv/stamp"

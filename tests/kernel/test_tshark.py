@@ -69,8 +69,7 @@ def test_capinfos_reads_every_capture(captures: Captures) -> None:
 
 def test_no_frame_is_malformed_and_every_checksum_is_right(captures: Captures) -> None:
     rows = fields(captures.merged, WRONG, "frame.number", "frame.interface_name", "_ws.col.Info")
-    # 0xFFFF is zero in ones' complement too. Linux sends either; Wireshark has a mark of its own for the first, when the
-    # sum is right.
+    # 0xFFFF is zero in ones' complement too, and Linux sends either. Wireshark marks it so if the sum is right.
     wrong = [
         (captures.file_of(int(number)).name, sender, told)
         for number, sender, told in rows
