@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, InMemoryHistory
@@ -161,7 +160,10 @@ def _prompt(console: _Console, history: Path | None) -> Callable[[str], str]:
         while True:
             await asyncio.sleep(_INTERVAL_S)
             if lines := console.news():
-                await run_in_terminal(partial(console.print_lines, lines))
+                # Not run_in_terminal: it lets the terminal read whole lines meanwhile, which loses a Ctrl-C or Ctrl-D.
+                session.app.renderer.erase()
+                console.print_lines(lines)
+                session.app.invalidate()
 
     def begin() -> None:
         _ = session.app.create_background_task(follow())

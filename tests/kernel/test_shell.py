@@ -177,6 +177,7 @@ def test_the_ladder_grows_while_one_types_and_ctrl_c_clears_the_line(tmp_path: P
         terminal.type(CTRL_C)
         terminal.until("interrupted")
         terminal.answer("100 + 1", "\n101")
+        terminal.until(">>> ")  # before that the terminal reads whole lines, of which Ctrl-D is none
         terminal.type(CTRL_D)
         assert terminal.process.wait(DEADLINE_S) == 0
 
