@@ -159,7 +159,7 @@ def pytest_runtest_makereport(
     if call.excinfo is None or not report.failed or "lab.host.errors" not in sys.modules:
         return report
     from lab.host.errors import MachineError
-    from lab.report.verdicts import result_lines
+    from lab.report.verdicts import difference_in_a_line, result_lines
 
     raised = call.excinfo.value
     result = _result_of(item, raised)
@@ -172,7 +172,8 @@ def pytest_runtest_makereport(
         else:
             lines = list(_lines_of(result, item.config))
         if lines:
-            _show(report, call.excinfo, lines, _in_a_line(result))
+            outcome = "" if result.difference is not None else f"{result.outcome.value}: "
+            _show(report, call.excinfo, lines, outcome + difference_in_a_line(result))
         _keep(item, result, report)
     return report
 
@@ -209,14 +210,6 @@ def _lines_of(result: Result, config: pytest.Config) -> Iterator[str]:
         yield from difference_lines(result.recording, result.difference, _screen(config))
     elif result.outcome is Outcome.INCONCLUSIVE:
         yield f"inconclusive: {result.message}"
-
-
-def _in_a_line(result: Result) -> str:
-    from lab.report.verdicts import difference_in_a_line
-
-    if result.difference is not None and result.recording is not None:
-        return difference_in_a_line(result.recording, result.difference)
-    return f"{result.outcome.value}: {result.summary}"
 
 
 def _show(report: pytest.TestReport, raised: pytest.ExceptionInfo[BaseException], lines: list[str], short: str) -> None:

@@ -68,7 +68,7 @@ class Patient(NamedTuple):
 
 
 class Interim(NamedTuple):
-    """How far a run has come."""
+    """Progress of a run."""
 
     ended: int
     """Number of scenario runs that have ended; one over IPv4 and one over IPv6 are two."""

@@ -60,7 +60,7 @@ class Selectable(NamedTuple):
 
 
 def _called(scenario: str) -> tuple[str, str, str]:
-    """What a scenario can be called: its id, its group, its function."""
+    """Names of a scenario in a pattern: its id, its group, its function."""
     group, _, function = scenario.casefold().rpartition(".")
     return scenario.casefold(), group, function
 

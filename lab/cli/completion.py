@@ -1,4 +1,4 @@
-"""What a shell completes: names of scenarios, claims, states, saved runs and commands. No scenario file is executed."""
+"""Words that a shell completes: scenarios, claims, states, saved runs and commands. It executes no scenario file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def runs(incomplete: str) -> list[Completion]:
 
 
 def runs_and_patterns(incomplete: str) -> list[Completion]:
-    """What `lab show` takes."""
+    """Arguments of `lab show`: saved runs and patterns."""
     return [*runs(incomplete), *patterns(incomplete)]
 
 

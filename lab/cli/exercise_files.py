@@ -57,7 +57,7 @@ def named(name: str) -> Exercise:
 
 @cache
 def runner() -> Runner:
-    """What runs scenarios; exits with 3 if this machine cannot."""
+    """The runner of scenarios; exits with 3 if this machine cannot run them."""
     from lab.author.runner import Runner
     from lab.host.errors import MachineError
     from lab.host.user_namespace import ensure_privileges

@@ -30,7 +30,7 @@ GROUPS = {
 """All commands, in groups in the order of use."""
 
 WORDS = {"PATTERN": PATTERN, "RUN": RUN}
-"""What words in capitals stand for."""
+"""Meanings of the words in capitals."""
 
 EXAMPLES = {
     "run": (

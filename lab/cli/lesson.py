@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from lab.cli.exercise_files import playing
 from lab.cli.exits import leave
@@ -28,7 +28,7 @@ _TRIES = 3
 
 
 class End(Enum):
-    """How the work on one exercise ends."""
+    """End of the work on one exercise."""
 
     FINISHED = "finished"
     SKIPPED = "skipped"
@@ -109,7 +109,7 @@ class Lesson:
         for line in lines:
             print(line, flush=True)
 
-    def leave(self, code: int = 0) -> None:
+    def leave(self, code: int = 0) -> NoReturn:
         """Say where the progress is, and exit."""
         self.tell("left", file=self.progress.file)
         leave(code, at_once=True)
@@ -296,7 +296,6 @@ class Lesson:
             self.leave()
         except UnicodeDecodeError:
             return "\ufffd"
-        return ""  # not reached: leave() exits
 
 
 def _commands(name: str) -> set[str]:

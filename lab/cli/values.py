@@ -1,4 +1,4 @@
-"""How `lab shell` prints values: a segment as in the ladder; a kernel, peer or socket by state, ends and queues."""
+"""Values as `lab shell` prints them: a segment as in the ladder; a kernel, peer or socket by state, ends and queues."""
 
 from __future__ import annotations
 

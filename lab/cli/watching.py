@@ -68,7 +68,7 @@ def _witnesses(network: Network, two_kernels: bool, translate: Translator) -> It
 
 
 class _Witness:
-    """What one kernel of the playground says of its connections."""
+    """States of the connections of one kernel of the playground."""
 
     def __init__(self, network: Network, of_peer: bool, tracer: StateTracer | None, undo: ExitStack) -> None:
 

@@ -19,7 +19,7 @@ class Misconception(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What a prediction is worth, given the true answer."""
+    """Verdict on a prediction: right or wrong, and the misconception that explains it."""
 
     right: bool
     misconception: str = ""

@@ -197,7 +197,7 @@ class Choice:
 
     def parse(self, typed: str, own: Numbers) -> int:  # noqa: ARG002
         """The index."""
-        [*chosen] = _letters(typed, len(self.options))
+        chosen = _letters(typed, len(self.options))
         if len(chosen) != 1:
             raise NotUnderstood("not_a_choice")
         return chosen[0]

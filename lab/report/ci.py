@@ -137,7 +137,7 @@ _NOT_IN_CELLS = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "&": "&amp;
 def step_summary(run: Run) -> str:
     """Markdown for the summary of a GitHub Actions job: the totals, and a table of what did not pass."""
     rows = [
-        (f"{each.scenario.id} IPv{each.family}", each.outcome.value, _difference(each))
+        (f"{each.scenario.id} IPv{each.family}", each.outcome.value, difference_in_a_line(each))
         for each in run.results
         if each.outcome not in QUIET
     ]
@@ -147,12 +147,6 @@ def step_summary(run: Run) -> str:
         text += "\n| scenario | outcome | what differs |\n|---|---|---|\n"
         text += "".join(f"| {' | '.join(map(_cell, row))} |\n" for row in rows)
     return text + "\n"
-
-
-def _difference(result: Result) -> str:
-    if result.difference is None or result.recording is None:
-        return result.summary
-    return difference_in_a_line(result.recording, result.difference)
 
 
 def _cell(text: str) -> str:

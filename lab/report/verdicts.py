@@ -242,14 +242,13 @@ def what_differs(recording: Recording, check: CheckMade, translate: Translator =
         yield from printable_lines(line)
 
 
-def difference_in_a_line(recording: Recording, check: CheckMade, translate: Translator = ENGLISH) -> str:
-    """The fields of a failed check that differ: `ack: expected 2, got 1`."""
-    rows = [
-        f"{row.field}: {translate.text(f'expected {row.expected}, got {row.got}')}"
-        for row in recording.rows(check)
-        if not row.agrees
-    ]
-    return "; ".join(rows) or translate.text(check.subject)
+def difference_in_a_line(result: Result) -> str:
+    """The fields that differ (`ack: expected 2, got 1`), in English; the reason of a result without a failed check."""
+    check, recording = result.difference, result.recording
+    if check is None or recording is None:
+        return result.summary
+    rows = [f"{row.field}: expected {row.expected}, got {row.got}" for row in recording.rows(check) if not row.agrees]
+    return "; ".join(rows) or check.subject
 
 
 def _difference(recording: Recording, check: CheckMade, translate: Translator) -> Iterator[str]:

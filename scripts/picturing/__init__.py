@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 from lab.claims.catalogue import catalogue
@@ -19,6 +20,12 @@ RUN = FOLDER / "run.json"
 LADDER, PAGE, STAMP = FOLDER / "handshake.svg", FOLDER / "page.png", FOLDER / "page.sha256"
 PATTERNS = ("handshake", "closing.kernel_closes_first", "refusing.nobody_listens")
 """Scenarios of the run. The first one is drawn."""
+
+
+def browser() -> str | None:
+    """The program of a Chromium or Chrome; None if there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def ladder(run: Run) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from lab.record.saved.document import load
-from scripts.picturing import FOLDER, LADDER, PAGE, PATTERNS, ROOT, RUN, STAMP, ladder, stamp, whole_page
+from scripts.picturing import FOLDER, LADDER, PAGE, PATTERNS, ROOT, RUN, STAMP, browser, ladder, stamp, whole_page
 
 _WIDTH, _HEIGHT = 1280, 1060
 _SETTLING_MS = 3000
@@ -34,12 +33,12 @@ def main() -> int:
         html = whole_page(run)
         file = Path(folder, "page.html")
         file.write_text(html, encoding="utf-8")
-        browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        assert browser is not None  # scripts/pictures has installed it
+        program = browser()
+        assert program is not None  # scripts/pictures has installed it
         switches = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
         switches += [f"--user-data-dir={folder}/profile", f"--virtual-time-budget={_SETTLING_MS}"]
         switches += [f"--window-size={_WIDTH},{_HEIGHT}", f"--screenshot={PAGE}", file.as_uri()]
-        if code := subprocess.run([browser, *switches], stderr=subprocess.DEVNULL, check=False).returncode:
+        if code := subprocess.run([program, *switches], stderr=subprocess.DEVNULL, check=False).returncode:
             return code
         STAMP.write_text(f"{stamp(html)}\n", encoding="ascii")
     print(f"look at them: {LADDER.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")

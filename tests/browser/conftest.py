@@ -15,8 +15,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from scripts.picturing import browser as browser_program
+
 PATIENCE_S = 60
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _AXE = Path(__file__).with_name("axe-core") / "axe.min.js"
 """axe-core 4.14.1 as its npm package has it (Mozilla Public License 2.0). The tests need no npm."""
 _DESKTOP, _PHONE = (1400, 1000), (360, 740)
@@ -24,7 +25,7 @@ _DESKTOP, _PHONE = (1400, 1000), (360, 740)
 
 def _programs() -> tuple[str, str]:
     """The browser and its driver; skips the test where there are none."""
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    browser = browser_program()
     driver = shutil.which("chromedriver", path=f"{os.environ.get('CHROMEWEBDRIVER', '')}:{os.environ['PATH']}")
     if browser is None or driver is None:
         pytest.skip("needs Chromium and chromedriver: sudo apt-get install chromium chromium-driver")
