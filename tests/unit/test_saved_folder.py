@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.record.saved.folder import NoRun, NotWritable, RunFolder, find, names_a_run, saved_runs
+from lab.record.saved.folder import NoRun, NotWritable, RunFolder, ensure_writable, find, names_a_run, put, saved_runs
 
 NOBODY = 65534
 
@@ -130,6 +130,18 @@ def test_ctrl_c_right_after_a_file_got_its_name_takes_it_back_too(here: Path, mo
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
         saved(Path("a"))
+    assert everything_in(here) == []
+
+
+def test_ctrl_c_right_after_a_file_was_made_takes_it_back_too(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(descriptor: int, mode: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fchmod", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        put(here / "report.html", [b"page"])
+    with pytest.raises(KeyboardInterrupt):
+        ensure_writable(here / "report.html")
     assert everything_in(here) == []
 
 

@@ -149,9 +149,11 @@ def ensure_writable(path: Path) -> Path:
     file = _absolute(path)
     try:
         if not _is_special(file):
-            descriptor, temporary = _create(file)
-            os.close(descriptor)
-            temporary.unlink()
+            temporary = _beside(file)
+            try:
+                os.close(_create(temporary, file))
+            finally:
+                temporary.unlink(missing_ok=True)
         elif not os.access(file, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as refused:
@@ -170,9 +172,9 @@ def put(path: Path, pieces: Iterable[bytes]) -> None:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | follow), "wb") as device:
                 device.writelines(pieces)
             return
-        descriptor, temporary = _create(path)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
+        temporary = _beside(path)
+        try:  # from before it is made: Ctrl-C can come at once
+            with os.fdopen(_create(temporary, path), "wb") as file:
                 file.writelines(pieces)
             temporary.rename(path)
         except BaseException:
@@ -249,16 +251,20 @@ def _is_special(file: Path) -> bool:
     return file.exists() and not file.is_file()
 
 
-def _create(file: Path) -> tuple[int, Path]:
-    """Descriptor and path of a new file beside `file`, with the owner and mode of `file`, if it exists."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+def _beside(file: Path) -> Path:
+    """A path of its own in the folder of `file`, for what will take its place."""
+    return file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+
+
+def _create(temporary: Path, file: Path) -> int:
+    """Descriptor of a new file at `temporary`, with the owner and mode of `file`, if that exists."""
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     if file.exists():
         before = file.stat()
         _give(descriptor, stat.S_IMODE(before.st_mode) & 0o777, (before.st_uid, before.st_gid))
     else:
         _give(descriptor, 0o666 & ~_UMASK, sudo_user())
-    return descriptor, temporary
+    return descriptor
 
 
 def _give(descriptor: int, mode: int, owner: tuple[int, int] | None) -> None:
