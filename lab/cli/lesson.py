@@ -12,7 +12,7 @@ from lab.cli.exercise_files import playing
 from lab.cli.exits import leave
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
 from lab.exercise.notation import NotUnderstood
-from lab.exercise.notebook import save, summary
+from lab.exercise.notebook import save, summary, transcript
 from lab.exercise.progress import Happened, Progress, Standing, Status
 from lab.exercise.running import Finding, Played, Verdict, judged, play
 from lab.exercise.view import View
@@ -230,9 +230,10 @@ class Lesson:
         if number not in standing.judged:
             self.progress.add(
                 Happened.JUDGED, exercise, attempt=standing.attempt, round=number, finding=played.finding.value,
-                verdicts=rows,
+                verdicts=rows, **transcript(played, self._family),
             )  # fmt: skip
-            standing.judged[number] = rows
+            if rows:
+                standing.judged[number] = rows
 
     def _investigate(self, exercise: Exercise, round_: Round, played: Played, standing: Standing) -> None:
         """Ask about the segments just seen, until the answer is right or has been shown."""
