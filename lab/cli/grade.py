@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def grade(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Progress files of learners, or folders that hold *.jsonl files."),
+        typer.Argument(metavar="FILES", help="Progress files of learners, or folders that hold *.jsonl files."),
     ],
     *,
     roster_file: Annotated[

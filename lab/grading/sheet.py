@@ -39,7 +39,7 @@ def _all_columns(grades: Grades) -> dict[str, str]:
     taken = {"student", *own, *exercises}
     return {
         "student": "student",
-        **{f"roster {name}" if name in taken else name: f"{ROSTER}{name}" for name in of_roster},
+        **{f"{ROSTER}{name}" if name in taken else name: f"{ROSTER}{name}" for name in of_roster},
         **{name: name for name in (*exercises, *own)},
     }
 
