@@ -34,7 +34,7 @@ def grade(
         typer.Option("--config", metavar="TOML", help="Class token, deadline, weights, what costs points, columns."),
     ] = None,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write the grades as CSV (- is standard output).")
+        str | None, typer.Option("--csv", metavar="FILE", help="Write the grades as CSV (- is standard output).")
     ] = None,
     html_file: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the grades as a page for a browser.")
@@ -59,7 +59,7 @@ def grade(
     found = _files(files)
     with playing() if again else nullcontext():
         grades = grade_all(found, exercises, settings, roster, (runner(), _progress()) if again else None)
-    if str(csv_file) != "-":
+    if csv_file != "-":
         _show(grades)
     is_written = csv_file is None or write(csv_path, sheet(grades))
     is_written &= html_file is None or write(html_path, page(grades, language()).encode("utf-8", "backslashreplace"))

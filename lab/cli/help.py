@@ -52,7 +52,7 @@ EXAMPLES = {
     ),
     "grade": (
         ("grade handed-in/ --roster class.csv", "a table of the class"),
-        ("grade handed-in/ --config class.toml --html grades.html --rerun", "a page, with every verdict tried again"),
+        ("grade handed-in/ --html grades.html --rerun", "a page, with every verdict tried again"),
     ),
     "claims": (
         ("claims C85", "one claim, with the packet that shows it"),
