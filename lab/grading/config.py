@@ -138,7 +138,7 @@ def _decoded(file: Path) -> str:
 
 def _known(file: Path, names: Collection[Any], known: Collection[str]) -> None:
     for name in names:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise BadSettings(f"{file}: there is no {str(name)!r} here{did_you_mean(str(name), known)}")
 
 
