@@ -7,22 +7,27 @@ import csv
 import io
 import json
 import re
+import shlex
+import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.author.runner import Runner
 from lab.cli.lesson import Lesson
-from lab.exercise.catalogue import load
+from lab.exercise.catalogue import exercises_folder, load
 from lab.exercise.model import Learner
 from lab.exercise.progress import FILE, FORMAT, Happened, Progress, sealed
 from lab.exercise.view import View
+from lab.grading.config import read_roster, read_settings
 from lab.report.screen import Screen
-from tests.kernel.helpers import run_lab
+from tests.kernel.helpers import COMMAND, ROOT, environment, run_lab
 from tests.kernel.test_exercise import right_answers, typed
+from tests.kernel.test_readme import blocks
 
 KNOWN = load()
 DONE = ("E07",)
@@ -152,7 +157,11 @@ def grade(folder: Path, *options: str | Path) -> list[dict[str, str]]:
     settings = ("--roster", folder / "roster.csv", "--config", folder / "class.toml")
     done = run_lab("grade", folder, *settings, *options, "--csv", "-", cwd=folder)
     assert "Traceback" not in done.stderr
-    return list(csv.DictReader(io.StringIO(done.stdout)))
+    return rows_of(done.stdout)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +202,73 @@ def test_the_names_are_on_the_terminal_too(handed_in: Path) -> None:
     assert "The numbers in the record are those of 2026030." in done.stdout
     assert "The numbers in the record are those of the class token autumn." in done.stdout
     assert re.search(r"^2026001 +✗ +0 of 1 points +0.0 % +Learner 01$", done.stdout, re.MULTILINE), done.stdout
+
+
+TEACHERS = (exercises_folder() / "TEACHERS.md", exercises_folder() / "TEACHERS.zh.md")
+
+
+@pytest.mark.parametrize("document", TEACHERS, ids=["en", "zh"])
+def test_the_commands_of_the_page_for_teachers_grade_a_class(document: Path, tmp_path: Path) -> None:
+    """From nothing to a graded class: a learner at the prompt, the files of the page, and its two calls."""
+    text = document.read_text(encoding="utf-8")
+    start, plain, again = re.findall(r"^\$ (?:sudo )?scripts/lab (.*)$", text, re.MULTILINE)
+    for student, predicted in (("2026001", "3"), ("2026002", "4")):
+        folder = tmp_path / "handed-in" / student
+        folder.mkdir(parents=True)
+        lines = f"{predicted}\n\n2\n2\n\nquit\n"
+        done = run_lab(*start.replace("2026001", student).split(), cwd=folder, typed=lines)
+        assert done.returncode == 0, done.stderr
+    (tmp_path / "class.csv").write_text(blocks(document, "csv")[0])
+    (tmp_path / "class.toml").write_text(blocks(document, "toml")[0])
+    for call in (plain, again):
+        done = run_lab(*call.split(), cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert f'data-lang="{document.stem.partition(".")[2] or "en"}"' in (tmp_path / "grades.html").read_text()
+    rows = rows_of((tmp_path / "grades.csv").read_text())
+    assert [(row["name"], row["E01"]) for row in rows] == [("Ada", "1"), ("Bob", "0"), ("Eve", "0")]
+    assert {row["most"] for row in rows} == {"3"}
+
+
+@pytest.mark.parametrize("document", TEACHERS, ids=["en", "zh"])
+def test_the_settings_of_the_page_for_teachers_fit_the_exports_that_it_names(document: Path, tmp_path: Path) -> None:
+    heads = [
+        "student,name,email",
+        "student,email",
+        "Student,ID,SIS User ID,SIS Login ID,Section",
+        "identifier,github_username",
+    ]
+    for head, block in zip(heads, blocks(document, "toml"), strict=True):
+        (tmp_path / "class.toml").write_text(block)
+        (tmp_path / "class.csv").write_text(f"{head}\n")
+        read_roster(tmp_path / "class.csv", read_settings(tmp_path / "class.toml", KNOWN.exercises))
+
+
+def test_both_pages_for_teachers_have_the_same_files_and_commands() -> None:
+    english, chinese = (each.read_text(encoding="utf-8") for each in TEACHERS)
+    assert [each.split("#")[0].rstrip() for each in "".join(blocks(TEACHERS[0], "toml")).splitlines()] == [
+        each.split("#")[0].rstrip() for each in "".join(blocks(TEACHERS[1], "toml")).splitlines()
+    ]
+    assert blocks(TEACHERS[0], "csv") == blocks(TEACHERS[1], "csv")
+    assert english.count("\n| ") == chinese.count("\n| ")
+    assert english.count("\n## ") == chinese.count("\n## ")
+
+
+def test_the_workflow_for_github_classroom_judges_the_answers(tmp_path: Path) -> None:
+    """It is a workflow with pinned actions, and its command judges right answers and wrong ones."""
+    workflow = yaml.safe_load((exercises_folder() / "classroom.yml").read_text())
+    [job] = workflow["jobs"].values()
+    assert workflow[True] == {"push": None, "workflow_dispatch": None}  # YAML 1.1 reads "on" as true
+    assert workflow["permissions"] == {"contents": "read"}
+    uses = [step["uses"] for step in job["steps"] if "uses" in step]
+    ours = (ROOT / ".github/workflows/ci.yml").read_text()
+    assert [each for each in uses if not re.search(r"@[0-9a-f]{40}$", each) or each not in ours] == []
+    [judging] = [step for step in job["steps"] if "exercise check" in step.get("run", "")]
+    script = judging["run"].replace("sudo tcp-packet-lab/scripts/lab", shlex.join(COMMAND))
+    for predicted, code in (("3", 0), ("4", 1)):
+        (tmp_path / "answers.toml").write_text(f"[E01]\nsegments = {predicted}\nsegments_when_refused = 2\n")
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", script],  # as a runner calls it
+            cwd=tmp_path, env={**environment(), **judging["env"]}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert (tmp_path / "verdicts.xml").exists()
