@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.exercise.model import Seen
 from lab.exercise.notation import At, without_push
-from lab.record.events import FrameSeen, Recording, StateSeen, StepBegun
+from lab.record.events import CallMade, FrameSeen, Recording, StateSeen, StepBegun
 from lab.tcp.options import padded
 from lab.tcp.segment import Segment
 
@@ -88,6 +88,28 @@ class KernelState:
             and (event.connection is None) is self.listener
         ]
         return seen[-1] if seen else None
+
+
+@dataclass(frozen=True, slots=True)
+class OfCall:
+    """How the last system call of this name ended: "" for success, or the name of the errno."""
+
+    name: str
+    """Such as "connect", "bind", "send", "recv"."""
+    step: str = ""
+    """Only in the last step with this title; "" for all."""
+    among: tuple[str, ...] = ()
+    """For a question with options: the results behind them in the style of strace. The answer is the index."""
+
+    def __call__(self, recording: Recording) -> Seen | None:
+        """The answer."""
+        made = [(at, event) for at, event in _in_step(recording, self.step) if isinstance(event, CallMade)]
+        for at, event in reversed(made):
+            if event.name == self.name:
+                if not self.among:
+                    return Seen(event.error, at)
+                return Seen(self.among.index(event.result), at) if event.result in self.among else None
+        return None
 
 
 def _segments(recording: Recording, step: str, *, from_peer: bool | None) -> Iterator[tuple[int, FrameSeen, Segment]]:

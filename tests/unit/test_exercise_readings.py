@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lab.exercise.notation import At
-from lab.exercise.readings import HowMany, KernelState, OfSegment
-from lab.record.events import FrameSeen, Recording, StateSeen, StepBegun
+from lab.exercise.readings import HowMany, KernelState, OfCall, OfSegment
+from lab.record.events import CallMade, FrameSeen, Recording, StateSeen, StepBegun
 from lab.record.expectation import Bases
 from lab.tcp.flags import ACK, FIN, PSH, SYN
 from lab.tcp.segment import Segment
@@ -75,3 +75,21 @@ def test_the_state_that_ss_shows_of_connection_and_listener() -> None:
     assert KernelState("SYN", listener=True)(RECORDING) == (State.LISTEN, 4)
     assert KernelState("FIN")(RECORDING) == (State.LAST_ACK, 11)
     assert KernelState("FIN", listener=True)(RECORDING) is None
+
+
+def test_how_the_last_system_call_of_a_name_ended() -> None:
+    recording = Recording(4, 0)
+    recording.events += [
+        StepBegun(1, "SYN", (), None),
+        CallMade(2, "connect", (80,), None, "EINPROGRESS", 0, None),
+        CallMade(3, "connect", (80,), None, "ETIMEDOUT", 0, None),
+        StepBegun(4, "FIN", (), None),
+        CallMade(5, "recv", (1,), b"", "", 0, None),
+        CallMade(6, "close", (), None, "", 0, None),
+    ]
+    assert OfCall("connect")(recording) == ("ETIMEDOUT", 2)
+    assert OfCall("recv")(recording) == ("", 4)
+    assert OfCall("connect", step="FIN")(recording) is None
+    assert OfCall("recv", among=("ECONNRESET", "b''"))(recording) == (1, 4)
+    assert OfCall("close", among=("0", "b''"))(recording) == (0, 5)
+    assert OfCall("recv", among=("EAGAIN",))(recording) is None
