@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.exercise.model import Seen
 from lab.exercise.notation import At, without_push
-from lab.record.events import CallMade, FrameSeen, Recording, StateSeen, StepBegun
+from lab.record.events import CallMade, CheckMade, FrameSeen, Recording, StateSeen, StepBegun
 from lab.tcp.options import padded
 from lab.tcp.segment import Segment
 
@@ -21,11 +21,16 @@ FIELDS: dict[str, Callable[[Segment], object]] = {
     "options": lambda segment: frozenset(name for name, _ in segment.options if name not in ("NOP", "EOL")),
 }
 """Fields of a segment by name, as they stand on the wire."""
+_TICK_NS = 20_000_000
+"""A timer may seem early by one tick of the kernel (10 ms at most) and the rounding of its start."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfSegment:
-    """A field of the nth segment that one side sends, retransmissions not counted."""
+    """A field of the nth segment that one side sends, retransmissions not counted.
+
+    With `field="flags"` and a step, "" if the kernel has sent fewer segments; the event is then the peer's last one.
+    """
 
     nth: int
     """Counted from 1."""
@@ -52,22 +57,73 @@ class OfSegment:
             elif self.among:
                 return Seen(self.among.index(value), at) if value in self.among else None
             return Seen(value, at)
+        if self.field == "flags" and self.step and not self.from_peer:
+            unanswered = [at for at, _, _ in _segments(recording, self.step, from_peer=True)]
+            return Seen("", unanswered[-1]) if unanswered else None
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class HowMany:
-    """How many segments both sides send, or one of them; retransmissions are not counted."""
+    """How many segments both sides send, or one of them; either without retransmissions, or these alone."""
 
     from_peer: bool | None = None
     """None for both sides."""
     step: str = ""
     """Only in the last step with this title; "" for all."""
+    again: bool = False
+    """Count the retransmissions, and nothing else."""
 
     def __call__(self, recording: Recording) -> Seen | None:
         """The answer; its event is the last segment."""
-        counted = [at for at, _, _ in _segments(recording, self.step, from_peer=self.from_peer)]
+        counted = [at for at, _, _ in _segments(recording, self.step, from_peer=self.from_peer, again=self.again)]
         return Seen(len(counted), counted[-1]) if counted else None
+
+
+@dataclass(frozen=True, slots=True)
+class SentAgainAfter:
+    """After how many whole seconds the kernel retransmits a segment for the nth time."""
+
+    nth: int = 1
+    """Counted from 1."""
+    step: str = ""
+    """Only in the last step with this title; "" for all."""
+
+    def __call__(self, recording: Recording) -> Seen | None:
+        """The answer. A timer may be late on a busy machine, but never early by more than a tick."""
+        first = [frame for _, frame, _ in _segments(recording, self.step, from_peer=False)]
+        again = list(_segments(recording, self.step, from_peer=False, again=True))
+        if not first or len(again) < self.nth:
+            return None
+        at, frame, _ = again[self.nth - 1]
+        sent = [each for each in first if each.time_ns < again[0][1].time_ns] or first
+        return Seen((frame.time_ns - sent[-1].time_ns + _TICK_NS) // 1_000_000_000, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The value that the last check with this subject has compared: `lab.verify("Recv-Q", 5, ...)`."""
+
+    subject: str
+    value: Callable[[str], object] = int
+    """Makes the answer of the value's text: `State` for a state of the peer."""
+    among: tuple[object, ...] = ()
+    """For a question with options: the values behind them. The answer is the index."""
+    step: str = ""
+    """Only in the last step with this title; "" for all."""
+
+    def __call__(self, recording: Recording) -> Seen | None:
+        """The answer."""
+        found: Seen | None = None
+        for at, event in _in_step(recording, self.step):
+            if isinstance(event, CheckMade) and event.subject == self.subject:
+                [row] = event.rows
+                texts = [str(each) for each in self.among]
+                if not texts:
+                    found = Seen(self.value(row.got), at)
+                elif row.got in texts:
+                    found = Seen(texts.index(row.got), at)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +168,14 @@ class OfCall:
         return None
 
 
-def _segments(recording: Recording, step: str, *, from_peer: bool | None) -> Iterator[tuple[int, FrameSeen, Segment]]:
+def _segments(
+    recording: Recording, step: str, *, from_peer: bool | None, again: bool = False
+) -> Iterator[tuple[int, FrameSeen, Segment]]:
     for at, event in _in_step(recording, step):
         if (
             isinstance(event, FrameSeen)
             and event.segment is not None
-            and not event.retransmission
+            and event.retransmission is again
             and from_peer in (None, event.from_peer)
         ):
             yield at, event, event.segment

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lab.exercise.notation import At
-from lab.exercise.readings import HowMany, KernelState, OfCall, OfSegment
-from lab.record.events import CallMade, FrameSeen, Recording, StateSeen, StepBegun
-from lab.record.expectation import Bases
+from lab.exercise.readings import Checked, HowMany, KernelState, OfCall, OfSegment, SentAgainAfter
+from lab.record.events import CallMade, CheckKind, CheckMade, FrameSeen, Recording, StateSeen, StepBegun
+from lab.record.expectation import Bases, Row
 from lab.tcp.flags import ACK, FIN, PSH, SYN
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -93,3 +93,50 @@ def test_how_the_last_system_call_of_a_name_ended() -> None:
     assert OfCall("recv", among=("ECONNRESET", "b''"))(recording) == (1, 4)
     assert OfCall("close", among=("0", "b''"))(recording) == (0, 5)
     assert OfCall("recv", among=("EAGAIN",))(recording) is None
+
+
+def test_no_segment_of_the_kernel_in_a_step_is_no_control_bits() -> None:
+    recording = Recording(4, 0)
+    recording.events += [
+        frame(1, SYN | ACK, 5000),
+        StepBegun(2, "RST", (), None),
+        frame(3, SYN, 0, from_peer=True),
+        frame(4, SYN | ACK, 5000, again=True),
+    ]
+    assert OfSegment(1, "flags", step="RST")(recording) == ("", 2)
+    assert OfSegment(1, "seq", step="RST")(recording) is None
+    assert OfSegment(1, "flags", step="FIN")(recording) is None
+
+
+def test_how_often_and_when_a_segment_is_sent_again() -> None:
+    second = 1_000_000_000
+    recording = Recording(4, 0)
+    recording.events += [
+        frame(0, SYN, 0, from_peer=True),
+        frame(second, SYN | ACK, 5000),
+        frame(2 * second - 5_000_000, SYN | ACK, 5000, again=True),  # early by less than a tick
+        frame(4 * second + second // 2, SYN | ACK, 5000, again=True),
+        frame(5 * second, FIN | ACK, 5001),
+    ]
+    assert HowMany(again=True)(recording) == (2, 3)
+    assert HowMany(from_peer=True, again=True)(recording) is None
+    assert SentAgainAfter()(recording) == (1, 2)
+    assert SentAgainAfter(2)(recording) == (3, 3)
+    assert SentAgainAfter(3)(recording) is None
+
+
+def test_the_value_that_a_check_has_compared() -> None:
+    recording = Recording(4, 0)
+    for step, subject, got in (("A", "Recv-Q", 5), ("A", "state", State.ESTABLISHED), ("B", "Recv-Q", 6)):
+        row = Row.of("value", "anything", got)
+        recording.events += [
+            StepBegun(1, step, (), None),
+            CheckMade(2, True, CheckKind.VALUE, subject, None, rows=(row,)),
+        ]
+    assert Checked("Recv-Q")(recording) == (6, 5)
+    assert Checked("Recv-Q", step="A")(recording) is None, "the last step of the title has another check"
+    assert Checked("Recv-Q", step="B")(recording) == (6, 5)
+    assert Checked("state", State)(recording) == (State.ESTABLISHED, 3)
+    assert Checked("Recv-Q", among=(5, 6))(recording) == (1, 5)
+    assert Checked("Recv-Q", among=(1, 2))(recording) is None
+    assert Checked("Send-Q")(recording) is None
