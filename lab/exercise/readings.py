@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lab.exercise.model import Seen
+from lab.exercise.model import Reading, Seen
 from lab.exercise.notation import At, without_push
 from lab.record.events import CallMade, CheckMade, FrameSeen, Recording, StateSeen, StepBegun
-from lab.tcp.options import padded
+from lab.tcp.options import padded, timestamp
 from lab.tcp.segment import Segment
 
 FIELDS: dict[str, Callable[[Segment], object]] = {
@@ -17,10 +17,13 @@ FIELDS: dict[str, Callable[[Segment], object]] = {
     "ack": lambda segment: int(segment.ack),
     "window": lambda segment: segment.window,
     "length": lambda segment: segment.length,
+    "mss": lambda segment: dict(segment.options).get("MSS"),
+    "scale": lambda segment: dict(segment.options).get("WScale"),
+    "tsecr": lambda segment: stamp[1] if (stamp := timestamp(segment.options)) else None,
     "header": lambda segment: 20 + len(padded(segment.options)),
     "options": lambda segment: frozenset(name for name, _ in segment.options if name not in ("NOP", "EOL")),
 }
-"""Fields of a segment by name, as they stand on the wire."""
+"""Fields of a segment by name, as they stand on the wire. None for an option that it does not have."""
 _TICK_NS = 20_000_000
 """A timer may seem early by one tick of the kernel (10 ms at most) and the rounding of its start."""
 
@@ -48,6 +51,8 @@ class OfSegment:
         """The answer."""
         for at, frame, segment in list(_segments(recording, self.step, from_peer=self.from_peer))[self.nth - 1 :]:
             value = FIELDS[self.field](segment)
+            if value is None:
+                return None
             if self.base:
                 of_sender = self.field == "seq"
                 base = frame.bases.peer if self.from_peer is of_sender else frame.bases.kernel
@@ -61,6 +66,22 @@ class OfSegment:
             unanswered = [at for at, _, _ in _segments(recording, self.step, from_peer=True)]
             return Seen("", unanswered[-1]) if unanswered else None
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """The set of those options whose reading has this value, for a question of the kind `Several`."""
+
+    readings: tuple[Reading, ...]
+    """One for each option."""
+    value: object
+
+    def __call__(self, recording: Recording) -> Seen | None:
+        """The answer; its event is the last one. None if one of the readings has no value."""
+        seen = [each for reading in self.readings if (each := reading(recording)) is not None]
+        if len(seen) < len(self.readings):
+            return None
+        return Seen(frozenset(at for at, each in enumerate(seen) if each.value == self.value), seen[-1].event)
 
 
 @dataclass(frozen=True, slots=True)

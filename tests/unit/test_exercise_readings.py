@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.exercise.notation import At
-from lab.exercise.readings import Checked, HowMany, KernelState, OfCall, OfSegment, SentAgainAfter
+from lab.exercise.readings import Checked, HowMany, KernelState, OfCall, OfSegment, SentAgainAfter, Which
 from lab.record.events import CallMade, CheckKind, CheckMade, FrameSeen, Recording, StateSeen, StepBegun
 from lab.record.expectation import Bases, Row
 from lab.tcp.flags import ACK, FIN, PSH, SYN
@@ -68,6 +68,17 @@ def test_options_and_the_header() -> None:
     assert OfSegment(1, "flags", among=("S", "SA"))(RECORDING) == (1, 2)
     assert OfSegment(1, "flags", among=("S", "A"))(RECORDING) is None
     assert OfSegment(1, "header")(RECORDING) == (28, 2)
+    assert OfSegment(1, "mss")(RECORDING) == (1460, 2)
+    assert OfSegment(1, "scale")(RECORDING) == (7, 2)
+    assert OfSegment(1, "tsecr")(RECORDING) is None
+
+
+def test_which_options_of_a_question_have_a_value() -> None:
+    first, second = OfSegment(1, "flags", step="SYN"), OfSegment(1, "flags", step="FIN")
+    assert Which((first, second), "FA")(RECORDING) == (frozenset({1}), 9)
+    assert Which((first, second, first), "SA")(RECORDING) == (frozenset({0, 2}), 2)
+    assert Which((first, second), "R")(RECORDING) == (frozenset(), 9)
+    assert Which((first, OfSegment(1, "flags", step="RST")), "SA")(RECORDING) is None, "one of them was not tried"
 
 
 def test_the_state_that_ss_shows_of_connection_and_listener() -> None:
