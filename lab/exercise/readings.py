@@ -168,6 +168,32 @@ class KernelState:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelTimer:
+    """The connection's timer when the scenario last asked for it in a step, in whole seconds: its whole length.
+
+    The last segment before has set it; what has run off since then is added.
+    """
+
+    step: str = ""
+    """Only in the last step with this title; "" for all."""
+    among: tuple[str, ...] = ()
+    """For a question with options: the names behind them, as `expect_timer` has them. The answer is the index."""
+
+    def __call__(self, recording: Recording) -> Seen | None:
+        """The answer."""
+        for at, event in reversed(_in_step(recording, self.step)):
+            if isinstance(event, StateSeen) and event.detail is not None and event.connection is not None:
+                timer = event.detail.timer
+                if self.among:
+                    return Seen(self.among.index(timer), at) if timer in self.among else None
+                before = (each for each in reversed(recording.events[:at]) if isinstance(each, FrameSeen))
+                segment = next(each for each in before if each.connection == event.connection)
+                since_s = (event.time_ns - segment.time_ns) / 1e9
+                return Seen(round(event.detail.expires_ms / 1000 + since_s), at)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class OfCall:
     """How the last system call of this name ended: "" for success, or the name of the errno."""
 

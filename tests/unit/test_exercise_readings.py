@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lab.exercise.notation import At
-from lab.exercise.readings import Checked, HowMany, KernelState, OfCall, OfSegment, SentAgainAfter, Which
+from lab.exercise.readings import Checked, HowMany, KernelState, KernelTimer, OfCall, OfSegment, SentAgainAfter, Which
 from lab.record.events import CallMade, CheckKind, CheckMade, FrameSeen, Recording, StateSeen, StepBegun
 from lab.record.expectation import Bases, Row
+from lab.record.kernel_state import KernelState as Detail
 from lab.tcp.flags import ACK, FIN, PSH, SYN
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -151,3 +152,21 @@ def test_the_value_that_a_check_has_compared() -> None:
     assert Checked("Recv-Q", among=(5, 6))(recording) == (1, 5)
     assert Checked("Recv-Q", among=(1, 2))(recording) is None
     assert Checked("Send-Q")(recording) is None
+
+
+def test_the_length_and_the_name_of_the_timer() -> None:
+    second = 1_000_000_000
+    recording = Recording(4, 0)
+    recording.events += [
+        StepBegun(0, "FIN", (), None),
+        frame(second, FIN | ACK, 5000, from_peer=True),
+        FrameSeen(3 * second, True, b""),
+        StateSeen(3 * second, 0, State.TIME_WAIT, "inet_diag", Detail(State.TIME_WAIT, 3, 57_990)),
+        StateSeen(3 * second, 0, State.TIME_WAIT, "tracepoint"),
+        StepBegun(4 * second, "RST", (), None),
+        StateSeen(4 * second, None, State.LISTEN, "inet_diag", Detail(State.LISTEN)),
+    ]
+    assert KernelTimer("FIN")(recording) == (60, 3)
+    assert KernelTimer(among=("", "time-wait"))(recording) == (1, 3)
+    assert KernelTimer(among=("", "keepalive"))(recording) is None
+    assert KernelTimer("RST")(recording) is None
