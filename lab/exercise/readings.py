@@ -46,10 +46,14 @@ class OfSegment:
     """Only segments of the last step with this title; "" for all."""
     among: tuple[object, ...] = ()
     """For a question with options: the values behind them. The answer is the index, or a set of indices."""
+    arrived: bool = False
+    """Count the segments of the kernel that have reached the learner's side, retransmissions too."""
 
     def __call__(self, recording: Recording) -> Seen | None:
         """The answer."""
-        for at, frame, segment in list(_segments(recording, self.step, from_peer=self.from_peer))[self.nth - 1 :]:
+        sent = _segments(recording, self.step, from_peer=self.from_peer, again=None if self.arrived else False)
+        counted = [each for each in sent if not self.arrived or each[1].peer_state is not None]
+        for at, frame, segment in counted[self.nth - 1 :]:
             value = FIELDS[self.field](segment)
             if value is None:
                 return None
@@ -216,13 +220,13 @@ class OfCall:
 
 
 def _segments(
-    recording: Recording, step: str, *, from_peer: bool | None, again: bool = False
+    recording: Recording, step: str, *, from_peer: bool | None, again: bool | None = False
 ) -> Iterator[tuple[int, FrameSeen, Segment]]:
     for at, event in _in_step(recording, step):
         if (
             isinstance(event, FrameSeen)
             and event.segment is not None
-            and event.retransmission is again
+            and again in (None, event.retransmission)
             and from_peer in (None, event.from_peer)
         ):
             yield at, event, event.segment

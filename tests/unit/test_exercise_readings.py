@@ -137,6 +137,14 @@ def test_how_often_and_when_a_segment_is_sent_again() -> None:
     assert SentAgainAfter(3)(recording) is None
 
 
+def test_the_segments_that_have_arrived() -> None:
+    recording = Recording(4, 0)
+    lost, arrived = frame(1, FIN | ACK, 5001), frame(2, FIN | ACK, 5001, again=True)
+    recording.events += [lost, arrived._replace(peer_state=State.CLOSE_WAIT)]
+    assert OfSegment(1, "flags", arrived=True)(recording) == ("FA", 1)
+    assert OfSegment(2, "flags", arrived=True)(recording) is None
+
+
 def test_the_value_that_a_check_has_compared() -> None:
     recording = Recording(4, 0)
     for step, subject, got in (("A", "Recv-Q", 5), ("A", "state", State.ESTABLISHED), ("B", "Recv-Q", 6)):
