@@ -17,6 +17,7 @@ from lab.cli.options import IPv4, IPv6, families
 _TELLING = {
     "frame": (
         "with FIN, or without it",
+        "with SYN, or without it",
         "ack + 1",
         "no options",
         "another window",
