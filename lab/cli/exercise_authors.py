@@ -17,11 +17,12 @@ from lab.cli.options import IPv4, IPv6, families
 _TELLING = {
     "frame": (
         "with FIN, or without it",
-        "with SYN, or without it",
         "ack + 1",
+        "seq far off",
+        "with SYN, or without it",
         "no options",
         "another window",
-        "seq + 1",
+        "a SYN's number from a clock that is the same for all, from then on",
         "late",
         "other values of options",
         "never",
