@@ -27,6 +27,15 @@ _TELLING = {
     "poll": ("other events",),
 }
 """For each kind of reading, mutations that between them change every answer that can be read from it."""
+_FITTING = {
+    "ack": "ack + 1",
+    "header": "no options",
+    "options": "no options",
+    "seq": "seq + 1",
+    "time": "late",
+    "window": "another window",
+}
+"""The mutation to try first, by the field of a segment that a question is about: runs with timers take seconds."""
 
 if TYPE_CHECKING:
     from lab.author.runner import Runner
@@ -95,8 +104,11 @@ def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, 
             continue  # it is about the learner's own segment
         truth = surveyed.truths[question.id]
         behind = _readings_behind(truth, surveyed.result.recording.events[truth.event], plain.readings)
+        fitting = _FITTING.get(getattr(question.seen, "field", ""))
         mutations = [
-            Mutation(each.kind, each.position, name) for each in islice(behind, 1) for name in _TELLING[each.kind]
+            Mutation(each.kind, each.position, name)
+            for each in islice(behind, 1)
+            for name in sorted(_TELLING[each.kind], key=lambda name: name != fitting)
         ]
         altered = (play(runner, exercise, number, played.own, family, Mutant(each)) for each in mutations)
         if not any(each.finding is Finding.DIFFERS and _changed(question, truth, each) for each in altered):
@@ -108,9 +120,9 @@ def _readings_behind(truth: Seen, event: Event, readings: list[Reading]) -> Iter
 
     The reading behind an event was made just before the event was recorded. Silence is proven by the fence after it.
     """
-    from lab.record.events import CallMade, CheckMade, StateSeen
+    from lab.record.events import CallMade, CheckMade, FrameSeen, StateSeen
 
-    if truth.value == "":
+    if isinstance(event, FrameSeen) and event.from_peer and truth.value in ("", 0):
         return (each for each in readings if each.kind == "fence" and each.after > truth.event)
     before = (each for each in reversed(readings) if each.after <= truth.event)
     if isinstance(event, CheckMade):
