@@ -15,10 +15,19 @@ from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
 from lab.cli.options import IPv4, IPv6, families
 
 _TELLING = {
-    "frame": ("with FIN, or without it", "ack + 1", "no options", "another window", "seq + 1", "late", "never"),
+    "frame": (
+        "with FIN, or without it",
+        "ack + 1",
+        "no options",
+        "another window",
+        "seq + 1",
+        "late",
+        "other values of options",
+        "never",
+    ),
     "fence": ("one segment more",),
-    "look": ("another state", "a longer receive queue"),
-    "call": ("another errno", "another value"),
+    "look": ("another state", "a longer receive queue", "another timer", "a timer that ends later"),
+    "call": ("another errno", "another value", "no errno"),
     "count": ("one more",),
     "counter": ("one more",),
     "info": ("numbers + 1", "nothing but zeros"),

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lab.exercise.model import Seen
+from lab.exercise.model import Reading, Seen
 from lab.exercise.notation import At, without_push
-from lab.record.events import CheckMade, FrameSeen, Recording, StateSeen, StepBegun
-from lab.tcp.options import padded
+from lab.record.events import CallMade, CheckMade, FrameSeen, Recording, StateSeen, StepBegun
+from lab.tcp.options import padded, timestamp
 from lab.tcp.segment import Segment
 
 FIELDS: dict[str, Callable[[Segment], object]] = {
@@ -18,10 +18,13 @@ FIELDS: dict[str, Callable[[Segment], object]] = {
     "ack": lambda segment: int(segment.ack),
     "window": lambda segment: segment.window,
     "length": lambda segment: segment.length,
+    "mss": lambda segment: dict(segment.options).get("MSS"),
+    "scale": lambda segment: dict(segment.options).get("WScale"),
+    "tsecr": lambda segment: stamp[1] if (stamp := timestamp(segment.options)) else None,
     "header": lambda segment: 20 + len(padded(segment.options)),
     "options": lambda segment: frozenset(name for name, _ in segment.options if name not in ("NOP", "EOL")),
 }
-"""Fields of a segment by name, as they stand on the wire."""
+"""Fields of a segment by name, as they stand on the wire. None for an option that it does not have."""
 _TICK_NS = 20_000_000
 """A timer may seem early by one tick of the kernel (10 ms at most) and the rounding of its start."""
 
@@ -49,6 +52,8 @@ class OfSegment:
         """The answer."""
         for at, frame, segment in list(_segments(recording, self.step, from_peer=self.from_peer))[self.nth - 1 :]:
             value = FIELDS[self.field](segment)
+            if value is None:
+                return None
             if self.base:
                 of_sender = self.field == "seq"
                 base = frame.bases.peer if self.from_peer is of_sender else frame.bases.kernel
@@ -62,6 +67,22 @@ class OfSegment:
             unanswered = [at for at, _, _ in _segments(recording, self.step, from_peer=True)]
             return Seen("", unanswered[-1]) if unanswered else None
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """The set of those options whose reading has this value, for a question of the kind `Several`."""
+
+    readings: tuple[Reading, ...]
+    """One for each option."""
+    value: object
+
+    def __call__(self, recording: Recording) -> Seen | None:
+        """The answer; its event is the last one. None if one of the readings has no value."""
+        seen = [each for reading in self.readings if (each := reading(recording)) is not None]
+        if len(seen) < len(self.readings):
+            return None
+        return Seen(frozenset(at for at, each in enumerate(seen) if each.value == self.value), seen[-1].event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +168,54 @@ class KernelState:
             and (event.connection is None) is self.listener
         ]
         return seen[-1] if seen else None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTimer:
+    """The connection's timer when the scenario last asked for it in a step, in whole seconds: its whole length.
+
+    The last segment before has set it; what has run off since then is added.
+    """
+
+    step: str = ""
+    """Only in the last step with this title; "" for all."""
+    among: tuple[str, ...] = ()
+    """For a question with options: the names behind them, as `expect_timer` has them. The answer is the index."""
+
+    def __call__(self, recording: Recording) -> Seen | None:
+        """The answer."""
+        for at, event in reversed(_in_step(recording, self.step)):
+            if isinstance(event, StateSeen) and event.detail is not None and event.connection is not None:
+                timer = event.detail.timer
+                if self.among:
+                    return Seen(self.among.index(timer), at) if timer in self.among else None
+                before = (each for each in reversed(recording.events[:at]) if isinstance(each, FrameSeen))
+                segment = next(each for each in before if each.connection == event.connection)
+                since_s = (event.time_ns - segment.time_ns) / 1e9
+                return Seen(round(event.detail.expires_ms / 1000 + since_s), at)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class OfCall:
+    """How the last system call of this name ended: "" for success, or the name of the errno."""
+
+    name: str
+    """Such as "connect", "bind", "send", "recv"."""
+    step: str = ""
+    """Only in the last step with this title; "" for all."""
+    among: tuple[str, ...] = ()
+    """For a question with options: the results behind them in the style of strace. The answer is the index."""
+
+    def __call__(self, recording: Recording) -> Seen | None:
+        """The answer."""
+        made = [(at, event) for at, event in _in_step(recording, self.step) if isinstance(event, CallMade)]
+        for at, event in reversed(made):
+            if event.name == self.name:
+                if not self.among:
+                    return Seen(event.error, at)
+                return Seen(self.among.index(event.result), at) if event.result in self.among else None
+        return None
 
 
 def _segments(

@@ -151,6 +151,13 @@ def answers_of(exercise: Exercise, asked: list[tuple[Round, Question]], own: Num
     return [question.known(exercise.numbers_of(each, own)) for each, question in asked]
 
 
+def test_the_address_family_is_a_number_of_each_round(example: Exercise) -> None:
+    own = example.numbers(Learner())
+    [only] = example.rounds
+    over_ipv6 = example.numbers_of(only, own, 6)
+    assert [over_ipv6.family, example.numbers_of(only, over_ipv6).family] == [6, 4]
+
+
 def test_a_file_without_an_exercise_is_named(tmp_path: Path) -> None:
     for name, text in (
         ("none.py", ""),

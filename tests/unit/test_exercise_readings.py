@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lab.exercise.notation import At
-from lab.exercise.readings import Checked, HowMany, KernelState, OfSegment, SentAgainAfter
-from lab.record.events import CheckKind, CheckMade, FrameSeen, Recording, StateSeen, StepBegun
+from lab.exercise.readings import Checked, HowMany, KernelState, KernelTimer, OfCall, OfSegment, SentAgainAfter, Which
+from lab.record.events import CallMade, CheckKind, CheckMade, FrameSeen, Recording, StateSeen, StepBegun
 from lab.record.expectation import Bases, Row
+from lab.record.kernel_state import KernelState as Detail
 from lab.tcp.flags import ACK, FIN, PSH, SYN
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -68,6 +69,17 @@ def test_options_and_the_header() -> None:
     assert OfSegment(1, "flags", among=("S", "SA"))(RECORDING) == (1, 2)
     assert OfSegment(1, "flags", among=("S", "A"))(RECORDING) is None
     assert OfSegment(1, "header")(RECORDING) == (28, 2)
+    assert OfSegment(1, "mss")(RECORDING) == (1460, 2)
+    assert OfSegment(1, "scale")(RECORDING) == (7, 2)
+    assert OfSegment(1, "tsecr")(RECORDING) is None
+
+
+def test_which_options_of_a_question_have_a_value() -> None:
+    first, second = OfSegment(1, "flags", step="SYN"), OfSegment(1, "flags", step="FIN")
+    assert Which((first, second), "FA")(RECORDING) == (frozenset({1}), 9)
+    assert Which((first, second, first), "SA")(RECORDING) == (frozenset({0, 2}), 2)
+    assert Which((first, second), "R")(RECORDING) == (frozenset(), 9)
+    assert Which((first, OfSegment(1, "flags", step="RST")), "SA")(RECORDING) is None, "one of them was not tried"
 
 
 def test_the_state_that_ss_shows_of_connection_and_listener() -> None:
@@ -75,6 +87,24 @@ def test_the_state_that_ss_shows_of_connection_and_listener() -> None:
     assert KernelState("SYN", listener=True)(RECORDING) == (State.LISTEN, 4)
     assert KernelState("FIN")(RECORDING) == (State.LAST_ACK, 11)
     assert KernelState("FIN", listener=True)(RECORDING) is None
+
+
+def test_how_the_last_system_call_of_a_name_ended() -> None:
+    recording = Recording(4, 0)
+    recording.events += [
+        StepBegun(1, "SYN", (), None),
+        CallMade(2, "connect", (80,), None, "EINPROGRESS", 0, None),
+        CallMade(3, "connect", (80,), None, "ETIMEDOUT", 0, None),
+        StepBegun(4, "FIN", (), None),
+        CallMade(5, "recv", (1,), b"", "", 0, None),
+        CallMade(6, "close", (), None, "", 0, None),
+    ]
+    assert OfCall("connect")(recording) == ("ETIMEDOUT", 2)
+    assert OfCall("recv")(recording) == ("", 4)
+    assert OfCall("connect", step="FIN")(recording) is None
+    assert OfCall("recv", among=("ECONNRESET", "b''"))(recording) == (1, 4)
+    assert OfCall("close", among=("0", "b''"))(recording) == (0, 5)
+    assert OfCall("recv", among=("EAGAIN",))(recording) is None
 
 
 def test_no_segment_of_the_kernel_in_a_step_is_no_control_bits() -> None:
@@ -122,3 +152,21 @@ def test_the_value_that_a_check_has_compared() -> None:
     assert Checked("Recv-Q", among=(5, 6))(recording) == (1, 5)
     assert Checked("Recv-Q", among=(1, 2))(recording) is None
     assert Checked("Send-Q")(recording) is None
+
+
+def test_the_length_and_the_name_of_the_timer() -> None:
+    second = 1_000_000_000
+    recording = Recording(4, 0)
+    recording.events += [
+        StepBegun(0, "FIN", (), None),
+        frame(second, FIN | ACK, 5000, from_peer=True),
+        FrameSeen(3 * second, True, b""),
+        StateSeen(3 * second, 0, State.TIME_WAIT, "inet_diag", Detail(State.TIME_WAIT, 3, 57_990)),
+        StateSeen(3 * second, 0, State.TIME_WAIT, "tracepoint"),
+        StepBegun(4 * second, "RST", (), None),
+        StateSeen(4 * second, None, State.LISTEN, "inet_diag", Detail(State.LISTEN)),
+    ]
+    assert KernelTimer("FIN")(recording) == (60, 3)
+    assert KernelTimer(among=("", "time-wait"))(recording) == (1, 3)
+    assert KernelTimer(among=("", "keepalive"))(recording) is None
+    assert KernelTimer("RST")(recording) is None
