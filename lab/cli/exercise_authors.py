@@ -23,6 +23,7 @@ _TELLING = {
         "seq + 1",
         "late",
         "other values of options",
+        "an option more",
         "never",
     ),
     "fence": ("one segment more",),
@@ -116,7 +117,7 @@ def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, 
         fitting = _FITTING.get(getattr(question.seen, "field", ""))
         mutations = [
             Mutation(each.kind, each.position, name)
-            for each in islice(behind, 1)
+            for each in behind
             for name in sorted(_TELLING[each.kind], key=lambda name: name != fitting)
         ]
         altered = (play(runner, exercise, number, played.own, family, Mutant(each)) for each in mutations)
@@ -124,20 +125,23 @@ def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, 
             yield question.id
 
 
-def _readings_behind(truth: Seen, event: Event, readings: list[Reading]) -> Iterator[Reading]:
+def _readings_behind(truth: Seen, event: Event, readings: list[Reading]) -> list[Reading]:
     """The readings from which an answer can come, the most likely one first.
 
-    The reading behind an event was made just before the event was recorded. Silence is proven by the fence after it.
+    The reading behind an event was made just before the event was recorded. That no segment came, or no further one, is
+    proven by the fence after it.
     """
     from lab.record.events import CallMade, CheckMade, FrameSeen, StateSeen
 
-    if isinstance(event, FrameSeen) and event.from_peer and truth.value in ("", 0):
-        return (each for each in readings if each.kind == "fence" and each.after > truth.event)
     before = (each for each in reversed(readings) if each.after <= truth.event)
     if isinstance(event, CheckMade):
-        return (each for each in before if each.kind not in ("frame", "fence"))
+        return list(islice((each for each in before if each.kind not in ("frame", "fence")), 1))
     kind = "look" if isinstance(event, StateSeen) else "call" if isinstance(event, CallMade) else "frame"
-    return (each for each in before if each.kind == kind)
+    found = list(islice((each for each in before if each.kind == kind), 1))
+    if isinstance(event, FrameSeen):
+        fences = islice((each for each in readings if each.kind == "fence" and each.after > truth.event), 1)
+        found = [*fences, *found] if event.from_peer else [*found, *fences]
+    return found
 
 
 def _changed(question: Question, truth: Seen, altered: Played) -> bool:
