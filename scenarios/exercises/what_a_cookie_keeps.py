@@ -13,6 +13,9 @@ OPTIONS = {
     "Timestamp": Text("timestamps", "时间戳"),
 }
 
+TABLES = {4: (536, 1300, 1440, 1460), 6: (1220, 1420, 1440, 8940)}
+"""msstab of net/ipv4/syncookies.c and net/ipv6/syncookies.c."""
+
 
 def run(lab: Lab, own: Numbers) -> None:
     server = lab.kernel.listen(port=own.port)
@@ -23,15 +26,15 @@ def run(lab: Lab, own: Numbers) -> None:
     peer.expect("SA", seq=0, ack=1)
     lab.kernel.expect_state(peer, "CLOSED")
     lab.step("ACK")
-    peer.send("A")
+    peer.send("A", window=own.field)
     lab.kernel.expect_state(peer, "ESTABLISHED")
     connection = server.accept()
     lab.verify("data in a segment", kept(own), connection.tcp_info()["snd_mss"])
-    lab.verify("the peer's window scale", own.shift if stamps else 0, connection.tcp_info()["snd_wscale"])
+    lab.verify("the peer's window", own.field << own.shift * stamps, connection.tcp_info()["snd_wnd"])
 
 
 def kept(own: Numbers) -> int:
-    """The MSS that the cookie remembers, less the bytes of timestamps: msstab of net/ipv{4,6}/syncookies.c."""
+    """The MSS that the cookie remembers, less the bytes of timestamps."""
     return own.entry - 12 * own.stamps
 
 
@@ -49,11 +52,12 @@ EXERCISE = Exercise(
     sysctls={"net.ipv4.tcp_syncookies": "2"},
     draw={
         "port": range(1024, 30000),
-        "mss": range(1310, 1410),
-        "shift": range(1, 15),
+        "mss": (*range(1310, 1410, 5), *range(1421, 1440), *range(1441, 1460)),
+        "shift": range(3, 9),
+        "field": range(201, 1999),
         "stamps": (0,),
     },
-    derive={"entry": lambda own: 1300 if own.family == 4 else 1220},
+    derive={"entry": lambda own: max(each for each in TABLES[own.family] if each <= own.mss)},
     rounds=(
         Round(
             Text(
@@ -115,7 +119,7 @@ EXERCISE = Exercise(
                     {
                         "cookie-keeps-everything": lambda own: own.mss,
                         "mss-is-in-the-cookie": lambda _: 536,
-                        "mss-rounded-up": lambda own: 1440 if own.family == 4 else 1420,
+                        "mss-rounded-up": lambda own: min(each for each in TABLES[own.family] if each > own.mss),
                     },
                 ),
             ),
@@ -163,22 +167,24 @@ EXERCISE = Exercise(
                         "timestamps-keep-no-mss": lambda own: own.mss - 12,
                     },
                 ),
-            ),
-            investigate=(
                 Question(
-                    "scale",
+                    "window",
                     Text(
-                        "By which power of two does the kernel scale your window from now on?",
-                        "从现在起，内核按 2 的几次方缩放你的窗口？",
+                        "Your ACK has {field} in its window field. How many bytes may the kernel send?",
+                        "你的 ACK 的窗口字段是 {field}。内核可以发送多少字节？",
                     ),
                     Count(),
-                    Checked("the peer's window scale"),
-                    lambda own: own.shift,
+                    Checked("the peer's window"),
+                    lambda own: own.field << own.shift,
                     Text(
-                        "By your own, {shift}: it came back in the timestamp. RFC 7323 2.3",
-                        "按你自己的值 {shift}：它在时间戳里带回来了。RFC 7323 2.3",
+                        "Your window scale, {shift}, came back in the timestamp: {field} times 2**{shift}. RFC 7323"
+                        " 2.3",
+                        "你的窗口缩放 {shift} 在时间戳里带回来了：{field} 乘以 2 的 {shift} 次方。RFC 7323 2.3",
                     ),
-                    {"cookie-forgets-options": lambda _: 0},
+                    {
+                        "cookie-forgets-options": lambda own: own.field,
+                        "scale-is-no-factor": lambda own: own.field * own.shift,
+                    },
                 ),
             ),
         ),
