@@ -52,7 +52,7 @@ EXERCISE = Exercise(
     sysctls={"net.ipv4.tcp_syncookies": "2"},
     draw={
         "port": range(1024, 30000),
-        "mss": (*range(1310, 1410, 5), *range(1421, 1440), *range(1441, 1460)),
+        "mss": (*range(1320, 1420, 5), *range(1421, 1431), *range(1441, 1451)),
         "shift": range(3, 9),
         "field": range(201, 1999),
         "stamps": (0,),
