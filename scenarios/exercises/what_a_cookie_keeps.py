@@ -54,7 +54,7 @@ EXERCISE = Exercise(
         "port": range(1024, 30000),
         "mss": (*range(1320, 1420, 5), *range(1421, 1431), *range(1441, 1451)),
         "shift": range(3, 9),
-        "field": range(201, 1999),
+        "field": range(4001, 9999),
         "stamps": (0,),
     },
     derive={"entry": lambda own: max(each for each in TABLES[own.family] if each <= own.mss)},
