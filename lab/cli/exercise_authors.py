@@ -25,6 +25,7 @@ _TELLING = {
         "a SYN's number from a clock that is the same for all, from then on",
         "late",
         "other values of options",
+        "an option more",
         "never",
     ),
     "fence": ("one segment more",),
@@ -38,6 +39,15 @@ _TELLING = {
     "poll": ("other events",),
 }
 """For each kind of reading, mutations that between them change every answer that can be read from it."""
+_FITTING = {
+    "ack": "ack + 1",
+    "header": "no options",
+    "options": "no options",
+    "seq": "seq + 1",
+    "time": "late",
+    "window": "another window",
+}
+"""The mutation to try first, by the field of a segment that a question is about: runs with timers take seconds."""
 
 if TYPE_CHECKING:
     from lab.author.runner import Runner
@@ -106,28 +116,34 @@ def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, 
             continue  # it is about the learner's own segment
         truth = surveyed.truths[question.id]
         behind = _readings_behind(truth, surveyed.result.recording.events[truth.event], plain.readings)
+        fitting = _FITTING.get(getattr(question.seen, "field", ""))
         mutations = [
-            Mutation(each.kind, each.position, name) for each in islice(behind, 1) for name in _TELLING[each.kind]
+            Mutation(each.kind, each.position, name)
+            for each in behind
+            for name in sorted(_TELLING[each.kind], key=lambda name: name != fitting)
         ]
         altered = (play(runner, exercise, number, played.own, family, Mutant(each)) for each in mutations)
         if not any(each.finding is Finding.DIFFERS and _changed(question, truth, each) for each in altered):
             yield question.id
 
 
-def _readings_behind(truth: Seen, event: Event, readings: list[Reading]) -> Iterator[Reading]:
+def _readings_behind(truth: Seen, event: Event, readings: list[Reading]) -> list[Reading]:
     """The readings from which an answer can come, the most likely one first.
 
-    The reading behind an event was made just before the event was recorded. Silence is proven by the fence after it.
+    The reading behind an event was made just before the event was recorded. That no segment came, or no further one, is
+    proven by the fence after it.
     """
     from lab.record.events import CallMade, CheckMade, FrameSeen, StateSeen
 
-    if truth.value == "" and isinstance(event, FrameSeen):
-        return (each for each in readings if each.kind == "fence" and each.after > truth.event)
     before = (each for each in reversed(readings) if each.after <= truth.event)
     if isinstance(event, CheckMade):
-        return (each for each in before if each.kind not in ("frame", "fence"))
+        return list(islice((each for each in before if each.kind not in ("frame", "fence")), 1))
     kind = "look" if isinstance(event, StateSeen) else "call" if isinstance(event, CallMade) else "frame"
-    return (each for each in before if each.kind == kind)
+    found = list(islice((each for each in before if each.kind == kind), 1))
+    if isinstance(event, FrameSeen):
+        fences = islice((each for each in readings if each.kind == "fence" and each.after > truth.event), 1)
+        found = [*fences, *found] if event.from_peer else [*found, *fences]
+    return found
 
 
 def _changed(question: Question, truth: Seen, altered: Played) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lab.exercise.model import Reading, Seen
 from lab.exercise.notation import At, without_push
@@ -100,15 +101,17 @@ class HowMany:
     """Count the retransmissions, and nothing else."""
 
     def __call__(self, recording: Recording) -> Seen | None:
-        """The answer; its event is the last segment."""
+        """The answer; its event is the last segment that is counted, or the last one at all if none is."""
         counted = [at for at, _, _ in _segments(recording, self.step, from_peer=self.from_peer, again=self.again)]
-        return Seen(len(counted), counted[-1]) if counted else None
+        passed = counted or [at for at, _, _ in _segments(recording, self.step, from_peer=None)]
+        return Seen(len(counted), passed[-1]) if passed else None
 
 
 @dataclass(frozen=True, slots=True)
 class SentAgainAfter:
     """After how many whole seconds the kernel retransmits a segment for the nth time."""
 
+    field: ClassVar[str] = "time"
     nth: int = 1
     """Counted from 1."""
     step: str = ""

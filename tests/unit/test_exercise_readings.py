@@ -131,7 +131,7 @@ def test_how_often_and_when_a_segment_is_sent_again() -> None:
         frame(5 * second, FIN | ACK, 5001),
     ]
     assert HowMany(again=True)(recording) == (2, 3)
-    assert HowMany(from_peer=True, again=True)(recording) is None
+    assert HowMany(from_peer=True, again=True)(recording) == (0, 4)
     assert SentAgainAfter()(recording) == (1, 2)
     assert SentAgainAfter(2)(recording) == (3, 3)
     assert SentAgainAfter(3)(recording) is None
