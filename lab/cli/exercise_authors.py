@@ -23,6 +23,7 @@ _TELLING = {
         "seq + 1",
         "late",
         "other values of options",
+        "with RST, or without it",
         "never",
     ),
     "fence": ("one segment more",),
