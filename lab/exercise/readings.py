@@ -82,11 +82,14 @@ class Which:
     value: object
 
     def __call__(self, recording: Recording) -> Seen | None:
-        """The answer; its event is the last one. None if one of the readings has no value."""
-        seen = [each for reading in self.readings if (each := reading(recording)) is not None]
-        if len(seen) < len(self.readings):
-            return None
-        return Seen(frozenset(at for at, each in enumerate(seen) if each.value == self.value), seen[-1].event)
+        """The answer. Its event is that of the last option in the set, or of the last one tried if the set is empty.
+
+        None if no option was tried.
+        """
+        tried = {at: seen for at, reading in enumerate(self.readings) if (seen := reading(recording)) is not None}
+        chosen = frozenset(at for at, seen in tried.items() if seen.value == self.value)
+        events = [tried[at].event for at in chosen or tried]
+        return Seen(chosen, max(events)) if events else None
 
 
 @dataclass(frozen=True, slots=True)

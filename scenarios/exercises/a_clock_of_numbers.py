@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lab import Lab, Peer
 from lab.claims.catalogue import Text
@@ -53,6 +54,7 @@ def be_dialled(peer: Peer, seq: int) -> None:
 class Growth:
     """How the second of two initial sequence numbers has grown: the index of an option of GROWTH."""
 
+    field: ClassVar[str] = "seq"
     letters: str
 
     def __call__(self, recording: Recording) -> Seen | None:
