@@ -130,7 +130,7 @@ class Lesson:
     def _round(self, exercise: Exercise, number: int, own: Numbers, standing: Standing) -> Finding:
         """Predictions, run and questions of one round."""
         round_, view = exercise.rounds[number], self.view
-        own = exercise.numbers_of(round_, own)
+        own = exercise.numbers_of(round_, own, self._family)
         if number:
             print()
         self.tell("modify" if number else "predict", "title")
@@ -274,7 +274,7 @@ class Lesson:
 
     def explain(self, exercise: Exercise, attempt: int) -> None:
         """Show the answers with their reasons, for the numbers of an attempt."""
-        self.print(self.view.answers(exercise, exercise.numbers(self.progress.learner, attempt)))
+        self.print(self.view.answers(exercise, exercise.numbers(self.progress.learner, attempt), self._family))
         self.tell("learned", text=exercise.learned.of(self.view.language))
 
     def summarize(self, exercise: Exercise) -> None:
