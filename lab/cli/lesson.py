@@ -13,7 +13,7 @@ from lab.cli.exits import leave
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.notebook import save, summary
-from lab.exercise.progress import Happened, Progress, Standing, Status
+from lab.exercise.progress import Happened, Progress, Standing
 from lab.exercise.running import Finding, Played, Verdict, judged, play
 from lab.exercise.view import View
 
@@ -59,12 +59,12 @@ class Lesson:
     def teach(self, exercise: Exercise, *, again: bool = False) -> End:
         """Work on one exercise, from where it was left."""
         standing = self.progress.standing(exercise.id)
-        is_current = standing.status is Status.STARTED and standing.version == exercise.version
-        if again or not is_current:
+        is_current = (standing.version, standing.learner) == (exercise.version, self.progress.learner)
+        if again or not (standing.is_under_way and is_current):
             self.progress.add(Happened.STARTED, exercise, attempt=standing.attempt + 1, family=self._family)
             standing = self.progress.standing(exercise.id)
         self._head(exercise)
-        own = exercise.numbers(self.progress.learner, standing.attempt)
+        own = exercise.numbers(standing.learner, standing.attempt)
         self._results = []
         try:
             for number in range(len(exercise.rounds)):
@@ -270,11 +270,12 @@ class Lesson:
         """Record that the learner gives up, and show the answers."""
         self.progress.add(Happened.GAVE_UP, exercise)
         self.tell("gave_up", id=exercise.id)
-        self.explain(exercise, max(1, self.progress.standing(exercise.id).attempt))
+        self.explain(exercise)
 
-    def explain(self, exercise: Exercise, attempt: int) -> None:
-        """Show the answers with their reasons, for the numbers of an attempt."""
-        self.print(self.view.answers(exercise, exercise.numbers(self.progress.learner, attempt)))
+    def explain(self, exercise: Exercise) -> None:
+        """Show the answers with their reasons, for the numbers of the current attempt."""
+        standing = self.progress.standing(exercise.id)
+        self.print(self.view.answers(exercise, exercise.numbers(standing.learner, max(1, standing.attempt))))
         self.tell("learned", text=exercise.learned.of(self.view.language))
 
     def summarize(self, exercise: Exercise) -> None:

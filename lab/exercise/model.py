@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lab.claims.catalogue import Text
@@ -150,6 +151,8 @@ class Exercise:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     waits: bool = False
     """It waits for timers of the kernel."""
+    file: Path | None = None
+    """The file that a command line has named; None for an exercise of the lab. Set when it is loaded."""
 
     @property
     def questions(self) -> tuple[Question, ...]:
