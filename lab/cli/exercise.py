@@ -90,7 +90,7 @@ def next_() -> None:
     if exercise is None:
         lesson.tell("all_done")
     else:
-        lesson.tell("heading", id=exercise.id, title=exercise.title.of(lesson.view.language))
+        lesson.head(exercise)
 
 
 @app.command("list", cls=Command)
@@ -163,6 +163,7 @@ def hint(name: Current = None) -> None:
     """Show the next hint of an exercise."""
     lesson = _lesson()
     exercise = _current(name, lesson.progress)
+    lesson.head(exercise)
     with _keeping_progress():
         lesson.hint(exercise, lesson.progress.standing(exercise.id))
 
@@ -176,6 +177,7 @@ def explain(name: Current = None) -> None:
     if not standing.is_done and len(standing.judged) < len(exercise.rounds):
         lesson.tell("predict_first", id=exercise.id)
         leave(USAGE)
+    lesson.head(exercise)
     lesson.explain(exercise)
 
 

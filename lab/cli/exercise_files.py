@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import contextmanager
 from functools import cache
@@ -50,10 +51,15 @@ def named(name: str) -> Exercise:
     if is_file(name) and not Path(name).exists():
         wrong_usage(f"there is no file {name}")
     exercises = catalogue_of(name).exercises
-    found = next(iter(exercises.values())) if is_file(name) else exercises.get(name.upper())
+    found = next(iter(exercises.values())) if is_file(name) else exercises.get(_id_of(name))
     if found is None:
         wrong_usage(f"there is no exercise {name!r}{did_you_mean(name, exercises)}; `lab exercise list` names them")
     return found
+
+
+def _id_of(name: str) -> str:
+    """The id that is meant: "e6" is E06."""
+    return re.sub(r"^E(\d)$", r"E0\1", name.strip().upper())
 
 
 @cache

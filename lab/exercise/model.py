@@ -114,6 +114,8 @@ class Round:
     """Questions about the segments of this run."""
     change: Mapping[str, int] = field(default_factory=dict)
     """Numbers that differ from those of the first round: the knob that a second round turns."""
+    hint: Text | None = None
+    """For a second round, to which the hints of the exercise do not lead."""
 
     @property
     def questions(self) -> tuple[Question, ...]:
