@@ -205,6 +205,26 @@ def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str
     assert problem in done.stdout
 
 
+def test_authors_are_told_in_chinese(tmp_path: Path) -> None:
+    chinese = "--lang", "zh"
+    made = run_lab("exercise", "new", "mine", *chinese, cwd=tmp_path)
+    assert made.stdout.splitlines()[1:] == [
+        "验证：  lab exercise verify mine.py",
+        "试做：  lab exercise start mine.py",
+    ]
+    good = run_lab("exercise", "verify", "mine.py", "-4", *chinese, cwd=tmp_path)
+    assert good.stdout == "合格  MINE  数据得到确认\n"
+    text = (tmp_path / "mine.py").read_text()
+    (tmp_path / "mine.py").write_text(text.replace(*DIFFERENT))
+    differs = run_lab("exercise", "verify", "mine.py", "-4", *chinese, cwd=tmp_path)
+    assert differs.stdout.startswith("不合格  MINE  数据得到确认\n      在 IPv4 上：第 1 轮：内核的行为不同：")
+    (tmp_path / "mine.py").write_text(
+        text.replace("minutes=5", "minutes=0").replace('"会说出内核如何确认数据。"', '""')
+    )
+    data = run_lab("exercise", "verify", "mine.py", *chinese, cwd=tmp_path)
+    assert data.stdout.splitlines()[1:] == ["      它需要分钟数、文章的章节和文档的章节", "      目标：没有中文文本"]
+
+
 def test_the_exercise_of_the_guide_is_good(tmp_path: Path) -> None:
     [block] = blocks(exercises_folder() / "README.md", "python")
     (tmp_path / "refused.py").write_text(block)
