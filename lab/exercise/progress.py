@@ -64,6 +64,10 @@ class Happened(Enum):
     RESET = "reset"
 
 
+_ENDS = {Happened.FINISHED.value, Happened.SKIPPED.value, Happened.GAVE_UP.value}
+"""Lines that end an attempt."""
+
+
 @dataclass(slots=True)
 class Standing:
     """A learner's standing in one exercise."""
@@ -83,6 +87,8 @@ class Standing:
     """Version of the exercise when it was solved."""
     version: int = 0
     """Version of the exercise in this attempt."""
+    is_under_way: bool = False
+    """Whether this attempt was begun and has not ended."""
 
     @property
     def is_done(self) -> bool:
@@ -116,8 +122,9 @@ class Progress:
 
     @property
     def last(self) -> str | None:
-        """Id of the exercise that the learner worked on last."""
-        return next((str(line["exercise"]) for line in reversed(self._own) if "exercise" in line), None)
+        """Name of the exercise that the learner worked on last, as a command line has it: its id, or its file."""
+        named = (line.get("file", line["exercise"]) for line in reversed(self._own) if "exercise" in line)
+        return next(map(str, named), None)
 
     @property
     def _own(self) -> list[dict[str, Any]]:
@@ -133,7 +140,8 @@ class Progress:
 
     def add(self, happened: Happened, exercise: Exercise, **more: object) -> None:
         """Add a line. Raises NotWritable if it cannot be saved, and Unreadable if the file has been damaged."""
-        self._append({"event": happened.value, "exercise": exercise.id, "version": exercise.version, **more})
+        line = {"event": happened.value, "exercise": exercise.id, "version": exercise.version, **more}
+        self._append(line if exercise.file is None else {**line, "file": str(exercise.file)})
 
     def enrol(self, learner: Learner) -> None:
         """Add a line that says whose numbers the exercises have from now on. Raises as `add` does."""
@@ -227,8 +235,10 @@ def _after(standing: Standing, line: dict[str, Any]) -> Standing:
     match line["event"], line:
         case Happened.STARTED.value, {"attempt": int(attempt)}:
             status = standing.status if standing.is_done else Status.STARTED
-            version = line.get("version", 0)
-            return Standing(status, attempt, standing.hints, solved_version=standing.solved_version, version=version)
+            return Standing(
+                status, attempt, standing.hints, solved_version=standing.solved_version,
+                version=line.get("version", 0), is_under_way=True,
+            )  # fmt: skip
         case Happened.RESET.value, _:
             return Standing(attempt=standing.attempt)
         case Happened.PREDICTED.value, {"question": str(question), "typed": str(typed)}:
@@ -241,6 +251,7 @@ def _after(standing: Standing, line: dict[str, Any]) -> Standing:
             standing.hints = max(standing.hints, level)
         case _:
             standing.status = _status_after(standing.status, line)
+            standing.is_under_way &= line["event"] not in _ENDS
     if line["event"] == Happened.FINISHED.value and standing.status is Status.SOLVED:
         standing.solved_version = line.get("version", 0)
     return standing

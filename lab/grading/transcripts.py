@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lab.exercise.model import Learner
+from lab.exercise.model import HINTS, Learner
 from lab.exercise.progress import Happened, Unreadable, by_learner, first_altered, read_lines
 
 _MOST_FILES = 10_000
@@ -141,8 +141,8 @@ def _add(work: Work, line: Mapping[str, Any]) -> None:
         case Happened.STARTED.value, {"attempt": int(number), "version": int(version)}:
             work.attempts.append(Attempt(number, version, after_giving_up=work.gave_up))
             work.skipped = False
-        case Happened.HINT.value, {"level": int(level)}:
-            work.hints = max(work.hints, min(level, 99))
+        case Happened.HINT.value, _:
+            work.hints = min(work.hints + 1, HINTS + 1)  # one more is of a changed round
         case Happened.GAVE_UP.value, _:
             work.gave_up = True
         case Happened.SKIPPED.value, _:

