@@ -303,6 +303,8 @@ class Lesson:
         learner = self.progress.learner.but(student, token)
         if learner != self.progress.learner:
             self.progress.enrol(learner)
+            if self.progress.place > 1:
+                self.tell("kept_apart")
 
     def _read(self, prompt: str) -> str:
         """A line that is typed. Exits at the end of the input."""
