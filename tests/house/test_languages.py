@@ -38,8 +38,8 @@ NO_TEXTS = {
     "left of P", "right of K", "Note over P,K: {}", "Note right of K: {}", "Note {}: {}",
     # names in files
     "tcp-packet-lab run", "tcp-packet-lab playground", "crossing over", "nothing left", "Linux {}", "TCP packet lab {}",
-    "unearned verdict", "altered record", "foreign learner", "foreign class token", "not solved", "given up", "not begun",
-    "not run", "tcp-packet-lab progress", "gave up", "as known", "learner {}",
+    "unearned verdict", "altered record", "foreign learner", "foreign class token", "not solved", "given up",
+    "not begun", "not run", "tcp-packet-lab progress", "gave up", "as known", "learner {}",
     # JUnit
     "lab exercise",
     # for developers: errors of the model, which no scenario shows

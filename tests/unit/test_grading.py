@@ -80,6 +80,18 @@ def test_what_was_skipped_and_done_later_is_done(progress: Progress) -> None:
     progress.add(Happened.SKIPPED, FIRST)
     attend(progress, FIRST)
     assert cell(graded(progress)).status is Status.SOLVED
+    progress.add(Happened.SKIPPED, SECOND)
+    progress.add(Happened.STARTED, SECOND, attempt=1)
+    assert cell(graded(progress), SECOND).status is Status.STARTED
+
+
+def test_practice_without_an_id_is_passed_over_beside_work_with_one(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "tcp-lab")
+    attend(progress, FIRST)
+    assert [row.student for row in graded(progress).rows] == [""]
+    progress.enrol(ME)
+    attend(progress, SECOND)
+    assert [row.student for row in graded(progress).rows] == ["1"]
 
 
 @pytest.mark.parametrize(("cost", "points"), [(1.0, 0), (0.5, 0.5), (0.0, 1)])

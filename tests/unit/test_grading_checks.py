@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from pathlib import Path
 
@@ -53,6 +54,23 @@ def test_a_prediction_after_its_verdict_does_not_count(progress: Progress) -> No
     [transcript] = read(progress.file)
     [attempt] = transcript.works["E01"].attempts
     assert attempt.rounds[0].answers["segments"].typed == "99"
+
+
+def test_second_verdicts_and_ends_of_an_attempt_do_not_count(progress: Progress) -> None:
+    attend(progress, FIRST, wrong=["segments"])
+    for number, round_ in enumerate(FIRST.rounds):
+        verdicts = {each.id: {"right": True, "kernel": "3"} for each in round_.predict}
+        progress.add(Happened.JUDGED, FIRST, round=number, verdicts=verdicts)
+    progress.add(Happened.FINISHED, FIRST, attempt=1, solved=True)
+    [attempt] = read(progress.file)[0].works["E01"].attempts
+    assert (attempt.claims_solved, attempt.rounds[0].answers["segments"].right) == (False, False)
+
+
+def test_a_verdict_is_true_or_false(progress: Progress) -> None:
+    attend(progress, FIRST, wrong=["segments"])
+    rewrite(progress, lambda line: json.loads(json.dumps(line).replace('"right": false', '"right": "no"')))
+    [attempt] = read(progress.file)[0].works["E01"].attempts
+    assert attempt.rounds[0].answers["segments"].right is False
 
 
 def test_solved_without_its_verdicts_is_not_earned(progress: Progress) -> None:
@@ -109,6 +127,9 @@ def test_a_file_whose_path_is_that_of_another_is_named(progress: Progress, tmp_p
         copy.write_bytes(progress.file.read_bytes())
         assert kinds(grade([copy], KNOWN.exercises, Settings(file_column="github"), roster)) == found
     assert owner_of(Path("Ada_user2_submission/x"), roster, "github") == "2"
+    assert owner_of(Path("superuser2/x"), roster, "github") is None
+    longer = Roster(roster.headings, {**roster.rows, "3": {"student": "3", "github": "lab-user2"}})
+    assert owner_of(Path("lab-user2/x"), longer, "github") == "3"
 
 
 def test_honest_predictions_earn_their_verdicts(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:

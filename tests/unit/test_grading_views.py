@@ -151,6 +151,7 @@ def test_folders_are_searched_and_links_are_not_followed(progress: Progress, tmp
     (handed_in / "notes.txt").touch()
     found = files_in([handed_in])
     assert found == [handed_in / "a" / "progress.jsonl", handed_in / "b.jsonl"]
+    assert files_in([handed_in / "c"]) == [handed_in / "c"], "a link is no folder"
     grades = grade(found, KNOWN.exercises, Settings(), None)
     assert ([row.student for row in grades.rows], len(grades.unreadable)) == (["1"], 1)
     assert "b.jsonl" in grades.unreadable[0]
