@@ -8,13 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.exercise.judging import misconceptions
 from lab.exercise.model import Exercise, Numbers, Question
 from lab.exercise.notation import SPAN, At, letter
 from lab.exercise.running import Finding, Graded, Played, Verdict
 from lab.report.i18n import Translator, translator
+from lab.report.i18n import table as texts_of_views
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
+from lab.report.misconceptions import misconceptions
 from lab.report.plain import sentences
 from lab.report.screen import Screen, labelled, printable, wrapped
 from lab.report.text import ladder_lines
@@ -27,8 +28,9 @@ _BESIDE = 11
 
 @cache
 def table() -> Mapping[str, Mapping[str, str]]:
-    """All texts by key and language."""
-    return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+    """All texts by key and language; those that the page shows too come from the room of views."""
+    own = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+    return {**texts_of_views(), **own}
 
 
 class View(NamedTuple):

@@ -33,7 +33,7 @@ from lab.report.verdicts import QUIET, place
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "scenario.css")
-_SCRIPTS = ("base.js", "fields.js", "packet.js", "inspector.js", "scenario.js", "search.js", "main.js")
+_SCRIPTS = ("base.js", "fields.js", "packet.js", "inspector.js", "predict.js", "scenario.js", "search.js", "main.js")
 _MOST_EVIDENCE = 4
 _BASIC_GROUP = "handshake"
 _MOST_RUNGS_AT_FIRST = 30
