@@ -71,32 +71,39 @@ class Prediction {
     return { flags: withoutPush(rung.l), seq: rung.seq[0], ack: rung.ack, length: rung.seq[1] }[field];
   }
 
-  // How far a number is from an initial sequence number, as the name of the field that counts from it and the distance.
-  // A small number is relative. With `absolute`, each number without a letter is one of the header.
-  distance(field, { letter, number }, absolute) {
-    if (letter) return [this.fieldOf(letter), number];
-    if (number < index.typed.near && !absolute) return [field, number];
-    for (const each of [field, opposite(field)]) {
-      const iss = this.rung.iss[each === 'seq' ? 0 : 1];
-      const from = ((number - iss + SPAN * 1.5) % SPAN) - SPAN / 2;
-      if (number < SPAN && Math.abs(from) < index.typed.near) return [each, from];
-    }
-    return ['', number];
+  // The initial sequence number from which the numbers of a field count.
+  iss(field) {
+    return this.rung.iss[field === 'seq' ? 0 : 1];
   }
 
-  // Whether it is right, and the id of the misconception if not; "" if it is not a typical one.
+  // The number in the header.
+  onTheWire(field) {
+    return (this.iss(field) + this.truth(field) + SPAN) % SPAN;
+  }
+
+  // The nearest initial sequence number, by the field that counts from it, and how far the number is from there.
+  distance(field, { letter, number }, isAbsolute) {
+    if (letter) return [this.fieldOf(letter), number];
+    if (!isAbsolute) return [field, number];
+    const from = (each) => ((number - this.iss(each) + SPAN * 1.5) % SPAN) - SPAN / 2;
+    const [side] = [field, opposite(field)].sort((one, other) => Math.abs(from(one)) - Math.abs(from(other)));
+    return number < SPAN && Math.abs(from(side)) < index.typed.near ? [side, from(side)] : ['', number];
+  }
+
+  // Whether it is right, and the id of the misconception if not; "" if it is not a typical one. A small number is
+  // relative; with `absolute`, each number without a letter is one of the header.
   judge(field, value, absolute) {
     const truth = this.truth(field);
     if (field === 'flags') return [value === truth, this.misreadFlags(value, truth)];
     if (field === 'length') return [value === truth, ''];
     if (value === NO_NUMBER) return [truth === undefined, ''];
     if (truth === undefined) return [!value.letter && value.number === 0, this.heard().length ? '' : 'field-without-ack'];
-    const [side, number] = this.distance(field, value, absolute);
-    if (side === field && number === truth) return [true, ''];
-    if (absolute && !value.letter && value.number === truth) return [false, 'relative-for-absolute'];
-    const onTheWire = (this.rung.iss[field === 'seq' ? 0 : 1] + truth) % SPAN;
-    if (value.number >= SPAN && value.number % SPAN === onTheWire) return [false, 'not-wrapped'];
-    const isRelative = !value.letter && number === value.number;
+    const isAbsolute = !value.letter && (absolute || value.number >= index.typed.near);
+    const [side, number] = this.distance(field, value, isAbsolute);
+    if (isAbsolute ? value.number === this.onTheWire(field) : side === field && number === truth) return [true, ''];
+    if (isAbsolute && value.number === truth) return [false, 'relative-for-absolute'];
+    if (isAbsolute && value.number % SPAN === this.onTheWire(field)) return [false, 'not-wrapped'];
+    const isRelative = !value.letter && !isAbsolute;
     return [false, side === field ? this.miscounted(field, number, truth, isRelative) : side && 'sides-swapped'];
   }
 
@@ -154,7 +161,7 @@ class Prediction {
     if (field === 'length') return String(truth);
     const letter = this.client === null ? '' : ['x', 'y'].find((each) => this.fieldOf(each) === field);
     const named = letter ? `${letter}${truth ? `+${truth}` : ''} = ` : '';
-    return [`${truth}`, h('small', {}, `${named}${(this.rung.iss[field === 'seq' ? 0 : 1] + truth + SPAN) % SPAN}`)];
+    return [`${truth}`, h('small', {}, `${named}${this.onTheWire(field)}`)];
   }
 }
 

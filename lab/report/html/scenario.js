@@ -59,6 +59,7 @@ class Stage {
       ? h('button', { type: 'button', class: 'main', click: () => this.askNext() }, t('predict_onward'))
       : h('a', { class: 'button', href: this.run.link }, t('predict_leave'));
     this.task = h('section', { class: 'task' }, view, this.isHiding ? '' : h('p', {}, t('predict_over')), h('p', {}, onward));
+    if (!this.isHiding) replacePlace(`${this.run.link}/p${prediction.rung.n}`);
     this.draw();
     onward.focus();
     announce([...(score.count ? [say('of_rounds', score)] : []), told(prediction.rung, false)[LANGUAGES.indexOf(language())]].join(' '));
