@@ -136,7 +136,6 @@ class Details:
             "omitted": ladder.omitted,
             "hidden": _numbers_not_drawn(recording),
             "names": ladder.names,
-            "client": ladder.client_is_peer,
             "judged": recording.segments_judged,
             "lost": recording.transitions_lost,
             "wide": [WIDE.width, *figure(ladder, english, WIDE, *others)],

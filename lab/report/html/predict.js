@@ -57,13 +57,15 @@ const PREDICTED = [
 class Prediction {
   constructor(run, at) {
     this.rung = run.rungs[at];
-    this.client = run.client; // true: the peer; null: not known
-    this.before = run.rungs.slice(0, at).filter((each) => isSegment(each) && each.c === this.rung.c);
+    this.name = run.names[this.rung.c] || ''; // of the connection, if there are several
+    const segments = run.rungs.filter((each) => isSegment(each) && each.c === this.rung.c);
+    this.clientIsPeer = segments[0].p; // who sends first
+    this.before = segments.slice(0, segments.indexOf(this.rung));
   }
 
   // The field whose numbers count from this letter's initial sequence number.
   fieldOf(letter) {
-    return (letter === 'x') === (this.rung.p === this.client) ? 'seq' : 'ack';
+    return (letter === 'x') === (this.rung.p === this.clientIsPeer) ? 'seq' : 'ack';
   }
 
   truth(field) {
@@ -159,9 +161,8 @@ class Prediction {
     if (field === 'flags') return this.rung.l;
     if (truth === undefined) return t('predict_no_ack');
     if (field === 'length') return String(truth);
-    const letter = this.client === null ? '' : ['x', 'y'].find((each) => this.fieldOf(each) === field);
-    const named = letter ? `${letter}${truth ? `+${truth}` : ''} = ` : '';
-    return [`${truth}`, h('small', {}, `${named}${this.onTheWire(field)}`)];
+    const letter = ['x', 'y'].find((each) => this.fieldOf(each) === field);
+    return [`${truth}`, h('small', {}, `${letter}${truth ? (truth > 0 ? '+' : '') + truth : ''} = ${this.onTheWire(field)}`)];
   }
 }
 
@@ -182,15 +183,15 @@ function predictionForm(prediction, reveal) {
     event.preventDefault();
     const typed = rows.map(({ field, input, read }) => ({ field, text: input.value.trim(), value: input.value.trim() ? read(input.value) : undefined }));
     const unclear = rows.filter((row, at) => {
-      const isUnclear = typed[at].value === null || (typed[at].value && typed[at].value.letter && prediction.client === null);
-      row.input.setAttribute('aria-invalid', String(Boolean(isUnclear)));
+      const isUnclear = typed[at].value === null;
+      row.input.setAttribute('aria-invalid', String(isUnclear));
       row.error.replaceChildren(...(isUnclear ? ['✗ ', ...t(row.not)] : []));
       return isUnclear;
     });
     if (unclear.length) unclear[0].input.focus();
     else reveal(typed, absolute.checked);
   };
-  return h('form', { submit }, h('h2', {}, t('predict_next'), way(prediction.rung)), h('p', { class: 'lead' }, t('predict_lead')), rows.map((each) => each.view),
+  return h('form', { submit }, h('h2', {}, t('predict_next'), way(prediction.rung), ' ', h('span', { class: 'mono' }, prediction.name)), h('p', { class: 'lead' }, t('predict_lead')), rows.map((each) => each.view),
     h('p', {}, absolute, ' ', h('label', { for: 'predict-absolute' }, t('predict_absolute'))), h('button', { class: 'main', type: 'submit' }, t('predict_reveal')));
 }
 
@@ -208,14 +209,14 @@ function compared(prediction, typed, absolute) {
       why ? h('tr', { class: 'because' }, h('td', { colspan: '4' }, explained(index.misconceptions[misconception]))) : ''];
   });
   const heads = ['field', 'predict_you', 'predict_segment', 'predict_verdict'].map((key) => h('th', { scope: 'col' }, t(key)));
-  return { score, view: [h('h2', {}, h('span', { class: 'letters mono' }, prediction.rung.l), ' ', way(prediction.rung)),
+  return { score, view: [h('h2', {}, h('span', { class: 'letters mono' }, prediction.rung.l), ' ', way(prediction.rung), ' ', h('span', { class: 'mono' }, prediction.name)),
     score.count ? h('p', {}, t('of_rounds', score)) : '',
     h('table', { class: 'compared' }, h('thead', {}, h('tr', {}, heads)), h('tbody', {}, rows))] };
 }
 
 // Remove from a drawing the rungs from `limit` on, the title of their step, and from rung `states` on states and timers,
 // which may tell the next segment. An arrow with a question mark takes its place.
-function cover(svg, groups, rungs, { limit, states, title }) {
+function cover(svg, groups, { rungs, names }, { limit, states, title }) {
   const top = (at) => Number(groups.get(at).querySelector('.hit').getAttribute('y'));
   const [cut, unsure] = [top(limit), top(states)];
   const bottom = cut + 46;
@@ -245,5 +246,5 @@ function cover(svg, groups, rungs, { limit, states, title }) {
   svg.append(drawn('g', { class: `hidden-segment ${rungs[limit].p ? 'from-peer' : 'from-kernel'}`, role: 'presentation' },
     drawn('path', { class: 'arrow', d: `M${start} ${cut + 30}H${end - step}` }),
     drawn('path', { class: 'tip', d: `M${end} ${cut + 30}l${-step} -4v8Z` }),
-    drawn('text', { class: 'numbers', x: (left + right) / 2, y: cut + 21, 'text-anchor': 'middle' }, '?')));
+    drawn('text', { class: 'numbers', x: (left + right) / 2, y: cut + 21, 'text-anchor': 'middle' }, `${names[rungs[limit].c] || ''} ?`.trim())));
 }

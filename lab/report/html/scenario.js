@@ -193,7 +193,7 @@ class Stage {
     }
     this.links = drawn('g', { class: 'links' });
     svg.append(this.links);
-    if (this.isHiding) cover(svg, this.groups, this.data.rungs, this.hidden);
+    if (this.isHiding) cover(svg, this.groups, this.data, this.hidden);
     this.svg = svg;
     translate(svg);
     return h('div', { class: this.isHiding ? 'drawing predicting' : 'drawing' }, h('p', { class: 'hidden', id: 'ladder-help' }, t('ladder_help')), svg);
