@@ -393,6 +393,9 @@ def test_axe_has_no_objection(browser: Browser, report: Path, language: str) -> 
     browser.press("hello", Keys.ENTER)
     assert browser.one(".not-understood").is_displayed()
     assert browser.violations() == []
+    described = [(each.get_attribute("aria-describedby") or "").split() for each in browser.all(".task input[type=text]")]
+    assert [len(each) for each in described] == [2] * 4
+    assert all(browser.all(f"#{each}") for ids in described for each in ids)
     browser.one("#predict-flags").clear()
     reveal(browser, flags="A", ack="1")
     assert browser.violations() == []
@@ -410,6 +413,7 @@ def test_all_of_it_speaks_chinese(browser: Browser, report: Path) -> None:
     assert reveal(browser, flags="SYN 和 ACK", length="零") == {
         "flags": "right", "seq": "", "ack": "", "length": "right"
     }  # fmt: skip
+    assert [each.text for each in browser.all(".compared td:last-child")] == ["✓ 正确", "没有答案", "没有答案", "✓ 正确"]
     assert browser.run(SEEN_IN_ENGLISH) == []
     assert table()["of_rounds"]["zh"].format(right=2, count=2) in browser.text(".task")
 
