@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NoReturn
 from lab.cli.exercise_files import playing
 from lab.cli.exits import leave
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
+from lab.exercise.mystery import capture
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.notebook import save, summary
 from lab.exercise.progress import Happened, Progress, Standing
 from lab.exercise.running import Finding, Played, Verdict, judged, play
 from lab.exercise.view import View
+from lab.record.saved.folder import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,9 +139,34 @@ class Lesson:
         own = exercise.numbers_of(round_, own, self._family)
         if number:
             print()
-        self.tell("modify" if number else "predict", "title")
+        self.tell("mystery" if exercise.mystery else "modify" if number else "predict", "title")
         self.print(view.paragraph(round_.text.of(view.language).format_map(own)))
         print()
+        played = self._play(exercise, number, own) if exercise.mystery else None
+        if played is not None and played.finding is Finding.KNOWN:
+            self._show_packets(exercise, played, standing)
+        if played is None or played.finding is Finding.KNOWN:
+            self._ask(exercise, round_, own, standing)
+        played = played or self._play(exercise, number, own)
+        self._results.append(played.result)
+        save(self.progress, exercise, standing.attempt, self._results)
+        return self._reveal(exercise, number, played, standing)
+
+    def _play(self, exercise: Exercise, number: int, own: Numbers) -> Played:
+        with playing():
+            return play(self._runner(), exercise, number, own, self._family)
+
+    def _show_packets(self, exercise: Exercise, played: Played, standing: Standing) -> None:
+        """Print the packets of a mystery, and write them to a capture beside the progress."""
+        assert played.result.recording is not None
+        file = self.progress.folder / f"{exercise.id}-{standing.attempt}.pcapng"
+        put(file, capture(played.result.recording))
+        self.print(self.view.packets(played.result.recording))
+        self.tell("packets_in", file=file)
+        print()
+
+    def _ask(self, exercise: Exercise, round_: Round, own: Numbers, standing: Standing) -> None:
+        """Ask what is not answered yet, and keep each answer as it was typed."""
         for at, question in enumerate(round_.predict, 1):
             if question.id not in standing.answers:
                 typed = self._predict(exercise, question, own, at, len(round_.predict), standing)
@@ -147,11 +174,6 @@ class Lesson:
                     Happened.PREDICTED, exercise, attempt=standing.attempt, question=question.id, typed=typed
                 )
                 standing.answers[question.id] = typed
-        with playing():
-            played = play(self._runner(), exercise, number, own, self._family)
-        self._results.append(played.result)
-        save(self.progress, exercise, standing.attempt, self._results)
-        return self._reveal(exercise, number, played, standing)
 
     def _predict(
         self, exercise: Exercise, question: Question, own: Numbers, number: int, count: int, standing: Standing
