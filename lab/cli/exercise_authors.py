@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -102,10 +103,14 @@ def verify(
 
 def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: Learner) -> Iterator[str]:
     from lab.exercise.verifying import problems_of_run
+    from lab.record.results import Outcome
 
     for number, played, problem in problems_of_run(runner, exercise, family, learner):
         if problem:
             yield problem
+        elif played is not None and played.result.outcome is Outcome.SKIP:
+            round_ = f"{exercise.id}, IPv{family}: round {number + 1}"
+            print(f"{round_} is not for this kernel: {played.result.summary}", file=sys.stderr)
         elif played is not None:
             for question in _unnoticed(runner, exercise, number, played, family):
                 yield f"{question}: no altered reading of the kernel changes the answer"
