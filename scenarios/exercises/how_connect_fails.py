@@ -73,8 +73,8 @@ EXERCISE = Exercise(
         Round(
             Text(
                 "A program calls connect(), and its SYN with the number x reaches you. First you answer with RST+ACK"
-                " and the acknowledgment number x+1+{off}, then with RST+ACK and x+1. Two more programs connect. A router"
-                " answers the SYN of one with the ICMP error host unreachable, the SYN of the other with port"
+                " and the acknowledgment number x+1+{off}, then with RST+ACK and x+1. Two more programs connect. A"
+                " router answers the SYN of one with the ICMP error host unreachable, the SYN of the other with port"
                 " unreachable.",
                 "一个程序调用 connect()，它的 SYN（序列号为 x）到达你这里。你先用确认号为 x+1+{off} 的 RST+ACK 应答，"
                 "再用确认号为 x+1 的 RST+ACK 应答。另外两个程序也发起连接。"
