@@ -26,6 +26,7 @@ _TELLING = {
         "a SYN's number from a clock that is the same for all, from then on",
         "late",
         "other values of options",
+        "another TSecr",
         "an option more",
         "with RST, or without it",
         "never",
@@ -54,7 +55,7 @@ _FITTING = {
     "mss": "other values of options",
     "scale": "other values of options",
     "seq": "seq far off",
-    "tsecr": "other values of options",
+    "tsecr": "another TSecr",
     "time": "late",
     "window": "another window",
 }
