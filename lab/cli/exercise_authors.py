@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from lab.author.runner import Runner
     from lab.exercise.model import Exercise, Learner, Question, Seen
     from lab.exercise.running import Played
+    from lab.exercise.view import View
     from lab.mutate.mutant import Reading
     from lab.record.events import Event
 
@@ -87,15 +88,16 @@ def verify(
     from lab.exercise.model import Learner
     from lab.exercise.verifying import problems_of_data
 
-    bad = False
+    view, bad = _view(), False
     for exercise in chosen(names or []):
-        problems = list(problems_of_data(exercise))
+        problems = [view.translate.text(each) for each in problems_of_data(exercise)]
         for family in families(ipv4, ipv6) if not problems else []:
             if family in exercise.families:
                 with playing():
                     found = list(_problems_of_runs(runner(), exercise, family, Learner("verify", "verify")))
-                problems += [f"IPv{family}: {each}" for each in found]
-        print(f"{'FAIL' if problems else 'good'}  {exercise.id}  {exercise.title.en}", flush=True)
+                problems += [view.say("over", family=family, problem=view.translate.text(each)) for each in found]
+        verdict = view.say("not_good" if problems else "good")
+        print(f"{verdict}  {exercise.id}  {exercise.title.of(view.language)}", flush=True)
         for each in problems:
             print(f"      {each}", flush=True)
         bad |= bool(problems)
@@ -110,8 +112,9 @@ def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: 
         if problem:
             yield problem
         elif played is not None and played.result.outcome is Outcome.SKIP:
-            round_ = f"{exercise.id}, IPv{family}: round {number + 1}"
-            print(f"{round_} is not for this kernel: {played.result.summary}", file=sys.stderr)
+            view, why = _view(), played.result.summary
+            said = {"id": exercise.id, "family": family, "round": number + 1, "why": view.translate.text(why)}
+            print(view.say("not_for_this_kernel", **said), file=sys.stderr)
         elif played is not None:
             for question in _unnoticed(runner, exercise, number, played, family):
                 yield f"{question}: no altered reading of the kernel changes the answer"
@@ -182,4 +185,12 @@ def new(
         wrong_usage(f"{file} exists already")
     if not write(file.absolute(), template(file.stem).encode()):
         leave(CANNOT_RUN, at_once=True)
-    print(f"{file}\nverify it:  lab exercise verify {file}\ntry it:     lab exercise start {file}")
+    print(_view().say("made", file=file))
+
+
+def _view() -> View:
+    from lab.cli.printer import screen_of
+    from lab.exercise.view import View
+
+    screen = screen_of(sys.stdout)
+    return View(screen, screen.width)
