@@ -26,6 +26,7 @@ _TELLING = {
         "a SYN's number from a clock that is the same for all, from then on",
         "late",
         "other values of options",
+        "another TSecr",
         "an option more",
         "with RST, or without it",
         "never",
@@ -54,7 +55,7 @@ _FITTING = {
     "mss": "other values of options",
     "scale": "other values of options",
     "seq": "seq far off",
-    "tsecr": "other values of options",
+    "tsecr": "another TSecr",
     "time": "late",
     "window": "another window",
 }
@@ -105,10 +106,15 @@ def verify(
 
 def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: Learner) -> Iterator[str]:
     from lab.exercise.verifying import problems_of_run
+    from lab.record.results import Outcome
 
     for number, played, problem in problems_of_run(runner, exercise, family, learner):
         if problem:
             yield problem
+        elif played is not None and played.result.outcome is Outcome.SKIP:
+            view, why = _view(), played.result.summary
+            said = {"id": exercise.id, "family": family, "round": number + 1, "why": view.translate.text(why)}
+            print(view.say("not_for_this_kernel", **said), file=sys.stderr)
         elif played is not None:
             for question in _unnoticed(runner, exercise, number, played, family):
                 yield f"{question}: no altered reading of the kernel changes the answer"

@@ -205,6 +205,16 @@ def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str
     assert problem in done.stdout
 
 
+def test_a_round_that_is_not_for_this_kernel_is_no_fault_of_the_exercise(tmp_path: Path) -> None:
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    text = (tmp_path / "mine.py").read_text().replace("import Lab\n", "import Lab, NotApplicable\n")
+    text = text.replace("    server = lab", '    raise NotApplicable("it lacks something")\n    server = lab')
+    (tmp_path / "mine.py").write_text(text)
+    done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("good  MINE  Data is acknowledged\n", 0)
+    assert done.stderr == "MINE, IPv4: round 1 is not for this kernel: it lacks something\n"
+
+
 def test_authors_are_told_in_chinese(tmp_path: Path) -> None:
     chinese = "--lang", "zh"
     made = run_lab("exercise", "new", "mine", *chinese, cwd=tmp_path)
