@@ -12,7 +12,7 @@ import typer
 
 from lab.cli import completion
 from lab.cli.exercise_authors import new, verify
-from lab.cli.exercise_files import catalogue_of, chosen, named, playing, runner
+from lab.cli.exercise_files import catalogue_of, chosen, is_file, named, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.help import Command, Subgroup
 from lab.cli.options import AsJson, IPv6, Plain
@@ -90,7 +90,7 @@ def next_() -> None:
     if exercise is None:
         lesson.tell("all_done")
     else:
-        lesson.tell("heading", id=exercise.id, title=exercise.title.of(lesson.view.language))
+        lesson.head(exercise)
 
 
 @app.command("list", cls=Command)
@@ -132,10 +132,9 @@ def check(
     junit_path = output(junit_file)
     view = _view()
     answers = _answers(answers_file, chosen(names or []))
-    learner = answers.learner.but(student, token)
     graded: list[Graded] = []
     for exercise, typed in answers.typed:
-        own = exercise.numbers(learner, answers.attempt(exercise))
+        own = exercise.numbers(answers.learner_of(exercise).but(student, token), answers.attempt(exercise))
         with playing():
             rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else 4))
         print("\n".join(view.graded(exercise, rounds)), flush=True)
@@ -164,6 +163,7 @@ def hint(name: Current = None) -> None:
     """Show the next hint of an exercise."""
     lesson = _lesson()
     exercise = _current(name, lesson.progress)
+    lesson.head(exercise)
     with _keeping_progress():
         lesson.hint(exercise, lesson.progress.standing(exercise.id))
 
@@ -177,7 +177,8 @@ def explain(name: Current = None) -> None:
     if not standing.is_done and len(standing.judged) < len(exercise.rounds):
         lesson.tell("predict_first", id=exercise.id)
         leave(USAGE)
-    lesson.explain(exercise, standing.attempt)
+    lesson.head(exercise)
+    lesson.explain(exercise)
 
 
 @app.command(cls=Command)
@@ -254,7 +255,7 @@ def _teach(lesson: Lesson, name: str | None) -> None:
     from lab.exercise.catalogue import next_exercise
 
     catalogue, progress = catalogue_of(), lesson.progress
-    exercise = named(name) if name is not None else next_exercise(catalogue, progress)
+    exercise = named(name) if name is not None else _left_file(progress) or next_exercise(catalogue, progress)
     lesson.tell("welcome", file=progress.file)
     lesson.tell("also")
     again = False
@@ -305,6 +306,14 @@ def _progress() -> Progress:
         return Progress()
     except Unreadable as why:
         wrong_usage(str(why))
+
+
+def _left_file(progress: Progress) -> Exercise | None:
+    """The exercise of a file, if it was worked on last and was left under way."""
+    if progress.last is None or not is_file(progress.last) or not Path(progress.last).exists():
+        return None
+    exercise = named(progress.last)
+    return exercise if progress.standing(exercise.id).is_under_way else None
 
 
 def _current(name: str | None, progress: Progress) -> Exercise:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -18,16 +19,25 @@ _TELLING = {
     "frame": (
         "with FIN, or without it",
         "ack + 1",
+        "seq far off",
+        "with SYN, or without it",
         "no options",
         "another window",
-        "seq + 1",
+        "a SYN's number from a clock that is the same for all, from then on",
         "late",
         "other values of options",
         "an option more",
+        "with RST, or without it",
         "never",
     ),
     "fence": ("one segment more",),
-    "look": ("another state", "a longer receive queue", "another timer", "a timer that ends later"),
+    "look": (
+        "another state",
+        "a longer receive queue",
+        "a longer send queue",
+        "another timer",
+        "a timer that ends later",
+    ),
     "call": ("another errno", "another value", "no errno"),
     "count": ("one more",),
     "counter": ("one more",),
@@ -41,7 +51,10 @@ _FITTING = {
     "ack": "ack + 1",
     "header": "no options",
     "options": "no options",
-    "seq": "seq + 1",
+    "mss": "other values of options",
+    "scale": "other values of options",
+    "seq": "seq far off",
+    "tsecr": "other values of options",
     "time": "late",
     "window": "another window",
 }
@@ -51,6 +64,7 @@ if TYPE_CHECKING:
     from lab.author.runner import Runner
     from lab.exercise.model import Exercise, Learner, Question, Seen
     from lab.exercise.running import Played
+    from lab.exercise.view import View
     from lab.mutate.mutant import Reading
     from lab.record.events import Event
 
@@ -73,15 +87,16 @@ def verify(
     from lab.exercise.model import Learner
     from lab.exercise.verifying import problems_of_data
 
-    bad = False
+    view, bad = _view(), False
     for exercise in chosen(names or []):
-        problems = list(problems_of_data(exercise))
+        problems = [view.translate.text(each) for each in problems_of_data(exercise)]
         for family in families(ipv4, ipv6) if not problems else []:
             if family in exercise.families:
                 with playing():
                     found = list(_problems_of_runs(runner(), exercise, family, Learner("verify", "verify")))
-                problems += [f"IPv{family}: {each}" for each in found]
-        print(f"{'FAIL' if problems else 'good'}  {exercise.id}  {exercise.title.en}", flush=True)
+                problems += [view.say("over", family=family, problem=view.translate.text(each)) for each in found]
+        verdict = view.say("not_good" if problems else "good")
+        print(f"{verdict}  {exercise.id}  {exercise.title.of(view.language)}", flush=True)
         for each in problems:
             print(f"      {each}", flush=True)
         bad |= bool(problems)
@@ -164,4 +179,12 @@ def new(
         wrong_usage(f"{file} exists already")
     if not write(file.absolute(), template(file.stem).encode()):
         leave(CANNOT_RUN, at_once=True)
-    print(f"{file}\nverify it:  lab exercise verify {file}\ntry it:     lab exercise start {file}")
+    print(_view().say("made", file=file))
+
+
+def _view() -> View:
+    from lab.cli.printer import screen_of
+    from lab.exercise.view import View
+
+    screen = screen_of(sys.stdout)
+    return View(screen, screen.width)

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from lab.exercise.model import Exercise, Learner
-from lab.exercise.progress import Progress
+from lab.exercise.progress import Progress, Standing
 from lab.exercise.running import Finding, Graded
 from lab.exercise.view import View
 from lab.record.nearest import did_you_mean
@@ -28,11 +28,16 @@ class Answers:
     learner: Learner
     typed: list[tuple[Exercise, dict[str, str]]] = field(default_factory=list)
     """By id of the question."""
-    attempts: dict[str, int] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    """Of the answers of a progress, by id of the exercise."""
+
+    def learner_of(self, exercise: Exercise) -> Learner:
+        """Whose numbers the answers to an exercise belong to."""
+        return self.standings[exercise.id].learner if exercise.id in self.standings else self.learner
 
     def attempt(self, exercise: Exercise) -> int:
         """Number of the attempt to which the answers belong; the first for those of a file."""
-        return self.attempts.get(exercise.id, 1)
+        return self.standings[exercise.id].attempt if exercise.id in self.standings else 1
 
 
 def read(file: Path, exercises: Sequence[Exercise], others: Collection[str] = ()) -> Answers:
@@ -91,7 +96,7 @@ def of_progress(progress: Progress, exercises: Iterable[Exercise]) -> Answers:
         standing = progress.standing(exercise.id)
         if standing.answers:
             answers.typed.append((exercise, standing.answers))
-            answers.attempts[exercise.id] = standing.attempt
+            answers.standings[exercise.id] = standing
     return answers
 
 

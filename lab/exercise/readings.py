@@ -47,10 +47,14 @@ class OfSegment:
     """Only segments of the last step with this title; "" for all."""
     among: tuple[object, ...] = ()
     """For a question with options: the values behind them. The answer is the index, or a set of indices."""
+    arrived: bool = False
+    """Count the segments of the kernel that have reached the learner's side, retransmissions too."""
 
     def __call__(self, recording: Recording) -> Seen | None:
         """The answer."""
-        for at, frame, segment in list(_segments(recording, self.step, from_peer=self.from_peer))[self.nth - 1 :]:
+        sent = _segments(recording, self.step, from_peer=self.from_peer, again=None if self.arrived else False)
+        counted = [each for each in sent if not self.arrived or each[1].peer_state is not None]
+        for at, frame, segment in counted[self.nth - 1 :]:
             value = FIELDS[self.field](segment)
             if value is None:
                 return None
@@ -78,11 +82,14 @@ class Which:
     value: object
 
     def __call__(self, recording: Recording) -> Seen | None:
-        """The answer; its event is the last one. None if one of the readings has no value."""
-        seen = [each for reading in self.readings if (each := reading(recording)) is not None]
-        if len(seen) < len(self.readings):
-            return None
-        return Seen(frozenset(at for at, each in enumerate(seen) if each.value == self.value), seen[-1].event)
+        """The answer. Its event is that of the last option in the set, or of the last one tried if the set is empty.
+
+        None if no option was tried.
+        """
+        tried = {at: seen for at, reading in enumerate(self.readings) if (seen := reading(recording)) is not None}
+        chosen = frozenset(at for at, seen in tried.items() if seen.value == self.value)
+        events = [tried[at].event for at in chosen or tried]
+        return Seen(chosen, max(events)) if events else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +226,13 @@ class OfCall:
 
 
 def _segments(
-    recording: Recording, step: str, *, from_peer: bool | None, again: bool = False
+    recording: Recording, step: str, *, from_peer: bool | None, again: bool | None = False
 ) -> Iterator[tuple[int, FrameSeen, Segment]]:
     for at, event in _in_step(recording, step):
         if (
             isinstance(event, FrameSeen)
             and event.segment is not None
-            and event.retransmission is again
+            and again in (None, event.retransmission)
             and from_peer in (None, event.from_peer)
         ):
             yield at, event, event.segment

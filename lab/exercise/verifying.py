@@ -81,6 +81,8 @@ def _texts(exercise: Exercise) -> Iterator[tuple[str, Text, Numbers]]:
     for number, each in enumerate(exercise.rounds, 1):
         numbers = exercise.numbers_of(each, own)
         yield f"round {number}", each.text, numbers
+        if each.hint is not None:
+            yield f"hint of round {number}", each.hint, Numbers({})
         for question in each.questions:
             yield question.id, question.text, numbers
             yield f"why of {question.id}", question.why, numbers

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from lab.exercise.judging import misconceptions
 from lab.exercise.model import Exercise, Numbers, Question
@@ -69,11 +69,11 @@ class View(NamedTuple):
         text = question.kind.show(value)
         if isinstance(value, At) and value.base in own:
             return f"{text} = {(own[value.base] + value.offset) % SPAN}"
-        if isinstance(value, int) and question.kind.options:
-            return f"{text}) {question.kind.options[value].of(self.language)}"
-        if not text or text == "none":
-            return self.say("no_segment") if not question.kind.options else text
-        return text
+        if question.kind.options:
+            chosen = [value] if isinstance(value, int) else sorted(cast("frozenset[int]", value))
+            named = [question.kind.options[each].of(self.language) for each in chosen]
+            return f"{text}) {self.say('between').join(named)}" if named else self.say("none_of_them")
+        return self.say("no_segment") if text in ("", "none") else text
 
     def verdict(self, verdict: Verdict, played: Played, indent: int) -> Iterator[str]:
         """The question, the prediction beside the true answer, and why it is wrong."""

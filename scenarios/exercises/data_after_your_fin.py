@@ -70,7 +70,7 @@ EXERCISE = Exercise(
             predict=(
                 Question(
                     "data_seq",
-                    Text("Which sequence number has the answer?", "回答的序列号是多少？"),
+                    Text("Which sequence number does the answer have?", "回答的序列号是多少？"),
                     SequenceNumber("y"),
                     OfSegment(1, "seq", base="y", step="DATA"),
                     lambda own: At("y", 1 + own.n),
@@ -145,7 +145,7 @@ EXERCISE = Exercise(
                 Question(
                     "last_ack",
                     Text(
-                        "Which acknowledgment number has your own last segment?",
+                        "Which acknowledgment number does your own last segment have?",
                         "你自己的最后一个报文段的确认号是多少？",
                     ),
                     SequenceNumber("y"),
@@ -185,7 +185,7 @@ EXERCISE = Exercise(
                 Question(
                     "ack_of_both",
                     Text(
-                        "Which acknowledgment number has the kernel's first answer?",
+                        "Which acknowledgment number does the kernel's first answer have?",
                         "内核的第一个应答的确认号是多少？",
                     ),
                     SequenceNumber("x"),

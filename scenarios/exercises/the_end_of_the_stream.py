@@ -102,7 +102,7 @@ EXERCISE = Exercise(
                 Question(
                     "ack",
                     Text(
-                        "Then the kernel sends its ACK. Which acknowledgment number has it?",
+                        "Then the kernel sends its ACK. Which acknowledgment number does it have?",
                         "然后内核发送 ACK。它的确认号是多少？",
                     ),
                     SequenceNumber("x"),
@@ -144,7 +144,7 @@ EXERCISE = Exercise(
                 Question(
                     "answer",
                     Text(
-                        "Which control bits has the kernel's next segment? (none, if it waits for the program.)",
+                        "Which control bits does the kernel's next segment have? (none, if it waits for the program.)",
                         "内核的下一个报文段带哪些控制位？（如果它要等待程序，就写“无”。）",
                     ),
                     Flags(),

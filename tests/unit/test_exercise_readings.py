@@ -79,7 +79,8 @@ def test_which_options_of_a_question_have_a_value() -> None:
     assert Which((first, second), "FA")(RECORDING) == (frozenset({1}), 9)
     assert Which((first, second, first), "SA")(RECORDING) == (frozenset({0, 2}), 2)
     assert Which((first, second), "R")(RECORDING) == (frozenset(), 9)
-    assert Which((first, OfSegment(1, "flags", step="RST")), "SA")(RECORDING) is None, "one of them was not tried"
+    assert Which((first, OfSegment(1, "flags", step="RST")), "SA")(RECORDING) == (frozenset({0}), 2)
+    assert Which((OfSegment(1, "flags", step="RST"),), "SA")(RECORDING) is None, "it was not tried"
 
 
 def test_the_state_that_ss_shows_of_connection_and_listener() -> None:
@@ -135,6 +136,14 @@ def test_how_often_and_when_a_segment_is_sent_again() -> None:
     assert SentAgainAfter()(recording) == (1, 2)
     assert SentAgainAfter(2)(recording) == (3, 3)
     assert SentAgainAfter(3)(recording) is None
+
+
+def test_the_segments_that_have_arrived() -> None:
+    recording = Recording(4, 0)
+    lost, arrived = frame(1, FIN | ACK, 5001), frame(2, FIN | ACK, 5001, again=True)
+    recording.events += [lost, arrived._replace(peer_state=State.CLOSE_WAIT)]
+    assert OfSegment(1, "flags", arrived=True)(recording) == ("FA", 1)
+    assert OfSegment(2, "flags", arrived=True)(recording) is None
 
 
 def test_the_value_that_a_check_has_compared() -> None:
