@@ -45,8 +45,8 @@ EXERCISE = Exercise(
     run=run,
     draw={
         "port": range(1024, 30000),
-        "backlog": range(2, 16),
-        "more": range(2, 16),
+        "backlog": range(2, 8),
+        "more": range(2, 12),
         "aborts": (0,),
     },
     derive={"fills": lambda own: own.backlog + 1},
