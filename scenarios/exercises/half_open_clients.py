@@ -47,8 +47,8 @@ EXERCISE = Exercise(
     run=run,
     draw={
         "port": range(1024, 30000),
-        "most": range(8, 21, 4),
-        "extra": range(3, 20),
+        "most": range(8, 29, 4),
+        "extra": range(3, 15),
         "cookies": (0,),
     },
     derive={"clients": lambda own: own.most + own.extra},
