@@ -133,8 +133,8 @@ EXERCISE = Exercise(
                     Checked("ListenOverflows"),
                     lambda own: own.more,
                     Text(
-                        "Once for each SYN that was dropped: {more}. It is the only trace on the server. nstat(8)",
-                        "每丢弃一个 SYN 计一次：{more} 次。这是服务器上唯一的痕迹。nstat(8)",
+                        "Once for each SYN that was dropped: {more}. On the server only counters show it. nstat(8)",
+                        "每丢弃一个 SYN 计一次：{more} 次。在服务器上只有计数器能显示。nstat(8)",
                     ),
                     {"silence-is-counted": lambda _: 0},
                 ),

@@ -192,6 +192,6 @@ EXERCISE = Exercise(
     learned=Text(
         "Half-open connections fill a queue, and then nobody gets in. A SYN cookie keeps the server's state in the"
         " sequence number of the SYN+ACK, so there is no queue to fill.",
-        "半开的连接会占满队列，此后谁也进不来。SYN cookie 把服务器的状态放进 SYN+ACK 的序列号里，没有队列可以占满。",
+        "半连接会占满队列，此后谁也进不来。SYN cookie 把服务器的状态放进 SYN+ACK 的序列号里，没有队列可以占满。",
     ),
 )
