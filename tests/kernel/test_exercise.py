@@ -177,6 +177,25 @@ def test_a_kernel_that_differs_is_no_wrong_prediction(tmp_path: Path, change: tu
     assert "wrong   you:" not in done.stdout
 
 
+def test_a_timer_that_a_busy_machine_delays_is_neither_a_wrong_prediction_nor_a_kernel_that_differs(
+    tmp_path: Path,
+) -> None:
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    file = tmp_path / "mine.py"
+    late = (
+        'class Late:\n    field = "time"\n\n    def __call__(self, _: object) -> Seen:\n        return Seen("S", 0)\n'
+    )
+    text = file.read_text().replace("import Exercise, Numbers", "import Exercise, Numbers, Seen")
+    text = text.replace('seen=OfSegment(2, "flags")', "seen=Late()").replace("EXERCISE = ", f"{late}\n\nEXERCISE = ")
+    file.write_text(text)
+    answers = answers_file(tmp_path, {"MINE": {"flags": "A", "ack": "x"}})
+    done = run_lab("exercise", "check", "mine.py", "--answers", answers, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "predictions are not judged: this machine is too busy: a timer of the kernel was" in " ".join(
+        done.stdout.split()
+    )
+
+
 def test_a_new_exercise_is_good_and_no_file_is_overwritten(tmp_path: Path) -> None:
     assert run_lab("exercise", "new", "mine", cwd=tmp_path).returncode == 0
     done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
