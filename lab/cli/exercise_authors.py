@@ -43,6 +43,8 @@ _TELLING = {
     "poll": ("other events",),
 }
 """For each kind of reading, mutations that between them change every answer that can be read from it."""
+_FIRST = {"seq": "seq + 1", "ack": "ack + 1", "window": "another window", "options": "no options"}
+"""The mutation to begin with, by the field of a segment that is asked for: others may cost a run in vain."""
 
 if TYPE_CHECKING:
     from lab.author.runner import Runner
@@ -111,8 +113,11 @@ def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, 
             continue  # it is about the learner's own segment
         truth = surveyed.truths[question.id]
         behind = _readings_behind(truth, surveyed.result.recording.events[truth.event], plain.readings)
+        first = _FIRST.get(question.seen.field, "") if isinstance(question.seen, OfSegment) else ""
         mutations = [
-            Mutation(each.kind, each.position, name) for each in islice(behind, 1) for name in _TELLING[each.kind]
+            Mutation(each.kind, each.position, name)
+            for each in islice(behind, 1)
+            for name in sorted(_TELLING[each.kind], key=lambda name: name != first)
         ]
         altered = (play(runner, exercise, number, played.own, family, Mutant(each)) for each in mutations)
         if not any(each.finding is Finding.DIFFERS and _changed(question, truth, each) for each in altered):
