@@ -100,7 +100,7 @@ def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: 
 
 def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, family: int) -> Iterator[str]:
     """Yield the questions whose answer stays the same whatever is altered in the reading that it comes from."""
-    from lab.exercise.readings import OfSegment
+    from lab.exercise.readings import HowMany, OfSegment
     from lab.exercise.running import Finding, play
     from lab.mutate.mutant import Mutant, Mutation
 
@@ -113,7 +113,7 @@ def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, 
             continue  # it is about the learner's own segment
         truth = surveyed.truths[question.id]
         behind = _readings_behind(truth, surveyed.result.recording.events[truth.event], plain.readings)
-        first = _FIRST.get(question.seen.field, "") if isinstance(question.seen, OfSegment) else ""
+        first = "never" if isinstance(question.seen, HowMany) else _FIRST.get(getattr(question.seen, "field", ""), "")
         mutations = [
             Mutation(each.kind, each.position, name)
             for each in islice(behind, 1)

@@ -99,9 +99,10 @@ class HowMany:
     """Count the retransmissions, and nothing else."""
 
     def __call__(self, recording: Recording) -> Seen | None:
-        """The answer; its event is the last segment."""
+        """The answer; its event is the last segment, and for 0 in a step the peer's last one there."""
         counted = [at for at, _, _ in _segments(recording, self.step, from_peer=self.from_peer, again=self.again)]
-        return Seen(len(counted), counted[-1]) if counted else None
+        asked = [at for at, _, _ in _segments(recording, self.step, from_peer=True)] if self.step else []
+        return Seen(len(counted), (counted or asked)[-1]) if counted or asked else None
 
 
 @dataclass(frozen=True, slots=True)
