@@ -239,6 +239,33 @@ def test_the_answers_of_the_readme_are_right(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.count("right   you: ")) == (0, 2)
 
 
+def test_the_commands_of_the_readme_work_one_after_the_other(tmp_path: Path) -> None:
+    """As a learner types them who has answered one question, and gives up."""
+    (tmp_path / "FILE.toml").write_text(blocks(ROOT / "README.md", "toml")[0])
+    text = (ROOT / "README.md").read_text()
+    commands = re.findall(r"^\| `lab (exercise .*?)` \|", text, re.MULTILINE)
+    assert {command.split()[1] for command in commands} == learners_commands()
+    for command in commands:
+        done = run_lab(*command.split(), cwd=tmp_path, typed="SA\n")
+        assert (done.returncode, done.stderr) == (1 if command == "exercise check" else 0, ""), (command, done.stdout)
+    for option in re.findall(r"`(--?[a-z0-9]+)", text.partition("| `lab exercise start")[2].partition("\n|")[0]):
+        assert option in run_lab("exercise", "start", "-h").stdout
+
+
+def learners_commands() -> set[str]:
+    """All commands below `lab exercise` but those for authors."""
+    listed = re.search(r"^Commands:\n(.*?)\n\n", run_lab("exercise", "-h").stdout, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    return set(re.findall(r"^  (\S+)", listed[1], re.MULTILINE)) - {"new", "verify"}
+
+
+def test_the_guide_in_chinese_has_the_same_code_and_words() -> None:
+    english, chinese = (exercises_folder() / name for name in ("README.md", "README.zh.md"))
+    assert blocks(chinese, "python") == blocks(english, "python")
+    first = re.compile(r"^\| (`.*?`) \|", re.MULTILINE)
+    assert first.findall(chinese.read_text()) == first.findall(english.read_text())
+
+
 def test_the_guide_lists_all_exercises() -> None:
     text = (exercises_folder() / "README.md").read_text()
     listed = re.findall(r"^\| (E\d\d) \| `(\w+\.py)`", text, re.MULTILINE)
