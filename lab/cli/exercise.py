@@ -148,13 +148,13 @@ def check(
 
 
 @app.command(cls=Command)
-def form(names: Ids = None, *, student: Student = None, token: Class = None) -> None:
+def form(names: Ids = None, *, student: Student = None, token: Class = None, ipv6: IPv6 = False) -> None:
     """Print a file for `check --answers`, with the questions as comments, to be filled in."""
     from lab.exercise.answers import form as form_of
     from lab.exercise.model import Learner
 
     learner = Learner().but(student, token)
-    for line in form_of(chosen(names or []), learner, _view(colours=False)):
+    for line in form_of(chosen(names or []), learner, _view(colours=False), 6 if ipv6 else 4):
         print(line)
 
 

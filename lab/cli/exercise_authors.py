@@ -16,17 +16,56 @@ from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
 from lab.cli.options import IPv4, IPv6, families
 
 _TELLING = {
-    "frame": ("with FIN, or without it", "ack + 1", "no options", "another window", "seq + 1", "never"),
-    "look": ("another state",),
-    "call": ("another errno", "another value"),
+    "frame": (
+        "with FIN, or without it",
+        "ack + 1",
+        "seq far off",
+        "with SYN, or without it",
+        "no options",
+        "another window",
+        "a SYN's number from a clock that is the same for all, from then on",
+        "late",
+        "other values of options",
+        "an option more",
+        "with RST, or without it",
+        "never",
+    ),
+    "fence": ("one segment more",),
+    "look": (
+        "another state",
+        "a longer receive queue",
+        "a longer send queue",
+        "another timer",
+        "a timer that ends later",
+    ),
+    "call": ("another errno", "another value", "no errno"),
+    "count": ("one more",),
+    "counter": ("one more",),
+    "info": ("numbers + 1", "nothing but zeros"),
+    "peer": ("another state of the peer",),
+    "text": ("another text",),
+    "poll": ("other events",),
 }
 """For each kind of reading, mutations that between them change every answer that can be read from it."""
+_FITTING = {
+    "ack": "ack + 1",
+    "header": "no options",
+    "options": "no options",
+    "mss": "other values of options",
+    "scale": "other values of options",
+    "seq": "seq far off",
+    "tsecr": "other values of options",
+    "time": "late",
+    "window": "another window",
+}
+"""The mutation to try first, by the field of a segment that a question is about: runs with timers take seconds."""
 
 if TYPE_CHECKING:
     from lab.author.runner import Runner
     from lab.exercise.model import Exercise, Learner, Question, Seen
     from lab.exercise.running import Played
     from lab.exercise.view import View
+    from lab.mutate.mutant import Reading
     from lab.record.events import Event
 
 
@@ -89,19 +128,35 @@ def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, 
         if isinstance(question.seen, OfSegment) and question.seen.from_peer:
             continue  # it is about the learner's own segment
         truth = surveyed.truths[question.id]
-        kind = _kind_of_reading(surveyed.result.recording.events[truth.event])
-        # The reading behind an event was made just before the event was recorded.
-        before = (each for each in reversed(plain.readings) if each.kind == kind and each.after <= truth.event)
-        mutations = [Mutation(kind, each.position, name) for each in islice(before, 1) for name in _TELLING[kind]]
+        behind = _readings_behind(truth, surveyed.result.recording.events[truth.event], plain.readings)
+        fitting = _FITTING.get(getattr(question.seen, "field", ""))
+        mutations = [
+            Mutation(each.kind, each.position, name)
+            for each in behind
+            for name in sorted(_TELLING[each.kind], key=lambda name: name != fitting)
+        ]
         altered = (play(runner, exercise, number, played.own, family, Mutant(each)) for each in mutations)
         if not any(each.finding is Finding.DIFFERS and _changed(question, truth, each) for each in altered):
             yield question.id
 
 
-def _kind_of_reading(event: Event) -> str:
-    from lab.record.events import CallMade, StateSeen
+def _readings_behind(truth: Seen, event: Event, readings: list[Reading]) -> list[Reading]:
+    """The readings from which an answer can come, the most likely one first.
 
-    return "look" if isinstance(event, StateSeen) else "call" if isinstance(event, CallMade) else "frame"
+    The reading behind an event was made just before the event was recorded. That no segment came, or no further one, is
+    proven by the fence after it.
+    """
+    from lab.record.events import CallMade, CheckMade, FrameSeen, StateSeen
+
+    before = (each for each in reversed(readings) if each.after <= truth.event)
+    if isinstance(event, CheckMade):
+        return list(islice((each for each in before if each.kind not in ("frame", "fence")), 1))
+    kind = "look" if isinstance(event, StateSeen) else "call" if isinstance(event, CallMade) else "frame"
+    found = list(islice((each for each in before if each.kind == kind), 1))
+    if isinstance(event, FrameSeen):
+        fences = islice((each for each in readings if each.kind == "fence" and each.after > truth.event), 1)
+        found = [*fences, *found] if event.from_peer else [*found, *fences]
+    return found
 
 
 def _changed(question: Question, truth: Seen, altered: Played) -> bool:

@@ -134,7 +134,7 @@ class Lesson:
     def _round(self, exercise: Exercise, number: int, own: Numbers, standing: Standing) -> Finding:
         """Predictions, run and questions of one round."""
         round_, view = exercise.rounds[number], self.view
-        own = exercise.numbers_of(round_, own)
+        own = exercise.numbers_of(round_, own, self._family)
         if number:
             print()
         self.tell("modify" if number else "predict", "title")
@@ -290,7 +290,8 @@ class Lesson:
     def explain(self, exercise: Exercise) -> None:
         """Show the answers with their reasons, for the numbers of the current attempt."""
         standing = self.progress.standing(exercise.id)
-        self.print(self.view.answers(exercise, exercise.numbers(standing.learner, max(1, standing.attempt))))
+        own = exercise.numbers(standing.learner, max(1, standing.attempt))
+        self.print(self.view.answers(exercise, own, self._family))
         self.tell("learned", text=exercise.learned.of(self.view.language))
 
     def summarize(self, exercise: Exercise) -> None:

@@ -69,7 +69,7 @@ def read(file: Path, exercises: Sequence[Exercise], others: Collection[str] = ()
     return answers
 
 
-def form(exercises: Iterable[Exercise], learner: Learner, view: View) -> Iterator[str]:
+def form(exercises: Iterable[Exercise], learner: Learner, view: View, family: int) -> Iterator[str]:
     """A file for `read`, without the answers: the predictions are asked in comments."""
     yield f"student = {json_text(learner.student)}"
     yield f"class = {json_text(learner.token)}"
@@ -77,7 +77,7 @@ def form(exercises: Iterable[Exercise], learner: Learner, view: View) -> Iterato
         own = exercise.numbers(learner)
         yield from ("", f"[{exercise.id}]", f"# {exercise.title.of(view.language)}")
         for round_ in exercise.rounds:
-            numbers = exercise.numbers_of(round_, own)
+            numbers = exercise.numbers_of(round_, own, family)
             yield ""
             yield from _comment(view.paragraph(round_.text.of(view.language).format_map(numbers)))
             for question in round_.predict:

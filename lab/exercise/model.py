@@ -153,6 +153,8 @@ class Exercise:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     waits: bool = False
     """It waits for timers of the kernel."""
+    router: bool = False
+    """A router is between the kernel and the learner's side: `lab.router`."""
     file: Path | None = None
     """The file that a command line has named; None for an exercise of the lab. Set when it is loaded."""
 
@@ -165,9 +167,9 @@ class Exercise:
         """The numbers of a learner for this attempt: the same ones each time, and others for everybody else."""
         return Numbers({name: _choose(values, self.id, learner, attempt, name) for name, values in self.draw.items()})
 
-    def numbers_of(self, round_: Round, own: Numbers) -> Numbers:
-        """The numbers of a round."""
-        drawn = Numbers({**own, **round_.change})
+    def numbers_of(self, round_: Round, own: Numbers, family: int = 4) -> Numbers:
+        """The numbers of a round over an address family, which is the number `family`: 4 or 6."""
+        drawn = Numbers({**own, "family": family, **round_.change})
         return Numbers({**drawn, **{name: compute(drawn) for name, compute in self.derive.items()}})
 
 

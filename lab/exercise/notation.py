@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ _DIGITS = {
     )
     for word in words.split()
 }  # fmt: skip
+_SUCCESS = {"0", "ok", "success", "succeeds", "none", "成功", "没有错误", "无"}
 _STATES = {
     "SYN-RCVD": State.SYN_RECEIVED,
     "SYN-RECV": State.SYN_RECEIVED,
@@ -187,6 +190,30 @@ class StateName:
     def show(self, value: object) -> str:
         """The name in the RFC."""
         return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Errno:
+    """How a system call ends: the name of an errno, its number or its text in C; "" for success."""
+
+    how: ClassVar[str] = "how_errno"
+    options: ClassVar[Sequence[Text]] = ()
+
+    def parse(self, typed: str, own: Numbers) -> str:  # noqa: ARG002
+        """The name of the errno."""
+        text = _plain(typed)
+        if text in _SUCCESS:
+            return ""
+        for number, name in errno.errorcode.items():
+            if text in (str(number), name.lower(), os.strerror(number).lower()):
+                return name
+        if vars(errno).get(text.upper()) in errno.errorcode:  # a second name of the same number: EWOULDBLOCK
+            return errno.errorcode[vars(errno)[text.upper()]]
+        raise NotUnderstood("not_an_errno")
+
+    def show(self, value: object) -> str:
+        """The name, or "success"."""
+        return str(value) or "success"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def play(
     runner: Runner, exercise: Exercise, number: int, own: Numbers, family: int, readings: Readings | None = None
 ) -> Played:
     """Run the round with this index. MachineError if this machine cannot run labs at all."""
-    own = exercise.numbers_of(exercise.rounds[number], own)
+    own = exercise.numbers_of(exercise.rounds[number], own, family)
     return assess(exercise, number, own, runner.run(runnable(exercise, number, own), family, readings))
 
 
@@ -111,7 +111,7 @@ def runnable(exercise: Exercise, number: int, own: Numbers) -> Runnable:
         exercise.sysctls,
         {},
         exercise.waits,
-        router=False,
+        router=exercise.router,
         file=Path(code.co_filename),
         line=code.co_firstlineno,
         alone=False,

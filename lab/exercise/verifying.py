@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import product
 from string import Formatter
 
 from lab.author.runner import Runner
@@ -42,9 +43,9 @@ def problems_of_data(exercise: Exercise) -> Iterator[str]:
 
 def _problems_for(exercise: Exercise, learner: Learner) -> Iterator[str]:
     own = exercise.numbers(learner)
-    for each in exercise.rounds:
+    for each, family in product(exercise.rounds, exercise.families):
         for question in each.questions:
-            yield from _problems_of_answers(question, exercise.numbers_of(each, own))
+            yield from _problems_of_answers(question, exercise.numbers_of(each, own, family))
 
 
 def problems_of_run(

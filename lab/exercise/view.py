@@ -123,10 +123,10 @@ class View(NamedTuple):
             for verdict in each.verdicts:
                 yield from self.verdict(verdict, each.played, _INDENT)
 
-    def answers(self, exercise: Exercise, own: Numbers) -> Iterator[str]:
+    def answers(self, exercise: Exercise, own: Numbers, family: int) -> Iterator[str]:
         """The known answers with their reasons."""
         for each in exercise.rounds:
-            numbers = exercise.numbers_of(each, own)
+            numbers = exercise.numbers_of(each, own, family)
             for question in each.questions:
                 value = self.value(question, question.known(numbers), numbers)
                 yield from self.paragraph(question.text.of(self.language).format_map(numbers), "faint")

@@ -143,12 +143,19 @@ def test_the_answers_differ_from_learner_to_learner() -> None:
         assert alike <= 3 or exercise.id in SAME_FOR_ALL, exercise.id
 
 
-SAME_FOR_ALL = {"E01", "E06", "E15"}
+SAME_FOR_ALL = {"E01", "E06", "E10", "E15", "E16"}
 """Exercises whose answers are rules: with relative numbers they are the same for all learners."""
 
 
 def answers_of(exercise: Exercise, asked: list[tuple[Round, Question]], own: Numbers) -> list[object]:
     return [question.known(exercise.numbers_of(each, own)) for each, question in asked]
+
+
+def test_the_address_family_is_a_number_of_each_round(example: Exercise) -> None:
+    own = example.numbers(Learner())
+    [only] = example.rounds
+    over_ipv6 = example.numbers_of(only, own, 6)
+    assert [over_ipv6.family, example.numbers_of(only, over_ipv6).family] == [6, 4]
 
 
 def test_a_file_without_an_exercise_is_named(tmp_path: Path) -> None:
