@@ -134,9 +134,10 @@ def check(
     answers = _answers(answers_file, chosen(names or []))
     graded: list[Graded] = []
     for exercise, typed in answers.typed:
-        own = exercise.numbers(answers.learner_of(exercise).but(student, token), answers.attempt(exercise))
+        standing = answers.standing(exercise)
+        own = exercise.numbers(standing.learner.but(student, token), standing.attempt)
         with playing():
-            rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else 4))
+            rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else standing.family))
         print("\n".join(view.graded(exercise, rounds)), flush=True)
         graded += rounds
     if not graded:
@@ -237,7 +238,7 @@ def _keeping_progress() -> Iterator[None]:
 def _work(name: str | None, student: str | None, token: str | None, ipv6: bool, plain: bool) -> None:
     from lab.cli.lesson import prepare_terminal
 
-    lesson = _lesson(6 if ipv6 else 4, plain=plain)
+    lesson = _lesson(6 if ipv6 else None, plain=plain)
     prepare_terminal()
     try:
         with _keeping_progress():
@@ -292,7 +293,7 @@ def _view(*, plain: bool = False, colours: bool = True) -> View:
     return View(screen, width=max(_LEAST_WIDTH, min(screen.width, columns)))
 
 
-def _lesson(family: int = 4, *, plain: bool = False) -> Lesson:
+def _lesson(family: int | None = None, *, plain: bool = False) -> Lesson:
     """A learner at this terminal; exits with 2 if the progress cannot be read."""
     from lab.cli.lesson import Lesson
 

@@ -48,10 +48,11 @@ class _Ended(Exception):
 class Lesson:
     """A learner at a prompt."""
 
-    def __init__(self, view: View, progress: Progress, family: int, runner: Callable[[], Runner]) -> None:
+    def __init__(self, view: View, progress: Progress, family: int | None, runner: Callable[[], Runner]) -> None:
         self.view = view
         self.progress = progress
         self._family = family
+        """Address family that is asked for; None: that of the attempt under way, and IPv4 for a new one."""
         self._runner = runner
         self._results: list[Result] = []
         """Results of the rounds of the current attempt."""
@@ -59,9 +60,10 @@ class Lesson:
     def teach(self, exercise: Exercise, *, again: bool = False) -> End:
         """Work on one exercise, from where it was left."""
         standing = self.progress.standing(exercise.id)
-        is_current = (standing.version, standing.learner) == (exercise.version, self.progress.learner)
+        found = standing.version, standing.learner, standing.family
+        is_current = found == (exercise.version, self.progress.learner, self._family or standing.family)
         if again or not (standing.is_under_way and is_current):
-            self.progress.add(Happened.STARTED, exercise, attempt=standing.attempt + 1, family=self._family)
+            self.progress.add(Happened.STARTED, exercise, attempt=standing.attempt + 1, family=self._family or 4)
             standing = self.progress.standing(exercise.id)
         self._introduce(exercise)
         own = exercise.numbers(standing.learner, standing.attempt)
@@ -134,7 +136,7 @@ class Lesson:
     def _round(self, exercise: Exercise, number: int, own: Numbers, standing: Standing) -> Finding:
         """Predictions, run and questions of one round."""
         round_, view = exercise.rounds[number], self.view
-        own = exercise.numbers_of(round_, own, self._family)
+        own = exercise.numbers_of(round_, own, standing.family)
         if number:
             print()
         self.tell("modify" if number else "predict", "title")
@@ -148,7 +150,7 @@ class Lesson:
                 )
                 standing.answers[question.id] = typed
         with playing():
-            played = play(self._runner(), exercise, number, own, self._family)
+            played = play(self._runner(), exercise, number, own, standing.family)
         self._results.append(played.result)
         save(self.progress, exercise, standing.attempt, self._results)
         return self._reveal(exercise, number, played, standing)
@@ -291,7 +293,7 @@ class Lesson:
         """Show the answers with their reasons, for the numbers of the current attempt."""
         standing = self.progress.standing(exercise.id)
         own = exercise.numbers(standing.learner, max(1, standing.attempt))
-        self.print(self.view.answers(exercise, own, self._family))
+        self.print(self.view.answers(exercise, own, standing.family))
         self.tell("learned", text=exercise.learned.of(self.view.language))
 
     def summarize(self, exercise: Exercise) -> None:

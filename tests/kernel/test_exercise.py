@@ -410,6 +410,21 @@ def test_a_new_learner_changes_no_verdict_and_begins_anew(tmp_path: Path) -> Non
     assert str(exercise.numbers(ME, 3).x) in done.stdout
 
 
+def test_an_attempt_over_ipv6_stays_there(tmp_path: Path) -> None:
+    """E08 asks for an MSS, which differs: resumed, checked and explained without -6, it is that of IPv6."""
+    exercise = KNOWN.exercises["E08"]
+    run_lab("exercise", "start", "E08", "-6", cwd=tmp_path, typed="1\n")
+    done = run_lab("exercise", cwd=tmp_path, typed="quit\n")
+    assert "Over IPv6" in done.stdout
+    assert "Question 2 of" in done.stdout
+    own = exercise.numbers_of(exercise.rounds[0], exercise.numbers(NOBODY), 6)
+    first = exercise.rounds[0].predict[0]
+    known = f"kernel: {first.kind.show(first.known(own))}"
+    assert known in run_lab("exercise", "check", "E08", cwd=tmp_path).stdout
+    anew = run_lab("exercise", "start", "E08", "-6", cwd=tmp_path, typed="quit\n")
+    assert "Question 2 of" in anew.stdout
+
+
 def test_letters_are_shown_with_what_they_stand_for(tmp_path: Path) -> None:
     done = run_lab("exercise", "give-up", "e6", cwd=tmp_path)
     assert "abc) MSS: the largest segment that the sender takes; window scale; SACK permitted\n" in done.stdout
