@@ -85,10 +85,10 @@ def next_() -> None:
     """Name the exercise to do next."""
     from lab.exercise.catalogue import next_exercise
 
-    lesson = _lesson()
-    exercise = next_exercise(catalogue_of(), lesson.progress)
+    lesson, catalogue = _lesson(), catalogue_of()
+    exercise = next_exercise(catalogue, lesson.progress)
     if exercise is None:
-        lesson.tell("all_done")
+        lesson.end_track(catalogue)
     else:
         lesson.head(exercise)
 
@@ -141,7 +141,7 @@ def check(
         print("\n".join(view.graded(exercise, rounds)), flush=True)
         graded += rounds
     if not graded:
-        wrong_usage(view.say("nothing_to_check"))
+        wrong_usage(view.say("no_answers", file=answers_file) if answers_file else view.say("nothing_to_check"))
     is_written = not junit_path or write(junit_path, junit(graded, view))
     is_wrong = any(each.is_wrong for each in graded)
     all_right = is_written and all(each.is_right for each in graded)
@@ -268,7 +268,7 @@ def _teach(lesson: Lesson, name: str | None) -> None:
         exercise = exercise if again else following
     for each in catalogue.tracks[0].exercises:
         lesson.summarize(catalogue.exercises[each])
-    lesson.tell("all_done")
+    lesson.end_track(catalogue)
 
 
 def _answers(file: Path | None, exercises: Sequence[Exercise]) -> Answers:

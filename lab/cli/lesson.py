@@ -13,7 +13,7 @@ from lab.cli.exits import leave
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.notebook import save, summary
-from lab.exercise.progress import Happened, Progress, Standing
+from lab.exercise.progress import Happened, Progress, Standing, Status
 from lab.exercise.running import Finding, Played, Verdict, judged, play
 from lab.exercise.view import View
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.author.runner import Runner
+    from lab.exercise.catalogue import Catalogue
     from lab.record.results import Result
 
 _TRIES = 3
@@ -141,9 +142,9 @@ class Lesson:
             print()
         self.tell("modify" if number else "predict", "title")
         self.print(view.paragraph(round_.text.of(view.language).format_map(own)))
-        print()
         for at, question in enumerate(round_.predict, 1):
             if question.id not in standing.answers:
+                print()
                 typed = self._predict(exercise, question, own, at, len(round_.predict), standing)
                 self.progress.add(
                     Happened.PREDICTED, exercise, attempt=standing.attempt, question=question.id, typed=typed
@@ -299,6 +300,13 @@ class Lesson:
     def summarize(self, exercise: Exercise) -> None:
         """Show what an exercise has shown, with the learner's ladders."""
         self.print(summary(exercise, self.progress, self.view))
+
+    def end_track(self, catalogue: Catalogue) -> None:
+        """Say that the first track is done, and what of it was given up."""
+        self.tell("all_done")
+        ids = [id_ for id_ in catalogue.tracks[0].exercises if self.progress.standing(id_).status is Status.GIVEN_UP]
+        if ids:
+            self.tell("given_up", ids=", ".join(ids), first=ids[0])
 
     def enrol(self, student: str | None, token: str | None) -> None:
         """Keep whose numbers the exercises have, if that is given and new."""

@@ -45,8 +45,10 @@ def read(file: Path, exercises: Sequence[Exercise], others: Collection[str] = ()
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as refused:
         raise BadAnswers(f"{file}: {refused.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadAnswers(f"{file}: it is not UTF-8") from None
     except ValueError as malformed:
-        raise BadAnswers(f"{file}: {malformed}") from None
+        raise BadAnswers(f"{file}: it is not TOML: {malformed}") from None
     answers = Answers(Learner(str(tables.pop("student", "")), str(tables.pop("class", ""))))
     known = {exercise.id: exercise for exercise in exercises}
     for id_, table in tables.items():

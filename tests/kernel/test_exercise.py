@@ -139,11 +139,13 @@ def test_what_is_not_answered_is_not_right(tmp_path: Path) -> None:
         ("[E77]\n", "there is no exercise 'E77'; did you mean E07?"),
         ("[E07]\nflag = 'S'\n", "E07 has no question 'flag'; did you mean flags?"),
         ("E07 = 'S'\n", "E07 must be a table: [E07]"),
-        ("[E07", "Expected ']'"),
+        ("[E07", "answers.toml: it is not TOML: Expected ']'"),
+        ("[E07]\nack = '\xff'\n", "answers.toml: it is not UTF-8"),
+        ("", "answers.toml: there are no answers in it"),
     ],
 )
 def test_a_file_of_answers_that_is_wrong_is_wrong_usage(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "answers.toml").write_text(text)
+    (tmp_path / "answers.toml").write_text(text, encoding="latin-1")
     done = run_lab("exercise", "check", "--answers", tmp_path / "answers.toml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
@@ -373,6 +375,18 @@ def test_what_follows_is_said_once_and_again_after_a_word_that_is_not_understood
     done = run_lab("exercise", cwd=tmp_path, typed="2\n\n2\n2\n\nwhat\nquit\n")
     assert done.stdout.count("[Enter] E01 with other numbers   [quit]\n") == 2
     assert "[again]" not in done.stdout
+
+
+def test_what_was_given_up_is_named_at_the_end(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "tcp-lab")
+    track = KNOWN.tracks[0].exercises
+    for each in track:
+        given_up = each in track[1:3]
+        more = {} if given_up else {"solved": True}
+        progress.add(Happened.GAVE_UP if given_up else Happened.FINISHED, KNOWN.exercises[each], **more)
+    for command in ([], ["next"]):
+        done = run_lab("exercise", *command, cwd=tmp_path)
+        assert done.stdout.splitlines()[-1] == "Given up: E06, E07. `lab exercise reset E06` begins one again."
 
 
 def test_an_attempt_that_was_begun_again_is_gone_on_with(tmp_path: Path) -> None:
