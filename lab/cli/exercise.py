@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from lab.cli import completion
@@ -30,8 +32,26 @@ if TYPE_CHECKING:
 _LEAST_WIDTH = 40
 """Of texts, in columns."""
 
+
+class _Exercises(Subgroup):
+    """The commands of `lab exercise`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. UsageError if there is none, which says what to type for an exercise."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as unknown:
+            if re.fullmatch(r"(?i)e\d+|.+\.py", args[0]):
+                raise click.UsageError(
+                    f"No such command {args[0]!r}. Did you mean 'start {args[0]}'?", ctx
+                ) from unknown
+            raise
+
+
 app = typer.Typer(
-    cls=Subgroup,
+    cls=_Exercises,
     rich_markup_mode=None,
     help="Predict what the kernel sends, run it, see and understand: exercises, one question at a time.",
 )

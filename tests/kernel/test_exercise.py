@@ -136,7 +136,7 @@ def test_what_is_not_answered_is_not_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[E77]\n", "there is no exercise 'E77'; did you mean E07?"),
+        ("[E077]\n", "there is no exercise 'E077'; did you mean E07?"),
         ("[E07]\nflag = 'S'\n", "E07 has no question 'flag'; did you mean flags?"),
         ("E07 = 'S'\n", "E07 must be a table: [E07]"),
         ("[E07", "answers.toml: it is not TOML: Expected ']'"),
@@ -437,6 +437,15 @@ def test_an_attempt_over_ipv6_stays_there(tmp_path: Path) -> None:
     assert known in run_lab("exercise", "check", "E08", cwd=tmp_path).stdout
     anew = run_lab("exercise", "start", "E08", "-6", cwd=tmp_path, typed="quit\n")
     assert "Question 2 of" in anew.stdout
+
+
+def test_an_exercise_in_place_of_a_command_is_wrong_usage_that_says_what_to_type(tmp_path: Path) -> None:
+    done = run_lab("exercise", "e07", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such command 'e07'. Did you mean 'start e07'?" in done.stderr
+    assert "start" not in run_lab("exercise", "seven", cwd=tmp_path).stderr
+    chinese = run_lab("exercise", "mine.py", "--lang", "zh", cwd=tmp_path)
+    assert "是否想输入 'start mine.py'？" in chinese.stderr
 
 
 def test_letters_are_shown_with_what_they_stand_for(tmp_path: Path) -> None:
