@@ -448,6 +448,24 @@ def test_an_exercise_in_place_of_a_command_is_wrong_usage_that_says_what_to_type
     assert "是否想输入 'start mine.py'？" in chinese.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "english", "chinese"),
+    [
+        ("E077", "there is no exercise 'E077'; did you mean E07?", "没有练习 'E077'；是否想输入 E07？"),
+        (
+            "zzz",
+            "there is no exercise 'zzz'; `lab exercise list` names them",
+            "没有练习 'zzz'；`lab exercise list` 列出所有练习",
+        ),
+    ],
+)
+def test_an_unknown_exercise_is_answered_with_one_thing_to_do(
+    tmp_path: Path, name: str, english: str, chinese: str
+) -> None:
+    assert run_lab("exercise", "hint", name, cwd=tmp_path).stderr == f"{english}\n"
+    assert run_lab("exercise", "hint", name, "--lang", "zh", cwd=tmp_path).stderr == f"{chinese}\n"
+
+
 def test_letters_are_shown_with_what_they_stand_for(tmp_path: Path) -> None:
     done = run_lab("exercise", "give-up", "e6", cwd=tmp_path)
     assert "abc) MSS: the largest segment that the sender takes; window scale; SACK permitted\n" in done.stdout
