@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from lab.tcp import flags
 from lab.tcp.state import State
 
 SPAN = 2**32
+_SUCCESS = {"0", "ok", "success", "succeeds", "none", "成功", "没有错误", "无"}
 _STATES = {
     "SYN-RCVD": State.SYN_RECEIVED,
     "SYN-RECV": State.SYN_RECEIVED,
@@ -69,6 +72,8 @@ class Flags:
             return ""
         words = [word.upper() for word in re.split(BETWEEN, text) if word]
         letters = "".join(CONTROL_BITS.get(word, word.replace(".", "A")) for word in words)
+        if not letters:  # an Enter too much is not the answer "none"
+            raise NotUnderstood("not_flags")
         try:
             return without_push("".join(dict.fromkeys(letters)))
         except ValueError:
@@ -97,7 +102,7 @@ class SequenceNumber:
 
     def parse(self, typed: str, own: Numbers) -> At:
         """The initial sequence number and the distance from it."""
-        names, number = _sum(typed, own, {self.base, *self.others})
+        names, number = _sum(typed, {self.base, *self.others})
         if len(names) > 1:
             raise NotUnderstood("not_a_number")
         if names:
@@ -122,13 +127,12 @@ class WireNumber:
     how: ClassVar[str] = "how_wire"
     options: ClassVar[Sequence[Text]] = ()
 
-    def parse(self, typed: str, own: Numbers) -> int:
+    def parse(self, typed: str, own: Numbers) -> int:  # noqa: ARG002
         """The number, which may be too large for the field."""
-        try:
-            return _sum(typed, Numbers({}), set())[1]
-        except NotUnderstood:
-            _sum(typed, own, {"x", "y"})  # a formula; raises if it is not even that
-            raise NotUnderstood("not_computed") from None
+        names, number = _sum(typed, {"x", "y"})
+        if names:
+            raise NotUnderstood("not_computed")
+        return number
 
     def show(self, value: object) -> str:
         """Decimal."""
@@ -143,11 +147,11 @@ class Count:
     options: ClassVar[Sequence[Text]] = ()
 
     def parse(self, typed: str, own: Numbers) -> int:  # noqa: ARG002
-        """The only number in the text."""
+        """The only number in the text, which is not negative."""
         text = re.sub(THOUSANDS, "", _plain(typed))
         found = [_integer(word) for word in re.findall(INTEGER, text) if len(word) <= 20]
         found = found or [DIGITS[word] for word in re.findall("|".join(DIGITS), text)]
-        if len(found) != 1:
+        if len(found) != 1 or re.search(r"-\s*\d", text):
             raise NotUnderstood("not_a_count")
         return found[0]
 
@@ -173,6 +177,30 @@ class StateName:
     def show(self, value: object) -> str:
         """The name in the RFC."""
         return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Errno:
+    """How a system call ends: the name of an errno, its number or its text in C; "" for success."""
+
+    how: ClassVar[str] = "how_errno"
+    options: ClassVar[Sequence[Text]] = ()
+
+    def parse(self, typed: str, own: Numbers) -> str:  # noqa: ARG002
+        """The name of the errno."""
+        text = _plain(typed)
+        if text in _SUCCESS:
+            return ""
+        for number, name in errno.errorcode.items():
+            if text in (str(number), name.lower(), os.strerror(number).lower()):
+                return name
+        if vars(errno).get(text.upper()) in errno.errorcode:  # a second name of the same number: EWOULDBLOCK
+            return errno.errorcode[vars(errno)[text.upper()]]
+        raise NotUnderstood("not_an_errno")
+
+    def show(self, value: object) -> str:
+        """The name, or "success"."""
+        return str(value) or "success"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +257,12 @@ def _letters(typed: str, count: int) -> list[int]:
         if not 0 <= index < count:
             raise NotUnderstood("not_a_choice")
         chosen.append(index)
+    if not chosen:
+        raise NotUnderstood("not_a_choice")
     return chosen
 
 
-def _sum(typed: str, own: Numbers, bases: set[str]) -> tuple[list[str], int]:
+def _sum(typed: str, bases: set[str]) -> tuple[list[str], int]:
     """The names of initial sequence numbers in a sum, and the sum of all other terms."""
     text = re.sub(WITHIN, "", re.sub(FIELD, "", _plain(typed))).strip()
     names, number, at = [], 0, 0
@@ -246,8 +276,8 @@ def _sum(typed: str, own: Numbers, bases: set[str]) -> tuple[list[str], int]:
         elif term in bases:
             names.append(term)
             continue
-        elif term in own:
-            value = own[term]
+        elif len(term) == 1:  # such as the article's m, n and p, to which no exercise gives a value
+            raise NotUnderstood("not_x_or_y")
         else:
             break
         number += -value if sign == "-" else value

@@ -6,7 +6,7 @@ normalized (NFKC) before a pattern is applied.
 
 NEAR = 2**20
 """Distance from an initial sequence number below which a number belongs to it."""
-NONE = ("", "-", "none", "nothing", "no", "silence", "0", "无", "没有", "什么都没有", "不发送")
+NONE = ("-", "none", "nothing", "no", "silence", "0", "无", "没有", "什么都没有", "不发送")
 """Words for no control bit, no segment or no number."""
 CONTROL_BITS = {
     "SYN": "S",

@@ -222,6 +222,7 @@ def test_absolute_numbers_only(browser: Browser, report: Path) -> None:
     [
         ("flags", "hello", "not_flags"),
         ("flags", "3", "not_flags"),
+        ("flags", ",", "not_flags"),
         ("seq", "none", "not_a_number"),
         ("seq", "z+1", "not_a_number"),
         ("seq", "x+y", "not_a_number"),
@@ -231,6 +232,7 @@ def test_absolute_numbers_only(browser: Browser, report: Path) -> None:
         ("ack", "1" * 30, "not_a_number"),
         ("length", "many", "not_a_count"),
         ("length", "3 or 4", "not_a_count"),
+        ("length", "-3", "not_a_count"),
     ],
 )
 def test_what_is_not_understood_reveals_nothing(
@@ -393,7 +395,9 @@ def test_axe_has_no_objection(browser: Browser, report: Path, language: str) -> 
     browser.press("hello", Keys.ENTER)
     assert browser.one(".not-understood").is_displayed()
     assert browser.violations() == []
-    described = [(each.get_attribute("aria-describedby") or "").split() for each in browser.all(".task input[type=text]")]
+    described = [
+        (each.get_attribute("aria-describedby") or "").split() for each in browser.all(".task input[type=text]")
+    ]
     assert [len(each) for each in described] == [2] * 4
     assert all(browser.all(f"#{each}") for ids in described for each in ids)
     browser.one("#predict-flags").clear()
@@ -413,7 +417,12 @@ def test_all_of_it_speaks_chinese(browser: Browser, report: Path) -> None:
     assert reveal(browser, flags="SYN 和 ACK", length="零") == {
         "flags": "right", "seq": "", "ack": "", "length": "right"
     }  # fmt: skip
-    assert [each.text for each in browser.all(".compared td:last-child")] == ["✓ 正确", "没有答案", "没有答案", "✓ 正确"]
+    assert [each.text for each in browser.all(".compared td:last-child")] == [
+        "✓ 正确",
+        "没有答案",
+        "没有答案",
+        "✓ 正确",
+    ]
     assert browser.run(SEEN_IN_ENGLISH) == []
     assert table()["of_rounds"]["zh"].format(right=2, count=2) in browser.text(".task")
 

@@ -23,7 +23,6 @@ from lab.report.evidence import own_and_other
 from lab.report.i18n import LANGUAGES, translator
 from lab.report.ladder import is_drawn, ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
-from lab.report.misconceptions import misconceptions
 from lab.report.plain import FLAG_NAMES, event_sentence, outcome
 from lab.report.screen import printable
 from lab.report.svg import MOST_RUNGS, NARROW, WIDE, figure
@@ -98,7 +97,6 @@ class Details:
             "control": _CONTROL_BITS,
             "letters": flags.letters((1 << len(FLAG_NAMES)) - 1),
             "typed": _TYPED,
-            "misconceptions": {id_: [*each.text, each.section] for id_, each in misconceptions().items()},
         }
 
     def _scenario(self, results: Sequence[Result]) -> Json:

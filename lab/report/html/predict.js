@@ -16,7 +16,7 @@ function readFlags(text) {
   if (none.includes(bare)) return '';
   const words = bare.split(new RegExp(between)).filter(Boolean).map((word) => word.toUpperCase());
   const letters = words.map((word) => names[word] || word.replaceAll('.', 'A')).join('');
-  return [...letters].every((each) => index.letters.includes(each)) ? withoutPush(letters) : null;
+  return letters && [...letters].every((each) => index.letters.includes(each)) ? withoutPush(letters) : null;
 }
 
 // A number, or a sum with one of the article's letters: x is the client's initial sequence number, y the server's.
@@ -42,7 +42,7 @@ function readCount(text) {
   if (none.includes(plain(text))) return 0;
   const bare = plain(text).replace(new RegExp(thousands, 'g'), '');
   const found = bare.match(new RegExp(integer, 'g')) || bare.match(new RegExp(Object.keys(digits).join('|'), 'g')) || [];
-  return found.length === 1 ? digits[found[0]] ?? Number(found[0]) : null;
+  return found.length === 1 && !/-\s*\d/.test(bare) ? digits[found[0]] ?? Number(found[0]) : null;
 }
 
 // Field, keys of its name, of how it is typed and of what is said of a text that is not understood, and its reading.
