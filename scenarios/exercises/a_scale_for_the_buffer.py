@@ -19,7 +19,7 @@ def run(lab: Lab, own: Numbers) -> None:
     lab.kernel.sysctl(SCALING, own.scaling)
     lab.kernel.sysctl(RMEM, f"4096 131072 {own.largest}")
     if lab.kernel.window_scale != shift(own.largest):
-        raise NotApplicable("net.core.rmem_max of this machine is larger than the buffer of this exercise")
+        raise NotApplicable("net.core.rmem_max is larger than the buffer of this exercise")
     lab.step("RMEM")
     peer = lab.peer(port=own.port, window_scale=own.t)
     client = lab.kernel.connect(to=peer)
@@ -39,7 +39,7 @@ def run(lab: Lab, own: Numbers) -> None:
         peer = lab.peer(port=port)
         client = lab.kernel.connect(to=peer, options={"SO_RCVBUF": size})
         if client.get_option("SO_RCVBUF") != 2 * size:
-            raise NotApplicable("net.core.rmem_max of this machine is smaller than the buffer of this exercise")
+            raise NotApplicable("net.core.rmem_max is smaller than the buffer of this exercise")
         peer.expect("S", seq=0)
 
 
