@@ -164,6 +164,10 @@ EXERCISE = Exercise(
                 "只改一个设置：sysctl net.ipv4.tcp_window_scaling = 0。请看第一个 SYN。",
             ),
             change={"scaling": 0},
+            hint=Text(
+                "Which option does this setting switch off, and does it touch the others?",
+                "这个设置关掉了哪个选项，对其他选项有影响吗？",
+            ),
             predict=(
                 Question(
                     "options",

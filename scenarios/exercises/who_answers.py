@@ -136,6 +136,10 @@ EXERCISE = Exercise(
                 "说明发往这个地址的数据包由你的机器接收。",
             ),
             change={"owned": 0},
+            hint=Text(
+                "Who gets the SYN+ACK now, and who could reset?",
+                "现在谁会收到 SYN+ACK，谁还能发送复位？",
+            ),
             predict=(
                 Question(
                     "state_without_owner",

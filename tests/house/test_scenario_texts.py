@@ -91,7 +91,7 @@ def test_why_an_exercise_cannot_be_tried_is_translated(file: Path) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED
         for each in _texts(node.args[0], {})
     }
-    assert raised == translations(file).keys()
+    assert raised <= translations(file).keys()
 
 
 def test_texts_are_collected_from_everything_that_a_user_sees() -> None:
