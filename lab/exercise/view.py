@@ -114,11 +114,12 @@ class View(NamedTuple):
     def not_judged(self, played: Played) -> Iterator[str]:
         """Say that the kernel differs, or that this could not be tried: neither is a wrong prediction."""
         result = played.result
+        translate = translator(self.language, result.scenario.translations)
         if played.finding is Finding.DIFFERS and result.difference is not None and result.recording is not None:
             yield from self.paragraph(self.say("differs"), "error")
-            yield from what_differs(result.recording, result.difference, self.translate)
+            yield from what_differs(result.recording, result.difference, translate)
         else:
-            yield from self.paragraph(self.say("untried", why=self.translate.text(result.summary)), "error")
+            yield from self.paragraph(self.say("untried", why=translate.text(result.summary)), "error")
 
     def graded(self, exercise: Exercise, rounds: Iterable[Graded]) -> Iterator[str]:
         """The verdicts on an exercise without its ladder."""
