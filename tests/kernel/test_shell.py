@@ -2,80 +2,28 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import subprocess
 import termios
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, environment, run_lab
+from tests.kernel.helpers import COMMAND, DEADLINE_S, run_lab
 from tests.kernel.remains import unchanged_host
+from tests.kernel.terminals import Terminal, on_terminal
 
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CTRL_C, CTRL_D, TAB, UP = "\x03", "\x04", "\t", "\x1b[A"
-
-
-class Terminal:
-    """A shell on a terminal, and what it has written."""
-
-    def __init__(self, process: subprocess.Popen[bytes], leader: int) -> None:
-        self.process = process
-        self.leader = leader
-        self._written = ""
-
-    def type(self, keys: str) -> None:
-        os.write(self.leader, keys.encode())
-
-    def until(self, text: str) -> str:
-        """What is written until `text` appears, without colours; the next call looks after it."""
-        end = time.monotonic() + DEADLINE_S
-        while text not in self._written:
-            left_s = end - time.monotonic()
-            assert left_s > 0, f"{text!r} did not come: {self._written}"
-            if select.select([self.leader], [], [], left_s)[0]:
-                self._written = ESCAPE.sub("", self._written + os.read(self.leader, 65536).decode())
-        told, _, self._written = self._written.partition(text)
-        return told + text
-
-    def answer(self, line: str, text: str) -> str:
-        """What is written from a typed line until `text`."""
-        self.type(line + "\r")
-        return self.until(text)
 
 
 @contextmanager
 def shell(home: Path, **variables: str) -> Iterator[Terminal]:
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "shell"],
-        cwd=ROOT,
-        env={**environment(), "HOME": str(home), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **variables},
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  # pytest has one thread here
-    )
-    os.close(follower)
-    with process:
-        try:
-            terminal = Terminal(process, leader)
-            terminal.until(">>> ")
-            yield terminal
-        finally:
-            if process.poll() is None:
-                process.kill()
-            with suppress(OSError):  # closed by the test
-                os.close(leader)
+    with on_terminal([*COMMAND, "shell"], HOME=str(home), PROMPT_TOOLKIT_NO_CPR="1", **variables) as terminal:
+        terminal.until(">>> ")
+        yield terminal
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
