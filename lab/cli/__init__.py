@@ -19,6 +19,7 @@ from lab.cli.exits import USAGE, immediate_exit, keep_process
 from lab.cli.help import Command, Group, show_help
 from lab.cli.language import text
 from lab.cli.listing import doctor, list_scenarios
+from lab.cli.messages import warn
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, shell, up, watch
 from lab.cli.run import run
@@ -66,13 +67,10 @@ def main() -> None:
 
 def _show(wrong: click.UsageError) -> None:
     """Print what is wrong with the command line, how it is used, and where to read more."""
-    from lab.report.screen import printable_lines
-
     lines = [text(wrong.format_message())]
     if wrong.ctx is not None:
         lines += [wrong.ctx.get_usage(), text(f"Try '{wrong.ctx.command_path} -h' for help.")]
-    for line in "\n".join(lines).split("\n"):
-        print(*printable_lines(line), file=sys.stderr)
+    warn("\n".join(lines))
 
 
 @app.callback()

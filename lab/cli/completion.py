@@ -15,7 +15,8 @@ from click.shell_completion import CompletionItem, add_completion_class
 from typer._completion_classes import ZshComplete, completion_init
 from typer._completion_shared import _get_shell_name, get_completion_script, install
 
-from lab.cli.language import language, text
+from lab.cli.language import language
+from lab.cli.messages import tell
 
 _ZSH = """\
 #compdef lab
@@ -110,8 +111,8 @@ def install_completion() -> None:
     shell, file = install(prog_name="lab")
     if shell == "zsh":
         file.write_text(_ZSH, encoding="utf-8")
-    print(text(f"{shell} completion installed in {file}"))
-    print(text("Completion will take effect once you restart the terminal"))
+    tell(f"{shell} completion installed in {file}")
+    tell("Completion will take effect once you restart the terminal")
 
 
 def show_completion() -> None:

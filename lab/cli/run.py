@@ -13,6 +13,7 @@ import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, lent_streams, wrong_usage
 from lab.cli.language import language, text
+from lab.cli.messages import warn
 from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settings, Unsaved, Verbose, families
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _append(file: Path, text: str) -> None:
         with file.open("a", encoding="utf-8") as opened:
             opened.write(text)
     except OSError as refused:
-        print(f"cannot write {file}: {refused.strerror}", file=sys.stderr)
+        warn(f"cannot write {file}: {refused.strerror}")
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
@@ -150,12 +151,11 @@ def _results(
     try:
         ensure_privileges()
         if missing := missing_here(sysctls or {}):
-            print(f"note: {missing}, so every scenario is skipped", file=sys.stderr, flush=True)
+            warn(f"note: {missing}, so every scenario is skipped")
         runner = Runner(full=full, sysctls=sysctls, limit=limit, missing=missing)
         settle_garbage_collector()
         if runner.untraced:
-            note = translator(language())("untraced", why=text(runner.untraced))
-            print(note, file=sys.stderr, flush=True)
+            warn(translator(language())("untraced", why=text(runner.untraced)))
         with lent_streams():
             yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
         if runner.not_begun:
@@ -203,7 +203,8 @@ def _collect(
     except MachineError as missing:
         if not made.results:
             cannot_run(missing.why, missing.remedy)
-        print(text(f"the lab cannot go on here: {missing.why}"), text(missing.remedy), sep="\n", file=sys.stderr)
+        warn(f"the lab cannot go on here: {missing.why}")
+        warn(missing.remedy)
     printer.flush()
     made.interrupted = code != 0
     made.environment = environment_of(made.results)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.cli.exits import CANNOT_RUN, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.language import language
+from lab.cli.messages import warn
 
 if TYPE_CHECKING:
     from lab.author.registry import Runnable, Unknown
@@ -178,7 +179,8 @@ def new_folder(path: Path | None) -> RunFolder:
     try:
         return RunFolder(path)
     except NotWritable as why:
-        print(f"{why}\nname another folder: --out DIR, or save nothing: --no-out", file=sys.stderr)
+        warn(str(why))
+        warn("name another folder: --out DIR, or save nothing: --no-out")
         leave(CANNOT_RUN, at_once=True)
 
 
@@ -199,10 +201,10 @@ def save(run: Run, folder: RunFolder, printer: Printer, *, is_newest: bool) -> b
                 folder.write(name, blocks)
             folder.write(RUN_FILE, (line.encode() for line in lines_of(run)))
     except NotWritable as why:
-        print(f"the run is not saved: {why}", file=sys.stderr)
+        warn(f"the run is not saved: {why}")
         return False
     except KeyboardInterrupt:
-        print("interrupted; the run is not saved", file=sys.stderr)
+        warn("interrupted; the run is not saved")
         leave(INTERRUPTED, at_once=True)
     printer.next_steps(run, folder.named, is_newest=is_newest)
     return True
@@ -231,7 +233,6 @@ def write_json(file: Path | None, value: Any, indent: int = 2) -> bool:
 def write(file: Path | None, data: bytes) -> bool:
     """Write a file that the command line names, or to standard output. False, after a message, if that fails."""
     from lab.record.saved.folder import NotWritable, put
-    from lab.report.screen import printable
 
     try:
         if file is not None:
@@ -243,9 +244,9 @@ def write(file: Path | None, data: bytes) -> bool:
     except BrokenPipeError:
         raise
     except NotWritable as why:
-        print(printable(str(why)), file=sys.stderr)
+        warn(str(why))
         return False
     except OSError as refused:
-        print(f"cannot write to standard output: {refused.strerror}", file=sys.stderr)
+        warn(f"cannot write to standard output: {refused.strerror}")
         return False
     return True

@@ -90,10 +90,10 @@ class _Console(code.InteractiveConsole):
         except KernelDiffers as raised:
             differs = list(self._difference(raised))
         ladder = ladder_of(self._lab.recording)
-        fresh, had_heading = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown > 0
+        fresh, headed = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown == 0
         self._shown = len(ladder.rungs)
-        lines = list(ladder_lines(fresh, screen_of(sys.stdout), self._words))[had_heading:] if fresh.rungs else []
-        return lines + differs
+        lines = ladder_lines(fresh, screen_of(sys.stdout), self._words, headed=headed) if fresh.rungs else ()
+        return [*lines, *differs]
 
     def print_lines(self, lines: list[str]) -> None:
         """Print lines, if there are any."""
@@ -111,7 +111,7 @@ class _Console(code.InteractiveConsole):
 
     def _difference(self, raised: KernelDiffers) -> Iterator[str]:
         yield self._words("shell_differs")
-        yield from what_differs(self._lab.recording, raised.check, self._words)
+        yield from what_differs(self._lab.recording, raised.check, screen_of(sys.stdout), self._words)
 
     def showtraceback(self) -> None:
         """Print a difference as a run does, and any other error in one line."""

@@ -18,6 +18,7 @@ import typer
 from lab.cli import completion
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
 from lab.cli.language import language
+from lab.cli.messages import warn
 from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, Plain, Saved, Verbose, families
 from lab.cli.printer import Printer, screen_of
 
@@ -216,7 +217,6 @@ def _run_about(claims: Sequence[str], wanted: list[int], *, full: bool, new: boo
     from lab.cli.run import whole_run
     from lab.cli.saved_runs import newest_with
     from lab.report.i18n import translator
-    from lab.report.screen import printable
 
     found = registry.find()
     scenarios = scenarios_naming(found.scenarios, claims)
@@ -224,7 +224,7 @@ def _run_about(claims: Sequence[str], wanted: list[int], *, full: bool, new: boo
     if usable is None:
         return whole_run(found, scenarios, wanted, full=full)
     folder, run = usable
-    print(printable(translator(language())("from_saved", folder=folder)), file=sys.stderr)
+    warn(translator(language())("from_saved", folder=folder))
     return run
 
 
@@ -279,13 +279,18 @@ def _wanted(ids: Sequence[str], kinds: Sequence[str], topics: Sequence[str], kno
 
     asked = {each.upper() for each in ids}
     for each in sorted(asked - set(known.claims)):
-        near = ", ".join(known.similar_ids(each))
-        last = list(known.claims)[-1]
-        wrong_usage(f"there is no claim {each!r}; " + (f"did you mean {near}?" if near else f"they are C1 to {last}"))
+        near, last = ", ".join(known.similar_ids(each)), list(known.claims)[-1]
+        wrong_usage(
+            f"there is no claim {each!r}; did you mean {near}?"
+            if near
+            else f"there is no claim {each!r}; they are C1 to {last}"
+        )
     for each in topics:
         if each not in known.topics:
-            near = did_you_mean(each, known.topics)
-            wrong_usage(f"there is no topic {each!r}" + (near or f"; they are {', '.join(known.topics)}"))
+            near, topics = did_you_mean(each, known.topics), ", ".join(known.topics)
+            wrong_usage(
+                f"there is no topic {each!r}{near}" if near else f"there is no topic {each!r}; they are {topics}"
+            )
     return [
         claim.id
         for claim in known.claims.values()

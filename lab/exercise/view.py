@@ -109,7 +109,9 @@ class View(NamedTuple):
         result = played.result
         if played.finding is Finding.DIFFERS and result.difference is not None and result.recording is not None:
             yield from self.paragraph(self.say("differs"), "error")
-            yield from what_differs(result.recording, result.difference, self.translate)
+            yield from what_differs(
+                result.recording, result.difference, self.screen._replace(width=self.width), self.translate
+            )
         else:
             yield from self.paragraph(self.say("untried", why=self.translate.text(result.summary)), "error")
 

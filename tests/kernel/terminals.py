@@ -11,8 +11,9 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from tests.kernel.helpers import DEADLINE_S, ROOT, environment
 
@@ -48,7 +49,7 @@ class Terminal:
 
 
 @contextmanager
-def on_terminal(command: Sequence[str], columns: int = 80, **variables: str) -> Iterator[Terminal]:
+def on_terminal(command: Sequence[str | Path], variables: Mapping[str, str], columns: int = 80) -> Iterator[Terminal]:
     """The process of a command on a terminal, killed in the end if it still runs."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))

@@ -76,7 +76,7 @@ def test_text_in_chinese_fits_eighty_columns() -> None:
     assert done.stdout.splitlines()[-1] == "Linux 与文章不同：1 条"
 
 
-@pytest.mark.parametrize(("asked", "near"), [("C999", "did you mean C99"), ("handshake", "they are C1 to C")])
+@pytest.mark.parametrize(("asked", "near"), [("C999", "did you mean C99?\n"), ("handshake", "they are C1 to C")])
 def test_an_unknown_claim_is_wrong_usage(asked: str, near: str) -> None:
     done = run_lab("claims", "C1", asked)
     assert done.returncode == 2

@@ -39,7 +39,7 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict
 
 def test_the_first_tab_completes(installed: tuple[str, dict[str, str]]) -> None:
     shell, variables = installed
-    with on_terminal([shell, "-i"], **variables) as terminal:
+    with on_terminal([shell, "-i"], variables) as terminal:
         terminal.type(f"lab run handshake.kernel_as_s{TAB}")
         terminal.until("kernel_as_server")
 
@@ -58,6 +58,6 @@ def test_zsh_lists_words_with_a_text_in_the_language(
     installed: tuple[str, dict[str, str]], typed: str, told: str
 ) -> None:
     shell, variables = installed
-    with on_terminal([shell, "-i"], columns=120, **variables) as terminal:
+    with on_terminal([shell, "-i"], variables, columns=120) as terminal:
         terminal.type(f"lab {typed}{TAB}{TAB}")
         terminal.until(told)

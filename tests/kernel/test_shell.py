@@ -21,7 +21,7 @@ CTRL_C, CTRL_D, TAB, UP = "\x03", "\x04", "\t", "\x1b[A"
 
 @contextmanager
 def shell(home: Path, **variables: str) -> Iterator[Terminal]:
-    with on_terminal([*COMMAND, "shell"], HOME=str(home), PROMPT_TOOLKIT_NO_CPR="1", **variables) as terminal:
+    with on_terminal([*COMMAND, "shell"], {"HOME": str(home), "PROMPT_TOOLKIT_NO_CPR": "1", **variables}) as terminal:
         terminal.until(">>> ")
         yield terminal
 

@@ -110,6 +110,7 @@ def test_near_ids_are_offered() -> None:
     assert f"C{last}" in catalogue().similar_ids(f"C{last + 1}")
     assert catalogue().similar_ids("c50")[0] == "C50"
     assert catalogue().similar_ids("handshake") == []
+    assert catalogue().similar_ids("C999") == ["C99"], "C9 is not near"
 
 
 SOURCE = """
