@@ -56,7 +56,7 @@ def on_terminal(command: Sequence[str | Path], variables: Mapping[str, str], col
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**environment(), "TERM": "xterm", **variables},
+        env={**environment(), "COLUMNS": "", "TERM": "xterm", **variables},
         stdin=follower,
         stdout=follower,
         stderr=follower,

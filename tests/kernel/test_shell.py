@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from tests.kernel.helpers import COMMAND, DEADLINE_S, run_lab
 from tests.kernel.remains import unchanged_host
@@ -29,15 +30,37 @@ def shell(home: Path, **variables: str) -> Iterator[Terminal]:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_first_lines_of_the_banner_work_in_that_order(language: str) -> None:
     lines = [line.strip() for line in run_lab("shell", "--lang", language).stdout.splitlines()]
-    first = lines[1:4]
+    first, also = lines[1:4], lines[5:8]
     assert first == ['peer.send("S")', 'peer.expect("SA")', 'peer.send("A")']
-    also = lines[5].replace("、", ", ").split("), ")
-    done = run_lab("shell", typed="\n".join([*first, "kernel.state", "server.accept(of=peer)", "peer.close()", ""]))
-    assert len(also) == 3
+    assert also == ["server.accept(of=peer), kernel.state", 'kernel.expect_state(peer, "ESTABLISHED")', "peer.close()"]
+    done = run_lab("shell", typed="\n".join([*first, "kernel.state", *also, ""]))
     assert "ESTABLISHED (ss: ESTAB)" in done.stdout
     assert "TIME-WAIT    A────►   CLOSED" in done.stdout
     assert (done.returncode, done.stderr.strip()) == (0, "")
     assert "Error" not in done.stdout
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_banner_fits_a_narrow_terminal(tmp_path: Path, language: str) -> None:
+    command = [*COMMAND, "shell", "--lang", language]
+    with on_terminal(command, {"HOME": str(tmp_path), "PROMPT_TOOLKIT_NO_CPR": "1"}, columns=60) as terminal:
+        lines = terminal.until(">>> ").splitlines()
+    assert "server.accept(of=peer)" in "".join(lines)
+    assert max(map(cell_len, lines)) <= 60
+
+
+def test_a_port_that_the_banners_server_has_is_named() -> None:
+    done = run_lab(
+        "shell", typed="kernel.listen(port=80)\nserver.close()\nkernel.listen(port=80)\nkernel.listen(port=0)\n"
+    )
+    assert done.stdout.count("DIFFERS") == 1
+    assert "server listens on port 80 already: type server.close(), or listen on another port." in done.stdout
+
+
+def test_help_says_how_it_is_used() -> None:
+    out = run_lab("shell", "--lang", "zh", typed="help\nhelp()\nhelp(peer.send)\n").stdout
+    assert out.count("help(peer) 和 help(peer.send) 说明一个词") == 2
+    assert "Help on method send" in out
 
 
 ANSWERS = [
@@ -58,6 +81,19 @@ def test_an_error_is_one_line_with_the_nearest_word(typed: str, answer: str) -> 
     told = next(line for line in out.splitlines() if line.startswith(">>> ")).removeprefix(">>> ")
     assert answer in told
     assert "Traceback" not in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("f(]", "SyntaxError（语法错误）：右括号 ']' 与左括号 '(' 不对应，第 3 列"),
+        ("peer.send（'S')", "SyntaxError（语法错误）：无效的字符 '（'（U+FF08）：请使用英文标点"),
+        ("x = 'abc", "SyntaxError（语法错误）：字符串没有结束（第 1 行），第 5 列"),
+        ("1 +", "SyntaxError（语法错误）：语法无效\n"),
+    ],
+)
+def test_what_python_does_not_understand_is_told_in_chinese(typed: str, answer: str) -> None:
+    assert answer in run_lab("shell", "--lang", "zh", typed=f"{typed}\n").stdout
 
 
 def test_values_read_as_the_ladder_does() -> None:
