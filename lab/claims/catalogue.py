@@ -31,7 +31,7 @@ class Kind(Enum):
 
     HOLDS = "holds"
     IMPRECISE = "imprecise"
-    NOT_SO = "not so on Linux"
+    DIFFERS = "not so on Linux"
     LEFT_OUT = "the article leaves it out"
 
 

@@ -54,8 +54,8 @@ class Selectable(NamedTuple):
             if (fnmatch.fnmatchcase(each.casefold(), word) if is_glob else word in each.casefold())
         }
 
-    def similar_to(self, pattern: str) -> list[str]:
-        """Up to three names that a misspelt pattern may mean, the most similar first.
+    def similar_to(self, pattern: str, others: Iterable[str] = ()) -> list[str]:
+        """Up to three names that a misspelt pattern may mean, the most similar first; `others` are names too.
 
         A scenario is offered by its id if the pattern has a dot, else by its function.
         """
@@ -63,7 +63,7 @@ class Selectable(NamedTuple):
             return similar_ids(pattern, sorted({each for names in self.named().values() for each in names} - _STATES))
         is_id = "." in pattern
         known = {name: name for each in sorted(self.ids) for name in _called(each) if ("." in name) == is_id}
-        known |= {state.casefold(): state.value for state in State}
+        known |= {name.casefold(): name for name in (*State, *others)}
         return [known[each] for each in difflib.get_close_matches(pattern.casefold(), known, _MOST_SIMILAR, _SIMILAR)]
 
 

@@ -75,9 +75,9 @@ def claims(incomplete: str) -> list[Completion]:
 
 def runs(incomplete: str) -> list[Completion]:
     """Saved runs, the newest first."""
-    from lab.record.saved.folder import LATEST, saved_runs
+    from lab.record.saved.folder import names_of_runs
 
-    return _that_begin(incomplete, [(LATEST, ""), *((file.parent.name, "") for file in saved_runs())])
+    return _that_begin(incomplete, [(name, "") for name in names_of_runs()])
 
 
 def runs_and_patterns(incomplete: str) -> list[Completion]:

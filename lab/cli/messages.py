@@ -29,7 +29,7 @@ def tell_command(command: str, before: str = "") -> None:
     """Print a command to be typed, behind a text. Where it goes on in a second line, it can be copied all the same."""
     from lab.report.screen import wrapped
 
-    lines = wrapped(f"{before} {command}" if before else f"  {command}", _width(sys.stdout) - _CONTINUED)
+    lines = wrapped(f"{before} {command}" if before else f"  {command}", width_for(sys.stdout) - _CONTINUED)
     print(" \\\n    ".join(lines), flush=True)
 
 
@@ -43,8 +43,9 @@ def message_lines(message: str, stream: TextIO) -> Iterator[str]:
     for line in text(message).split("\n"):
         told = line.lstrip(" ")
         at = len(line) - len(told)
-        yield from indented(told, _width(stream), at, at + 2 * bool(at))
+        yield from indented(told, width_for(stream), at, at + 2 * bool(at))
 
 
-def _width(stream: TextIO) -> int:
+def width_for(stream: TextIO) -> int:
+    """Columns of a terminal; no limit on any other stream."""
     return shutil.get_terminal_size().columns if stream.isatty() else _WIDE

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.exits import READER_GONE, cannot_run
 from lab.cli.language import language
-from lab.cli.messages import message_lines
+from lab.cli.messages import message_lines, width_for
 from lab.cli.options import command_name
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Printer:
         steps |= {"list": "next_list"} if self._ladders else {f"show{named} {first.scenario.id}": "next_show"}
         commands = {f"{command_name()} {step}": translate(key) for step, key in steps.items()}
         wide = max(map(len, commands))
-        is_narrow = any(wide + cell_len(text) + 4 > self._screen.width for text in commands.values())
+        is_narrow = any(wide + cell_len(text) + 4 > width_for(self._stream) for text in commands.values())
         for command, text in commands.items():
             self._tell(f"  {command}\n      {text}" if is_narrow else f"  {command:<{wide}}  {text}")
 

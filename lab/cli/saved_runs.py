@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,19 +104,19 @@ def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], l
 
     The run keeps only results that a pattern selects; all of them without a pattern.
     """
-    from lab.record.saved.folder import LATEST
+    from lab.record.saved.folder import names_of_runs
 
     named = named_run(arguments)
     run = load_run(named, families)
     patterns = arguments[named is not None :]
-    unknown = narrow(run, patterns)
-    if unknown and named is None and unknown[0].pattern == arguments[0] and get_close_matches(arguments[0], [LATEST]):
-        unknown[0] = unknown[0]._replace(similar=[LATEST])
-    return run, patterns, unknown
+    return run, patterns, narrow(run, patterns, names_of_runs() if named is None else ())
 
 
-def narrow(run: Run, patterns: list[str]) -> list[Unknown]:
-    """Remove the results that no pattern selects, if there is a pattern. Returns the patterns that select nothing."""
+def narrow(run: Run, patterns: list[str], runs: Sequence[str] = ()) -> list[Unknown]:
+    """Remove the results that no pattern selects, if there is a pattern. Returns the patterns that select nothing.
+
+    The first pattern may also be the misspelt name of one of these `runs`.
+    """
     from lab.author.registry import Unknown
     from lab.claims.index import Selectable
 
@@ -126,7 +125,11 @@ def narrow(run: Run, patterns: list[str]) -> list[Unknown]:
     run.results = [
         each for each in run.results if not patterns or any(each.scenario.id in ids for ids in meant.values())
     ]
-    return [Unknown(each, "no_name", selectable.similar_to(each)) for each, ids in meant.items() if not ids]
+    return [
+        Unknown(each, "no_name", selectable.similar_to(each, runs if each == patterns[0] else ()))
+        for each, ids in meant.items()
+        if not ids
+    ]
 
 
 def _named_in(run: Run) -> dict[str, set[str]]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from lab.claims.catalogue import Catalogue, Claim, Kind
+from lab.claims.verdict import Verdict
 from lab.record.events import CheckKind, CheckMade, Concluded, FrameSeen, Measured, Recording, StepBegun
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
@@ -32,17 +32,6 @@ _LEAST_IN_COLUMNS = 80
 """Width from which the three texts of a claim stand side by side."""
 _LABEL = 12
 """Width of the labels below the three texts, in columns: six Chinese characters."""
-
-
-class Verdict(Enum):
-    """The verdict of a run on one claim."""
-
-    SHOWN = "shown"
-    """The kernel does what the catalogue documents for Linux, whether the article is right or wrong."""
-    DIFFERS = "differs"
-    """The kernel does not do what the catalogue documents."""
-    NOT_RUN = "not run"
-    """No step that names the claim was completed."""
 
 
 class ClaimReport(NamedTuple):
@@ -171,7 +160,7 @@ def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
     if failed:
         return ClaimReport(claim, Verdict.DIFFERS, joined(first.values()), evidence=evidence)
     measured, conclusions = _values(claim, shown)
-    return ClaimReport(claim, Verdict.SHOWN, joined(measured or first.values()), joined(conclusions), evidence)
+    return ClaimReport(claim, Verdict.CONFIRMED, joined(measured or first.values()), joined(conclusions), evidence)
 
 
 def _values(claim: Claim, shown: list[_Step]) -> tuple[list[str], list[str]]:
@@ -242,7 +231,7 @@ def _claim(report: ClaimReport, width: int, language: str) -> Iterator[str]:
     translate, claim = translator(language), report.claim
     yield f"{claim.id}  {translate(f'verdict_{report.verdict.name}')}  {translate(f'kind_{claim.kind.name}')}"
     yield f"  {claim.section}"
-    kernel = "claims_kernel" if report.verdict is Verdict.SHOWN else "claims_linux"
+    kernel = "claims_kernel" if report.verdict is Verdict.CONFIRMED else "claims_linux"
     headings = [translate(key) for key in ("claims_article", "claims_document", kernel)]
     linux = claim.linux.of(language) if claim.linux else translate("claims_as_documented")
     texts = [claim.article.of(language), claim.document.of(language), linux]

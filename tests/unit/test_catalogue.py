@@ -47,7 +47,7 @@ def test_an_entry_is_read(tmp_path: Path) -> None:
         "C1": Claim(
             id="C1",
             topic="opening",
-            kind=Kind.NOT_SO,
+            kind=Kind.DIFFERS,
             section="RFC 9293 3.5",
             article=Text("It says so.", "如是说。"),
             document=Text("It does not.", "并非如此。"),
