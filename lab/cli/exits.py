@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import typer
 
+from lab.cli.language import text
 from lab.cli.messages import warn
 
 DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
@@ -117,7 +118,7 @@ def immediate_exit() -> Iterator[None]:
 
 def cannot_run(why: str, remedy: str) -> NoReturn:
     """Print why the lab cannot run here and what would help, and exit with 3."""
-    warn(f"the lab cannot run here: {why}")
+    warn(f"the lab cannot run here: {text(why)}")
     warn(remedy)
     leave(CANNOT_RUN, at_once=True)
 

@@ -124,7 +124,8 @@ class _Console(code.InteractiveConsole):
             raise SystemExit
         if value is not None:
             self.print_lines(self.news())
-            self.print_lines(list(self._values.lines(value)))
+            for line in self._values.lines(value):
+                tell(line)
             vars(builtins)["_"] = value
 
     def _difference(self, raised: KernelDiffers) -> Iterator[str]:
@@ -145,7 +146,9 @@ class _Console(code.InteractiveConsole):
             hint = nearest(raised)
             if isinstance(raised, NameError) and raised.name:
                 hint = did_you_mean(raised.name, [*self.names, *vars(builtins)])
-            tell(f"{type(raised).__name__}: {' '.join(str(raised).split())}{hint}")
+            kind, what = type(raised).__name__, f"{' '.join(str(raised).split())}{hint}"
+            told = self._words.text(f"{kind}: {what}")
+            tell(f"{kind}{self._words.text(': ')}{self._words.text(what)}" if told == f"{kind}: {what}" else told)
 
     def showsyntaxerror(self, filename: str | None = None, **_: Any) -> None:  # noqa: ARG002
         """Print in one line what Python does not understand, and where."""

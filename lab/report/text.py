@@ -113,10 +113,11 @@ class _Drawing:
         said_next = following is not None and following.kind is Kind.SEGMENT and not following.from_peer
         if rung.new.kernel and not said_next:
             text += self._text(f", now {rung.new.kernel}")
-        head = f"{_milliseconds(rung):>9}".ljust(_KERNEL_AT)
-        for line in wrapped(text, self._screen.width - _KERNEL_AT - 2):
+        at = _TIME + _PEER if self._is_narrow else _KERNEL_AT
+        head = f"{_milliseconds(rung):>9}".ljust(at)
+        for line in wrapped(text, self._screen.width - at - 2):
             yield head + line
-            head = " " * (_KERNEL_AT + 2)
+            head = " " * (at + 2)
 
     def _wait(self, rung: Rung) -> Iterator[str]:
         """Yield the lines for a wait, a bar for each side: one line below 1 s, two below 10 s, else three."""

@@ -23,7 +23,7 @@ PASSING = "lab.peer(to=81).send('R')"
         (["run", "--frobnicate"], "No such option '--frobnicate'"),
         (["run", "no_such_scenario"], "no scenario matches 'no_such_scenario'; `lab list` shows them all"),
         (["run", "C999"], "no scenario matches 'C999'; did you mean C99?\n"),
-        (["run", "kernel_as_srver"], "did you mean kernel_as_server?\n"),
+        (["run", "its_window_is_not_scled"], "did you mean its_window_is_not_scaled?\n"),
         (["run", "hanshake"], "no scenario matches 'hanshake'; did you mean handshake"),
         (["run", "no/such/file.py"], "there is no file or folder no/such/file.py"),
         (["list", "no_such_scenario"], "no scenario matches 'no_such_scenario'"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.author import registry
+from lab.claims.index import Selectable
 from lab.record.results import BrokenFile
 
 GOOD = '''"""A file."""
@@ -110,6 +111,12 @@ def test_a_pattern_is_a_name_first_then_a_claim_or_a_state_then_a_glob_or_a_part
 @pytest.mark.usefixtures("groups")
 def test_scenarios_come_in_the_order_of_their_groups_whatever_the_order_of_the_patterns() -> None:
     assert ids("waiting", "open") == ids("open", "waiting") == ["open.open", "open.half_open", "waiting.long"]
+
+
+@pytest.mark.parametrize("pattern", ["half_open.first", "first", "HALF_*", "pen.f"])
+def test_a_name_in_a_file_may_have_letters_in_any_case(pattern: str) -> None:
+    names = frozenset({"Half_Open.First"})
+    assert Selectable(names, dict).meant_by(pattern) == names
 
 
 @pytest.mark.parametrize(
