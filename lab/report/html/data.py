@@ -132,7 +132,7 @@ class Details:
             "rungs": rungs,
             "capture": self._capture(result),
             "omitted": ladder.omitted,
-            "hidden": _numbers_not_drawn(recording),
+            "hidden": numbers_not_drawn(recording),
             "names": ladder.names,
             "judged": recording.segments_judged,
             "lost": recording.transitions_lost,
@@ -226,7 +226,7 @@ class Details:
         return self._numbers[sentence]
 
 
-def _numbers_not_drawn(recording: Recording) -> str:
+def numbers_not_drawn(recording: Recording) -> str:
     """Packet numbers of the frames that no ladder shows, such as echo requests of the lab: "4-5, 9"; "" for none."""
     ranges: list[list[int]] = []
     for at, event in recording.in_order:

@@ -23,7 +23,7 @@ from lab.report.claims import claim_reports
 from lab.report.colours import ladder_style, phase_rules, variables
 from lab.report.coverage import Coverage, coverage
 from lab.report.evidence import Evidence
-from lab.report.html.data import SIGNS, CaptureLink, Details, link, no_capture, packed
+from lab.report.html.data import SIGNS, CaptureLink, Details, link, no_capture, numbers_not_drawn, packed
 from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
 from lab.report.i18n import LANGUAGES, table, translator
 from lab.report.ladder import ladder_of
@@ -142,13 +142,14 @@ def _first_ladder(basic: Result | None) -> dict[str, Any]:
     """Template values: the ladder on the overview, as width, height and drawing of each layout."""
     if basic is None or basic.recording is None:
         return {"basic": None}
+    hidden = numbers_not_drawn(basic.recording)
     ladder = ladder_of(basic.recording, _MOST_RUNGS_AT_FIRST)
     english, *others = (translator(language, basic.scenario.translations) for language in LANGUAGES)
     ladders = []
     for name, sheet in (("wide", WIDE), ("narrow", NARROW)):
         height, drawing = figure(ladder, english, sheet, *others)
         ladders.append((name, sheet.width, height, Markup(drawing)))  # figure() escapes its texts
-    return {"basic": basic, "ladders": ladders}
+    return {"basic": basic, "ladders": ladders, "hidden": hidden}
 
 
 def _claims(run: Run, catalogue: Catalogue, excerpt: bool) -> dict[str, Any]:
