@@ -180,6 +180,36 @@ def form(names: Ids = None, *, student: Student = None, token: Class = None, ipv
 
 
 @app.command(cls=Command)
+def capture(
+    name: Id,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there (default: ID.pcapng).")
+    ] = None,
+    student: Student = None,
+    token: Class = None,
+    ipv6: IPv6 = False,
+) -> None:
+    """Write the capture of a mystery, which Wireshark opens."""
+    from lab.cli.saved_runs import output, write
+    from lab.exercise.mystery import capture as blocks_of
+    from lab.exercise.running import Finding, play
+
+    exercise, lesson = named(name), _lesson(6 if ipv6 else 4)
+    if not exercise.mystery:
+        wrong_usage(lesson.view.say("no_mystery", id=exercise.id))
+    path = output(file or Path(f"{exercise.id}.pcapng"))
+    own = exercise.numbers(lesson.progress.learner.but(student, token))
+    with playing():
+        played = play(runner(), exercise, 0, own, 6 if ipv6 else 4)
+    if played.finding is not Finding.KNOWN or played.result.recording is None:
+        lesson.print(lesson.view.not_judged(played))
+        leave(CANNOT_RUN, at_once=True)
+    is_written = write(path, b"".join(blocks_of(played.result.recording)))
+    leave(0 if is_written else CANNOT_RUN, at_once=True)
+
+
+@app.command(cls=Command)
 def hint(name: Current = None) -> None:
     """Show the next hint of an exercise."""
     lesson = _lesson()

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NoReturn
 from lab.cli.exercise_files import playing
 from lab.cli.exits import leave
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
+from lab.exercise.mystery import capture
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.notebook import save, summary
 from lab.exercise.progress import Happened, Progress, Standing, Status
 from lab.exercise.running import Finding, Played, Verdict, judged, play
 from lab.exercise.view import View
+from lab.record.saved.folder import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,8 +142,33 @@ class Lesson:
         own = exercise.numbers_of(round_, own, standing.family)
         if number:
             print()
-        self.tell("modify" if number else "predict", "title")
+        self.tell("mystery" if exercise.mystery else "modify" if number else "predict", "title")
         self.print(view.paragraph(round_.text.of(view.language).format_map(own)))
+        played = self._play(exercise, number, own, standing) if exercise.mystery else None
+        if played is not None and played.finding is Finding.KNOWN:
+            self._show_packets(exercise, played, standing)
+        if played is None or played.finding is Finding.KNOWN:
+            self._ask(exercise, round_, own, standing)
+        played = played or self._play(exercise, number, own, standing)
+        self._results.append(played.result)
+        save(self.progress, exercise, standing.attempt, self._results)
+        return self._reveal(exercise, number, played, standing)
+
+    def _play(self, exercise: Exercise, number: int, own: Numbers, standing: Standing) -> Played:
+        with playing():
+            return play(self._runner(), exercise, number, own, standing.family)
+
+    def _show_packets(self, exercise: Exercise, played: Played, standing: Standing) -> None:
+        """Print the packets of a mystery, and write them to a capture beside the progress."""
+        assert played.result.recording is not None
+        file = self.progress.folder / f"{exercise.id}-{standing.attempt}.pcapng"
+        put(file, capture(played.result.recording))
+        print()
+        self.print(self.view.packets(played.result.recording))
+        self.tell("packets_in", file=file)
+
+    def _ask(self, exercise: Exercise, round_: Round, own: Numbers, standing: Standing) -> None:
+        """Ask what is not answered yet, and keep each answer as it was typed."""
         for at, question in enumerate(round_.predict, 1):
             if question.id not in standing.answers:
                 print()
@@ -150,11 +177,6 @@ class Lesson:
                     Happened.PREDICTED, exercise, attempt=standing.attempt, question=question.id, typed=typed
                 )
                 standing.answers[question.id] = typed
-        with playing():
-            played = play(self._runner(), exercise, number, own, standing.family)
-        self._results.append(played.result)
-        save(self.progress, exercise, standing.attempt, self._results)
-        return self._reveal(exercise, number, played, standing)
 
     def _predict(
         self, exercise: Exercise, question: Question, own: Numbers, number: int, count: int, standing: Standing

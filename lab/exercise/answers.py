@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -78,9 +79,16 @@ def form(exercises: Iterable[Exercise], learner: Learner, view: View, family: in
             numbers = exercise.numbers_of(round_, own, family)
             yield ""
             yield from _comment(view.paragraph(round_.text.of(view.language).format_map(numbers)))
+            if exercise.mystery:
+                yield f"# {view.say('capture_of', id=exercise.id, learner=_options(learner))}"
             for question in round_.predict:
                 yield from _comment(view.question(question, numbers))
                 yield f'{question.id} = ""'
+
+
+def _options(learner: Learner) -> str:
+    named = (("--student", learner.student), ("--class", learner.token))
+    return "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
 
 
 def _comment(lines: Iterable[str]) -> Iterator[str]:

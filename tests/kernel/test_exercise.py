@@ -179,6 +179,25 @@ def test_a_kernel_that_differs_is_no_wrong_prediction(tmp_path: Path, change: tu
     assert "wrong   you:" not in done.stdout
 
 
+def test_a_timer_that_a_busy_machine_delays_is_neither_a_wrong_prediction_nor_a_kernel_that_differs(
+    tmp_path: Path,
+) -> None:
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    file = tmp_path / "mine.py"
+    late = (
+        'class Late:\n    field = "time"\n\n    def __call__(self, _: object) -> Seen:\n        return Seen("S", 0)\n'
+    )
+    text = file.read_text().replace("import Exercise, Numbers", "import Exercise, Numbers, Seen")
+    text = text.replace('seen=OfSegment(2, "flags")', "seen=Late()").replace("EXERCISE = ", f"{late}\n\nEXERCISE = ")
+    file.write_text(text)
+    answers = answers_file(tmp_path, {"MINE": {"flags": "A", "ack": "x"}})
+    done = run_lab("exercise", "check", "mine.py", "--answers", answers, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "predictions are not judged: this machine is too busy: a timer of the kernel was" in " ".join(
+        done.stdout.split()
+    )
+
+
 def test_a_new_exercise_is_good_and_no_file_is_overwritten(tmp_path: Path) -> None:
     assert run_lab("exercise", "new", "mine", cwd=tmp_path).returncode == 0
     done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
@@ -205,6 +224,16 @@ def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str
     done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
     assert done.returncode == 1
     assert problem in done.stdout
+
+
+def test_a_round_that_is_not_for_this_kernel_is_no_fault_of_the_exercise(tmp_path: Path) -> None:
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    text = (tmp_path / "mine.py").read_text().replace("import Lab\n", "import Lab, NotApplicable\n")
+    text = text.replace("    server = lab", '    raise NotApplicable("it lacks something")\n    server = lab')
+    (tmp_path / "mine.py").write_text(text)
+    done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("good  MINE  Data is acknowledged\n", 0)
+    assert done.stderr == "MINE, IPv4: round 1 is not for this kernel: it lacks something\n"
 
 
 def test_authors_are_told_in_chinese(tmp_path: Path) -> None:
@@ -270,9 +299,10 @@ def test_the_guide_in_chinese_has_the_same_code_and_words() -> None:
 
 def test_the_guide_lists_all_exercises() -> None:
     text = (exercises_folder() / "README.md").read_text()
-    listed = re.findall(r"^\| (E\d\d) \| `(\w+\.py)`", text, re.MULTILINE)
+    listed = re.findall(r"^\| (E\d\d|M01 to M14) \| `(\w+\.py)`", text, re.MULTILINE)
     assert sorted(file for _, file in listed) == sorted(path.name for path in exercises_folder().glob("*.py"))
-    assert [id_ for id_, _ in listed] == list(KNOWN.exercises)
+    mysteries = [f"M{number:02}" for number in range(1, 15)]
+    assert [id_ for id_, _ in listed][:-1] + mysteries == list(KNOWN.exercises)
 
 
 def test_the_prompt_leads_through_an_exercise(tmp_path: Path) -> None:
