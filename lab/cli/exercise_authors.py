@@ -107,13 +107,15 @@ def verify(
 def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: Learner) -> Iterator[str]:
     from lab.exercise.verifying import problems_of_run
     from lab.record.results import Outcome
+    from lab.report.i18n import translator
 
     for number, played, problem in problems_of_run(runner, exercise, family, learner):
         if problem:
             yield problem
         elif played is not None and played.result.outcome is Outcome.SKIP:
-            view, why = _view(), played.result.summary
-            said = {"id": exercise.id, "family": family, "round": number + 1, "why": view.translate.text(why)}
+            view, result = _view(), played.result
+            why = translator(view.language, result.scenario.translations).text(result.summary)
+            said = {"id": exercise.id, "family": family, "round": number + 1, "why": why}
             print(view.say("not_for_this_kernel", **said), file=sys.stderr)
         elif played is not None:
             for question in _unnoticed(runner, exercise, number, played, family):
@@ -123,7 +125,7 @@ def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: 
 def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, family: int) -> Iterator[str]:
     """Yield the questions whose answer stays the same whatever is altered in the reading that it comes from."""
     from lab.exercise.mystery import Diagnosis, PacketNumber, PeerState
-    from lab.exercise.readings import OfSegment
+    from lab.exercise.readings import HowMany, OfSegment
     from lab.exercise.running import Finding, play
     from lab.mutate.mutant import Mutant, Mutation
     from lab.record.events import FrameSeen
@@ -139,7 +141,8 @@ def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, 
         if of_one_segment and isinstance(event, FrameSeen) and event.from_peer:
             continue  # it is about the learner's own segment
         behind = _readings_behind(truth, event, plain.readings)
-        fitting = _FITTING.get(getattr(question.seen, "field", ""))
+        counts = isinstance(question.seen, HowMany)
+        fitting = "never" if counts else _FITTING.get(getattr(question.seen, "field", ""))
         mutations = [
             Mutation(each.kind, each.position, name)
             for each in behind
