@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lab.claims.catalogue import Text
@@ -113,6 +114,8 @@ class Round:
     """Questions about the segments of this run."""
     change: Mapping[str, int] = field(default_factory=dict)
     """Numbers that differ from those of the first round: the knob that a second round turns."""
+    hint: Text | None = None
+    """For a second round, to which the hints of the exercise do not lead."""
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -152,6 +155,10 @@ class Exercise:
     """It waits for timers of the kernel."""
     router: bool = False
     """A router is between the kernel and the learner's side: `lab.router`."""
+    mystery: bool = False
+    """The run comes first: the learner gets its packets without the states, and says what happened."""
+    file: Path | None = None
+    """The file that a command line has named; None for an exercise of the lab. Set when it is loaded."""
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lab.exercise.model import Reading, Seen
 from lab.exercise.notation import At, without_push
@@ -46,10 +47,14 @@ class OfSegment:
     """Only segments of the last step with this title; "" for all."""
     among: tuple[object, ...] = ()
     """For a question with options: the values behind them. The answer is the index, or a set of indices."""
+    arrived: bool = False
+    """Count the segments of the kernel that have reached the learner's side, retransmissions too."""
 
     def __call__(self, recording: Recording) -> Seen | None:
         """The answer."""
-        for at, frame, segment in list(_segments(recording, self.step, from_peer=self.from_peer))[self.nth - 1 :]:
+        sent = _segments(recording, self.step, from_peer=self.from_peer, again=None if self.arrived else False)
+        counted = [each for each in sent if not self.arrived or each[1].peer_state is not None]
+        for at, frame, segment in counted[self.nth - 1 :]:
             value = FIELDS[self.field](segment)
             if value is None:
                 return None
@@ -99,16 +104,17 @@ class HowMany:
     """Count the retransmissions, and nothing else."""
 
     def __call__(self, recording: Recording) -> Seen | None:
-        """The answer; its event is the last segment, and for 0 in a step the peer's last one there."""
+        """The answer; its event is the last segment that is counted, or the last one at all if none is."""
         counted = [at for at, _, _ in _segments(recording, self.step, from_peer=self.from_peer, again=self.again)]
-        asked = [at for at, _, _ in _segments(recording, self.step, from_peer=True)] if self.step else []
-        return Seen(len(counted), (counted or asked)[-1]) if counted or asked else None
+        passed = counted or [at for at, _, _ in _segments(recording, self.step, from_peer=None)]
+        return Seen(len(counted), passed[-1]) if passed else None
 
 
 @dataclass(frozen=True, slots=True)
 class SentAgainAfter:
     """After how many whole seconds the kernel retransmits a segment for the nth time."""
 
+    field: ClassVar[str] = "time"
     nth: int = 1
     """Counted from 1."""
     step: str = ""
@@ -220,13 +226,13 @@ class OfCall:
 
 
 def _segments(
-    recording: Recording, step: str, *, from_peer: bool | None, again: bool = False
+    recording: Recording, step: str, *, from_peer: bool | None, again: bool | None = False
 ) -> Iterator[tuple[int, FrameSeen, Segment]]:
     for at, event in _in_step(recording, step):
         if (
             isinstance(event, FrameSeen)
             and event.segment is not None
-            and event.retransmission is again
+            and again in (None, event.retransmission)
             and from_peer in (None, event.from_peer)
         ):
             yield at, event, event.segment

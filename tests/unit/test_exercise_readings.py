@@ -133,10 +133,18 @@ def test_how_often_and_when_a_segment_is_sent_again() -> None:
         frame(5 * second, FIN | ACK, 5001),
     ]
     assert HowMany(again=True)(recording) == (2, 3)
-    assert HowMany(from_peer=True, again=True)(recording) is None
+    assert HowMany(from_peer=True, again=True)(recording) == (0, 4)
     assert SentAgainAfter()(recording) == (1, 2)
     assert SentAgainAfter(2)(recording) == (3, 3)
     assert SentAgainAfter(3)(recording) is None
+
+
+def test_the_segments_that_have_arrived() -> None:
+    recording = Recording(4, 0)
+    lost, arrived = frame(1, FIN | ACK, 5001), frame(2, FIN | ACK, 5001, again=True)
+    recording.events += [lost, arrived._replace(peer_state=State.CLOSE_WAIT)]
+    assert OfSegment(1, "flags", arrived=True)(recording) == ("FA", 1)
+    assert OfSegment(2, "flags", arrived=True)(recording) is None
 
 
 def test_the_value_that_a_check_has_compared() -> None:
