@@ -76,7 +76,7 @@ EXERCISE = Exercise(
                     lambda _: "",
                     Text(
                         "A reset outside the window is dropped without a word. RFC 5961 3.2",
-                        "窗口之外的复位被悄悄丢弃。RFC 5961 3.2",
+                        "窗口之外的复位被静默丢弃。RFC 5961 3.2",
                     ),
                     {"every-reset-is-challenged": lambda _: "A", "reset-is-acknowledged": lambda _: "RA"},
                 ),

@@ -23,8 +23,11 @@ def run(lab: Lab, own: Numbers) -> None:
     for _ in range(own.k):
         peer = lab.peer(to=server, iss=own.x)
         connection = peer.open()
+        peer.send("PA", payload=b"." * own.n)
+        peer.expect("A", seq=1, ack=1 + own.n)
+        connection.expect_data(b"." * own.n)
         peer.send("FA")
-        peer.expect("A", seq=1, ack=2)
+        peer.expect("A", seq=1, ack=2 + own.n)
         lab.kernel.expect_state(peer, "CLOSE-WAIT")
         left.append((peer, connection))
     peer, connection = left[0]
@@ -34,15 +37,15 @@ def run(lab: Lab, own: Numbers) -> None:
     lab.step("send()" if not own.closes else "close()")
     if own.closes:
         connection.close()
-        peer.expect("FA", seq=1, ack=2)
-        peer.send("R", seq=2)
+        peer.expect("FA", seq=1, ack=2 + own.n)
+        peer.send("R", seq=2 + own.n)
         lab.kernel.expect_state(peer, "CLOSED")
         lab.verify("CLOSE-WAIT", own.k - 1, lab.kernel.count("CLOSE-WAIT"))
         return
-    connection.send(b"." * own.n)
-    peer.expect("PA", seq=1, ack=2, payload=b"." * own.n)
+    connection.send(b"." * own.m)
+    peer.expect("PA", seq=1, ack=2 + own.n, payload=b"." * own.m)
     lab.step("RST")
-    peer.send("R", seq=2)
+    peer.send("R", seq=2 + own.n)
     peer.expect_silence()
     lab.kernel.expect_state(peer, "CLOSED")
     lab.step("send() 2")
@@ -62,7 +65,8 @@ EXERCISE = Exercise(
     run=run,
     draw={
         "x": range(100_000_000, 4_000_000_000, 997),
-        "n": range(10, 1400),
+        "n": range(10, 700),
+        "m": range(701, 1400),
         "k": range(3, 9),
         "port": range(1024, 30000),
         "closes": (0,),
@@ -70,15 +74,16 @@ EXERCISE = Exercise(
     rounds=(
         Round(
             Text(
-                "{k} clients have connected and closed; the kernel has acknowledged their FINs. The server's program"
-                " has forgotten all {k} sockets. More than a minute later the clients' kernels have forgotten the"
-                " connections too: their FIN-WAIT-2 has ended. (The lab does not wait for that: you play such a"
-                " client.) Then, for the first of them, the program sends {n} bytes, and you answer as a host does"
-                " that has no such connection. After that the program sends again.",
-                "{k} 个客户端建立连接后又关闭；内核确认了它们的 FIN。服务器程序忘记了全部 {k} 个套接字。"
+                "{k} clients have connected, sent {n} bytes each and closed; the kernel has acknowledged data and FIN."
+                " The server's program has read the bytes and forgotten all {k} sockets. More than a minute later the"
+                " clients' kernels have forgotten the connections too: their FIN-WAIT-2 has ended. (The lab does not"
+                " wait for that: you play such a client.) Then, for the first of them, the program sends {m} bytes, and"
+                " you answer as a host does that has no such connection. After that the program sends again.",
+                "{k} 个客户端各自建立连接，发送 {n} 字节，然后关闭；内核确认了数据和 FIN。"
+                "服务器程序读取了这些字节，却忘记了全部 {k} 个套接字。"
                 "一分多钟之后，客户端的内核也忘记了这些连接：它们的 FIN-WAIT-2 已经结束。"
                 "（实验不等这么久：由你扮演这样的客户端。）"
-                "然后程序在第一个连接上发送 {n} 字节，你像没有这个连接的主机那样应答。之后程序再次发送。",
+                "然后程序在第一个连接上发送 {m} 字节，你像没有这个连接的主机那样应答。之后程序再次发送。",
             ),
             predict=(
                 Question(
@@ -128,14 +133,16 @@ EXERCISE = Exercise(
                     ),
                     SequenceNumber("x"),
                     OfSegment(1, "ack", base="x", step="send()"),
-                    lambda _: At("x", 2),
+                    lambda own: At("x", 2 + own.n),
                     Text(
-                        "x, one for the SYN, one for the FIN: the server still knows everything. RFC 9293 3.4",
-                        "x，SYN 占一个，FIN 占一个：服务器仍然知道一切。RFC 9293 3.4",
+                        "x, one for the SYN, {n} bytes, one for the FIN: the server still knows everything."
+                        " RFC 9293 3.4",
+                        "x，SYN 占一个，{n} 个字节，FIN 占一个：服务器仍然知道一切。RFC 9293 3.4",
                     ),
                     {
-                        "fin-not-counted": lambda _: At("x", 1),
-                        "own-bytes-counted": lambda own: At("x", 2 + own.n),
+                        "fin-not-counted": lambda own: At("x", 1 + own.n),
+                        "data-not-counted": lambda _: At("x", 2),
+                        "own-bytes-counted": lambda own: At("x", 2 + own.n + own.m),
                     },
                 ),
                 Question(

@@ -63,13 +63,13 @@ EXERCISE = Exercise(
         Round(
             Text(
                 "A connection is open: your SYN had x = {x}, the kernel has acknowledged {n} bytes of yours, and has"
-                " sent none itself (its SYN had y). Then your machine restarts and forgets everything. It dials again from"
-                " the same port, with a new SYN: x+{d}. It handles the kernel's answer as RFC 9293 says, and after a"
-                " second sends its SYN again.",
+                " sent none itself (its SYN had y). Then your machine restarts and forgets everything. It dials again"
+                " from the same port, with a new SYN: x+{d}. It handles the kernel's answer as RFC 9293 says, and then"
+                " sends its SYN again.",
                 "连接已经建立：你的 SYN 的序列号为 x = {x}，内核确认了你的 {n} 字节，"
                 "自己没有发送数据（它的 SYN 的序列号为 y）。"
                 "然后你的机器重新启动，忘记了一切。它从同一个端口再次连接，新的 SYN 为 x+{d}。"
-                "它按 RFC 9293 处理内核的应答，一秒之后重传自己的 SYN。",
+                "它按 RFC 9293 处理内核的应答，然后重传自己的 SYN。",
             ),
             predict=(
                 Question(
