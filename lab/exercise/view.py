@@ -78,7 +78,8 @@ class View(NamedTuple):
             chosen = [value] if isinstance(value, int) else sorted(cast("frozenset[int]", value))
             named = [question.kind.options[each].of(self.language) for each in chosen]
             return f"{text}) {self.say('between').join(named)}" if named else self.say("none_of_them")
-        return self.say("no_segment") if text in ("", "none") else text
+        known = {"": "no_segment", "none": "no_segment", "success": "success"}
+        return self.say(known[text]) if text in known else text
 
     def verdict(self, verdict: Verdict, played: Played, indent: int) -> Iterator[str]:
         """The question, the prediction beside the true answer, and why it is wrong."""
