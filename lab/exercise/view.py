@@ -80,7 +80,8 @@ class View(NamedTuple):
             chosen = [value] if isinstance(value, int) else sorted(cast("frozenset[int]", value))
             named = [question.kind.options[each].of(self.language) for each in chosen]
             return f"{text}) {self.say('between').join(named)}" if named else self.say("none_of_them")
-        return self.say("no_segment") if text in ("", "none") else text
+        known = {"": "no_segment", "none": "no_segment", "success": "success"}
+        return self.say(known[text]) if text in known else text
 
     def verdict(self, verdict: Verdict, played: Played, indent: int) -> Iterator[str]:
         """The question, the prediction beside the true answer, and why it is wrong."""
@@ -144,7 +145,10 @@ class View(NamedTuple):
                 yield from self.paragraph(question.why.of(self.language).format_map(numbers), indent=_INDENT)
 
     def pages(self, played: Played, verdicts: list[Verdict]) -> Iterator[list[str]]:
-        """The ladder with the verdicts: a page for each segment that shows one, and for those between them."""
+        """The ladder with the verdicts: a page for each segment that shows one, and for those between them.
+
+        A verdict about a call, or about what was asked after it, comes below the call.
+        """
         assert played.result.recording is not None
         ladder = ladder_of(played.result.recording)
         place = {index: at for at, index in enumerate(played.result.recording.chronological)}
@@ -153,7 +157,7 @@ class View(NamedTuple):
         page: list[str] = []
         for number, rungs in enumerate(per_segment):
             later = per_segment[number + 1] if number + 1 < len(per_segment) else []
-            until = next((place[each.event] for each in later if each.kind is Kind.SEGMENT and each.event), len(place))
+            until = next((place[each.event] for each in later if each.event is not None), len(place))
             shown = [each for each in waiting if place[played.truths[each.question.id].event] < until]
             waiting = waiting[len(shown) :]
             if shown and page:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.claims.catalogue import Text
-from lab.exercise.model import Kind, Numbers
+from lab.exercise.model import Kind, Numbers, Question
 from lab.exercise.notation import (
     SPAN,
     At,
@@ -21,6 +21,8 @@ from lab.exercise.notation import (
     StateName,
     WireNumber,
 )
+from lab.exercise.view import View
+from lab.report.screen import Screen
 from lab.tcp import flags
 from lab.tcp.state import State
 
@@ -174,3 +176,9 @@ def test_any_text_is_an_answer_or_none(typed: str) -> None:
         except NotUnderstood:
             continue
         assert kind.parse(kind.show(value), OWN) == value
+
+
+def test_success_is_shown_in_the_language_of_the_learner() -> None:
+    question = Question("bind", Text("How?", "怎样？"), Errno(), lambda _: None, lambda _: "", Text("", ""))
+    shown = [View(Screen(language=language), 80).value(question, "", OWN) for language in ("en", "zh")]
+    assert shown == ["success", "成功"]
