@@ -87,6 +87,8 @@ class Standing:
     """Version of the exercise when it was solved."""
     version: int = 0
     """Version of the exercise in this attempt."""
+    family: int = 4
+    """Address family of this attempt: 4 or 6."""
     is_under_way: bool = False
     """Whether this attempt was begun and has not ended."""
 
@@ -237,10 +239,10 @@ def _after(standing: Standing, line: dict[str, Any]) -> Standing:
             status = standing.status if standing.is_done else Status.STARTED
             return Standing(
                 status, attempt, standing.hints, solved_version=standing.solved_version,
-                version=line.get("version", 0), is_under_way=True,
+                version=line.get("version", 0), family=6 if line.get("family") == 6 else 4, is_under_way=True,
             )  # fmt: skip
         case Happened.RESET.value, _:
-            return Standing(attempt=standing.attempt)
+            return Standing(attempt=standing.attempt, family=standing.family)
         case Happened.PREDICTED.value, {"question": str(question), "typed": str(typed)}:
             standing.answers[question] = typed
         case Happened.JUDGED.value, {"round": int(number), "verdicts": dict(verdicts)} if verdicts:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.author.runner import Runner
-from lab.exercise.judging import misconceptions
 from lab.exercise.model import Exercise
 from lab.exercise.progress import Unreadable
 from lab.grading.checking import Checked, Expected, Suspicion, Unjudged, check, is_earned, rerun
 from lab.grading.config import Roster, Settings, owner_of
 from lab.grading.transcripts import Attempt, Transcript, Work, read
+from lab.report.misconceptions import misconceptions
 
 _MOST_TOKENS = 100
 """Class tokens that are tried when numbers are not those of a learner."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import lab
 from lab.claims.catalogue import Text
-from lab.exercise.judging import misconceptions
 from lab.grading.checking import Unjudged
 from lab.grading.grading import Grades, Row, Status
 from lab.grading.words import say, shortened
 from lab.report.html.templates import table_page
 from lab.report.i18n import LANGUAGES, translator
+from lab.report.misconceptions import misconceptions
 
 SIGNS = {
     Status.SOLVED: "✓",

@@ -45,8 +45,8 @@ EXERCISE = Exercise(
     run=run,
     draw={
         "port": range(1024, 30000),
-        "backlog": range(2, 16),
-        "more": range(2, 16),
+        "backlog": range(2, 8),
+        "more": range(2, 12),
         "aborts": (0,),
     },
     derive={"fills": lambda own: own.backlog + 1},
@@ -89,7 +89,7 @@ EXERCISE = Exercise(
                     Text(
                         "None: the SYN is dropped. To the client it looks like loss, so it tries again later. RFC 9293"
                         " 3.8.1",
-                        "没有应答：SYN 被丢弃。在客户端看来就像丢包，所以稍后会再试。RFC 9293 3.8.1",
+                        "没有应答：SYN 被丢弃。在客户端看来就像丢失了报文段，所以稍后会再试。RFC 9293 3.8.1",
                     ),
                     {"full-is-no-refusal": lambda _: "RA", "full-answers-no-syn": lambda _: "SA"},
                 ),
@@ -133,8 +133,8 @@ EXERCISE = Exercise(
                     Checked("ListenOverflows"),
                     lambda own: own.more,
                     Text(
-                        "Once for each SYN that was dropped: {more}. It is the only trace on the server. nstat(8)",
-                        "每丢弃一个 SYN 计一次：{more} 次。这是服务器上唯一的痕迹。nstat(8)",
+                        "Once for each SYN that was dropped: {more}. On the server only counters show it. nstat(8)",
+                        "每丢弃一个 SYN 计一次：{more} 次。在服务器上只有计数器能显示。nstat(8)",
                     ),
                     {"silence-is-counted": lambda _: 0},
                 ),
@@ -196,7 +196,7 @@ EXERCISE = Exercise(
     learned=Text(
         "A backlog holds one connection more than its number. When it is full, the kernel drops SYNs and third segments"
         " without a word, which looks like loss; only counters show it.",
-        "backlog 能容纳的连接比它的数值多一个。满了之后，内核不声不响地丢弃 SYN 和第三个报文段，看起来像丢包，"
+        "backlog 能容纳的连接比它的数值多一个。满了之后，内核不声不响地丢弃 SYN 和第三个报文段，看起来像报文段丢失，"
         "只有计数器能显示。",
     ),
 )
