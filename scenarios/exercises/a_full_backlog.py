@@ -196,7 +196,7 @@ EXERCISE = Exercise(
     learned=Text(
         "A backlog holds one connection more than its number. When it is full, the kernel drops SYNs and third segments"
         " without a word, which looks like loss; only counters show it.",
-        "backlog 能容纳的连接比它的数值多一个。满了之后，内核不声不响地丢弃 SYN 和第三个报文段，看起来像丢包，"
+        "backlog 能容纳的连接比它的数值多一个。满了之后，内核不声不响地丢弃 SYN 和第三个报文段，看起来像报文段丢失，"
         "只有计数器能显示。",
     ),
 )
