@@ -26,6 +26,7 @@ _TELLING = {
         "a SYN's number from a clock that is the same for all, from then on",
         "late",
         "other values of options",
+        "another TSecr",
         "an option more",
         "with RST, or without it",
         "never",
@@ -54,7 +55,7 @@ _FITTING = {
     "mss": "other values of options",
     "scale": "other values of options",
     "seq": "seq far off",
-    "tsecr": "other values of options",
+    "tsecr": "another TSecr",
     "time": "late",
     "window": "another window",
 }
@@ -105,10 +106,15 @@ def verify(
 
 def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: Learner) -> Iterator[str]:
     from lab.exercise.verifying import problems_of_run
+    from lab.record.results import Outcome
 
     for number, played, problem in problems_of_run(runner, exercise, family, learner):
         if problem:
             yield problem
+        elif played is not None and played.result.outcome is Outcome.SKIP:
+            view, why = _view(), played.result.summary
+            said = {"id": exercise.id, "family": family, "round": number + 1, "why": view.translate.text(why)}
+            print(view.say("not_for_this_kernel", **said), file=sys.stderr)
         elif played is not None:
             for question in _unnoticed(runner, exercise, number, played, family):
                 yield f"{question}: no altered reading of the kernel changes the answer"
@@ -116,20 +122,25 @@ def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: 
 
 def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, family: int) -> Iterator[str]:
     """Yield the questions whose answer stays the same whatever is altered in the reading that it comes from."""
-    from lab.exercise.readings import OfSegment
+    from lab.exercise.mystery import Diagnosis, PacketNumber, PeerState
+    from lab.exercise.readings import HowMany, OfSegment
     from lab.exercise.running import Finding, play
     from lab.mutate.mutant import Mutant, Mutation
+    from lab.record.events import FrameSeen
 
     plain = Mutant()
     surveyed = play(runner, exercise, number, played.own, family, plain)
     if surveyed.finding is not Finding.KNOWN or surveyed.result.recording is None:
         return
     for question in exercise.rounds[number].questions:
-        if isinstance(question.seen, OfSegment) and question.seen.from_peer:
-            continue  # it is about the learner's own segment
         truth = surveyed.truths[question.id]
-        behind = _readings_behind(truth, surveyed.result.recording.events[truth.event], plain.readings)
-        fitting = _FITTING.get(getattr(question.seen, "field", ""))
+        event = surveyed.result.recording.events[truth.event]
+        of_one_segment = isinstance(question.seen, OfSegment | PacketNumber | Diagnosis | PeerState)
+        if of_one_segment and isinstance(event, FrameSeen) and event.from_peer:
+            continue  # it is about the learner's own segment
+        behind = _readings_behind(truth, event, plain.readings)
+        counts = isinstance(question.seen, HowMany)
+        fitting = "never" if counts else _FITTING.get(getattr(question.seen, "field", ""))
         mutations = [
             Mutation(each.kind, each.position, name)
             for each in behind

@@ -53,7 +53,8 @@ def named(name: str) -> Exercise:
     exercises = catalogue_of(name).exercises
     found = next(iter(exercises.values())) if is_file(name) else exercises.get(_id_of(name))
     if found is None:
-        wrong_usage(f"there is no exercise {name!r}{did_you_mean(name, exercises)}; `lab exercise list` names them")
+        known = did_you_mean(name, exercises) or "; `lab exercise list` names them"
+        wrong_usage(f"there is no exercise {name!r}{known}")
     return found
 
 

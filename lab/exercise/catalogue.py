@@ -42,13 +42,14 @@ def load(files: list[Path] | None = None) -> Catalogue:
     found = Catalogue()
     listed = files if files is not None else sorted(exercises_folder().glob("*.py"))
     for file, _, module in load_modules([(each, each.resolve()) for each in listed], found.broken):
-        exercise = getattr(module, "EXERCISE", None)
-        if not isinstance(exercise, Exercise):
-            found.broken.append(BrokenFile(file, 1, "it has no EXERCISE = Exercise(...)"))
-        elif exercise.id in found.exercises:
-            found.broken.append(BrokenFile(file, 1, f"another file has the exercise {exercise.id} already"))
-        else:
-            found.exercises[exercise.id] = exercise if files is None else replace(exercise, file=file)
+        exercises = getattr(module, "EXERCISES", None) or (getattr(module, "EXERCISE", None),)
+        for exercise in exercises:
+            if not isinstance(exercise, Exercise):
+                found.broken.append(BrokenFile(file, 1, "it has no EXERCISE = Exercise(...)"))
+            elif exercise.id in found.exercises:
+                found.broken.append(BrokenFile(file, 1, f"another file has the exercise {exercise.id} already"))
+            else:
+                found.exercises[exercise.id] = exercise if files is None else replace(exercise, file=file)
     found.exercises = dict(sorted(found.exercises.items()))
     if files is None:
         found.tracks = read_tracks()

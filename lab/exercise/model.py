@@ -155,6 +155,8 @@ class Exercise:
     """It waits for timers of the kernel."""
     router: bool = False
     """A router is between the kernel and the learner's side: `lab.router`."""
+    mystery: bool = False
+    """The run comes first: the learner gets its packets without the states, and says what happened."""
     file: Path | None = None
     """The file that a command line has named; None for an exercise of the lab. Set when it is loaded."""
 

@@ -85,6 +85,8 @@ class Standing:
     """Version of the exercise in this attempt."""
     learner: Learner = field(default_factory=Learner)
     """Whose numbers this attempt has; before the first attempt, whose it will have."""
+    family: int = 4
+    """Address family of this attempt: 4 or 6."""
     is_under_way: bool = False
     """Whether this attempt was begun and has not ended."""
 
@@ -190,10 +192,11 @@ def _after(standing: Standing, line: dict[str, Any], learner: Learner) -> Standi
             status = standing.status if standing.is_done else Status.STARTED
             return Standing(
                 status, attempt, standing.hints, solved_version=standing.solved_version,
-                version=line.get("version", 0), learner=learner, is_under_way=True,
+                version=line.get("version", 0), learner=learner, family=6 if line.get("family") == 6 else 4,
+                is_under_way=True,
             )  # fmt: skip
         case Happened.RESET.value, _:
-            return Standing(attempt=standing.attempt, learner=standing.learner)
+            return Standing(attempt=standing.attempt, learner=standing.learner, family=standing.family)
         case Happened.PREDICTED.value, {"question": str(question), "typed": str(typed)}:
             standing.answers[question] = typed
         case Happened.JUDGED.value, {"round": int(number), "verdicts": dict(verdicts)}:

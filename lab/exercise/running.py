@@ -14,6 +14,7 @@ from lab.exercise.judging import Judgement, judge
 from lab.exercise.model import Exercise, Numbers, Question, Seen
 from lab.exercise.notation import NotUnderstood
 from lab.record.results import Outcome, Result
+from lab.record.translations import beside
 from lab.session.errors import Inconclusive
 from lab.session.readings import Readings
 
@@ -121,6 +122,7 @@ def runnable(exercise: Exercise, number: int, own: Numbers) -> Runnable:
         line=code.co_firstlineno,
         alone=False,
         function=scenario,
+        translations=beside(Path(code.co_filename)),
     )
 
 

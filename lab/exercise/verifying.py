@@ -13,6 +13,7 @@ from lab.exercise.judging import judge, misconceptions
 from lab.exercise.model import HINTS, Exercise, Learner, Numbers, Question
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.running import Finding, Played, play
+from lab.record.results import Outcome
 
 LEAST_WRONG = 3
 """Number of typical wrong answers that an exercise needs."""
@@ -51,10 +52,16 @@ def _problems_for(exercise: Exercise, learner: Learner) -> Iterator[str]:
 def problems_of_run(
     runner: Runner, exercise: Exercise, family: int, learner: Learner
 ) -> Iterator[tuple[int, Played | None, str]]:
-    """Run each round. Yield its index, the run if it can be used further, and what is wrong ("" for nothing)."""
+    """Run each round. Yield its index, the run if it can be used further, and what is wrong ("" for nothing).
+
+    A round that does not apply to this kernel is not wrong.
+    """
     own = exercise.numbers(learner)
     for number, round_ in enumerate(exercise.rounds):
         played = play(runner, exercise, number, own, family)
+        if played.result.outcome is Outcome.SKIP:
+            yield number, played, ""
+            continue
         if played.finding is not Finding.KNOWN:
             yield number, None, f"round {number + 1}: {played.finding.value}: {played.result.summary}"
             continue

@@ -10,8 +10,11 @@ from typing import NamedTuple, cast
 
 from lab.exercise.judging import misconceptions
 from lab.exercise.model import Exercise, Numbers, Question
+from lab.exercise.mystery import bare_rungs
 from lab.exercise.notation import SPAN, At, letter
 from lab.exercise.running import Finding, Graded, Played, Verdict
+from lab.record.events import Recording
+from lab.record.translations import NONE, Translations
 from lab.report.i18n import Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
@@ -21,6 +24,8 @@ from lab.report.text import ladder_lines
 from lab.report.verdicts import what_differs
 
 _INDENT = 2
+_NUMBER = 4
+"""Columns for the number of a packet."""
 _BESIDE = 11
 """Column of the verdicts below a segment: that of the ladder's text."""
 
@@ -149,18 +154,32 @@ class View(NamedTuple):
             if shown and page:
                 yield page
                 page = []
-            page += self._rungs(Ladder(rungs, ladder.recording), is_first=number == 0)
+            translations = played.result.scenario.translations
+            page += self.rungs(Ladder(rungs, ladder.recording), translations, is_first=number == 0)
             if shown:
                 yield [*page, *(line for each in shown for line in self.verdict(each, played, _BESIDE))]
                 page = []
         if page:
             yield page
 
-    def _rungs(self, ladder: Ladder, *, is_first: bool) -> list[str]:
+    def packets(self, recording: Recording) -> Iterator[str]:
+        """The packets of a mystery, numbered as in its capture, without the states."""
+        number = 0
+        narrower = self._replace(screen=self.screen._replace(width=self.screen.width - _NUMBER))
+        for at, rung in enumerate(bare_rungs(recording)):
+            lines = narrower.rungs(Ladder([rung], recording), is_first=at == 0)
+            if not at and not self.screen.plain:
+                yield " " * _NUMBER + lines.pop(0)
+            number += rung.kind is Kind.SEGMENT
+            for each in lines:
+                yield f"{number if each is lines[0] and rung.kind is Kind.SEGMENT else '':>{_NUMBER - 1}} {each}"
+
+    def rungs(self, ladder: Ladder, translations: Translations = NONE, *, is_first: bool) -> list[str]:
         """Rungs as lines; for a screen reader as sentences. Only the first ones have the names of the columns."""
+        translate = translator(self.language, translations)
         if self.screen.plain:
-            return [line for each in sentences(ladder, self.translate) for line in self.paragraph(each)]
-        return list(ladder_lines(ladder, self.screen, self.translate))[not is_first :]
+            return [line for each in sentences(ladder, translate) for line in self.paragraph(each)]
+        return list(ladder_lines(ladder, self.screen, translate))[not is_first :]
 
 
 def _pages(rungs: list[Rung]) -> Iterator[list[Rung]]:

@@ -89,7 +89,7 @@ EXERCISE = Exercise(
                     Text(
                         "None: the SYN is dropped. To the client it looks like loss, so it tries again later. RFC 9293"
                         " 3.8.1",
-                        "没有应答：SYN 被丢弃。在客户端看来就像报文段丢失，所以稍后会再试。RFC 9293 3.8.1",
+                        "没有应答：SYN 被丢弃。在客户端看来就像丢失了报文段，所以稍后会再试。RFC 9293 3.8.1",
                     ),
                     {"full-is-no-refusal": lambda _: "RA", "full-answers-no-syn": lambda _: "SA"},
                 ),

@@ -63,8 +63,8 @@ EXERCISE = Exercise(
         Round(
             Text(
                 "Your SYN had x = {x}, the kernel's y. You have sent {m} bytes, the kernel {n}, and all is"
-                " acknowledged. Now your side and the server's program close at the same time: each FIN is sent before the other"
-                " arrives.",
+                " acknowledged. Now your side and the server's program close at the same time: each FIN is sent"
+                " before the other arrives.",
                 "你的 SYN 的序列号为 x = {x}，内核的为 y。你发送了 {m} 字节，内核发送了 {n} 字节，全部得到确认。"
                 "现在你和服务器程序同时关闭连接：每个 FIN 都在对方的 FIN 到达之前发出。",
             ),

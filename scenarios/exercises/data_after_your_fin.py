@@ -43,7 +43,7 @@ EXERCISE = Exercise(
     title=Text("Data after your FIN", "你的 FIN 之后的数据"),
     goal=Text(
         "Compute the article's numbers m, n and p when the server answers after the client's FIN.",
-        "服务器在客户端的 FIN 之后才回答时，会计算文章中的 m、n 和 p。",
+        "服务器在客户端的 FIN 之后才应答时，会计算文章中的 m、n 和 p。",
     ),
     minutes=12,
     section="RFC 9293 3.4, 3.6",
@@ -65,12 +65,12 @@ EXERCISE = Exercise(
                 " read the end of the stream, and only now sends its answer of {k} bytes. Then it closes.",
                 "你的 SYN 的序列号为 x = {x}，内核的为 y。服务器先发送 {n} 字节的问候，你确认了它。"
                 "你发送 {m} 字节的请求，然后发送 FIN；内核确认了两者。"
-                "服务器程序已经读到流末尾，这时才发送 {k} 字节的回答，然后关闭连接。",
+                "服务器程序已经读到流末尾，这时才发送 {k} 字节的应答，然后关闭连接。",
             ),
             predict=(
                 Question(
                     "data_seq",
-                    Text("Which sequence number does the answer have?", "回答的序列号是多少？"),
+                    Text("Which sequence number does the answer have?", "应答的序列号是多少？"),
                     SequenceNumber("y"),
                     OfSegment(1, "seq", base="y", step="DATA"),
                     lambda own: At("y", 1 + own.n),
@@ -132,7 +132,7 @@ EXERCISE = Exercise(
                     lambda own: At("y", 1 + own.n + own.k),
                     Text(
                         "The article's n is y+1+{n}; the answer takes up {k} more. RFC 9293 3.4",
-                        "文章中的 n 是 y+1+{n}，回答又占用 {k} 个。RFC 9293 3.4",
+                        "文章中的 n 是 y+1+{n}，应答又占用 {k} 个。RFC 9293 3.4",
                     ),
                     {
                         "data-after-fin-not-counted": lambda own: At("y", 1 + own.n),
@@ -171,7 +171,7 @@ EXERCISE = Exercise(
                     Text(
                         "How many segments are there from this one until the program sends its answer, in both"
                         " directions together?",
-                        "从这个报文段到程序发送回答之前，一共有多少个报文段（两个方向合计）？",
+                        "从这个报文段到程序发送应答之前，一共有多少个报文段（两个方向合计）？",
                     ),
                     Count(),
                     HowMany(step="FIN"),

@@ -37,7 +37,8 @@ NO_TEXTS = {
     # mermaid
     "left of P", "right of K", "Note over P,K: {}", "Note right of K: {}", "Note {}: {}",
     # names in files
-    "tcp-packet-lab run", "tcp-packet-lab playground", "crossing over", "nothing left", "Linux {}", "TCP packet lab {}",
+    "tcp-packet-lab run", "TCP packet lab",
+    "tcp-packet-lab playground", "crossing over", "nothing left", "Linux {}", "TCP packet lab {}",
     "not run", "tcp-packet-lab progress", "gave up", "as known", "learner {}",
     # JUnit
     "lab exercise",

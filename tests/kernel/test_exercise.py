@@ -136,14 +136,16 @@ def test_what_is_not_answered_is_not_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[E77]\n", "there is no exercise 'E77'; did you mean E07?"),
+        ("[E077]\n", "there is no exercise 'E077'; did you mean E07?"),
         ("[E07]\nflag = 'S'\n", "E07 has no question 'flag'; did you mean flags?"),
         ("E07 = 'S'\n", "E07 must be a table: [E07]"),
-        ("[E07", "Expected ']'"),
+        ("[E07", "answers.toml: it is not TOML: Expected ']'"),
+        ("[E07]\nack = '\xff'\n", "answers.toml: it is not UTF-8"),
+        ("", "answers.toml: there are no answers in it"),
     ],
 )
 def test_a_file_of_answers_that_is_wrong_is_wrong_usage(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "answers.toml").write_text(text)
+    (tmp_path / "answers.toml").write_text(text, encoding="latin-1")
     done = run_lab("exercise", "check", "--answers", tmp_path / "answers.toml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
@@ -224,6 +226,16 @@ def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str
     assert problem in done.stdout
 
 
+def test_a_round_that_is_not_for_this_kernel_is_no_fault_of_the_exercise(tmp_path: Path) -> None:
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    text = (tmp_path / "mine.py").read_text().replace("import Lab\n", "import Lab, NotApplicable\n")
+    text = text.replace("    server = lab", '    raise NotApplicable("it lacks something")\n    server = lab')
+    (tmp_path / "mine.py").write_text(text)
+    done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("good  MINE  Data is acknowledged\n", 0)
+    assert done.stderr == "MINE, IPv4: round 1 is not for this kernel: it lacks something\n"
+
+
 def test_authors_are_told_in_chinese(tmp_path: Path) -> None:
     chinese = "--lang", "zh"
     made = run_lab("exercise", "new", "mine", *chinese, cwd=tmp_path)
@@ -258,11 +270,39 @@ def test_the_answers_of_the_readme_are_right(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.count("right   you: ")) == (0, 2)
 
 
+def test_the_commands_of_the_readme_work_one_after_the_other(tmp_path: Path) -> None:
+    """As a learner types them who has answered one question, and gives up."""
+    (tmp_path / "FILE.toml").write_text(blocks(ROOT / "README.md", "toml")[0])
+    text = (ROOT / "README.md").read_text()
+    commands = re.findall(r"^\| `lab (exercise .*?)` \|", text, re.MULTILINE)
+    assert {command.split()[1] for command in commands} == learners_commands()
+    for command in commands:
+        done = run_lab(*command.split(), cwd=tmp_path, typed="SA\n")
+        assert (done.returncode, done.stderr) == (1 if command == "exercise check" else 0, ""), (command, done.stdout)
+    for option in re.findall(r"`(--?[a-z0-9]+)", text.partition("| `lab exercise start")[2].partition("\n|")[0]):
+        assert option in run_lab("exercise", "start", "-h").stdout
+
+
+def learners_commands() -> set[str]:
+    """All commands below `lab exercise` but those for authors."""
+    listed = re.search(r"^Commands:\n(.*?)\n\n", run_lab("exercise", "-h").stdout, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    return set(re.findall(r"^  (\S+)", listed[1], re.MULTILINE)) - {"new", "verify"}
+
+
+def test_the_guide_in_chinese_has_the_same_code_and_words() -> None:
+    english, chinese = (exercises_folder() / name for name in ("README.md", "README.zh.md"))
+    assert blocks(chinese, "python") == blocks(english, "python")
+    first = re.compile(r"^\| (`.*?`) \|", re.MULTILINE)
+    assert first.findall(chinese.read_text()) == first.findall(english.read_text())
+
+
 def test_the_guide_lists_all_exercises() -> None:
     text = (exercises_folder() / "README.md").read_text()
-    listed = re.findall(r"^\| (E\d\d) \| `(\w+\.py)`", text, re.MULTILINE)
+    listed = re.findall(r"^\| (E\d\d|M01 to M14) \| `(\w+\.py)`", text, re.MULTILINE)
     assert sorted(file for _, file in listed) == sorted(path.name for path in exercises_folder().glob("*.py"))
-    assert [id_ for id_, _ in listed] == list(KNOWN.exercises)
+    mysteries = [f"M{number:02}" for number in range(1, 15)]
+    assert [id_ for id_, _ in listed][:-1] + mysteries == list(KNOWN.exercises)
 
 
 def test_the_prompt_leads_through_an_exercise(tmp_path: Path) -> None:
@@ -367,6 +407,18 @@ def test_what_follows_is_said_once_and_again_after_a_word_that_is_not_understood
     assert "[again]" not in done.stdout
 
 
+def test_what_was_given_up_is_named_at_the_end(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "tcp-lab")
+    track = KNOWN.tracks[0].exercises
+    for each in track:
+        given_up = each in track[1:3]
+        more = {} if given_up else {"solved": True}
+        progress.add(Happened.GAVE_UP if given_up else Happened.FINISHED, KNOWN.exercises[each], **more)
+    for command in ([], ["next"]):
+        done = run_lab("exercise", *command, cwd=tmp_path)
+        assert done.stdout.splitlines()[-1] == "Given up: E06, E07. `lab exercise reset E06` begins one again."
+
+
 def test_an_attempt_that_was_begun_again_is_gone_on_with(tmp_path: Path) -> None:
     run_lab("exercise", "start", "E07", cwd=tmp_path, typed="give-up\nagain\nSA\n")
     done = run_lab("exercise", cwd=tmp_path, typed="quit\n")
@@ -400,6 +452,48 @@ def test_a_new_learner_changes_no_verdict_and_begins_anew(tmp_path: Path) -> Non
     done = run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed="quit\n")
     assert "Question 1 of 3" in done.stdout
     assert str(exercise.numbers(ME, 3).x) in done.stdout
+
+
+def test_an_attempt_over_ipv6_stays_there(tmp_path: Path) -> None:
+    """E08 asks for an MSS, which differs: resumed, checked and explained without -6, it is that of IPv6."""
+    exercise = KNOWN.exercises["E08"]
+    run_lab("exercise", "start", "E08", "-6", cwd=tmp_path, typed="1\n")
+    done = run_lab("exercise", cwd=tmp_path, typed="quit\n")
+    assert "Over IPv6" in done.stdout
+    assert "Question 2 of" in done.stdout
+    own = exercise.numbers_of(exercise.rounds[0], exercise.numbers(NOBODY), 6)
+    first = exercise.rounds[0].predict[0]
+    known = f"kernel: {first.kind.show(first.known(own))}"
+    assert known in run_lab("exercise", "check", "E08", cwd=tmp_path).stdout
+    anew = run_lab("exercise", "start", "E08", "-6", cwd=tmp_path, typed="quit\n")
+    assert "Question 2 of" in anew.stdout
+
+
+def test_an_exercise_in_place_of_a_command_is_wrong_usage_that_says_what_to_type(tmp_path: Path) -> None:
+    done = run_lab("exercise", "e07", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such command 'e07'. Did you mean 'start e07'?" in done.stderr
+    assert "start" not in run_lab("exercise", "seven", cwd=tmp_path).stderr
+    chinese = run_lab("exercise", "mine.py", "--lang", "zh", cwd=tmp_path)
+    assert "是否想输入 'start mine.py'？" in chinese.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "english", "chinese"),
+    [
+        ("E077", "there is no exercise 'E077'; did you mean E07?", "没有练习 'E077'；是否想输入 E07？"),
+        (
+            "zzz",
+            "there is no exercise 'zzz'; `lab exercise list` names them",
+            "没有练习 'zzz'；`lab exercise list` 列出所有练习",
+        ),
+    ],
+)
+def test_an_unknown_exercise_is_answered_with_one_thing_to_do(
+    tmp_path: Path, name: str, english: str, chinese: str
+) -> None:
+    assert run_lab("exercise", "hint", name, cwd=tmp_path).stderr == f"{english}\n"
+    assert run_lab("exercise", "hint", name, "--lang", "zh", cwd=tmp_path).stderr == f"{chinese}\n"
 
 
 def test_letters_are_shown_with_what_they_stand_for(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_an_attempt_keeps_the_numbers_of_the_learner_who_began_it(progress: Prog
     progress.enrol(Learner("1", "token"))
     progress.add(Happened.PREDICTED, FIRST, attempt=1, question="flags", typed="S")
     assert progress.standing(FIRST.id).learner == Learner()
-    assert of_progress(progress, [FIRST]).learner_of(FIRST) == Learner()
+    assert of_progress(progress, [FIRST]).standing(FIRST) == progress.standing(FIRST.id)
     assert progress.standing(SECOND.id).learner == Learner("1", "token")
     progress.add(Happened.STARTED, FIRST, attempt=2)
     assert progress.standing(FIRST.id).learner == Learner("1", "token")
