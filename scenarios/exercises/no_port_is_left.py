@@ -70,7 +70,7 @@ EXERCISE = Exercise(
                 "The kernel is the client now, and you are the server on port {port}. net.ipv4.ip_local_port_range is"
                 ' "{first} {last}". Nobody binds a port. As soon as a connection is open, the kernel\'s program'
                 " closes it, and you close too. Then the program opens the next one, all within a second.",
-                '现在内核是客户端，你是端口 {port} 上的服务器。net.ipv4.ip_local_port_range 为 "{first} {last}"。'
+                "现在内核是客户端，你是端口 {port} 上的服务器。net.ipv4.ip_local_port_range 为 {first} 到 {last}。"
                 "没有程序用 bind() 指定端口。每个连接一建立，内核的程序就关闭它，你也关闭。"
                 "然后程序建立下一个，全部在一秒之内。",
             ),
@@ -134,7 +134,7 @@ EXERCISE = Exercise(
             Text(
                 "The same range, but the program is written anew: it opens one connection, sends one request more over"
                 " it than there are ports, gets your answers, and only then closes. After that it connects once more.",
-                "端口范围不变，但程序改写了：它只建立一个连接，在上面发送的请求比端口数多一个，得到你的回答，"
+                "端口范围不变，但程序改写了：它只建立一个连接，在上面发送的请求比端口数多一个，得到你的应答，"
                 "然后才关闭。之后它再连接一次。",
             ),
             change={"kept": 1},

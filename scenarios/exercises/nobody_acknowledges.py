@@ -137,7 +137,7 @@ EXERCISE = Exercise(
                     lambda _: "R",
                     Text(
                         "The kernel has given up without a word, and knows the connection no more. RFC 9293 3.10.7.1",
-                        "内核已经悄悄放弃，不再知道这个连接。RFC 9293 3.10.7.1",
+                        "内核已经放弃，没有通知任何一方，不再知道这个连接。RFC 9293 3.10.7.1",
                     ),
                     {"waits-for-ever": lambda _: "A", "reset-is-silence": lambda _: ""},
                 ),
