@@ -43,7 +43,7 @@ class _Exercises(Subgroup):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as unknown:
-            if re.fullmatch(r"(?i)e\d+|.+\.py", args[0]):
+            if re.fullmatch(r"(?i)[a-z]\d+|.+\.py", args[0]):
                 raise click.UsageError(
                     f"No such command {args[0]!r}. Did you mean 'start {args[0]}'?", ctx
                 ) from unknown

@@ -107,13 +107,15 @@ def verify(
 def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: Learner) -> Iterator[str]:
     from lab.exercise.verifying import problems_of_run
     from lab.record.results import Outcome
+    from lab.report.i18n import translator
 
     for number, played, problem in problems_of_run(runner, exercise, family, learner):
         if problem:
             yield problem
         elif played is not None and played.result.outcome is Outcome.SKIP:
-            view, why = _view(), played.result.summary
-            said = {"id": exercise.id, "family": family, "round": number + 1, "why": view.translate.text(why)}
+            view, result = _view(), played.result
+            why = translator(view.language, result.scenario.translations).text(result.summary)
+            said = {"id": exercise.id, "family": family, "round": number + 1, "why": why}
             print(view.say("not_for_this_kernel", **said), file=sys.stderr)
         elif played is not None:
             for question in _unnoticed(runner, exercise, number, played, family):

@@ -60,7 +60,7 @@ def named(name: str) -> Exercise:
 
 def _id_of(name: str) -> str:
     """The id that is meant: "e6" is E06."""
-    return re.sub(r"^E(\d)$", r"E0\1", name.strip().upper())
+    return re.sub(r"^([A-Z])(\d)$", r"\g<1>0\2", name.strip().upper())
 
 
 @cache

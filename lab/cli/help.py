@@ -199,7 +199,7 @@ class Group(language.Group):
 
 def _summary(group: click.Group, ctx: click.Context, name: str) -> str:
     command = group.get_command(ctx, name)
-    return " ".join(inspect.cleandoc((command and command.help) or "").partition("\n\n")[0].split())
+    return command.summary if isinstance(command, language.Command | language.Group) else ""
 
 
 def _write_examples(ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -144,7 +144,6 @@ class Lesson:
             print()
         self.tell("mystery" if exercise.mystery else "modify" if number else "predict", "title")
         self.print(view.paragraph(round_.text.of(view.language).format_map(own)))
-        print()
         played = self._play(exercise, number, own, standing) if exercise.mystery else None
         if played is not None and played.finding is Finding.KNOWN:
             self._show_packets(exercise, played, standing)
@@ -164,9 +163,9 @@ class Lesson:
         assert played.result.recording is not None
         file = self.progress.folder / f"{exercise.id}-{standing.attempt}.pcapng"
         put(file, capture(played.result.recording))
+        print()
         self.print(self.view.packets(played.result.recording))
         self.tell("packets_in", file=file)
-        print()
 
     def _ask(self, exercise: Exercise, round_: Round, own: Numbers, standing: Standing) -> None:
         """Ask what is not answered yet, and keep each answer as it was typed."""

@@ -9,11 +9,12 @@ from string import Formatter
 
 from lab.author.runner import Runner
 from lab.claims.catalogue import Text
-from lab.exercise.judging import judge, misconceptions
+from lab.exercise.judging import judge
 from lab.exercise.model import HINTS, Exercise, Learner, Numbers, Question
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.running import Finding, Played, play
 from lab.record.results import Outcome
+from lab.report.misconceptions import misconceptions
 
 LEAST_WRONG = 3
 """Number of typical wrong answers that an exercise needs."""

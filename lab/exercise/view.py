@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from lab.exercise.judging import misconceptions
 from lab.exercise.model import Exercise, Numbers, Question
 from lab.exercise.mystery import bare_rungs
 from lab.exercise.notation import SPAN, At, letter
@@ -16,8 +15,10 @@ from lab.exercise.running import Finding, Graded, Played, Verdict
 from lab.record.events import Recording
 from lab.record.translations import NONE, Translations
 from lab.report.i18n import Translator, translator
+from lab.report.i18n import table as texts_of_views
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
+from lab.report.misconceptions import misconceptions
 from lab.report.plain import sentences
 from lab.report.screen import Screen, labelled, printable, wrapped
 from lab.report.text import ladder_lines
@@ -32,8 +33,9 @@ _BESIDE = 11
 
 @cache
 def table() -> Mapping[str, Mapping[str, str]]:
-    """All texts by key and language."""
-    return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+    """All texts by key and language; those that the page shows too come from the room of views."""
+    own = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+    return {**texts_of_views(), **own}
 
 
 class View(NamedTuple):
@@ -113,11 +115,14 @@ class View(NamedTuple):
     def not_judged(self, played: Played) -> Iterator[str]:
         """Say that the kernel differs, or that this could not be tried: neither is a wrong prediction."""
         result = played.result
+        translate = translator(self.language, result.scenario.translations)
         if played.finding is Finding.DIFFERS and result.difference is not None and result.recording is not None:
             yield from self.paragraph(self.say("differs"), "error")
-            yield from what_differs(result.recording, result.difference, self.translate)
+            yield from what_differs(
+                result.recording, result.difference, self.screen._replace(width=self.width), translate
+            )
         else:
-            yield from self.paragraph(self.say("untried", why=self.translate.text(result.summary)), "error")
+            yield from self.paragraph(self.say("untried", why=translate.text(result.summary)), "error")
 
     def graded(self, exercise: Exercise, rounds: Iterable[Graded]) -> Iterator[str]:
         """The verdicts on an exercise without its ladder."""

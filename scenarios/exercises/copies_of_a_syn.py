@@ -146,6 +146,10 @@ EXERCISE = Exercise(
                 "只改一个设置：net.ipv4.tcp_syn_linear_timeouts = 4，这是 Linux 6.5 以来的默认值。",
             ),
             change={"linear": 4},
+            hint=Text(
+                "Four timeouts do not double yet. How long is each of them?",
+                "前四次超时还不加倍。每次多长？",
+            ),
             predict=(
                 Question(
                     "second_copy_later",

@@ -478,6 +478,12 @@ def test_an_exercise_in_place_of_a_command_is_wrong_usage_that_says_what_to_type
     assert "是否想输入 'start mine.py'？" in chinese.stderr
 
 
+def test_an_id_may_be_typed_without_capital_and_zero(tmp_path: Path) -> None:
+    for typed_id, meant in (("e6", "E06"), ("m1", "M01"), ("E34", "E34")):
+        done = run_lab("exercise", "reset", typed_id, cwd=tmp_path)
+        assert done.stdout.startswith(f"{meant} begins again"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "english", "chinese"),
     [

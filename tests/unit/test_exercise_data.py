@@ -10,10 +10,11 @@ import pytest
 from lab.claims.catalogue import Text
 from lab.exercise import catalogue
 from lab.exercise.catalogue import exercises_folder, load, template
-from lab.exercise.judging import judge, misconceptions
+from lab.exercise.judging import judge
 from lab.exercise.model import Exercise, Learner, Numbers, Question, Round
 from lab.exercise.notation import At
 from lab.exercise.verifying import problems_of_data
+from lab.report.misconceptions import misconceptions
 from tests.unit.test_i18n import texts_of_exercises
 
 KNOWN = load()

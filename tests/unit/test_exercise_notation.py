@@ -27,14 +27,15 @@ from lab.tcp import flags
 from lab.tcp.state import State
 
 OWN = Numbers({"x": 3_000_000_000, "n": 20})
+SYN_ACK = (
+    "SA", "AS", "sa", "SYN+ACK", "syn, ack", "SYN ACK", "[SYN, ACK]", "S.", "[S.]", "SYN/ACK", "SYN 和 ACK", "SYN、ACK",
+    "ＳＹＮ＋ＡＣＫ", "SYN-ACK", " syn and ack ", "SPA",
+)  # fmt: skip
+THREE_TIMES = ("3", "three", "Three segments", "三", "三个", "3 个", "0x3", "３", "03")
 THREE = (Text("one", "一"), Text("two", "二"), Text("three", "三"))
 
 
-@pytest.mark.parametrize(
-    "typed",
-    ["SA", "AS", "sa", "SYN+ACK", "syn, ack", "SYN ACK", "[SYN, ACK]", "S.", "[S.]", "SYN/ACK", "SYN 和 ACK",
-     "SYN、ACK", "ＳＹＮ＋ＡＣＫ", "SYN-ACK", " syn and ack ", "SPA"],
-)  # fmt: skip
+@pytest.mark.parametrize("typed", SYN_ACK)
 def test_control_bits_in_every_notation(typed: str) -> None:
     assert Flags().parse(typed, OWN) == "SA"
 
@@ -75,7 +76,7 @@ def test_numbers_of_the_header(typed: str, value: int) -> None:
     assert WireNumber().parse(typed, OWN) == value
 
 
-@pytest.mark.parametrize("typed", ["3", "three", "Three segments", "三", "三个", "3 个", "0x3", "３", "03"])
+@pytest.mark.parametrize("typed", THREE_TIMES)
 def test_counts_in_every_notation(typed: str) -> None:
     assert Count().parse(typed, OWN) == 3
 
