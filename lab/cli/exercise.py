@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from lab.cli import completion
 from lab.cli.exercise_authors import new, verify
-from lab.cli.exercise_files import catalogue_of, chosen, named, playing, runner
+from lab.cli.exercise_files import catalogue_of, chosen, is_file, named, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.help import Command, Subgroup
 from lab.cli.options import AsJson, IPv6, Plain
@@ -30,8 +32,26 @@ if TYPE_CHECKING:
 _LEAST_WIDTH = 40
 """Of texts, in columns."""
 
+
+class _Exercises(Subgroup):
+    """The commands of `lab exercise`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. UsageError if there is none, which says what to type for an exercise."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as unknown:
+            if re.fullmatch(r"(?i)[a-z]\d+|.+\.py", args[0]):
+                raise click.UsageError(
+                    f"No such command {args[0]!r}. Did you mean 'start {args[0]}'?", ctx
+                ) from unknown
+            raise
+
+
 app = typer.Typer(
-    cls=Subgroup,
+    cls=_Exercises,
     rich_markup_mode=None,
     help="Predict what the kernel sends, run it, see and understand: exercises, one question at a time.",
 )
@@ -85,12 +105,12 @@ def next_() -> None:
     """Name the exercise to do next."""
     from lab.exercise.catalogue import next_exercise
 
-    lesson = _lesson()
-    exercise = next_exercise(catalogue_of(), lesson.progress)
+    lesson, catalogue = _lesson(), catalogue_of()
+    exercise = next_exercise(catalogue, lesson.progress)
     if exercise is None:
-        lesson.tell("all_done")
+        lesson.end_track(catalogue)
     else:
-        lesson.tell("heading", id=exercise.id, title=exercise.title.of(lesson.view.language))
+        lesson.head(exercise)
 
 
 @app.command("list", cls=Command)
@@ -132,16 +152,16 @@ def check(
     junit_path = output(junit_file)
     view = _view()
     answers = _answers(answers_file, chosen(names or []))
-    learner = answers.learner.but(student, token)
     graded: list[Graded] = []
     for exercise, typed in answers.typed:
-        own = exercise.numbers(learner, answers.attempt(exercise))
+        standing = answers.standing(exercise)
+        own = exercise.numbers(standing.learner.but(student, token), standing.attempt)
         with playing():
-            rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else 4))
+            rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else standing.family))
         print("\n".join(view.graded(exercise, rounds)), flush=True)
         graded += rounds
     if not graded:
-        wrong_usage(view.say("nothing_to_check"))
+        wrong_usage(view.say("no_answers", file=answers_file) if answers_file else view.say("nothing_to_check"))
     is_written = not junit_path or write(junit_path, junit(graded, view))
     is_wrong = any(each.is_wrong for each in graded)
     all_right = is_written and all(each.is_right for each in graded)
@@ -149,14 +169,44 @@ def check(
 
 
 @app.command(cls=Command)
-def form(names: Ids = None, *, student: Student = None, token: Class = None) -> None:
+def form(names: Ids = None, *, student: Student = None, token: Class = None, ipv6: IPv6 = False) -> None:
     """Print a file for `check --answers`, with the questions as comments, to be filled in."""
     from lab.exercise.answers import form as form_of
     from lab.exercise.model import Learner
 
     learner = Learner().but(student, token)
-    for line in form_of(chosen(names or []), learner, _view(colours=False)):
+    for line in form_of(chosen(names or []), learner, _view(colours=False), 6 if ipv6 else 4):
         print(line)
+
+
+@app.command(cls=Command)
+def capture(
+    name: Id,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there (default: ID.pcapng).")
+    ] = None,
+    student: Student = None,
+    token: Class = None,
+    ipv6: IPv6 = False,
+) -> None:
+    """Write the capture of a mystery, which Wireshark opens."""
+    from lab.cli.saved_runs import output, write
+    from lab.exercise.mystery import capture as blocks_of
+    from lab.exercise.running import Finding, play
+
+    exercise, lesson = named(name), _lesson(6 if ipv6 else 4)
+    if not exercise.mystery:
+        wrong_usage(lesson.view.say("no_mystery", id=exercise.id))
+    path = output(file or Path(f"{exercise.id}.pcapng"))
+    own = exercise.numbers(lesson.progress.learner.but(student, token))
+    with playing():
+        played = play(runner(), exercise, 0, own, 6 if ipv6 else 4)
+    if played.finding is not Finding.KNOWN or played.result.recording is None:
+        lesson.print(lesson.view.not_judged(played))
+        leave(CANNOT_RUN, at_once=True)
+    is_written = write(path, b"".join(blocks_of(played.result.recording)))
+    leave(0 if is_written else CANNOT_RUN, at_once=True)
 
 
 @app.command(cls=Command)
@@ -164,6 +214,7 @@ def hint(name: Current = None) -> None:
     """Show the next hint of an exercise."""
     lesson = _lesson()
     exercise = _current(name, lesson.progress)
+    lesson.head(exercise)
     with _keeping_progress():
         lesson.hint(exercise, lesson.progress.standing(exercise.id))
 
@@ -177,7 +228,8 @@ def explain(name: Current = None) -> None:
     if not standing.is_done and len(standing.judged) < len(exercise.rounds):
         lesson.tell("predict_first", id=exercise.id)
         leave(USAGE)
-    lesson.explain(exercise, standing.attempt)
+    lesson.head(exercise)
+    lesson.explain(exercise)
 
 
 @app.command(cls=Command)
@@ -236,7 +288,7 @@ def _keeping_progress() -> Iterator[None]:
 def _work(name: str | None, student: str | None, token: str | None, ipv6: bool, plain: bool) -> None:
     from lab.cli.lesson import prepare_terminal
 
-    lesson = _lesson(6 if ipv6 else 4, plain=plain)
+    lesson = _lesson(6 if ipv6 else None, plain=plain)
     prepare_terminal()
     try:
         with _keeping_progress():
@@ -254,7 +306,7 @@ def _teach(lesson: Lesson, name: str | None) -> None:
     from lab.exercise.catalogue import next_exercise
 
     catalogue, progress = catalogue_of(), lesson.progress
-    exercise = named(name) if name is not None else next_exercise(catalogue, progress)
+    exercise = named(name) if name is not None else _left_file(progress) or next_exercise(catalogue, progress)
     lesson.tell("welcome", file=progress.file)
     lesson.tell("also")
     again = False
@@ -266,7 +318,7 @@ def _teach(lesson: Lesson, name: str | None) -> None:
         exercise = exercise if again else following
     for each in catalogue.tracks[0].exercises:
         lesson.summarize(catalogue.exercises[each])
-    lesson.tell("all_done")
+    lesson.end_track(catalogue)
 
 
 def _answers(file: Path | None, exercises: Sequence[Exercise]) -> Answers:
@@ -291,7 +343,7 @@ def _view(*, plain: bool = False, colours: bool = True) -> View:
     return View(screen, width=max(_LEAST_WIDTH, min(screen.width, columns)))
 
 
-def _lesson(family: int = 4, *, plain: bool = False) -> Lesson:
+def _lesson(family: int | None = None, *, plain: bool = False) -> Lesson:
     """A learner at this terminal; exits with 2 if the progress cannot be read."""
     from lab.cli.lesson import Lesson
 
@@ -305,6 +357,14 @@ def _progress() -> Progress:
         return Progress()
     except Unreadable as why:
         wrong_usage(str(why))
+
+
+def _left_file(progress: Progress) -> Exercise | None:
+    """The exercise of a file, if it was worked on last and was left under way."""
+    if progress.last is None or not is_file(progress.last) or not Path(progress.last).exists():
+        return None
+    exercise = named(progress.last)
+    return exercise if progress.standing(exercise.id).is_under_way else None
 
 
 def _current(name: str | None, progress: Progress) -> Exercise:

@@ -19,7 +19,7 @@ from lab.report.i18n import ENGLISH, Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import omitted_range
 from lab.report.plain import sentences
-from lab.report.screen import Screen, indented, labelled, left_out, padded, printable, printable_lines
+from lab.report.screen import Screen, indented, labelled, left_out, padded, printable
 from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State

@@ -8,10 +8,10 @@ import pytest
 from rich.cells import cell_len
 
 from lab.claims.catalogue import Catalogue, Claim, Erratum, Kind, Since, Text, catalogue
+from lab.claims.verdict import Verdict
 from lab.record.events import CheckKind, CheckMade, Concluded, Measured
 from lab.record.expectation import Expected, Row
 from lab.record.results import Outcome, Result, Run, Scenario
-from lab.claims.verdict import Verdict
 from lab.report.claims import ClaimReport, as_json, claim_lines, claim_reports, total_lines
 from lab.report.evidence import Evidence
 from lab.report.screen import labelled, side_by_side, wrapped

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.claims.catalogue import Text
-from lab.exercise.model import Kind, Numbers
+from lab.exercise.model import Kind, Numbers, Question
 from lab.exercise.notation import (
     SPAN,
     At,
     Choice,
     Count,
+    Errno,
     Flags,
     NotUnderstood,
     SequenceNumber,
@@ -20,18 +21,21 @@ from lab.exercise.notation import (
     StateName,
     WireNumber,
 )
+from lab.exercise.view import View
+from lab.report.screen import Screen
 from lab.tcp import flags
 from lab.tcp.state import State
 
 OWN = Numbers({"x": 3_000_000_000, "n": 20})
+SYN_ACK = (
+    "SA", "AS", "sa", "SYN+ACK", "syn, ack", "SYN ACK", "[SYN, ACK]", "S.", "[S.]", "SYN/ACK", "SYN 和 ACK", "SYN、ACK",
+    "ＳＹＮ＋ＡＣＫ", "SYN-ACK", " syn and ack ", "SPA",
+)  # fmt: skip
+THREE_TIMES = ("3", "three", "Three segments", "三", "三个", "3 个", "0x3", "３", "03")
 THREE = (Text("one", "一"), Text("two", "二"), Text("three", "三"))
 
 
-@pytest.mark.parametrize(
-    "typed",
-    ["SA", "AS", "sa", "SYN+ACK", "syn, ack", "SYN ACK", "[SYN, ACK]", "S.", "[S.]", "SYN/ACK", "SYN 和 ACK",
-     "SYN、ACK", "ＳＹＮ＋ＡＣＫ", "SYN-ACK", " syn and ack ", "SPA"],
-)  # fmt: skip
+@pytest.mark.parametrize("typed", SYN_ACK)
 def test_control_bits_in_every_notation(typed: str) -> None:
     assert Flags().parse(typed, OWN) == "SA"
 
@@ -54,7 +58,6 @@ def test_no_segment_at_all(typed: str) -> None:
         ("3,000,000,001", At("x", 1)),
         ("3 000 000 001", At("x", 1)),
         ("0xb2d05e01", At("x", 1)),
-        ("x+1+n", At("x", 21)),
         ("x+1+20", At("x", 21)),
         ("3000000000+21", At("x", 21)),
         ("x - 1", At("x", -1)),
@@ -73,7 +76,7 @@ def test_numbers_of_the_header(typed: str, value: int) -> None:
     assert WireNumber().parse(typed, OWN) == value
 
 
-@pytest.mark.parametrize("typed", ["3", "three", "Three segments", "三", "三个", "3 个", "0x3", "３", "03"])
+@pytest.mark.parametrize("typed", THREE_TIMES)
 def test_counts_in_every_notation(typed: str) -> None:
     assert Count().parse(typed, OWN) == 3
 
@@ -81,6 +84,16 @@ def test_counts_in_every_notation(typed: str) -> None:
 @pytest.mark.parametrize("typed", ["SYN-RECEIVED", "syn_rcvd", "SYN_RECV", "SYN RECEIVED", "syn-recv"])
 def test_states_by_each_of_their_names(typed: str) -> None:
     assert StateName().parse(typed, OWN) is State.SYN_RECEIVED
+
+
+@pytest.mark.parametrize("typed", ["ECONNREFUSED", "econnrefused", "111", "Connection refused"])
+def test_an_errno_by_name_number_or_text(typed: str) -> None:
+    assert Errno().parse(typed, OWN) == "ECONNREFUSED"
+
+
+@pytest.mark.parametrize(("typed", "value"), [("EWOULDBLOCK", "EAGAIN"), ("success", ""), ("0", ""), ("成功", "")])
+def test_a_second_name_of_an_errno_and_success(typed: str, value: str) -> None:
+    assert Errno().parse(typed, OWN) == value
 
 
 @pytest.mark.parametrize("typed", ["b", "B", "2", "b)", "b.", "ｂ"])
@@ -102,7 +115,10 @@ def test_several_choices(typed: str, value: set[int]) -> None:
         (Flags(), "hello", "not_flags"),
         (Flags(), "3", "not_flags"),
         (SequenceNumber("x"), "", "not_a_number"),
-        (SequenceNumber("x"), "z+1", "not_a_number"),
+        (Flags(), "", "not_flags"),
+        (SequenceNumber("x"), "z+1", "not_x_or_y"),
+        (SequenceNumber("x"), "n+1", "not_x_or_y"),
+        (WireNumber(), "m + 1", "not_x_or_y"),
         (SequenceNumber("x"), "x+y", "not_a_number"),
         (SequenceNumber("x"), "x+", "not_a_number"),
         (SequenceNumber("x"), "1 2", "not_a_number"),
@@ -113,12 +129,19 @@ def test_several_choices(typed: str, value: set[int]) -> None:
         (WireNumber(), "what?", "not_a_number"),
         (Count(), "many", "not_a_count"),
         (Count(), "3 or 4", "not_a_count"),
+        (Count(), "-3", "not_a_count"),
+        (Count(), "- 3", "not_a_count"),
         (Count(), "9" * 5000, "not_a_count"),
         (StateName(), "OPEN", "not_a_state"),
+        (Errno(), "EWHAT", "not_an_errno"),
+        (Errno(), "errorcode", "not_an_errno"),
+        (Errno(), "", "not_an_errno"),
+        (Errno(), "1" * 5000, "not_an_errno"),
         (Choice(THREE), "d", "not_a_choice"),
         (Choice(THREE), "ab", "not_a_choice"),
         (Choice(THREE), "", "not_a_choice"),
         (Several(THREE), "ad", "not_a_choice"),
+        (Several(THREE), "", "not_a_choice"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer(kind: Kind, typed: str, key: str) -> None:
@@ -146,9 +169,16 @@ def test_an_absolute_number_is_the_relative_one(offset: int, x: int) -> None:
 
 @given(st.text(max_size=30))
 def test_any_text_is_an_answer_or_none(typed: str) -> None:
-    for kind in (Flags(), SequenceNumber("x"), WireNumber(), Count(), StateName(), Choice(THREE), Several(THREE)):
+    kinds = (Flags(), SequenceNumber("x"), WireNumber(), Count(), StateName(), Errno(), Choice(THREE), Several(THREE))
+    for kind in kinds:
         try:
             value = kind.parse(typed, OWN)
         except NotUnderstood:
             continue
         assert kind.parse(kind.show(value), OWN) == value
+
+
+def test_success_is_shown_in_the_language_of_the_learner() -> None:
+    question = Question("bind", Text("How?", "怎样？"), Errno(), lambda _: None, lambda _: "", Text("", ""))
+    shown = [View(Screen(language=language), 80).value(question, "", OWN) for language in ("en", "zh")]
+    assert shown == ["success", "成功"]

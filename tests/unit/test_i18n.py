@@ -12,10 +12,10 @@ from lab.claims.catalogue import catalogue, scenarios_folder
 from lab.claims.groups import groups
 from lab.exercise import catalogue as exercises
 from lab.exercise import view
-from lab.exercise.judging import misconceptions
 from lab.exercise.verifying import texts_of
 from lab.record.translations import beside
 from lab.report.i18n import LANGUAGES, sentences, table
+from lab.report.misconceptions import misconceptions
 from lab.tcp import options
 
 CHINESE, LATIN = re.compile(r"[\u4e00-\u9fff]"), re.compile("[A-Za-z]")

@@ -27,13 +27,14 @@ from lab.report.html.data import SIGNS, CaptureLink, Details, link, no_capture, 
 from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
 from lab.report.i18n import LANGUAGES, table, translator
 from lab.report.ladder import ladder_of
+from lab.report.misconceptions import misconceptions
 from lab.report.screen import printable
 from lab.report.svg import NARROW, WIDE, figure
 from lab.report.verdicts import QUIET, place
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "scenario.css")
-_SCRIPTS = ("base.js", "fields.js", "packet.js", "inspector.js", "scenario.js", "search.js", "main.js")
+_SCRIPTS = ("base.js", "fields.js", "packet.js", "inspector.js", "predict.js", "scenario.js", "search.js", "main.js")
 _MOST_EVIDENCE = 4
 _BASIC_GROUP = "handshake"
 _MOST_RUNGS_AT_FIRST = 30
@@ -73,9 +74,15 @@ def page(run: Run, catalogue: Catalogue, capture: CaptureLink = no_capture, *, e
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
-        index=packed({"words": table(), **details.index}),
+        index=packed({"words": table(), "misconceptions": _named_in(script), **details.index}),
         details=details.packed,
     )
+
+
+def _named_in(script: str) -> dict[str, list[str]]:
+    """The misconceptions that the script names: texts in each language, and the section."""
+    known = misconceptions().items()
+    return {id_: [*each.text, each.section] for id_, each in known if f"'{id_}'" in script}
 
 
 def _joined(names: tuple[str, ...]) -> str:
