@@ -441,18 +441,19 @@ def test_the_exercise_of_a_file_is_gone_on_with_by_its_file(tmp_path: Path) -> N
     assert "E01  What connect() sends" in without.stdout
 
 
-def test_a_new_learner_changes_no_verdict_and_begins_anew(tmp_path: Path) -> None:
+def test_each_learner_of_a_folder_begins_anew_and_goes_on_with_their_own(tmp_path: Path) -> None:
     exercise = KNOWN.exercises["E07"]
-    right = right_answers(exercise)
-    run_lab("exercise", "start", "E07", cwd=tmp_path, typed="\n".join([*typed(exercise, right), ""]))
-    run_lab("exercise", "start", "E15", *STUDENT, cwd=tmp_path, typed="quit\n")
+    lines = "\n".join([*typed(exercise, right_answers(exercise, ME)), ""])
+    run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed=lines)
+    done = run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="SA\n")
+    assert "Work of another --student or --class in this folder is kept apart." in done.stdout
+    assert str(exercise.numbers(Learner("another", ME.token)).x) in done.stdout
+    assert run_lab("exercise", "summary", cwd=tmp_path).stdout == ""
+    done = run_lab("exercise", "start", "E15", *STUDENT, cwd=tmp_path, typed="quit\n")
     for command in (["summary"], ["check", "E07"]):
         assert run_lab("exercise", *command, cwd=tmp_path).stdout.count("right   you: ") == 4
-    run_lab("exercise", "reset", "E07", cwd=tmp_path)
-    run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="SA\n")
-    done = run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed="quit\n")
-    assert "Question 1 of 3" in done.stdout
-    assert str(exercise.numbers(ME, 3).x) in done.stdout
+    done = run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="quit\n")
+    assert "Question 2 of 3" in done.stdout
 
 
 def test_an_attempt_over_ipv6_stays_there(tmp_path: Path) -> None:
