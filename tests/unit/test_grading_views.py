@@ -172,7 +172,7 @@ def test_sizes_are_bounded(progress: Progress, tmp_path: Path, monkeypatch: pyte
 
 def test_what_cannot_be_read_is_told_in_chinese_too(progress: Progress) -> None:
     write(progress.file)
-    assert "没有学生做过的练习" in "\n".join(lines(graded(progress), Screen(), "zh"))
+    assert "没有学生做过的练习" in "".join(lines(graded(progress), Screen(), "zh"))
     assert "没有学生做过的练习" in page(graded(progress), "zh")
 
 
