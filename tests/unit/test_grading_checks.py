@@ -141,7 +141,7 @@ def test_honest_predictions_earn_their_verdicts(progress: Progress, monkeypatch:
 
 
 def test_all_rounds_are_played_however_many_there_are(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_AT_ONCE", 2)
+    monkeypatch.setattr("lab.grading.checking._AT_ONCE", 2)
     for exercise in (FIRST, SECOND):
         attend(progress, exercise)
     replay = Replay()
