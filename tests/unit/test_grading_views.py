@@ -185,7 +185,9 @@ def test_a_row_of_nothing_has_no_percent() -> None:
 def test_many_exercises_are_drawn_without_their_ids(progress: Progress) -> None:
     attend(progress, FIRST)
     few = list(lines(graded(progress), Screen(), "en"))
-    many = list(lines(graded(progress, settings=Settings(exercises=tuple(KNOWN.exercises)[:20])), Screen(width=60), "en"))
+    many = list(
+        lines(graded(progress, settings=Settings(exercises=tuple(KNOWN.exercises)[:20])), Screen(width=60), "en")
+    )
     assert ("E01" in few[0], "E01" in many[0]) == (True, False)
     assert many[0].split()[1] == "✓" + "-" * 19
     assert [*lines(graded(progress), Screen(unicode=False), "en")][1].split()[1] == "+"
