@@ -152,10 +152,11 @@ def check(
     junit_path = output(junit_file)
     view = _view()
     answers = _answers(answers_file, chosen(names or []))
+    learner = answers.learner.but(student, token)
     graded: list[Graded] = []
     for exercise, typed in answers.typed:
         standing = answers.standing(exercise)
-        own = exercise.numbers(standing.learner.but(student, token), standing.attempt)
+        own = exercise.numbers(learner, standing.attempt)
         with playing():
             rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else standing.family))
         print("\n".join(view.graded(exercise, rounds)), flush=True)

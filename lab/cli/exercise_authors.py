@@ -36,10 +36,10 @@ _TELLING = {
     "fence": ("one segment more",),
     "look": (
         "another state",
+        "a timer that ends later",
+        "another timer",
         "a longer receive queue",
         "a longer send queue",
-        "another timer",
-        "a timer that ends later",
     ),
     "call": ("another errno", "another value", "no errno"),
     "count": ("one more",),
