@@ -170,6 +170,12 @@ def test_sizes_are_bounded(progress: Progress, tmp_path: Path, monkeypatch: pyte
         files_in([tmp_path / "a", tmp_path / "b"])
 
 
+def test_what_cannot_be_read_is_told_in_chinese_too(progress: Progress) -> None:
+    write(progress.file)
+    assert "没有学生做过的练习" in "".join(lines(graded(progress), Screen(), "zh"))
+    assert "没有学生做过的练习" in page(graded(progress), "zh")
+
+
 def test_long_texts_are_cut_off(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
     attend(progress, SECOND, typed={"ack": "7" * 100_000})
     grades = replayed(monkeypatch, Replay(), progress)
