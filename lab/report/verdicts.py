@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -259,11 +259,7 @@ def _difference(recording: Recording, check: CheckMade, translate: Translator) -
     more = check.difference or Difference(check.subject, "", None)
     yield f"    {text(more.summary)}"
     yield ""
-    differing = [[text(cell) for cell in row[:3]] for row in recording.rows(check) if not row.agrees]
-    rows = [[text("field"), text("expected"), text("got")], *differing]
-    name, wide = (max(cell_len(row[column]) for row in rows) for column in (0, 1))
-    for field, expected, got in rows:
-        yield f"    {padded(field, name)}  {padded(expected, wide)}  {got}"
+    yield from (f"    {line}" for line in row_lines(recording.rows(check), translate))
     yield ""
     if more.why:
         yield f"    {padded(text('why'), 7)}{text(more.why)}"
@@ -271,6 +267,16 @@ def _difference(recording: Recording, check: CheckMade, translate: Translator) -
         yield f"    {padded(text('state'), 7)}{text(f'the kernel is in {more.state.both_names}')}"
     if more.why or more.state is not None:
         yield ""
+
+
+def row_lines(rows: Iterable[Row], translate: Translator = ENGLISH) -> Iterator[str]:
+    """Yield a table of the fields that do not agree: expected and received value."""
+    text = translate.text
+    differing = [[text(cell) for cell in row[:3]] for row in rows if not row.agrees]
+    table = [[text("field"), text("expected"), text("got")], *differing]
+    name, wide = (max(cell_len(row[column]) for row in table) for column in (0, 1))
+    for field, expected, got in table:
+        yield f"{padded(field, name)}  {padded(expected, wide)}  {got}"
 
 
 def exchange_lines(recording: Recording, screen: Screen, translate: Translator = ENGLISH) -> Iterator[str]:

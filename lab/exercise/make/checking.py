@@ -50,7 +50,7 @@ def check(runner: Runner, rung: Rung, file: Path, source: str, family: int = 4) 
                 _play(lab, process, checked)
         except Trouble as trouble:
             step = checked.steps[-1] if checked.steps and checked.steps[-1].trouble is trouble else None
-            checked.failure = Failure(trouble.key, step, **trouble.values)
+            checked.failure = Failure(trouble.key, step, values=trouble.values)
             checked.failure.printed = trouble.printed
         except Failure as failure:
             checked.failure = failure

@@ -1,4 +1,4 @@
-"""Driver: hands the kernel's segments and expired timers to a learner's endpoint, and keeps what it did in each step."""
+"""Driver: hands the kernel's segments and expired timers to a learner's endpoint, and keeps each step that it did."""
 
 from __future__ import annotations
 
@@ -129,5 +129,3 @@ def _fields(segment: Segment) -> list[object]:
     """A segment as JSON carries it: bytes as hexadecimal texts."""
     options = [[name, value.hex() if isinstance(value, bytes) else value] for name, value in segment.options]
     return [int(segment.seq), int(segment.ack), segment.flags, segment.window, options, segment.payload.hex()]
-
-

@@ -1,4 +1,4 @@
-"""Inside of a learner's process: it gives up every privilege, loads the learner's file, and answers calls over two pipes.
+"""Inside of a learner's process: it gives up every privilege, loads the learner's file, and answers calls over pipes.
 
 Requests and replies are JSON objects, one a line. The first request loads the file: `{"load": source, "file": name,
 "iss": number}`. Each later one is a call of the endpoint: `{"call": "receive", "now": seconds, "segment": [...]}`. A
@@ -12,6 +12,7 @@ may import are imported before.
 
 from __future__ import annotations
 
+import io
 import json
 import linecache
 import math
@@ -23,9 +24,9 @@ import tempfile
 import traceback
 import types
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from itertools import islice
-from typing import Any, BinaryIO, TextIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from lab.exercise.make import given
 from lab.host.syscalls import (
@@ -43,10 +44,11 @@ from lab.tcp import output as _output
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
-_MODULES = (
+MODULES = (
     "abc", "bisect", "collections", "collections.abc", "copy", "dataclasses", "enum", "functools", "heapq", "itertools",
     "math", "operator", "string", "struct", "typing",
 )  # fmt: skip
+"""Modules of Python that a learner may import, besides lab.tcp."""
 _PRELOADED = (given, _input, _output)
 _NOBODY = 65534
 _CPU_S = 2
@@ -74,7 +76,7 @@ def main() -> None:
     with open(os.devnull, "r+b") as null:  # noqa: PTH123  # a device
         for descriptor in range(3):
             os.dup2(null.fileno(), descriptor)
-    for name in _MODULES:
+    for name in MODULES:
         __import__(name)
     unprivileged = not is_in_first_user_namespace()
     try:
@@ -101,12 +103,15 @@ def _confine(*, unprivileged: bool) -> None:
     """Take everything from this process but its two pipes. `unprivileged`: its user namespace has no other user."""
     folder = tempfile.mkdtemp()
     os.chdir(folder)
-    os.rmdir(folder)  # noqa: PTH106  # the folder's name is not needed again
+    Path(folder).rmdir()
     os.chroot(".")
-    with suppress(OSError) if unprivileged else suppress():
+    try:
         os.setgroups([])
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
+    except OSError:
+        if not unprivileged:
+            raise
     drop_capabilities()
     forbid_new_privileges()
     end_with_parent(signal.SIGKILL)
@@ -142,7 +147,7 @@ def _write(replies: int, reply: dict[str, Any]) -> None:
         data = data[os.write(replies, data) :]
 
 
-class _Printed(TextIO):
+class _Printed(io.TextIOBase):
     """Standard output of the learner's code: its beginning is kept until the next reply."""
 
     def __init__(self) -> None:
@@ -151,12 +156,6 @@ class _Printed(TextIO):
     def write(self, text: str, /) -> int:
         self._text += str(text)[: max(0, _MOST_PRINTED - len(self._text))]
         return len(text)
-
-    def flush(self) -> None:
-        """Nothing is buffered elsewhere."""
-
-    def isatty(self) -> bool:
-        return False
 
     def take(self) -> str:
         """What was printed since the last call."""
@@ -186,7 +185,7 @@ class _Learner:
             place = self._place(raised)
             text = _shown_text(raised)
             if isinstance(raised, SyntaxError) and raised.filename == self._file:
-                place = {"line": raised.lineno or 0, "code": (raised.text or "").strip()[:_LONGEST_TEXT]}
+                place |= {"line": raised.lineno or 0, "code": (raised.text or "").strip()[:_LONGEST_TEXT]}
                 text = str(raised.msg)
             return {"raised": {"type": type(raised).__name__, "text": text, **place}}
 
@@ -195,7 +194,7 @@ class _Learner:
         linecache.cache[self._file] = len(source), None, source.splitlines(keepends=True), self._file
         module = types.ModuleType("endpoint")
         sys.modules["endpoint"] = module
-        exec(compile(source, self._file, "exec"), vars(module))  # noqa: S102  # what this process is for
+        exec(compile(source, self._file, "exec"), vars(module))  # what this process is for
         kind = vars(module).get("Endpoint")
         if not isinstance(kind, type):
             raise WrongError(self._file, "class Endpoint", kind)
@@ -231,8 +230,9 @@ class _Learner:
         """The innermost line of the learner's file that an exception has passed."""
         frames = [each for each in traceback.extract_tb(raised.__traceback__) if each.filename == self._file]
         if not frames:
-            return {"line": 0, "code": ""}
-        return {"line": frames[-1].lineno or 0, "code": (frames[-1].line or "")[:_LONGEST_TEXT]}
+            return {"line": 0, "code": "", "function": ""}
+        last = frames[-1]
+        return {"line": last.lineno or 0, "code": (last.line or "")[:_LONGEST_TEXT], "function": last.name}
 
 
 def _state(endpoint: Any) -> str:
@@ -261,9 +261,7 @@ def _fields(segment: object) -> list[Any]:
         raise WrongError("Segment.payload", _BYTES, payload)
     listed: Iterable[Any] = options
     try:
-        pairs = [
-            [name, bytes(value).hex() if isinstance(value, bytes) else value] for name, value in listed
-        ]
+        pairs = [[name, bytes(value).hex() if isinstance(value, bytes) else value] for name, value in listed]
     except (TypeError, ValueError):
         raise WrongError("Segment.options", "tuple of pairs", options) from None
     return [int(seq), int(ack), int(flags), int(window), pairs, bytes(payload).hex()]

@@ -55,7 +55,7 @@ class Failure(Exception):
         *,
         why: str = "",
         breach: Breach | None = None,
-        **values: object,
+        values: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(key)
         self.key = key
@@ -63,7 +63,9 @@ class Failure(Exception):
         self.rows = tuple(rows)
         self.why = why
         self.breach = breach
-        self.values = values
+        self.values = values or {}
+        self.printed = ""
+        """What the learner's code printed before it failed without a step."""
 
 
 class Play:
@@ -121,7 +123,9 @@ class Play:
 
     # What the endpoint must do.
 
-    def calls(self, name: str, *answers: Answer | AnyOf, why: str, state: State | None = None, data: bytes | None = None) -> Step:
+    def calls(
+        self, name: str, *answers: Answer | AnyOf, why: str, state: State | None = None, data: bytes | None = None
+    ) -> Step:
         """Make a user call, which must send these segments and lead to this state."""
         step = self.driver.call(name, data)
         self._check(step, answers, state, why)
@@ -152,7 +156,7 @@ class Play:
         step = self._wait(lambda step: step.arrived is not None and step.again == again, letters)
         assert step.arrived is not None
         if step.arrived.flags & ~PSH != bits(letters):
-            raise Failure("other_segment", step, expected=letters, why=why)
+            raise Failure("other_segment", step, why=why, values={"expected": letters})
         self._check(step, answers, state, why)
         return step
 
@@ -170,7 +174,7 @@ class Play:
         if got is not None and seconds is not None:
             agrees = abs(got - seconds) <= _TIMER_TOLERANCE * seconds
         if not agrees:
-            row = Row("timer", *("None" if each is None else f"{each:.2f} s" for each in (seconds, got)), agrees=False)
+            row = Row("timer", _seconds(seconds), _seconds(got), agrees=False)
             raise Failure("other_timer", step, [row], why=why)
 
     def acknowledges(self, number: int, why: str) -> None:
@@ -205,7 +209,7 @@ class Play:
                     return step
             self.lab.switchboard.serve_until(lambda: self._next < len(self.steps), deadline)
             if self._next == len(self.steps):
-                raise Failure("nothing_came", self.steps[-1] if self.steps else None, expected=what)
+                raise Failure("nothing_came", self.steps[-1] if self.steps else None, values={"expected": what})
 
     def _check(self, step: Step, answers: Sequence[Answer | AnyOf] | None, state: State | None, why: str) -> None:
         """Compare what a step has sent, and its state; then the standing rules."""
@@ -229,7 +233,9 @@ class Play:
                 got = letters(sent[at].flags) if at < len(sent) else "none"
                 return [Row("segment", expected, got, agrees=False)]
             wanted = answers[at]
-            rows = [self._differing(each, sent[at]) for each in (wanted.answers if isinstance(wanted, AnyOf) else [wanted])]
+            rows = [
+                self._differing(each, sent[at]) for each in (wanted.answers if isinstance(wanted, AnyOf) else [wanted])
+            ]
             if all(rows):
                 return rows[0]
         return []
@@ -242,3 +248,7 @@ class Play:
 
 def _letters(answer: Answer | AnyOf) -> str:
     return (answer.answers[0] if isinstance(answer, AnyOf) else answer).letters
+
+
+def _seconds(time: float | None) -> str:
+    return "None" if time is None else f"{time:.2f} s"

@@ -32,7 +32,9 @@ RUNGS: dict[str, Rung] = {}
 """All rungs by their ids, in the order in which they are climbed."""
 
 
-def rung(file: str, section: str, *, active: bool = False) -> Callable[[Callable[[Play], None]], Callable[[Play], None]]:
+def rung(
+    file: str, section: str, *, active: bool = False
+) -> Callable[[Callable[[Play], None]], Callable[[Play], None]]:
     """Decorator: the function is the next rung."""
 
     def add(play: Callable[[Play], None]) -> Callable[[Play], None]:

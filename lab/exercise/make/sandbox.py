@@ -162,9 +162,12 @@ class LearnerProcess:
 def _without_trouble(reply: dict[str, Any], call: str) -> dict[str, Any]:
     """The reply; raises Trouble if it says that something went wrong."""
     match reply:
-        case {"raised": {"type": str(kind), "text": str(text), "line": int(line), "code": str(code)}}:
+        case {
+            "raised": {"type": str(kind), "text": str(text), "line": int(line), "code": str(code), "function": str(by)}
+        }:
             key = "not_written" if kind == "NotImplementedError" else "raised"
-            trouble = Trouble(key, call=call, type=kind, text=text, line=line, code=code)
+            function = f"{by}()" if by else call
+            trouble = Trouble(key, call=call, type=kind, text=text, line=line, code=code, function=function)
         case {"overtime": {"line": int(line), "code": str(code)}}:
             trouble = Trouble("overtime", call=call, line=line, code=code)
         case {"wrong": [str(what), str(kind), str(got)]}:
