@@ -12,19 +12,33 @@ may import are imported before.
 
 from __future__ import annotations
 
+import abc
+import bisect
+import collections
+import collections.abc
+import copy
+import dataclasses
+import enum
+import functools
+import heapq
 import io
+import itertools
 import json
 import linecache
 import math
+import operator
 import os
 import resource
 import signal
+import string
+import struct
 import sys
 import tempfile
 import traceback
 import types
+import typing
 from collections.abc import Callable, Iterable
-from itertools import islice
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,10 +58,11 @@ from lab.tcp import output as _output
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
-MODULES = (
-    "abc", "bisect", "collections", "collections.abc", "copy", "dataclasses", "enum", "functools", "heapq", "itertools",
-    "math", "operator", "string", "struct", "typing",
+_MODULES = (
+    abc, bisect, collections, collections.abc, copy, dataclasses, enum, functools, heapq, itertools, math, operator,
+    string, struct, typing,
 )  # fmt: skip
+MODULES = tuple(each.__name__ for each in _MODULES)
 """Modules of Python that a learner may import, besides lab.tcp."""
 _PRELOADED = (given, _input, _output)
 _NOBODY = 65534
@@ -70,33 +85,36 @@ class WrongError(Exception):
         super().__init__(what, kind, _shown(got))
 
 
-def main() -> None:
-    """Become a learner's process, and serve until the request pipe is closed."""
+def main() -> int:
+    """Become a learner's process, and serve until the request pipe is closed. Returns the exit status.
+
+    The process forks: its child is the learner's, and it waits for the child.
+    """
     requests, replies = os.fdopen(os.dup(0), "rb"), os.dup(1)
     with open(os.devnull, "r+b") as null:  # noqa: PTH123  # a device
         for descriptor in range(3):
             os.dup2(null.fileno(), descriptor)
-    for name in MODULES:
-        __import__(name)
     unprivileged = not is_in_first_user_namespace()
     try:
         unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWPID)
         child = os.fork()
         if child:
-            _wait_for(child, requests, replies)
+            return _status_of(child, requests, replies)
         _confine(unprivileged=unprivileged)
     except OSError as refused:
         _write(replies, {"refused": str(refused)})
-        os._exit(1)
+        return 1
     _write(replies, {})
     _serve(requests, replies)
+    return 0
 
 
-def _wait_for(child: int, requests: BinaryIO, replies: int) -> None:
+def _status_of(child: int, requests: BinaryIO, replies: int) -> int:
+    """Wait for the learner's process; its exit status, or 256 minus the signal that has ended it."""
     requests.close()
     os.close(replies)
     _, status = os.waitpid(child, 0)
-    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)  # a signal as 256 minus its number
+    return os.waitstatus_to_exitcode(status) & 0xFF
 
 
 def _confine(*, unprivileged: bool) -> None:
@@ -133,12 +151,11 @@ def _serve(requests: BinaryIO, replies: int) -> None:
     signal.signal(signal.SIGXCPU, overtime)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     printed = _Printed()
-    sys.stdout = sys.stderr = printed
     learner = _Learner()
-    for line in requests:
-        reply = learner.answer(json.loads(line))
-        _write(replies, reply | {"printed": printed.take()})
-    os._exit(0)
+    with redirect_stdout(printed), redirect_stderr(printed):
+        for line in requests:
+            reply = learner.answer(json.loads(line))
+            _write(replies, reply | {"printed": printed.take()})
 
 
 def _write(replies: int, reply: dict[str, Any]) -> None:
@@ -220,7 +237,7 @@ class _Learner:
         if timer is not None and (not isinstance(timer, int | float) or not math.isfinite(timer)):
             raise WrongError("timer()", "float | None", timer)
         return {
-            "segments": [_fields(each) for each in islice(owed, _MOST_SEGMENTS)],
+            "segments": [_fields(each) for each in itertools.islice(owed, _MOST_SEGMENTS)],
             "timer": timer,
             "state": _state(self._endpoint),
             "result": bytes(result or b"").hex(),
@@ -263,7 +280,7 @@ def _fields(segment: object) -> list[Any]:
     try:
         pairs = [[name, bytes(value).hex() if isinstance(value, bytes) else value] for name, value in listed]
     except (TypeError, ValueError):
-        raise WrongError("Segment.options", "tuple of pairs", options) from None
+        raise WrongError("Segment.options", "tuple[tuple[str, ...], ...]", options) from None
     return [int(seq), int(ack), int(flags), int(window), pairs, bytes(payload).hex()]
 
 

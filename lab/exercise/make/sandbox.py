@@ -24,7 +24,7 @@ _START_S, _CALL_S = 60.0, 20.0
 _MOST_BYTES = 4_000_000
 _MOST_PAYLOAD = 65000
 _MOST_OPTIONS = 40
-_BOOT = "import sys; sys.path.append(sys.argv[1]); from lab.exercise.make.inside import main; main()"
+_BOOT = "import sys; sys.path.append(sys.argv[1]); from lab.exercise.make.inside import main; sys.exit(main())"
 
 
 class Trouble(Exception):
@@ -81,6 +81,11 @@ class LearnerProcess:
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that waits for the learner's."""
+        return self._process.pid
 
     def call(self, name: str, now: float, **given: object) -> Reply:
         """Call a method of the endpoint, then ask what it owes. Raises Trouble for everything else that happens."""
@@ -152,8 +157,10 @@ class LearnerProcess:
         return Trouble("ended", call=call, status=code)
 
     def _end(self) -> None:
-        self._process.kill()
+        self._process.kill()  # the learner's process ends with it
         self._process.wait()
+        while self._process.stdout is not None and self._process.stdout.read(65536):
+            pass  # until that has closed the pipe
         for each in (self._process.stdin, self._process.stdout):
             if each is not None:
                 each.close()
