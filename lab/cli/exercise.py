@@ -12,7 +12,7 @@ import typer
 
 from lab.cli import completion, exercise_make
 from lab.cli.exercise_authors import new, verify
-from lab.cli.exercise_files import catalogue_of, chosen, named, playing, runner
+from lab.cli.exercise_files import catalogue_of, chosen, is_file, named, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.help import Command, Subgroup
 from lab.cli.options import AsJson, IPv6, Plain
@@ -90,7 +90,7 @@ def next_() -> None:
     if exercise is None:
         lesson.tell("all_done")
     else:
-        lesson.tell("heading", id=exercise.id, title=exercise.title.of(lesson.view.language))
+        lesson.head(exercise)
 
 
 @app.command("list", cls=Command)
@@ -132,10 +132,9 @@ def check(
     junit_path = output(junit_file)
     view = _view()
     answers = _answers(answers_file, chosen(names or []))
-    learner = answers.learner.but(student, token)
     graded: list[Graded] = []
     for exercise, typed in answers.typed:
-        own = exercise.numbers(learner, answers.attempt(exercise))
+        own = exercise.numbers(answers.learner_of(exercise).but(student, token), answers.attempt(exercise))
         with playing():
             rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else 4))
         print("\n".join(view.graded(exercise, rounds)), flush=True)
@@ -149,14 +148,44 @@ def check(
 
 
 @app.command(cls=Command)
-def form(names: Ids = None, *, student: Student = None, token: Class = None) -> None:
+def form(names: Ids = None, *, student: Student = None, token: Class = None, ipv6: IPv6 = False) -> None:
     """Print a file for `check --answers`, with the questions as comments, to be filled in."""
     from lab.exercise.answers import form as form_of
     from lab.exercise.model import Learner
 
     learner = Learner().but(student, token)
-    for line in form_of(chosen(names or []), learner, _view(colours=False)):
+    for line in form_of(chosen(names or []), learner, _view(colours=False), 6 if ipv6 else 4):
         print(line)
+
+
+@app.command(cls=Command)
+def capture(
+    name: Id,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there (default: ID.pcapng).")
+    ] = None,
+    student: Student = None,
+    token: Class = None,
+    ipv6: IPv6 = False,
+) -> None:
+    """Write the capture of a mystery, which Wireshark opens."""
+    from lab.cli.saved_runs import output, write
+    from lab.exercise.mystery import capture as blocks_of
+    from lab.exercise.running import Finding, play
+
+    exercise, lesson = named(name), _lesson(6 if ipv6 else 4)
+    if not exercise.mystery:
+        wrong_usage(lesson.view.say("no_mystery", id=exercise.id))
+    path = output(file or Path(f"{exercise.id}.pcapng"))
+    own = exercise.numbers(lesson.progress.learner.but(student, token))
+    with playing():
+        played = play(runner(), exercise, 0, own, 6 if ipv6 else 4)
+    if played.finding is not Finding.KNOWN or played.result.recording is None:
+        lesson.print(lesson.view.not_judged(played))
+        leave(CANNOT_RUN, at_once=True)
+    is_written = write(path, b"".join(blocks_of(played.result.recording)))
+    leave(0 if is_written else CANNOT_RUN, at_once=True)
 
 
 @app.command(cls=Command)
@@ -164,6 +193,7 @@ def hint(name: Current = None) -> None:
     """Show the next hint of an exercise."""
     lesson = _lesson()
     exercise = _current(name, lesson.progress)
+    lesson.head(exercise)
     with _keeping_progress():
         lesson.hint(exercise, lesson.progress.standing(exercise.id))
 
@@ -177,7 +207,8 @@ def explain(name: Current = None) -> None:
     if not standing.is_done and len(standing.judged) < len(exercise.rounds):
         lesson.tell("predict_first", id=exercise.id)
         leave(USAGE)
-    lesson.explain(exercise, standing.attempt)
+    lesson.head(exercise)
+    lesson.explain(exercise)
 
 
 @app.command(cls=Command)
@@ -250,7 +281,7 @@ def _teach(lesson: Lesson, name: str | None) -> None:
     from lab.exercise.catalogue import next_exercise
 
     catalogue, progress = catalogue_of(), lesson.progress
-    exercise = named(name) if name is not None else next_exercise(catalogue, progress)
+    exercise = named(name) if name is not None else _left_file(progress) or next_exercise(catalogue, progress)
     lesson.tell("welcome", file=progress.file)
     lesson.tell("also")
     again = False
@@ -301,6 +332,14 @@ def _progress() -> Progress:
         return Progress()
     except Unreadable as why:
         wrong_usage(str(why))
+
+
+def _left_file(progress: Progress) -> Exercise | None:
+    """The exercise of a file, if it was worked on last and was left under way."""
+    if progress.last is None or not is_file(progress.last) or not Path(progress.last).exists():
+        return None
+    exercise = named(progress.last)
+    return exercise if progress.standing(exercise.id).is_under_way else None
 
 
 def _current(name: str | None, progress: Progress) -> Exercise:

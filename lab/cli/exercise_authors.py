@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,16 +16,57 @@ from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
 from lab.cli.options import IPv4, IPv6, families
 
 _TELLING = {
-    "frame": ("with FIN, or without it", "ack + 1", "no options", "another window", "seq + 1", "never"),
-    "look": ("another state",),
-    "call": ("another errno", "another value"),
+    "frame": (
+        "with FIN, or without it",
+        "ack + 1",
+        "seq far off",
+        "with SYN, or without it",
+        "no options",
+        "another window",
+        "a SYN's number from a clock that is the same for all, from then on",
+        "late",
+        "other values of options",
+        "another TSecr",
+        "an option more",
+        "with RST, or without it",
+        "never",
+    ),
+    "fence": ("one segment more",),
+    "look": (
+        "another state",
+        "a longer receive queue",
+        "a longer send queue",
+        "another timer",
+        "a timer that ends later",
+    ),
+    "call": ("another errno", "another value", "no errno"),
+    "count": ("one more",),
+    "counter": ("one more",),
+    "info": ("numbers + 1", "nothing but zeros"),
+    "peer": ("another state of the peer",),
+    "text": ("another text",),
+    "poll": ("other events",),
 }
 """For each kind of reading, mutations that between them change every answer that can be read from it."""
+_FITTING = {
+    "ack": "ack + 1",
+    "header": "no options",
+    "options": "no options",
+    "mss": "other values of options",
+    "scale": "other values of options",
+    "seq": "seq far off",
+    "tsecr": "another TSecr",
+    "time": "late",
+    "window": "another window",
+}
+"""The mutation to try first, by the field of a segment that a question is about: runs with timers take seconds."""
 
 if TYPE_CHECKING:
     from lab.author.runner import Runner
     from lab.exercise.model import Exercise, Learner, Question, Seen
     from lab.exercise.running import Played
+    from lab.exercise.view import View
+    from lab.mutate.mutant import Reading
     from lab.record.events import Event
 
 
@@ -46,15 +88,16 @@ def verify(
     from lab.exercise.model import Learner
     from lab.exercise.verifying import problems_of_data
 
-    bad = False
+    view, bad = _view(), False
     for exercise in chosen(names or []):
-        problems = list(problems_of_data(exercise))
+        problems = [view.translate.text(each) for each in problems_of_data(exercise)]
         for family in families(ipv4, ipv6) if not problems else []:
             if family in exercise.families:
                 with playing():
                     found = list(_problems_of_runs(runner(), exercise, family, Learner("verify", "verify")))
-                problems += [f"IPv{family}: {each}" for each in found]
-        print(f"{'FAIL' if problems else 'good'}  {exercise.id}  {exercise.title.en}", flush=True)
+                problems += [view.say("over", family=family, problem=view.translate.text(each)) for each in found]
+        verdict = view.say("not_good" if problems else "good")
+        print(f"{verdict}  {exercise.id}  {exercise.title.of(view.language)}", flush=True)
         for each in problems:
             print(f"      {each}", flush=True)
         bad |= bool(problems)
@@ -63,10 +106,15 @@ def verify(
 
 def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: Learner) -> Iterator[str]:
     from lab.exercise.verifying import problems_of_run
+    from lab.record.results import Outcome
 
     for number, played, problem in problems_of_run(runner, exercise, family, learner):
         if problem:
             yield problem
+        elif played is not None and played.result.outcome is Outcome.SKIP:
+            view, why = _view(), played.result.summary
+            said = {"id": exercise.id, "family": family, "round": number + 1, "why": view.translate.text(why)}
+            print(view.say("not_for_this_kernel", **said), file=sys.stderr)
         elif played is not None:
             for question in _unnoticed(runner, exercise, number, played, family):
                 yield f"{question}: no altered reading of the kernel changes the answer"
@@ -74,31 +122,51 @@ def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: 
 
 def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, family: int) -> Iterator[str]:
     """Yield the questions whose answer stays the same whatever is altered in the reading that it comes from."""
+    from lab.exercise.mystery import Diagnosis, PacketNumber, PeerState
     from lab.exercise.readings import OfSegment
     from lab.exercise.running import Finding, play
     from lab.mutate.mutant import Mutant, Mutation
+    from lab.record.events import FrameSeen
 
     plain = Mutant()
     surveyed = play(runner, exercise, number, played.own, family, plain)
     if surveyed.finding is not Finding.KNOWN or surveyed.result.recording is None:
         return
     for question in exercise.rounds[number].questions:
-        if isinstance(question.seen, OfSegment) and question.seen.from_peer:
-            continue  # it is about the learner's own segment
         truth = surveyed.truths[question.id]
-        kind = _kind_of_reading(surveyed.result.recording.events[truth.event])
-        # The reading behind an event was made just before the event was recorded.
-        before = (each for each in reversed(plain.readings) if each.kind == kind and each.after <= truth.event)
-        mutations = [Mutation(kind, each.position, name) for each in islice(before, 1) for name in _TELLING[kind]]
+        event = surveyed.result.recording.events[truth.event]
+        of_one_segment = isinstance(question.seen, OfSegment | PacketNumber | Diagnosis | PeerState)
+        if of_one_segment and isinstance(event, FrameSeen) and event.from_peer:
+            continue  # it is about the learner's own segment
+        behind = _readings_behind(truth, event, plain.readings)
+        fitting = _FITTING.get(getattr(question.seen, "field", ""))
+        mutations = [
+            Mutation(each.kind, each.position, name)
+            for each in behind
+            for name in sorted(_TELLING[each.kind], key=lambda name: name != fitting)
+        ]
         altered = (play(runner, exercise, number, played.own, family, Mutant(each)) for each in mutations)
         if not any(each.finding is Finding.DIFFERS and _changed(question, truth, each) for each in altered):
             yield question.id
 
 
-def _kind_of_reading(event: Event) -> str:
-    from lab.record.events import CallMade, StateSeen
+def _readings_behind(truth: Seen, event: Event, readings: list[Reading]) -> list[Reading]:
+    """The readings from which an answer can come, the most likely one first.
 
-    return "look" if isinstance(event, StateSeen) else "call" if isinstance(event, CallMade) else "frame"
+    The reading behind an event was made just before the event was recorded. That no segment came, or no further one, is
+    proven by the fence after it.
+    """
+    from lab.record.events import CallMade, CheckMade, FrameSeen, StateSeen
+
+    before = (each for each in reversed(readings) if each.after <= truth.event)
+    if isinstance(event, CheckMade):
+        return list(islice((each for each in before if each.kind not in ("frame", "fence")), 1))
+    kind = "look" if isinstance(event, StateSeen) else "call" if isinstance(event, CallMade) else "frame"
+    found = list(islice((each for each in before if each.kind == kind), 1))
+    if isinstance(event, FrameSeen):
+        fences = islice((each for each in readings if each.kind == "fence" and each.after > truth.event), 1)
+        found = [*fences, *found] if event.from_peer else [*found, *fences]
+    return found
 
 
 def _changed(question: Question, truth: Seen, altered: Played) -> bool:
@@ -121,4 +189,12 @@ def new(
         wrong_usage(f"{file} exists already")
     if not write(file.absolute(), template(file.stem).encode()):
         leave(CANNOT_RUN, at_once=True)
-    print(f"{file}\nverify it:  lab exercise verify {file}\ntry it:     lab exercise start {file}")
+    print(_view().say("made", file=file))
+
+
+def _view() -> View:
+    from lab.cli.printer import screen_of
+    from lab.exercise.view import View
+
+    screen = screen_of(sys.stdout)
+    return View(screen, screen.width)

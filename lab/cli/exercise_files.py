@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import contextmanager
 from functools import cache
@@ -31,14 +32,15 @@ def catalogue_of(name: str | None = None) -> Catalogue:
     from lab.exercise.catalogue import load
 
     with lent_streams():
-        found = load([Path(name)] if name is not None and _is_file(name) else None)
+        found = load([Path(name)] if name is not None and is_file(name) else None)
     if found.broken:
         Printer(sys.stderr).broken(found.broken)
         leave(CANNOT_RUN, at_once=True)
     return found
 
 
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Whether a name of an exercise is that of a file."""
     return name.endswith(".py")
 
 
@@ -46,13 +48,18 @@ def named(name: str) -> Exercise:
     """The exercise of this id or in this file; exits with 2 if there is none."""
     from lab.record.nearest import did_you_mean
 
-    if _is_file(name) and not Path(name).exists():
+    if is_file(name) and not Path(name).exists():
         wrong_usage(f"there is no file {name}")
     exercises = catalogue_of(name).exercises
-    found = next(iter(exercises.values())) if _is_file(name) else exercises.get(name.upper())
+    found = next(iter(exercises.values())) if is_file(name) else exercises.get(_id_of(name))
     if found is None:
         wrong_usage(f"there is no exercise {name!r}{did_you_mean(name, exercises)}; `lab exercise list` names them")
     return found
+
+
+def _id_of(name: str) -> str:
+    """The id that is meant: "e6" is E06."""
+    return re.sub(r"^E(\d)$", r"E0\1", name.strip().upper())
 
 
 @cache

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NoReturn
 from lab.cli.exercise_files import playing
 from lab.cli.exits import leave
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
+from lab.exercise.mystery import capture
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.notebook import save, summary
-from lab.exercise.progress import Happened, Progress, Standing, Status
+from lab.exercise.progress import Happened, Progress, Standing
 from lab.exercise.running import Finding, Played, Verdict, judged, play
 from lab.exercise.view import View
+from lab.record.saved.folder import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,12 +61,12 @@ class Lesson:
     def teach(self, exercise: Exercise, *, again: bool = False) -> End:
         """Work on one exercise, from where it was left."""
         standing = self.progress.standing(exercise.id)
-        is_current = standing.status is Status.STARTED and standing.version == exercise.version
-        if again or not is_current:
+        is_current = (standing.version, standing.learner) == (exercise.version, self.progress.learner)
+        if again or not (standing.is_under_way and is_current):
             self.progress.add(Happened.STARTED, exercise, attempt=standing.attempt + 1, family=self._family)
             standing = self.progress.standing(exercise.id)
-        self._head(exercise)
-        own = exercise.numbers(self.progress.learner, standing.attempt)
+        self._introduce(exercise)
+        own = exercise.numbers(standing.learner, standing.attempt)
         self._results = []
         try:
             for number in range(len(exercise.rounds)):
@@ -85,13 +87,13 @@ class Lesson:
 
     def ask_next(self, exercise: Exercise, following: Exercise | None) -> str:
         """Ask what comes after an exercise: "next", or "again"."""
-        named = (
-            self.view.say("next_is", id=following.id, title=following.title.of(self.view.language))
-            if following is not None
-            else self.view.say("no_next")
-        )
-        self.tell("after", next=named, id=exercise.id)
+        if following is None:
+            named = self.view.say("no_next")
+        else:
+            named = self.view.say("next_is", id=following.id, title=following.title.of(self.view.language))
+        key = "after_same" if following is exercise else "after"
         while True:
+            self.tell(key, next=named, id=exercise.id)
             typed = self._read("> ").strip().lower()
             if not typed or typed in _commands("next"):
                 return "next"
@@ -114,10 +116,14 @@ class Lesson:
         self.tell("left", file=self.progress.file)
         leave(code, at_once=True)
 
-    def _head(self, exercise: Exercise) -> None:
+    def head(self, exercise: Exercise) -> None:
+        """Print which exercise it is."""
+        self.tell("heading", "title", id=exercise.id, title=exercise.title.of(self.view.language))
+
+    def _introduce(self, exercise: Exercise) -> None:
         view, language = self.view, self.view.language
         print()
-        self.tell("heading", "title", id=exercise.id, title=exercise.title.of(language))
+        self.head(exercise)
         self.tell(
             "about",
             goal=exercise.goal.of(language),
@@ -130,12 +136,37 @@ class Lesson:
     def _round(self, exercise: Exercise, number: int, own: Numbers, standing: Standing) -> Finding:
         """Predictions, run and questions of one round."""
         round_, view = exercise.rounds[number], self.view
-        own = exercise.numbers_of(round_, own)
+        own = exercise.numbers_of(round_, own, self._family)
         if number:
             print()
-        self.tell("modify" if number else "predict", "title")
+        self.tell("mystery" if exercise.mystery else "modify" if number else "predict", "title")
         self.print(view.paragraph(round_.text.of(view.language).format_map(own)))
         print()
+        played = self._play(exercise, number, own) if exercise.mystery else None
+        if played is not None and played.finding is Finding.KNOWN:
+            self._show_packets(exercise, played, standing)
+        if played is None or played.finding is Finding.KNOWN:
+            self._ask(exercise, round_, own, standing)
+        played = played or self._play(exercise, number, own)
+        self._results.append(played.result)
+        save(self.progress, exercise, standing.attempt, self._results)
+        return self._reveal(exercise, number, played, standing)
+
+    def _play(self, exercise: Exercise, number: int, own: Numbers) -> Played:
+        with playing():
+            return play(self._runner(), exercise, number, own, self._family)
+
+    def _show_packets(self, exercise: Exercise, played: Played, standing: Standing) -> None:
+        """Print the packets of a mystery, and write them to a capture beside the progress."""
+        assert played.result.recording is not None
+        file = self.progress.folder / f"{exercise.id}-{standing.attempt}.pcapng"
+        put(file, capture(played.result.recording))
+        self.print(self.view.packets(played.result.recording))
+        self.tell("packets_in", file=file)
+        print()
+
+    def _ask(self, exercise: Exercise, round_: Round, own: Numbers, standing: Standing) -> None:
+        """Ask what is not answered yet, and keep each answer as it was typed."""
         for at, question in enumerate(round_.predict, 1):
             if question.id not in standing.answers:
                 typed = self._predict(exercise, question, own, at, len(round_.predict), standing)
@@ -143,11 +174,6 @@ class Lesson:
                     Happened.PREDICTED, exercise, attempt=standing.attempt, question=question.id, typed=typed
                 )
                 standing.answers[question.id] = typed
-        with playing():
-            played = play(self._runner(), exercise, number, own, self._family)
-        self._results.append(played.result)
-        save(self.progress, exercise, standing.attempt, self._results)
-        return self._reveal(exercise, number, played, standing)
 
     def _predict(
         self, exercise: Exercise, question: Question, own: Numbers, number: int, count: int, standing: Standing
@@ -158,7 +184,7 @@ class Lesson:
         self.print(view.question(question, own))
         while True:
             typed = self._read("> ").strip()
-            if self._command(typed, exercise, standing):
+            if not typed or self._command(typed, exercise, standing, question):
                 continue
             try:
                 question.kind.parse(typed, own)
@@ -169,7 +195,7 @@ class Lesson:
                 continue
             return typed
 
-    def _command(self, typed: str, exercise: Exercise, standing: Standing) -> bool:
+    def _command(self, typed: str, exercise: Exercise, standing: Standing, question: Question) -> bool:
         """Obey a command that was typed instead of an answer; False if it is none."""
         text = typed.lower()
         if text in _commands("quit"):
@@ -178,14 +204,24 @@ class Lesson:
             raise _Ended(End.SKIPPED)
         elif text in _commands("give_up"):
             raise _Ended(End.GIVEN_UP)
+        elif text in _commands("help"):
+            self.tell("also")
         elif text in _commands("hint"):
-            self.hint(exercise, standing)
+            if any(question in each.investigate for each in exercise.rounds):
+                self.tell("look_for_it", tries=_TRIES)
+            else:
+                self.hint(exercise, standing)
         else:
             return False
         return True
 
     def hint(self, exercise: Exercise, standing: Standing) -> None:
-        """Print the next hint, and record that it was read."""
+        """Print the hint of a changed round, else the next one of the exercise, and record that it was read."""
+        round_ = exercise.rounds[min(len(standing.judged), len(exercise.rounds) - 1)]
+        if round_.hint is not None:
+            self.progress.add(Happened.HINT, exercise, level=standing.hints)
+            self.tell("hint_of_change", text=round_.hint.of(self.view.language))
+            return
         if standing.hints >= HINTS:
             self.tell("no_more_hints")
             return
@@ -208,8 +244,9 @@ class Lesson:
         pages = list(view.pages(played, verdicts))
         for at, lines in enumerate(pages):
             self.print(lines)
-            if at < len(pages) - 1:
-                self._read(view.say("enter_next") + " ")
+            is_last = at == len(pages) - 1
+            if not is_last and self._read(view.say("enter_next") + " ").strip().lower() in _commands("quit"):
+                self.leave()
         right = sum(each.judgement.right for each in verdicts)
         print()
         self.tell("of_rounds", right=right, count=len(verdicts))
@@ -255,7 +292,7 @@ class Lesson:
                 if attempt < _TRIES:
                     if verdict.judgement.misconception:
                         self.print(self.view.paragraph(self.view.reason(verdict, played.own)))
-                    self.tell("try_again", "fail")
+                    self.tell("try_again", "fail", left=_TRIES - attempt)
                     continue
                 value = self.view.value(question, played.truths[question.id].value, played.own)
                 why = question.why.of(self.view.language).format_map(played.own)
@@ -270,11 +307,13 @@ class Lesson:
         """Record that the learner gives up, and show the answers."""
         self.progress.add(Happened.GAVE_UP, exercise)
         self.tell("gave_up", id=exercise.id)
-        self.explain(exercise, max(1, self.progress.standing(exercise.id).attempt))
+        self.explain(exercise)
 
-    def explain(self, exercise: Exercise, attempt: int) -> None:
-        """Show the answers with their reasons, for the numbers of an attempt."""
-        self.print(self.view.answers(exercise, exercise.numbers(self.progress.learner, attempt)))
+    def explain(self, exercise: Exercise) -> None:
+        """Show the answers with their reasons, for the numbers of the current attempt."""
+        standing = self.progress.standing(exercise.id)
+        own = exercise.numbers(standing.learner, max(1, standing.attempt))
+        self.print(self.view.answers(exercise, own, self._family))
         self.tell("learned", text=exercise.learned.of(self.view.language))
 
     def summarize(self, exercise: Exercise) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from lab.exercise.model import Exercise, Learner
-from lab.exercise.progress import Progress
+from lab.exercise.progress import Progress, Standing
 from lab.exercise.running import Finding, Graded
 from lab.exercise.view import View
 from lab.record.nearest import did_you_mean
@@ -28,11 +29,16 @@ class Answers:
     learner: Learner
     typed: list[tuple[Exercise, dict[str, str]]] = field(default_factory=list)
     """By id of the question."""
-    attempts: dict[str, int] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    """Of the answers of a progress, by id of the exercise."""
+
+    def learner_of(self, exercise: Exercise) -> Learner:
+        """Whose numbers the answers to an exercise belong to."""
+        return self.standings[exercise.id].learner if exercise.id in self.standings else self.learner
 
     def attempt(self, exercise: Exercise) -> int:
         """Number of the attempt to which the answers belong; the first for those of a file."""
-        return self.attempts.get(exercise.id, 1)
+        return self.standings[exercise.id].attempt if exercise.id in self.standings else 1
 
 
 def read(file: Path, exercises: Sequence[Exercise], others: Collection[str] = ()) -> Answers:
@@ -64,7 +70,7 @@ def read(file: Path, exercises: Sequence[Exercise], others: Collection[str] = ()
     return answers
 
 
-def form(exercises: Iterable[Exercise], learner: Learner, view: View) -> Iterator[str]:
+def form(exercises: Iterable[Exercise], learner: Learner, view: View, family: int) -> Iterator[str]:
     """A file for `read`, without the answers: the predictions are asked in comments."""
     yield f"student = {json_text(learner.student)}"
     yield f"class = {json_text(learner.token)}"
@@ -72,12 +78,19 @@ def form(exercises: Iterable[Exercise], learner: Learner, view: View) -> Iterato
         own = exercise.numbers(learner)
         yield from ("", f"[{exercise.id}]", f"# {exercise.title.of(view.language)}")
         for round_ in exercise.rounds:
-            numbers = exercise.numbers_of(round_, own)
+            numbers = exercise.numbers_of(round_, own, family)
             yield ""
             yield from _comment(view.paragraph(round_.text.of(view.language).format_map(numbers)))
+            if exercise.mystery:
+                yield f"# {view.say('capture_of', id=exercise.id, learner=_options(learner))}"
             for question in round_.predict:
                 yield from _comment(view.question(question, numbers))
                 yield f'{question.id} = ""'
+
+
+def _options(learner: Learner) -> str:
+    named = (("--student", learner.student), ("--class", learner.token))
+    return "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
 
 
 def _comment(lines: Iterable[str]) -> Iterator[str]:
@@ -91,7 +104,7 @@ def of_progress(progress: Progress, exercises: Iterable[Exercise]) -> Answers:
         standing = progress.standing(exercise.id)
         if standing.answers:
             answers.typed.append((exercise, standing.answers))
-            answers.attempts[exercise.id] = standing.attempt
+            answers.standings[exercise.id] = standing
     return answers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,13 +42,14 @@ def load(files: list[Path] | None = None) -> Catalogue:
     found = Catalogue()
     listed = files if files is not None else sorted(exercises_folder().glob("*.py"))
     for file, _, module in load_modules([(each, each.resolve()) for each in listed], found.broken):
-        exercise = getattr(module, "EXERCISE", None)
-        if not isinstance(exercise, Exercise):
-            found.broken.append(BrokenFile(file, 1, "it has no EXERCISE = Exercise(...)"))
-        elif exercise.id in found.exercises:
-            found.broken.append(BrokenFile(file, 1, f"another file has the exercise {exercise.id} already"))
-        else:
-            found.exercises[exercise.id] = exercise
+        exercises = getattr(module, "EXERCISES", None) or (getattr(module, "EXERCISE", None),)
+        for exercise in exercises:
+            if not isinstance(exercise, Exercise):
+                found.broken.append(BrokenFile(file, 1, "it has no EXERCISE = Exercise(...)"))
+            elif exercise.id in found.exercises:
+                found.broken.append(BrokenFile(file, 1, f"another file has the exercise {exercise.id} already"))
+            else:
+                found.exercises[exercise.id] = exercise if files is None else replace(exercise, file=file)
     found.exercises = dict(sorted(found.exercises.items()))
     if files is None:
         found.tracks = read_tracks()
@@ -62,7 +63,10 @@ def read_tracks() -> tuple[Track, ...]:
 
 
 def next_exercise(catalogue: Catalogue, progress: Progress) -> Exercise | None:
-    """The exercise to do next: the first of the first track that is not done; those skipped come last."""
+    """The exercise to do next: the one that was left, else the first of the first track; those skipped come last."""
+    left = catalogue.exercises.get(progress.last or "")
+    if left is not None and progress.standing(left.id).is_under_way:
+        return left
     for status in (Status.STARTED, Status.NEW, Status.WRONG, Status.SKIPPED):
         for id_ in catalogue.tracks[0].exercises if catalogue.tracks else catalogue.exercises:
             if progress.standing(id_).status is status:

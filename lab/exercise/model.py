@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lab.claims.catalogue import Text
@@ -113,6 +114,8 @@ class Round:
     """Questions about the segments of this run."""
     change: Mapping[str, int] = field(default_factory=dict)
     """Numbers that differ from those of the first round: the knob that a second round turns."""
+    hint: Text | None = None
+    """For a second round, to which the hints of the exercise do not lead."""
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -150,6 +153,12 @@ class Exercise:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     waits: bool = False
     """It waits for timers of the kernel."""
+    router: bool = False
+    """A router is between the kernel and the learner's side: `lab.router`."""
+    mystery: bool = False
+    """The run comes first: the learner gets its packets without the states, and says what happened."""
+    file: Path | None = None
+    """The file that a command line has named; None for an exercise of the lab. Set when it is loaded."""
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -160,9 +169,9 @@ class Exercise:
         """The numbers of a learner for this attempt: the same ones each time, and others for everybody else."""
         return Numbers({name: _choose(values, self.id, learner, attempt, name) for name, values in self.draw.items()})
 
-    def numbers_of(self, round_: Round, own: Numbers) -> Numbers:
-        """The numbers of a round."""
-        drawn = Numbers({**own, **round_.change})
+    def numbers_of(self, round_: Round, own: Numbers, family: int = 4) -> Numbers:
+        """The numbers of a round over an address family, which is the number `family`: 4 or 6."""
+        drawn = Numbers({**own, "family": family, **round_.change})
         return Numbers({**drawn, **{name: compute(drawn) for name, compute in self.derive.items()}})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from lab.tcp.state import State
 SPAN = 2**32
 _NEAR = 2**20
 """A number at most so far from an initial sequence number is read as absolute; a smaller number as relative."""
-_NONE = {"", "-", "none", "nothing", "no", "silence", "0", "无", "没有", "什么都没有", "不发送"}
+_NONE = {"-", "none", "nothing", "no", "silence", "0", "无", "没有", "什么都没有", "不发送"}
 _NAMES = {
     "SYN": "S",
     "ACK": "A",
@@ -40,6 +42,7 @@ _DIGITS = {
     )
     for word in words.split()
 }  # fmt: skip
+_SUCCESS = {"0", "ok", "success", "succeeds", "none", "成功", "没有错误", "无"}
 _STATES = {
     "SYN-RCVD": State.SYN_RECEIVED,
     "SYN-RECV": State.SYN_RECEIVED,
@@ -82,6 +85,8 @@ class Flags:
             return ""
         words = [word for word in _BETWEEN.split(text.upper()) if word]
         letters = "".join(_NAMES.get(word, word.replace(".", "A")) for word in words)
+        if not letters:  # an Enter too much is not the answer "none"
+            raise NotUnderstood("not_flags")
         try:
             return without_push("".join(dict.fromkeys(letters)))
         except ValueError:
@@ -110,7 +115,7 @@ class SequenceNumber:
 
     def parse(self, typed: str, own: Numbers) -> At:
         """The initial sequence number and the distance from it."""
-        names, number = _sum(typed, own, {self.base, *self.others})
+        names, number = _sum(typed, {self.base, *self.others})
         if len(names) > 1:
             raise NotUnderstood("not_a_number")
         if names:
@@ -135,13 +140,12 @@ class WireNumber:
     how: ClassVar[str] = "how_wire"
     options: ClassVar[Sequence[Text]] = ()
 
-    def parse(self, typed: str, own: Numbers) -> int:
+    def parse(self, typed: str, own: Numbers) -> int:  # noqa: ARG002
         """The number, which may be too large for the field."""
-        try:
-            return _sum(typed, Numbers({}), set())[1]
-        except NotUnderstood:
-            _sum(typed, own, {"x", "y"})  # a formula; raises if it is not even that
-            raise NotUnderstood("not_computed") from None
+        names, number = _sum(typed, {"x", "y"})
+        if names:
+            raise NotUnderstood("not_computed")
+        return number
 
     def show(self, value: object) -> str:
         """Decimal."""
@@ -156,11 +160,11 @@ class Count:
     options: ClassVar[Sequence[Text]] = ()
 
     def parse(self, typed: str, own: Numbers) -> int:  # noqa: ARG002
-        """The only number in the text."""
+        """The only number in the text, which is not negative."""
         text = re.sub(r"(?<=\d)[ ,_](?=\d{3}(?!\d))", "", _plain(typed))
         found = [_integer(word) for word in re.findall(r"0x[0-9a-f]+|[0-9]+", text) if len(word) <= 20]
         found = found or [_DIGITS[word] for word in re.findall("|".join(_DIGITS), text)]
-        if len(found) != 1:
+        if len(found) != 1 or re.search(r"-\s*\d", text):
             raise NotUnderstood("not_a_count")
         return found[0]
 
@@ -186,6 +190,30 @@ class StateName:
     def show(self, value: object) -> str:
         """The name in the RFC."""
         return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Errno:
+    """How a system call ends: the name of an errno, its number or its text in C; "" for success."""
+
+    how: ClassVar[str] = "how_errno"
+    options: ClassVar[Sequence[Text]] = ()
+
+    def parse(self, typed: str, own: Numbers) -> str:  # noqa: ARG002
+        """The name of the errno."""
+        text = _plain(typed)
+        if text in _SUCCESS:
+            return ""
+        for number, name in errno.errorcode.items():
+            if text in (str(number), name.lower(), os.strerror(number).lower()):
+                return name
+        if vars(errno).get(text.upper()) in errno.errorcode:  # a second name of the same number: EWOULDBLOCK
+            return errno.errorcode[vars(errno)[text.upper()]]
+        raise NotUnderstood("not_an_errno")
+
+    def show(self, value: object) -> str:
+        """The name, or "success"."""
+        return str(value) or "success"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +270,12 @@ def _letters(typed: str, count: int) -> list[int]:
         if not 0 <= index < count:
             raise NotUnderstood("not_a_choice")
         chosen.append(index)
+    if not chosen:
+        raise NotUnderstood("not_a_choice")
     return chosen
 
 
-def _sum(typed: str, own: Numbers, bases: set[str]) -> tuple[list[str], int]:
+def _sum(typed: str, bases: set[str]) -> tuple[list[str], int]:
     """The names of initial sequence numbers in a sum, and the sum of all other terms."""
     text = re.sub(r"^(?:seq|ack)\b\s*[=:]?", "", _plain(typed))
     text = re.sub(r"(?<=\d)[ ,_](?=\d{3}(?!\d))|\s*(?=[+-])|(?<=[+-])\s*", "", text).strip()
@@ -260,8 +290,8 @@ def _sum(typed: str, own: Numbers, bases: set[str]) -> tuple[list[str], int]:
         elif term in bases:
             names.append(term)
             continue
-        elif term in own:
-            value = own[term]
+        elif len(term) == 1:  # such as the article's m, n and p, to which no exercise gives a value
+            raise NotUnderstood("not_x_or_y")
         else:
             break
         number += -value if sign == "-" else value

@@ -44,9 +44,9 @@ def summary(exercise: Exercise, progress: Progress, view: View) -> Iterator[str]
 def _rounds(exercise: Exercise, progress: Progress, standing: Standing) -> Iterator[tuple[Round, Played]]:
     try:
         results = load(run_file(progress, exercise, standing.attempt)).results
-        own = exercise.numbers(progress.learner, standing.attempt)
+        own = exercise.numbers(standing.learner, standing.attempt)
         for number, (round_, result) in enumerate(zip(exercise.rounds, results, strict=False)):
-            played = assess(exercise, number, exercise.numbers_of(round_, own), result)
+            played = assess(exercise, number, exercise.numbers_of(round_, own, result.family), result)
             if played.finding is Finding.KNOWN and len(played.truths) == len(round_.questions):
                 yield round_, played
     except Unreadable:

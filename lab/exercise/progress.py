@@ -62,6 +62,10 @@ class Happened(Enum):
     """A rung of `lab exercise make` was passed; it belongs to no exercise."""
 
 
+_ENDS = {Happened.FINISHED.value, Happened.SKIPPED.value, Happened.GAVE_UP.value}
+"""Lines that end an attempt."""
+
+
 @dataclass(slots=True)
 class Standing:
     """A learner's standing in one exercise."""
@@ -81,6 +85,10 @@ class Standing:
     """Version of the exercise when it was solved."""
     version: int = 0
     """Version of the exercise in this attempt."""
+    learner: Learner = field(default_factory=Learner)
+    """Whose numbers this attempt has; before the first attempt, whose it will have."""
+    is_under_way: bool = False
+    """Whether this attempt was begun and has not ended."""
 
     @property
     def is_done(self) -> bool:
@@ -104,27 +112,31 @@ class Progress:
     @property
     def learner(self) -> Learner:
         """Whose numbers the exercises have."""
-        last: dict[str, Any] = next(
-            (line for line in reversed(self._lines) if line["event"] == Happened.LEARNER.value), {}
-        )
-        return Learner(str(last.get("student", "")), str(last.get("class", "")))
+        enrolled = (_learner(line) for line in reversed(self._lines) if line["event"] == Happened.LEARNER.value)
+        return next(enrolled, Learner())
 
     @property
     def last(self) -> str | None:
-        """Id of the exercise that was worked on last."""
-        return next((str(line["exercise"]) for line in reversed(self._lines) if "exercise" in line), None)
+        """Name of the exercise that was worked on last, as a command line has it: its id, or its file."""
+        named = (line.get("file", line["exercise"]) for line in reversed(self._lines) if "exercise" in line)
+        return next(map(str, named), None)
 
     def standing(self, exercise: str) -> Standing:
         """The standing in an exercise. Lines that this version does not know are passed over."""
-        standing = Standing()
+        standing, learner = Standing(), Learner()
         for line in self._lines:
-            if line.get("exercise") == exercise:
-                standing = _after(standing, line)
+            if line["event"] == Happened.LEARNER.value:
+                learner = _learner(line)
+            elif line.get("exercise") == exercise:
+                standing = _after(standing, line, learner)
+        if not standing.attempt:
+            standing.learner = learner
         return standing
 
     def add(self, happened: Happened, exercise: Exercise, **more: object) -> None:
         """Add a line. Raises NotWritable if it cannot be saved, and Unreadable if the file has been damaged."""
-        self._append({"event": happened.value, "exercise": exercise.id, "version": exercise.version, **more})
+        line = {"event": happened.value, "exercise": exercise.id, "version": exercise.version, **more}
+        self._append(line if exercise.file is None else {**line, "file": str(exercise.file)})
 
     def enrol(self, learner: Learner) -> None:
         """Add a line that says whose numbers the exercises have from now on. Raises as `add` does."""
@@ -179,15 +191,21 @@ def _parsed(data: bytes) -> Iterator[dict[str, Any]]:
             yield line
 
 
-def _after(standing: Standing, line: dict[str, Any]) -> Standing:
-    """The standing after one more line."""
+def _learner(line: dict[str, Any]) -> Learner:
+    return Learner(str(line.get("student", "")), str(line.get("class", "")))
+
+
+def _after(standing: Standing, line: dict[str, Any], learner: Learner) -> Standing:
+    """The standing after one more line, written while this learner worked."""
     match line["event"], line:
         case Happened.STARTED.value, {"attempt": int(attempt)}:
             status = standing.status if standing.is_done else Status.STARTED
-            version = line.get("version", 0)
-            return Standing(status, attempt, standing.hints, solved_version=standing.solved_version, version=version)
+            return Standing(
+                status, attempt, standing.hints, solved_version=standing.solved_version,
+                version=line.get("version", 0), learner=learner, is_under_way=True,
+            )  # fmt: skip
         case Happened.RESET.value, _:
-            return Standing(attempt=standing.attempt)
+            return Standing(attempt=standing.attempt, learner=standing.learner)
         case Happened.PREDICTED.value, {"question": str(question), "typed": str(typed)}:
             standing.answers[question] = typed
         case Happened.JUDGED.value, {"round": int(number), "verdicts": dict(verdicts)}:
@@ -198,6 +216,7 @@ def _after(standing: Standing, line: dict[str, Any]) -> Standing:
             standing.hints = max(standing.hints, level)
         case _:
             standing.status = _status_after(standing.status, line)
+            standing.is_under_way &= line["event"] not in _ENDS
     if line["event"] == Happened.FINISHED.value and standing.status is Status.SOLVED:
         standing.solved_version = line.get("version", 0)
     return standing

@@ -14,6 +14,7 @@ from lab.exercise.judging import Judgement, judge
 from lab.exercise.model import Exercise, Numbers, Question, Seen
 from lab.exercise.notation import NotUnderstood
 from lab.record.results import Outcome, Result
+from lab.record.translations import beside
 from lab.session.readings import Readings
 
 ROUND_NAMES = ("predict", "modify")
@@ -75,7 +76,7 @@ def play(
     runner: Runner, exercise: Exercise, number: int, own: Numbers, family: int, readings: Readings | None = None
 ) -> Played:
     """Run the round with this index. MachineError if this machine cannot run labs at all."""
-    own = exercise.numbers_of(exercise.rounds[number], own)
+    own = exercise.numbers_of(exercise.rounds[number], own, family)
     return assess(exercise, number, own, runner.run(runnable(exercise, number, own), family, readings))
 
 
@@ -111,11 +112,12 @@ def runnable(exercise: Exercise, number: int, own: Numbers) -> Runnable:
         exercise.sysctls,
         {},
         exercise.waits,
-        router=False,
+        router=exercise.router,
         file=Path(code.co_filename),
         line=code.co_firstlineno,
         alone=False,
         function=scenario,
+        translations=beside(Path(code.co_filename)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import product
 from string import Formatter
 
 from lab.author.runner import Runner
@@ -12,6 +13,7 @@ from lab.exercise.judging import judge, misconceptions
 from lab.exercise.model import HINTS, Exercise, Learner, Numbers, Question
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.running import Finding, Played, play
+from lab.record.results import Outcome
 
 LEAST_WRONG = 3
 """Number of typical wrong answers that an exercise needs."""
@@ -42,18 +44,24 @@ def problems_of_data(exercise: Exercise) -> Iterator[str]:
 
 def _problems_for(exercise: Exercise, learner: Learner) -> Iterator[str]:
     own = exercise.numbers(learner)
-    for each in exercise.rounds:
+    for each, family in product(exercise.rounds, exercise.families):
         for question in each.questions:
-            yield from _problems_of_answers(question, exercise.numbers_of(each, own))
+            yield from _problems_of_answers(question, exercise.numbers_of(each, own, family))
 
 
 def problems_of_run(
     runner: Runner, exercise: Exercise, family: int, learner: Learner
 ) -> Iterator[tuple[int, Played | None, str]]:
-    """Run each round. Yield its index, the run if it can be used further, and what is wrong ("" for nothing)."""
+    """Run each round. Yield its index, the run if it can be used further, and what is wrong ("" for nothing).
+
+    A round that does not apply to this kernel is not wrong.
+    """
     own = exercise.numbers(learner)
     for number, round_ in enumerate(exercise.rounds):
         played = play(runner, exercise, number, own, family)
+        if played.result.outcome is Outcome.SKIP:
+            yield number, played, ""
+            continue
         if played.finding is not Finding.KNOWN:
             yield number, None, f"round {number + 1}: {played.finding.value}: {played.result.summary}"
             continue
@@ -80,6 +88,8 @@ def _texts(exercise: Exercise) -> Iterator[tuple[str, Text, Numbers]]:
     for number, each in enumerate(exercise.rounds, 1):
         numbers = exercise.numbers_of(each, own)
         yield f"round {number}", each.text, numbers
+        if each.hint is not None:
+            yield f"hint of round {number}", each.hint, Numbers({})
         for question in each.questions:
             yield question.id, question.text, numbers
             yield f"why of {question.id}", question.why, numbers

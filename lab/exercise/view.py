@@ -6,12 +6,15 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from lab.exercise.judging import misconceptions
 from lab.exercise.model import Exercise, Numbers, Question
+from lab.exercise.mystery import bare_rungs
 from lab.exercise.notation import SPAN, At, letter
 from lab.exercise.running import Finding, Graded, Played, Verdict
+from lab.record.events import Recording
+from lab.record.translations import NONE, Translations
 from lab.report.i18n import Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
@@ -21,6 +24,8 @@ from lab.report.text import ladder_lines
 from lab.report.verdicts import what_differs
 
 _INDENT = 2
+_NUMBER = 4
+"""Columns for the number of a packet."""
 _BESIDE = 11
 """Column of the verdicts below a segment: that of the ladder's text."""
 
@@ -69,11 +74,11 @@ class View(NamedTuple):
         text = question.kind.show(value)
         if isinstance(value, At) and value.base in own:
             return f"{text} = {(own[value.base] + value.offset) % SPAN}"
-        if isinstance(value, int) and question.kind.options:
-            return f"{text}) {question.kind.options[value].of(self.language)}"
-        if not text or text == "none":
-            return self.say("no_segment") if not question.kind.options else text
-        return text
+        if question.kind.options:
+            chosen = [value] if isinstance(value, int) else sorted(cast("frozenset[int]", value))
+            named = [question.kind.options[each].of(self.language) for each in chosen]
+            return f"{text}) {self.say('between').join(named)}" if named else self.say("none_of_them")
+        return self.say("no_segment") if text in ("", "none") else text
 
     def verdict(self, verdict: Verdict, played: Played, indent: int) -> Iterator[str]:
         """The question, the prediction beside the true answer, and why it is wrong."""
@@ -123,10 +128,10 @@ class View(NamedTuple):
             for verdict in each.verdicts:
                 yield from self.verdict(verdict, each.played, _INDENT)
 
-    def answers(self, exercise: Exercise, own: Numbers) -> Iterator[str]:
+    def answers(self, exercise: Exercise, own: Numbers, family: int) -> Iterator[str]:
         """The known answers with their reasons."""
         for each in exercise.rounds:
-            numbers = exercise.numbers_of(each, own)
+            numbers = exercise.numbers_of(each, own, family)
             for question in each.questions:
                 value = self.value(question, question.known(numbers), numbers)
                 yield from self.paragraph(question.text.of(self.language).format_map(numbers), "faint")
@@ -149,18 +154,32 @@ class View(NamedTuple):
             if shown and page:
                 yield page
                 page = []
-            page += self._rungs(Ladder(rungs, ladder.recording), is_first=number == 0)
+            translations = played.result.scenario.translations
+            page += self.rungs(Ladder(rungs, ladder.recording), translations, is_first=number == 0)
             if shown:
                 yield [*page, *(line for each in shown for line in self.verdict(each, played, _BESIDE))]
                 page = []
         if page:
             yield page
 
-    def _rungs(self, ladder: Ladder, *, is_first: bool) -> list[str]:
+    def packets(self, recording: Recording) -> Iterator[str]:
+        """The packets of a mystery, numbered as in its capture, without the states."""
+        number = 0
+        narrower = self._replace(screen=self.screen._replace(width=self.screen.width - _NUMBER))
+        for at, rung in enumerate(bare_rungs(recording)):
+            lines = narrower.rungs(Ladder([rung], recording), is_first=at == 0)
+            if not at and not self.screen.plain:
+                yield " " * _NUMBER + lines.pop(0)
+            number += rung.kind is Kind.SEGMENT
+            for each in lines:
+                yield f"{number if each is lines[0] and rung.kind is Kind.SEGMENT else '':>{_NUMBER - 1}} {each}"
+
+    def rungs(self, ladder: Ladder, translations: Translations = NONE, *, is_first: bool) -> list[str]:
         """Rungs as lines; for a screen reader as sentences. Only the first ones have the names of the columns."""
+        translate = translator(self.language, translations)
         if self.screen.plain:
-            return [line for each in sentences(ladder, self.translate) for line in self.paragraph(each)]
-        return list(ladder_lines(ladder, self.screen, self.translate))[not is_first :]
+            return [line for each in sentences(ladder, translate) for line in self.paragraph(each)]
+        return list(ladder_lines(ladder, self.screen, translate))[not is_first :]
 
 
 def _pages(rungs: list[Rung]) -> Iterator[list[Rung]]:

@@ -112,6 +112,10 @@ class Mutant(Readings):
                 last.setdefault(event.connection, event)
         return list(last.values())
 
+    def last_event_ns(self) -> int:
+        """Time of the last event, on the monotonic clock."""
+        return max(event.time_ns for event in self._events)
+
     def _next_position(self, kind: str) -> Position:
         checks = sum(isinstance(event, CheckMade) for event in self._events[self._counted :])
         self._counted = len(self._events)
@@ -120,10 +124,6 @@ class Mutant(Readings):
             self._since.clear()
         self._since[kind] += 1
         return Position(self._checks, self._since[kind] - 1)
-
-
-_BEFORE_FENCE_NS = 2_000_000
-"""An extra segment came so long before the fence: a scenario that waits for silence ends its wait just before it."""
 
 
 class MutantLink:
@@ -140,7 +140,9 @@ class MutantLink:
         time_ns = self._link.send(data)
         connections = self._mutant.last_frames() if back else []
         if 0 < back <= len(connections):
-            self._waiting.append(Frame(time_ns - _BEFORE_FENCE_NS, _extra_segment(connections[-back])))
+            # Just after the last event: within the silence that the fence ends, however late the fence is.
+            came_ns = self._mutant.last_event_ns() + 1
+            self._waiting.append(Frame(came_ns, _extra_segment(connections[-back])))
         return time_ns
 
     def receive(self, deadline_ns: int) -> Frame | None:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from operator import itemgetter
 from typing import NamedTuple
 
 from lab.record.events import CallMade, CrossingOver, FrameSeen, Recording, StateSeen
+from lab.report.mini_sockets import without_replaced
 from lab.tcp import flags
-from lab.tcp.diagram import CLOSED, EDGES, FIN_WAIT_2, LISTEN, SYN_RECEIVED, TIME_WAIT, Edge, Event
+from lab.tcp.diagram import CLOSED, EDGES, LISTEN, SYN_RECEIVED, TIME_WAIT, Edge, Event
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
@@ -27,7 +27,6 @@ from lab.tcp.state import State
 FIGURE_5 = tuple(edge for edge in EDGES if edge.in_figure)
 
 _BY_ENDS = {(edge.source, edge.target): edge for edge in FIGURE_5}
-_MINI_SOCKETS = (FIN_WAIT_2, TIME_WAIT)
 _CALLS = {
     Event.PASSIVE_OPEN: {"listen"},
     Event.ACTIVE_OPEN: {"connect"},
@@ -228,22 +227,19 @@ def _fits_segment(event: Event, segment: Segment) -> bool:
 def observations(recording: Recording) -> dict[int | None, list[Observation]]:
     """Observations by connection (None: listeners) in order of time, without misleading ones.
 
-    The tracepoint reports CLOSED when a mini-socket replaces the full socket, and does not report the end of a
-    mini-socket. What it reports during TIME-WAIT is about a connection with the same addresses in another namespace.
+    The tracepoint does not report the end of a mini-socket. What it reports during TIME-WAIT is about a connection with
+    the same addresses in another namespace.
     """
     found: dict[int | None, list[Observation]] = {}
     for at, event in enumerate(recording.events):
         if isinstance(event, StateSeen):
             found.setdefault(event.connection, []).append(Observation(event.time_ns, at, event.state, event.witness))
-    return {number: _without_mini_socket_artifacts(sorted(series, key=_TIME)) for number, series in found.items()}
+    return {number: _of_this_one(without_replaced(sorted(series, key=_TIME))) for number, series in found.items()}
 
 
-def _without_mini_socket_artifacts(series: list[Observation]) -> list[Observation]:
+def _of_this_one(series: list[Observation]) -> list[Observation]:
     kept: list[Observation] = []
-    for observed, following in zip_longest(series, series[1:]):
-        if observed.state is CLOSED and following is not None and following.state in _MINI_SOCKETS:
-            continue
-        if observed.state is CLOSED and observed.exact and kept and kept[-1].state is TIME_WAIT:
-            continue
-        kept.append(observed)
+    for observed in series:
+        if not (observed.state is CLOSED and observed.exact and kept and kept[-1].state is TIME_WAIT):
+            kept.append(observed)
     return kept

@@ -13,6 +13,7 @@ from typing import Any
 from lab.record.events import CallMade, CheckMade, CrossingOver, Event, FrameSeen, Recording, StateSeen, StepBegun
 from lab.report.evidence import segment_text
 from lab.report.ladder_model import NO_STATES, Kind, Ladder, Rung, Sides, omitted_range
+from lab.report.mini_sockets import without_replaced
 from lab.tcp.flags import ACK, SYN
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
@@ -279,7 +280,7 @@ def _lanes_of(events: Sequence[Event], shown_ns: Sequence[int]) -> defaultdict[i
         if isinstance(event, StateSeen) and event.connection is not None:
             lanes[event.connection].seen.append(event)
     for lane in lanes.values():
-        lane.seen.sort(key=_TIME)
+        lane.seen = without_replaced(sorted(lane.seen, key=_TIME))
         for before, seen in pairwise(lane.seen):
             if seen.state is State.CLOSED is not before.state:
                 cause = bisect_right(shown_ns, seen.time_ns) - 1

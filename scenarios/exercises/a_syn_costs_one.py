@@ -120,6 +120,10 @@ EXERCISE = Exercise(
                 "现在你的 SYN 用的是最后一个序列号：x = {x}。",
             ),
             change={"x": SPAN - 1},
+            hint=Text(
+                "The field has 32 bits. Which number comes after the last one?",
+                "该字段只有 32 位。最后一个数之后是哪个数？",
+            ),
             predict=(
                 Question(
                     "ack_after_the_last",

@@ -135,6 +135,10 @@ EXERCISE = Exercise(
                 "只改一个调用：程序用 close() 代替 shutdown(SHUT_WR)。FIN 和它的 ACK 都一样。然后你发送 {n} 字节。",
             ),
             change={"closes": 1},
+            hint=Text(
+                "After close(), is there a program that could read the data?",
+                "close() 之后，还有程序能读取这些数据吗？",
+            ),
             predict=(
                 Question(
                     "answer_after_close",

@@ -146,6 +146,10 @@ EXERCISE = Exercise(
                 "数据相同，但服务器程序先关闭连接。你确认它的 FIN，然后发送自己的 FIN。",
             ),
             change={"kernel_first": 1},
+            hint=Text(
+                "Which of the kernel's segments have taken up sequence numbers before it?",
+                "在它之前，内核的哪些报文段占用了序列号？",
+            ),
             predict=(
                 Question(
                     "last_seq",

@@ -118,8 +118,10 @@ EXERCISE = Exercise(
                 Question(
                     "header_length",
                     Text(
-                        "How many bytes long is the TCP header of the SYN? 20 bytes and the options.",
-                        "SYN 的 TCP 首部有多少字节？20 字节再加上选项。",
+                        "How many bytes long is the TCP header of the SYN? 20 bytes and the options: MSS takes 4, SACK"
+                        " permitted 2, timestamps 10, window scale 3, and each NOP 1.",
+                        "SYN 的 TCP 首部有多少字节？20 字节再加上选项：MSS 占 4 字节，允许 SACK 占 2 字节，时间戳占 10"
+                        " 字节，窗口缩放占 3 字节，每个 NOP 占 1 字节。",
                     ),
                     Count(),
                     OfSegment(1, "header"),
@@ -155,6 +157,7 @@ EXERCISE = Exercise(
                 "只改一个设置：sysctl net.ipv4.tcp_timestamps = 0。其他都和之前一样。",
             ),
             change={"timestamps": 0},
+            hint=Text("Which of the options does this setting switch off?", "这个设置关掉了哪一个选项？"),
             predict=(
                 Question(
                     "options_without_timestamps",

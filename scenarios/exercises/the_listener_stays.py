@@ -44,9 +44,9 @@ EXERCISE = Exercise(
             Text(
                 "A program listens on port {port} and never calls accept(). Your SYN has x = {x}; the kernel answers"
                 " it."
-                " Then, before your third segment, somebody runs ss -tan.",
+                " Then, before your third segment, somebody runs ss -tan, which lists the sockets and their states.",
                 "一个程序在端口 {port} 上监听，但从不调用 accept()。你的 SYN 的序列号为 x = {x}，内核已经应答。"
-                "这时，在你的第三个报文段之前，有人运行 ss -tan。",
+                "这时，在你的第三个报文段之前，有人运行 ss -tan，它会列出套接字及其状态。",
             ),
             predict=(
                 Question(
@@ -120,6 +120,7 @@ EXERCISE = Exercise(
                 "又是一个 SYN 和它的应答。但你不发送第三个报文段，而是发送复位。",
             ),
             change={"acknowledges": 0},
+            hint=Text("What is left of a connection after a reset?", "复位之后，连接还剩下什么？"),
             predict=(
                 Question(
                     "connection_after_reset",

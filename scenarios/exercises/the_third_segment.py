@@ -148,6 +148,9 @@ EXERCISE = Exercise(
                 "只有一处改变：你的 SYN+ACK 不带窗口缩放。",
             ),
             change={"scales": 0},
+            hint=Text(
+                "A window is scaled only if both SYNs have the option.", "只有双方的 SYN 都带有该选项，窗口才会缩放。"
+            ),
             predict=(
                 Question(
                     "window_without_scale",
@@ -182,7 +185,9 @@ EXERCISE = Exercise(
         ),
     ),
     learned=Text(
-        "The third segment has x+1 and y+1, only the options of each segment, and a window that is scaled.",
-        "第三个报文段的序列号是 x+1、确认号是 y+1，只带每个报文段都有的选项，窗口已经缩放。",
+        "The third segment has x+1 and y+1, and only the options that every segment has. Its window is scaled if both"
+        " SYNs have the option.",
+        "第三个报文段的序列号是 x+1、确认号是 y+1，只带每个报文段都有的选项。双方的 SYN 都带有窗口缩放时，"
+        "它的窗口才会缩放。",
     ),
 )

@@ -128,7 +128,9 @@ EXERCISE = Exercise(
             investigate=(
                 Question(
                     "sent_by_you",
-                    Text("How many of these segments were yours?", "这些报文段中有几个是你发送的？"),
+                    Text(
+                        "From your FIN on, how many segments were yours?", "从你的 FIN 算起，有几个报文段是你发送的？"
+                    ),
                     Count(),
                     HowMany(from_peer=True, step="FIN"),
                     lambda _: 2,
@@ -148,6 +150,10 @@ EXERCISE = Exercise(
                 "（Linux 把 ACK 延迟大约 40 毫秒，最多 200 毫秒。）",
             ),
             change={"waits": 1},
+            hint=Text(
+                "What does the kernel do when the delay is over and the program has not closed?",
+                "延迟时间到了而程序还没有关闭，内核会做什么？",
+            ),
             predict=(
                 Question(
                     "segments_later",

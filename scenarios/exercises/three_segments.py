@@ -83,6 +83,7 @@ EXERCISE = Exercise(
                 "现在端口 {port} 上没有程序监听：对端用 RST 应答。",
             ),
             change={"listens": 0},
+            hint=Text("Is a reset answered?", "复位会得到应答吗？"),
             predict=(
                 Question(
                     "segments_when_refused",

@@ -27,7 +27,6 @@ ELSEWHERE = {
     "lab/report/ci.py": "JUnit and annotations, for machines",
     "lab/report/i18n.py": "names no text",
     "lab/author/assertions.py": "Python's own words",
-    "lab/exercise/verifying.py": "`lab exercise verify` is a tool for authors of exercises, in English",
     "lab/exercise/template.py": "an exercise, which has its texts in both languages itself",
 }
 
@@ -38,12 +37,13 @@ NO_TEXTS = {
     # mermaid
     "left of P", "right of K", "Note over P,K: {}", "Note right of K: {}", "Note {}: {}",
     # names in files
-    "tcp-packet-lab run", "tcp-packet-lab playground", "crossing over", "nothing left", "Linux {}", "TCP packet lab {}",
-    "not run", "tcp-packet-lab progress", "gave up", "as known", "kernel differs", "could not be tried",
+    "tcp-packet-lab run", "TCP packet lab",
+    "tcp-packet-lab playground", "crossing over", "nothing left", "Linux {}", "TCP packet lab {}",
+    "not run", "tcp-packet-lab progress", "gave up", "as known", "learner {}",
     # programs and bytes
     "import sys; sys.path.append(sys.argv[1]); from lab.exercise.make.inside import main; sys.exit(main())", "the last",
     # JUnit
-    "lab exercise", "round {}",
+    "lab exercise",
     # for developers: errors of the model, which no scenario shows
     "user timeout", "connection reset", "connection refused", "standing rule", "documented deviation",
 }  # fmt: skip

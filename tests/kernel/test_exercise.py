@@ -16,7 +16,7 @@ import pytest
 
 from lab.exercise.catalogue import exercises_folder, load
 from lab.exercise.model import Exercise, Learner, Round
-from lab.exercise.progress import Progress, Status
+from lab.exercise.progress import Happened, Progress, Status
 from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, as_an_ordinary_user, environment, run_lab
 from tests.kernel.test_readme import blocks
 
@@ -205,6 +205,36 @@ def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str
     assert problem in done.stdout
 
 
+def test_a_round_that_is_not_for_this_kernel_is_no_fault_of_the_exercise(tmp_path: Path) -> None:
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    text = (tmp_path / "mine.py").read_text().replace("import Lab\n", "import Lab, NotApplicable\n")
+    text = text.replace("    server = lab", '    raise NotApplicable("it lacks something")\n    server = lab')
+    (tmp_path / "mine.py").write_text(text)
+    done = run_lab("exercise", "verify", "mine.py", "-4", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("good  MINE  Data is acknowledged\n", 0)
+    assert done.stderr == "MINE, IPv4: round 1 is not for this kernel: it lacks something\n"
+
+
+def test_authors_are_told_in_chinese(tmp_path: Path) -> None:
+    chinese = "--lang", "zh"
+    made = run_lab("exercise", "new", "mine", *chinese, cwd=tmp_path)
+    assert made.stdout.splitlines()[1:] == [
+        "验证：  lab exercise verify mine.py",
+        "试做：  lab exercise start mine.py",
+    ]
+    good = run_lab("exercise", "verify", "mine.py", "-4", *chinese, cwd=tmp_path)
+    assert good.stdout == "合格  MINE  数据得到确认\n"
+    text = (tmp_path / "mine.py").read_text()
+    (tmp_path / "mine.py").write_text(text.replace(*DIFFERENT))
+    differs = run_lab("exercise", "verify", "mine.py", "-4", *chinese, cwd=tmp_path)
+    assert differs.stdout.startswith("不合格  MINE  数据得到确认\n      在 IPv4 上：第 1 轮：内核的行为不同：")
+    (tmp_path / "mine.py").write_text(
+        text.replace("minutes=5", "minutes=0").replace('"会说出内核如何确认数据。"', '""')
+    )
+    data = run_lab("exercise", "verify", "mine.py", *chinese, cwd=tmp_path)
+    assert data.stdout.splitlines()[1:] == ["      它需要分钟数、文章的章节和文档的章节", "      目标：没有中文文本"]
+
+
 def test_the_exercise_of_the_guide_is_good(tmp_path: Path) -> None:
     [block] = blocks(exercises_folder() / "README.md", "python")
     (tmp_path / "refused.py").write_text(block)
@@ -221,9 +251,10 @@ def test_the_answers_of_the_readme_are_right(tmp_path: Path) -> None:
 
 def test_the_guide_lists_all_exercises() -> None:
     text = (exercises_folder() / "README.md").read_text()
-    listed = re.findall(r"^\| (E\d\d) \| `(\w+\.py)`", text, re.MULTILINE)
+    listed = re.findall(r"^\| (E\d\d|M01 to M14) \| `(\w+\.py)`", text, re.MULTILINE)
     assert sorted(file for _, file in listed) == sorted(path.name for path in exercises_folder().glob("*.py"))
-    assert [id_ for id_, _ in listed] == list(KNOWN.exercises)
+    mysteries = [f"M{number:02}" for number in range(1, 15)]
+    assert [id_ for id_, _ in listed][:-1] + mysteries == list(KNOWN.exercises)
 
 
 def test_the_prompt_leads_through_an_exercise(tmp_path: Path) -> None:
@@ -253,7 +284,7 @@ def test_a_whole_track_ends_with_a_summary(tmp_path: Path) -> None:
     for id_ in KNOWN.tracks[0].exercises:
         assert f"{id_} is solved." in done.stdout
         assert f"{id_}  {KNOWN.exercises[id_].title.en}\n{KNOWN.exercises[id_].learned.en[:40]}" in summary
-    assert summary.count("right   you: ") == sum(len(each.predict) for each in all_rounds())
+    assert summary.count("right   you: ") == sum(len(each.predict) for each in rounds_of_the_track())
     assert "All exercises of this track are done." in summary
     again = run_lab("exercise", "summary", cwd=tmp_path)
     assert again.stdout.count("right   you: ") == summary.count("right   you: ")
@@ -262,8 +293,8 @@ def test_a_whole_track_ends_with_a_summary(tmp_path: Path) -> None:
     assert following.stdout.startswith("All exercises of this track are done.")
 
 
-def all_rounds() -> list[Round]:
-    return [each for exercise in KNOWN.exercises.values() for each in exercise.rounds]
+def rounds_of_the_track() -> list[Round]:
+    return [each for id_ in KNOWN.tracks[0].exercises for each in KNOWN.exercises[id_].rounds]
 
 
 def test_predictions_are_stored_before_the_run(tmp_path: Path) -> None:
@@ -282,6 +313,93 @@ def test_it_goes_on_where_it_was_left(tmp_path: Path) -> None:
     assert "Hint 1 of 3" in done.stdout
     standing = Progress(tmp_path / "tcp-lab").standing("E07")
     assert (standing.status, standing.hints) == (Status.SKIPPED, 1)
+
+
+def test_an_enter_too_much_answers_nothing(tmp_path: Path) -> None:
+    """The one after the last segment goes to the next question, which may have an answer for "nothing"."""
+    exercise = KNOWN.exercises["E36"]
+    lines = ["", "", *(f"{line}\n" for line in typed(exercise, right_answers(exercise)))]
+    done = run_lab("exercise", "start", "E36", cwd=tmp_path, typed="\n".join([*lines, "quit", ""]))
+    assert "E36 is solved." in done.stdout
+    assert "These are no" not in done.stdout
+
+
+def test_quit_between_two_segments_leaves(tmp_path: Path) -> None:
+    done = run_lab("exercise", "start", "E07", cwd=tmp_path, typed="SA\n1\n2\nquit\nnothing more is read\n")
+    assert "Look at the segments" not in done.stdout
+    assert done.stdout.endswith(
+        "[Enter] next segment Saved in tcp-lab/progress.jsonl. `lab exercise` goes on from here.\n"
+    )
+
+
+def test_a_hint_is_about_the_question(tmp_path: Path) -> None:
+    """Before the first run, about its segments, and before the second run."""
+    exercise = KNOWN.exercises["E01"]
+    change = exercise.rounds[1].hint
+    assert change is not None
+    done = run_lab("exercise", "start", "E01", cwd=tmp_path, typed="help\nhint\n3\n\nhint\n1\n2\nhint\n")
+    first, _, rest = done.stdout.partition("Look at the segments")
+    look, _, second = rest.partition("Change one thing")
+    assert first.count("You can also type:") == 2, "at the beginning and for help"
+    assert f"Hint 1 of 3: {exercise.hints[0].en}" in first
+    assert "The answer is in the segments above. After 3 wrong answers it is shown." in look
+    assert "Look again. The answer is shown after 2 more." in look
+    assert f"Hint: {change.en}" in second
+    assert Progress(tmp_path / "tcp-lab").standing("E01").hints == 1
+    bare = run_lab("exercise", "hint", cwd=tmp_path)
+    assert bare.stdout == f"E01  {exercise.title.en}\nHint: {change.en}\n"
+
+
+def test_what_follows_is_said_once_and_again_after_a_word_that_is_not_understood(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "tcp-lab")
+    for each in KNOWN.tracks[0].exercises[1:]:
+        progress.add(Happened.GAVE_UP, KNOWN.exercises[each])
+    done = run_lab("exercise", cwd=tmp_path, typed="2\n\n2\n2\n\nwhat\nquit\n")
+    assert done.stdout.count("[Enter] E01 with other numbers   [quit]\n") == 2
+    assert "[again]" not in done.stdout
+
+
+def test_an_attempt_that_was_begun_again_is_gone_on_with(tmp_path: Path) -> None:
+    run_lab("exercise", "start", "E07", cwd=tmp_path, typed="give-up\nagain\nSA\n")
+    done = run_lab("exercise", cwd=tmp_path, typed="quit\n")
+    assert "E07  What a SYN costs" in done.stdout
+    assert "Question 2 of 3" in done.stdout
+    assert Progress(tmp_path / "tcp-lab").standing("E07").attempt == 2
+
+
+def test_the_exercise_of_a_file_is_gone_on_with_by_its_file(tmp_path: Path) -> None:
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    run_lab("exercise", "start", "mine.py", cwd=tmp_path, typed="A\n")
+    hint = run_lab("exercise", "hint", cwd=tmp_path)
+    assert (hint.returncode, hint.stdout.splitlines()[0]) == (0, "MINE  Data is acknowledged"), hint.stderr
+    done = run_lab("exercise", cwd=tmp_path, typed="quit\n")
+    assert "MINE  Data is acknowledged" in done.stdout
+    assert "Question 2 of 2" in done.stdout
+    (tmp_path / "mine.py").unlink()
+    without = run_lab("exercise", cwd=tmp_path, typed="quit\n")
+    assert "E01  What connect() sends" in without.stdout
+
+
+def test_a_new_learner_changes_no_verdict_and_begins_anew(tmp_path: Path) -> None:
+    exercise = KNOWN.exercises["E07"]
+    right = right_answers(exercise)
+    run_lab("exercise", "start", "E07", cwd=tmp_path, typed="\n".join([*typed(exercise, right), ""]))
+    run_lab("exercise", "start", "E15", *STUDENT, cwd=tmp_path, typed="quit\n")
+    for command in (["summary"], ["check", "E07"]):
+        assert run_lab("exercise", *command, cwd=tmp_path).stdout.count("right   you: ") == 4
+    run_lab("exercise", "reset", "E07", cwd=tmp_path)
+    run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="SA\n")
+    done = run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed="quit\n")
+    assert "Question 1 of 3" in done.stdout
+    assert str(exercise.numbers(ME, 3).x) in done.stdout
+
+
+def test_letters_are_shown_with_what_they_stand_for(tmp_path: Path) -> None:
+    done = run_lab("exercise", "give-up", "e6", cwd=tmp_path)
+    assert "abc) MSS: the largest segment that the sender takes; window scale; SACK permitted\n" in done.stdout
+    answers = answers_file(tmp_path, {"E06": {"syn_options": "none"}})
+    chinese = run_lab("exercise", "check", "E06", "--answers", answers, "--lang", "zh", cwd=tmp_path)
+    assert "你：无   内核：abcd) MSS" in chinese.stdout
 
 
 def test_a_wrong_prediction_is_tried_again_with_other_numbers(tmp_path: Path) -> None:

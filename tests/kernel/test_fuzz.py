@@ -9,10 +9,12 @@ import subprocess
 import pytest
 
 from lab import Lab
+from lab.host import sysctls
 from lab.host.errors import MachineError
 from lab.tcp.flags import bits
 from lab.wire.crafting import packet_of
 from lab.wire.faults import Action, Fault
+from scripts.fuzzing import drive
 from scripts.fuzzing.job import Report, fuzz
 from tests.kernel.helpers import ROOT
 
@@ -55,6 +57,15 @@ def test_a_machine_that_cannot_go_on_is_no_accusation() -> None:
 
     assert fuzz(4, 5, 1, prepare) == Report(connections=0, accusation="", trouble="the veth is not ready; wait")
     assert len(labs) == 1, "it does not try again"
+
+
+def test_a_setting_that_only_a_later_kernel_has_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = "net.ipv4.tcp_of_a_later_kernel"
+    monkeypatch.setattr(sysctls, "OPTIONAL", {*sysctls.OPTIONAL, later})
+    monkeypatch.setattr(drive, "SETTINGS", {**drive.SETTINGS, later: "1"})
+    report = fuzz(4, 5, 1)
+    assert (report.accusation, report.trouble) == ("", "")
+    assert report.connections >= 5
 
 
 def carries_fin(frame: bytes) -> bool:

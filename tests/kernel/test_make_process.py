@@ -26,7 +26,7 @@ from lab.exercise.make.given import ModelEndpoint
 
 def write_everywhere():
     for each in range(3, 7):
-        try: os.write(each, b"}\\n")
+        try: os.write(each, b"garbled\\n")
         except OSError: pass
 
 class Endpoint(ModelEndpoint):

@@ -26,6 +26,8 @@ from tests.kernel.helpers import (
 )
 from tests.kernel.remains import unchanged_host
 
+pytestmark = pytest.mark.xdist_group("host")  # they change or compare what the whole machine has
+
 FOLDER = Path("/run/netns")
 
 

@@ -20,6 +20,8 @@ import pytest
 from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, environment, run_lab
 from tests.kernel.remains import unchanged_host
 
+pytestmark = pytest.mark.xdist_group("host")  # they change or compare what the whole machine has
+
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CTRL_C, CTRL_D, TAB, UP = "\x03", "\x04", "\t", "\x1b[A"
 

@@ -13,6 +13,7 @@ from lab.exercise.notation import (
     At,
     Choice,
     Count,
+    Errno,
     Flags,
     NotUnderstood,
     SequenceNumber,
@@ -54,7 +55,6 @@ def test_no_segment_at_all(typed: str) -> None:
         ("3,000,000,001", At("x", 1)),
         ("3 000 000 001", At("x", 1)),
         ("0xb2d05e01", At("x", 1)),
-        ("x+1+n", At("x", 21)),
         ("x+1+20", At("x", 21)),
         ("3000000000+21", At("x", 21)),
         ("x - 1", At("x", -1)),
@@ -83,6 +83,16 @@ def test_states_by_each_of_their_names(typed: str) -> None:
     assert StateName().parse(typed, OWN) is State.SYN_RECEIVED
 
 
+@pytest.mark.parametrize("typed", ["ECONNREFUSED", "econnrefused", "111", "Connection refused"])
+def test_an_errno_by_name_number_or_text(typed: str) -> None:
+    assert Errno().parse(typed, OWN) == "ECONNREFUSED"
+
+
+@pytest.mark.parametrize(("typed", "value"), [("EWOULDBLOCK", "EAGAIN"), ("success", ""), ("0", ""), ("成功", "")])
+def test_a_second_name_of_an_errno_and_success(typed: str, value: str) -> None:
+    assert Errno().parse(typed, OWN) == value
+
+
 @pytest.mark.parametrize("typed", ["b", "B", "2", "b)", "b.", "ｂ"])
 def test_a_choice_by_letter_or_number(typed: str) -> None:
     assert Choice(THREE).parse(typed, OWN) == 1
@@ -102,7 +112,10 @@ def test_several_choices(typed: str, value: set[int]) -> None:
         (Flags(), "hello", "not_flags"),
         (Flags(), "3", "not_flags"),
         (SequenceNumber("x"), "", "not_a_number"),
-        (SequenceNumber("x"), "z+1", "not_a_number"),
+        (Flags(), "", "not_flags"),
+        (SequenceNumber("x"), "z+1", "not_x_or_y"),
+        (SequenceNumber("x"), "n+1", "not_x_or_y"),
+        (WireNumber(), "m + 1", "not_x_or_y"),
         (SequenceNumber("x"), "x+y", "not_a_number"),
         (SequenceNumber("x"), "x+", "not_a_number"),
         (SequenceNumber("x"), "1 2", "not_a_number"),
@@ -113,12 +126,19 @@ def test_several_choices(typed: str, value: set[int]) -> None:
         (WireNumber(), "what?", "not_a_number"),
         (Count(), "many", "not_a_count"),
         (Count(), "3 or 4", "not_a_count"),
+        (Count(), "-3", "not_a_count"),
+        (Count(), "- 3", "not_a_count"),
         (Count(), "9" * 5000, "not_a_count"),
         (StateName(), "OPEN", "not_a_state"),
+        (Errno(), "EWHAT", "not_an_errno"),
+        (Errno(), "errorcode", "not_an_errno"),
+        (Errno(), "", "not_an_errno"),
+        (Errno(), "1" * 5000, "not_an_errno"),
         (Choice(THREE), "d", "not_a_choice"),
         (Choice(THREE), "ab", "not_a_choice"),
         (Choice(THREE), "", "not_a_choice"),
         (Several(THREE), "ad", "not_a_choice"),
+        (Several(THREE), "", "not_a_choice"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer(kind: Kind, typed: str, key: str) -> None:
@@ -146,7 +166,8 @@ def test_an_absolute_number_is_the_relative_one(offset: int, x: int) -> None:
 
 @given(st.text(max_size=30))
 def test_any_text_is_an_answer_or_none(typed: str) -> None:
-    for kind in (Flags(), SequenceNumber("x"), WireNumber(), Count(), StateName(), Choice(THREE), Several(THREE)):
+    kinds = (Flags(), SequenceNumber("x"), WireNumber(), Count(), StateName(), Errno(), Choice(THREE), Several(THREE))
+    for kind in kinds:
         try:
             value = kind.parse(typed, OWN)
         except NotUnderstood:

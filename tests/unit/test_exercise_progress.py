@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lab.exercise.answers import of_progress
 from lab.exercise.catalogue import load, next_exercise
 from lab.exercise.model import Learner
 from lab.exercise.progress import FILE, Happened, Progress, Status, Unreadable
@@ -96,6 +97,44 @@ def test_the_next_exercise_skips_what_is_done_and_comes_back_to_what_was_skipped
     assert next_exercise(KNOWN, progress) is track[0]
     progress.add(Happened.FINISHED, track[0], solved=True)
     assert next_exercise(KNOWN, progress) is None
+
+
+def test_the_next_exercise_is_the_one_that_was_left_whatever_it_was_before(progress: Progress) -> None:
+    """Given up, begun again and left: the learner goes on there, as `lab exercise` has promised."""
+    for happened in (Happened.STARTED, Happened.GAVE_UP, Happened.STARTED):
+        progress.add(happened, SECOND, **({"attempt": 1} if happened is Happened.STARTED else {}))
+    assert next_exercise(KNOWN, progress) is SECOND
+    progress.add(Happened.HINT, SECOND, level=1)
+    assert next_exercise(KNOWN, progress) is SECOND
+    progress.add(Happened.FINISHED, SECOND, solved=False)
+    assert next_exercise(KNOWN, progress) is FIRST
+
+
+@pytest.mark.parametrize("end", [Happened.FINISHED, Happened.SKIPPED, Happened.GAVE_UP, Happened.RESET])
+def test_an_attempt_is_under_way_until_it_ends(progress: Progress, end: Happened) -> None:
+    assert not progress.standing(FIRST.id).is_under_way
+    progress.add(Happened.STARTED, FIRST, attempt=1)
+    progress.add(Happened.PREDICTED, FIRST, attempt=1, question="flags", typed="S")
+    assert progress.standing(FIRST.id).is_under_way
+    progress.add(end, FIRST, **({"solved": True} if end is Happened.FINISHED else {}))
+    assert not progress.standing(FIRST.id).is_under_way
+
+
+def test_an_attempt_keeps_the_numbers_of_the_learner_who_began_it(progress: Progress) -> None:
+    progress.add(Happened.STARTED, FIRST, attempt=1)
+    progress.enrol(Learner("1", "token"))
+    progress.add(Happened.PREDICTED, FIRST, attempt=1, question="flags", typed="S")
+    assert progress.standing(FIRST.id).learner == Learner()
+    assert of_progress(progress, [FIRST]).learner_of(FIRST) == Learner()
+    assert progress.standing(SECOND.id).learner == Learner("1", "token")
+    progress.add(Happened.STARTED, FIRST, attempt=2)
+    assert progress.standing(FIRST.id).learner == Learner("1", "token")
+
+
+def test_an_exercise_of_a_file_is_found_again_by_its_file(progress: Progress) -> None:
+    progress.add(Happened.STARTED, replace(FIRST, id="MINE", file=Path("mine.py")), attempt=1)
+    assert Progress(progress.folder).last == "mine.py"
+    assert next_exercise(KNOWN, progress) is FIRST
 
 
 def test_it_is_readable_after_a_new_version_of_an_exercise(progress: Progress) -> None:

@@ -47,6 +47,19 @@ def test_each_side_has_a_state_before_and_after_each_segment() -> None:
     ]
 
 
+def test_a_mini_socket_that_takes_over_does_not_close_the_connection() -> None:
+    story = Story()
+    story.handshake()
+    story.kernel("FA", S.CLOSE_WAIT, seq=1, ack=1)
+    story.state(S.FIN_WAIT_1)
+    story.peer("A", S.CLOSE_WAIT, seq=1, ack=2)
+    story.state(S.FIN_WAIT_2)
+    story.state(S.CLOSED)  # the tracepoint: the full socket has gone
+    story.peer("FA", S.LAST_ACK, seq=1, ack=2)
+    story.state(S.TIME_WAIT, timer=3)  # inet_diag
+    assert [rung.after.kernel for rung in segments_of(story)[-2:]] == [S.FIN_WAIT_2, S.TIME_WAIT]
+
+
 def test_a_state_that_was_not_seen_is_none() -> None:
     story = Story()
     story.peer("S", S.SYN_SENT)

@@ -134,7 +134,7 @@ def test_ctrl_c_right_after_a_file_got_its_name_takes_it_back_too(here: Path, mo
 
 
 def test_ctrl_c_right_after_a_file_was_made_takes_it_back_too(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(descriptor: int, mode: int) -> None:
+    def interrupted(*_: int) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fchmod", interrupted)
