@@ -29,7 +29,7 @@ def command(view_of: Callable[[], View], progress_of: Callable[[], Progress]) ->
         names: Annotated[
             list[str] | None,
             typer.Argument(
-                metavar="[RUNG]...", help="Such as R04 (default: the first not passed).", autocompletion=rungs
+                metavar="[RUNG]...", help="Such as R04 (default: the first that is not passed).", autocompletion=rungs
             ),
         ] = None,
         *,
@@ -39,8 +39,8 @@ def command(view_of: Callable[[], View], progress_of: Callable[[], Progress]) ->
     ) -> None:
         """Write a TCP endpoint, rung by rung: the real kernel is at the other end.
 
-        The first time a rung writes the file to begin with into tcp-lab/make. Exit code 1: a rung is not passed yet. 3:
-        it could not be tried.
+        The first call writes a file to begin with into tcp-lab/make, each later one checks it. Exit code 1: not passed
+        yet. 3: it could not be tried.
         """
         from lab.exercise.make.view import MakeView
 
