@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,7 +50,7 @@ def command(view_of: Callable[[], View], progress_of: Callable[[], Progress]) ->
             print("\n".join(view.ladder(progress.rungs)))
             leave(0)
         maker = _Maker(view, progress, 6 if ipv6 else 4)
-        chosen = [_named(name, view) for name in names or []] or [maker.current()]
+        chosen = [_named(name, view) for name in names or []] or [maker.following()]
         if watch:
             maker.watch(chosen[0])
         codes = [maker.work(rung) for rung in chosen]
@@ -58,23 +59,28 @@ def command(view_of: Callable[[], View], progress_of: Callable[[], Progress]) ->
     return make
 
 
+_LOOK_MS, _STEP_MS = 1000, 50
+"""The longest time between two looks at a watched file, and how long an editor may take to save it."""
+
+
 class _Maker:
     def __init__(self, view: MakeView, progress: Progress, family: int) -> None:
         self._view = view
         self._progress = progress
         self._family = family
 
-    def current(self) -> Rung:
-        """The first rung that is not passed, else the last one."""
+    def following(self, rung: str = "") -> Rung:
+        """The next rung after this one that is not passed, else the first one, else the last of all."""
         from lab.exercise.make.rungs import RUNGS
 
-        left = [rung for rung in RUNGS.values() if rung.id not in self._progress.rungs]
-        return left[0] if left else list(RUNGS.values())[-1]
+        left = [each for each in RUNGS.values() if each.id not in self._progress.rungs]
+        return next((each for each in left if each.id > rung), left[0] if left else list(RUNGS.values())[-1])
 
     def work(self, rung: Rung) -> int:
         """Write the rung's file, or check it; returns the exit code."""
         self._print(self._view.task(rung))
         if self._begin(rung):
+            self._print([self._view.say("again")])
             return 0
         return self._check(rung)
 
@@ -85,16 +91,19 @@ class _Maker:
         from lab.exercise.make.files import file_of
 
         self._print(self._view.task(rung))
-        if not self._begin(rung):
-            self._check(rung)
         file = file_of(rung).absolute()
+        new, checked = self._begin(rung), _stamp(file)
+        if not new:
+            self._check(rung)
         self._print([self._view.say("watching", file=file_of(rung))])
-        code = 0
-        for changes in watch(file.parent, recursive=False, raise_interrupt=False):
-            if str(file) in {path for _, path in changes} and file.exists():
-                print()
-                code = self._check(rung)
-        leave(code or INTERRUPTED, at_once=True)
+        with suppress(KeyboardInterrupt):
+            # What was saved before the folder is watched is found by its time.
+            for _ in watch(file.parent, recursive=False, yield_on_timeout=True, rust_timeout=_LOOK_MS, step=_STEP_MS):
+                now = _stamp(file)
+                if now is not None and now != checked:
+                    checked = now
+                    self._check(rung)
+        leave(INTERRUPTED, at_once=True)
 
     def _begin(self, rung: Rung) -> bool:
         """Write the skeleton if there is no file yet; whether it was written."""
@@ -139,13 +148,22 @@ class _Maker:
         if set(RUNGS) <= self._progress.rungs:
             self._print([self._view.say("all_passed")])
         else:
-            following = self.current()
+            following = self.following(checked.rung.id)
             title = texts()[following.id]["title"][self._view.view.language]
             self._print([self._view.say("next", id=following.id, title=title)])
 
     def _print(self, lines: Iterator[str] | list[str]) -> None:
         for line in lines:
             print("\n".join(self._view.view.paragraph(line)) if isinstance(lines, list) else line, flush=True)
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """What changes when a file is saved; None while it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _named(name: str, view: MakeView) -> Rung:

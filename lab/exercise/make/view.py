@@ -112,7 +112,7 @@ class MakeView:
             why = texts()["why"][failure.why][self.view.language]
         if why:
             yield ""
-            yield from labelled(self.say("l_why"), why, self.view.width, _INDENT)
+            yield from labelled(self.say("l_why"), why, self.view.width, _INDENT, 7)
 
     def _step(self, step: Step, bases: Bases) -> Iterator[str]:
         """Yield what happened in a step."""
