@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import NamedTuple
 import pytest
 
 from lab.author.runner import Runner
+from lab.exercise.catalogue import exercises_folder
 from lab.exercise.make.files import skeleton
 from lab.exercise.make.rungs import RUNGS
 from tests.kernel.making import MODEL, made, shown
+from tests.kernel.test_readme import blocks
 
 ENDPOINT = Path(__file__).with_name("made_endpoint.py").read_text(encoding="utf-8")
 GIVEN = {
@@ -245,3 +248,16 @@ def test_the_whole_text_of_a_failure(runner: Runner) -> None:
     chinese = shown(checked, "zh")
     assert "端点发送的内容与应发送的不同。" in chinese
     assert "在 LISTEN 中以 SYN+ACK 应答 SYN" in chinese
+
+
+@pytest.mark.parametrize(("page", "language"), [("MAKE.md", "en"), ("MAKE.zh.md", "zh")])
+def test_the_failure_on_the_page_is_what_a_learner_sees(runner: Runner, page: str, language: str) -> None:
+    source = ENDPOINT.replace("self.rcv_nxt = segment.seq + 1", "self.rcv_nxt = segment.seq")
+    (block,) = blocks(exercises_folder() / page, "text")
+    lines = shown(made(runner, "R04", source), language).splitlines()
+    assert without_numbers("\n".join(lines[: len(block.splitlines())])) == without_numbers(block.rstrip("\n"))
+
+
+def without_numbers(text: str) -> str:
+    """Without timestamps and absolute numbers, which differ each time, and the spaces that follow from their lengths."""
+    return re.sub(" +", " ", re.sub(r"TS val \d+|\d{4,}", "N", text))

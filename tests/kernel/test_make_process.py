@@ -41,6 +41,7 @@ ENDINGS = {
         "overtime",
         "listen() did not end",
     ),
+    "a wait": ("import signal; signal.pause()", "hangs", "listen() did not end: it waits"),
     "huge output": ("exec('while True: print(\"x\" * 1000)')", "overtime", "listen() did not end"),
     "os._exit": ("os._exit(3)", "ended", "listen() ended the process, with status 3."),
     "an exit": ("import sys; sys.exit()", "raised", "listen() raised SystemExit"),

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -19,8 +19,8 @@ from lab.tcp.options import padded
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 
-_START_S, _CALL_S = 60.0, 20.0
-"""Longest time for the start and for one call; a call that computes is ended by its limit of CPU time before."""
+_IDLE_S = 10.0
+"""How long a call may last without using CPU time; one that computes is ended by its limit of CPU time."""
 _MOST_BYTES = 4_000_000
 _MOST_PAYLOAD = 65000
 _MOST_OPTIONS = 40
@@ -89,7 +89,7 @@ class LearnerProcess:
 
     def call(self, name: str, now: float, **given: object) -> Reply:
         """Call a method of the endpoint, then ask what it owes. Raises Trouble for everything else that happens."""
-        said = self._ask({"call": name, "now": now, **given}, _CALL_S, f"{name}()")
+        said = self._ask({"call": name, "now": now, **given}, f"{name}()")
         printed = said.get("printed")
         try:
             segments = [_segment(each) for each in said["segments"]]
@@ -104,7 +104,7 @@ class LearnerProcess:
 
     def _begin(self) -> None:
         try:
-            first = self._ask({}, _START_S, "")
+            first = self._ask({}, "")
         except Trouble:
             first = {"refused": f"the process ended with {self._process.wait()}"}
         if "refused" in first:
@@ -112,15 +112,14 @@ class LearnerProcess:
                 f"a learner's code cannot be confined: {first['refused']}", "run the lab as root: sudo scripts/lab"
             )
         source, file, iss = self._program
-        self._ask({"load": source, "file": file, "iss": int(iss)}, _CALL_S, file)
+        self._ask({"load": source, "file": file, "iss": int(iss)}, file)
 
-    def _ask(self, request: dict[str, object], within: float, call: str) -> dict[str, Any]:
+    def _ask(self, request: dict[str, object], call: str) -> dict[str, Any]:
         assert self._process.stdin is not None
         try:
             if request:
                 self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            line = self._line(within, call)
-            reply = json.loads(line)
+            reply = json.loads(self._line(call))
         except BrokenPipeError:
             raise self._ended(call) from None
         except (ValueError, RecursionError):
@@ -129,23 +128,36 @@ class LearnerProcess:
             raise Trouble("garbled", call=call)
         return _without_trouble(reply, call)
 
-    def _line(self, within: float, call: str) -> bytes:
+    def _line(self, call: str) -> bytes:
         """The next line that the process writes."""
         assert self._process.stdout is not None
-        descriptor, deadline = self._process.stdout.fileno(), time.monotonic() + within
+        descriptor, used = self._process.stdout.fileno(), self._cpu_time()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         while b"\n" not in self._unread:
             if len(self._unread) > _MOST_BYTES:
                 raise Trouble("too_much", call=call)
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise Trouble("hangs", call=call, seconds=f"{within:g}")
+            if not poll.poll(_IDLE_S * 1000):
+                before, used = used, self._cpu_time()
+                if used == before:
+                    raise Trouble("hangs", call=call, seconds=f"{_IDLE_S:g}")
+                continue
             part = os.read(descriptor, 65536)
             if not part:
                 raise self._ended(call)
             self._unread += part
         line, _, self._unread = self._unread.partition(b"\n")
         return line
+
+    def _cpu_time(self) -> int:
+        """CPU time of the process and its child so far, in ticks of the kernel (proc(5))."""
+        ticks = 0
+        with suppress(OSError):
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()
+            for each in (str(self.pid), *children):
+                fields = Path(f"/proc/{each}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks
 
     def _ended(self, call: str) -> Trouble:
         code = self._process.wait()
