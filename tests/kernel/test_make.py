@@ -259,5 +259,5 @@ def test_the_failure_on_the_page_is_what_a_learner_sees(runner: Runner, page: st
 
 
 def without_numbers(text: str) -> str:
-    """Without timestamps and absolute numbers, which differ each time, and the spaces that follow from their lengths."""
+    """Without timestamps and absolute numbers, which differ each time, and without the spaces that fill columns."""
     return re.sub(" +", " ", re.sub(r"TS val \d+|\d{4,}", "N", text))

@@ -48,7 +48,7 @@ ENDINGS = {
     "a crash": ("os.abort()", "killed", "listen() crashed the process: SIG"),
     "a fork bomb": ("while True: os.fork()", "raised", "listen() raised BlockingIOError"),
     "a thread": ("import _thread; _thread.start_new_thread(print, ())", "raised", "can't start new thread"),
-    "all memory": ("self.memory = 'x' * (1 << 40)", "raised", "listen() raised MemoryError"),
+    "all memory": ("self.memory = 'x' * (600 << 20)", "raised", "listen() raised MemoryError"),
     "an exception": ("1 / 0", "raised", "listen() raised ZeroDivisionError: division by zero"),
     "deep recursion": ("self.listen()", "raised", "listen() raised"),
     "a file to read": ("open('/etc/passwd')", "raised", "listen() raised"),

@@ -169,13 +169,18 @@ class LearnerProcess:
         return Trouble("ended", call=call, status=code)
 
     def _end(self) -> None:
-        self._process.kill()  # the learner's process ends with it
+        """End the process; the learner's ends with it, which shows by the end of its pipe."""
+        self._process.kill()
         self._process.wait()
-        while self._process.stdout is not None and self._process.stdout.read(65536):
-            pass  # until that has closed the pipe
-        for each in (self._process.stdin, self._process.stdout):
-            if each is not None:
-                each.close()
+        requests, replies = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert replies is not None
+        requests.close()
+        poll = select.poll()
+        poll.register(replies, select.POLLIN)
+        while poll.poll(_IDLE_S * 1000) and replies.read(65536):
+            pass
+        replies.close()
 
 
 def _without_trouble(reply: dict[str, Any], call: str) -> dict[str, Any]:
