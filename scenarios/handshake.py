@@ -5,7 +5,7 @@ from lab import ANY, Lab, scenario
 
 @scenario(section="RFC 9293 3.5 figure 6")
 def kernel_as_server(lab: Lab) -> None:
-    """Three segments open a connection to a listening kernel; its application takes no part.
+    """Three segments open a connection to a listening kernel, before its application accepts it.
 
     The listener stays in LISTEN. The connection request beside it goes through SYN-RECEIVED.
     """

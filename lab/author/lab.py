@@ -143,6 +143,16 @@ class Lab:
         listener = like.listener.descriptor if like.listener is not None and like.socket is not None else None
         self._crowds.run(like.conversation, listener, count, answered)
 
+    def own_peer_addresses(self) -> None:
+        """From now on the kernel of the peers' machine owns their addresses, and answers in their place too.
+
+        It knows nothing of the peers' connections, so it resets them. Its segments are recorded as the peers' own.
+        """
+        if self._router is not None:
+            raise ScenarioError("own_peer_addresses() needs a lab without a router")
+        self._link.receive_both_ways()
+        self.network.give_addresses_to_peer()
+
     def step(self, title: str, claims: str = "") -> None:
         """Begin a step of the scenario. `claims` lists the ids of the claims that it shows: "C47 C50".
 
@@ -276,7 +286,7 @@ class Lab:
         lookup = InetDiag(self.network.kernel)
         undo.callback(lookup.close)
         with self.network.peer.entered():
-            link = PacketLink(PEER_INTERFACE)
+            link = self._link = PacketLink(PEER_INTERFACE)
         undo.callback(link.close)
         echo = Echo(self.family, pair.peer, pair.kernel, (PEER_MAC, KERNEL_MAC))
         states = KernelStates(self.recording, self._readings, pair.kernel, lookup, self._tracer)

@@ -7,7 +7,7 @@ claims by their ids.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _ID = re.compile(r"C[1-9][0-9]*")
+_SIMILAR = 0.75
+"""Share of characters that similar ids have in common: C99 is like C999, and C9 is not."""
 _NEEDED = ("topic", "kind", "section", "article", "document")
 _OPTIONAL = ("linux", "depends", "since")
 
@@ -29,7 +31,7 @@ class Kind(Enum):
 
     HOLDS = "holds"
     IMPRECISE = "imprecise"
-    NOT_SO = "not so on Linux"
+    DIFFERS = "not so on Linux"
     LEFT_OUT = "the article leaves it out"
 
 
@@ -88,9 +90,14 @@ class Catalogue:
 
     def similar_ids(self, unknown: str) -> list[str]:
         """Up to five known ids similar to an unknown one."""
-        import difflib
+        return similar_ids(unknown, self.claims)
 
-        return difflib.get_close_matches(unknown.upper(), self.claims, n=5, cutoff=0.5)
+
+def similar_ids(unknown: str, known: Iterable[str]) -> list[str]:
+    """Up to five ids that are like an unknown one but for a digit or two, the most similar first."""
+    from difflib import get_close_matches
+
+    return get_close_matches(unknown.upper(), known, n=5, cutoff=_SIMILAR)
 
 
 def scenarios_folder() -> Path:

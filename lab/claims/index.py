@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from lab.claims.catalogue import similar_ids
 from lab.record.results import Scenario
 from lab.tcp.state import State
 
 _IDS = re.compile(r"C\d+(\s+C\d+)*")
 _CLAIM = re.compile(r"C\d+", re.IGNORECASE)
 _STATES = frozenset(State)
-_MOST_SIMILAR = 3
+_MOST_SIMILAR, _SIMILAR = 3, 0.75
+"""How many names are offered for a misspelt one, and the share of characters that they have in common with it."""
 _AnyScenario = TypeVar("_AnyScenario", bound=Scenario)
 
 
@@ -52,11 +54,17 @@ class Selectable(NamedTuple):
             if (fnmatch.fnmatchcase(each.casefold(), word) if is_glob else word in each.casefold())
         }
 
-    def similar_to(self, pattern: str) -> list[str]:
-        """Up to three names that a misspelt pattern may mean, the most similar first."""
-        known = {name: name for each in sorted(self.ids) for name in _called(each)}
-        known |= {state.casefold(): state.value for state in State}
-        return [known[each] for each in difflib.get_close_matches(pattern.casefold(), known, _MOST_SIMILAR)]
+    def similar_to(self, pattern: str, others: Iterable[str] = ()) -> list[str]:
+        """Up to three names that a misspelt pattern may mean, the most similar first; `others` are names too.
+
+        A scenario is offered by its id if the pattern has a dot, else by its function.
+        """
+        if _CLAIM.fullmatch(pattern):
+            return similar_ids(pattern, sorted({each for names in self.named().values() for each in names} - _STATES))
+        is_id = "." in pattern
+        known = {name: name for each in sorted(self.ids) for name in _called(each) if ("." in name) == is_id}
+        known |= {name.casefold(): name for name in (*State, *others)}
+        return [known[each] for each in difflib.get_close_matches(pattern.casefold(), known, _MOST_SIMILAR, _SIMILAR)]
 
 
 def _called(scenario: str) -> tuple[str, str, str]:

@@ -14,11 +14,13 @@ import click
 import typer
 
 import lab
-from lab.cli import exercise
+from lab.cli import completion, exercise
 from lab.cli.exits import USAGE, immediate_exit, keep_process
+from lab.cli.grade import grade
 from lab.cli.help import Command, Group, show_help
 from lab.cli.language import text
 from lab.cli.listing import doctor, list_scenarios
+from lab.cli.messages import warn
 from lab.cli.mutate import mutate
 from lab.cli.playground import down, shell, up, watch
 from lab.cli.run import run
@@ -29,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "show": show,
     "report": report,
     "list": list_scenarios,
+    "grade": grade,
     "claims": claims,
     "coverage": coverage,
     "shell": shell,
@@ -43,6 +46,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 app = typer.Typer(
     cls=Group,
+    add_completion=False,  # the options below do that
     suggest_commands=False,  # click does that too
     invoke_without_command=True,
     rich_markup_mode=None,  # rich takes longer to draw the help than all the rest
@@ -65,27 +69,39 @@ def main() -> None:
 
 def _show(wrong: click.UsageError) -> None:
     """Print what is wrong with the command line, how it is used, and where to read more."""
-    from lab.report.screen import printable_lines
-
     lines = [text(wrong.format_message())]
     if wrong.ctx is not None:
         lines += [wrong.ctx.get_usage(), text(f"Try '{wrong.ctx.command_path} -h' for help.")]
-    for line in "\n".join(lines).split("\n"):
-        print(*printable_lines(line), file=sys.stderr)
+    warn("\n".join(lines))
 
 
 @app.callback()
-def version(
+def without_command(
     ctx: typer.Context,
-    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    install_completion: Annotated[
+        bool, typer.Option("--install-completion", help="Install completion for the current shell.")
+    ] = False,
+    show_completion: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion",
+            help="Show completion for the current shell, to copy it or customize the installation.",
+        ),
+    ] = False,
 ) -> None:
     """Open and close real TCP connections with the Linux kernel, and check every segment and every state."""
-    if show:
+    if version:
         print(lab.__version__)
-        raise typer.Exit
-    if ctx.invoked_subcommand is None:
+    elif install_completion:
+        completion.install_completion()
+    elif show_completion:
+        completion.show_completion()
+    elif ctx.invoked_subcommand is None:
         print(ctx.get_help())
-        raise typer.Exit
+    else:
+        return
+    raise typer.Exit
 
 
 for name, command in COMMANDS.items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from lab.cli import completion, exercise_make
@@ -30,8 +32,26 @@ if TYPE_CHECKING:
 _LEAST_WIDTH = 40
 """Of texts, in columns."""
 
+
+class _Exercises(Subgroup):
+    """The commands of `lab exercise`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. UsageError if there is none, which says what to type for an exercise."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as unknown:
+            if re.fullmatch(r"(?i)[a-z]\d+|.+\.py", args[0]):
+                raise click.UsageError(
+                    f"No such command {args[0]!r}. Did you mean 'start {args[0]}'?", ctx
+                ) from unknown
+            raise
+
+
 app = typer.Typer(
-    cls=Subgroup,
+    cls=_Exercises,
     rich_markup_mode=None,
     help="Predict what the kernel sends, run it, see and understand: exercises, one question at a time.",
 )
@@ -85,10 +105,10 @@ def next_() -> None:
     """Name the exercise to do next."""
     from lab.exercise.catalogue import next_exercise
 
-    lesson = _lesson()
-    exercise = next_exercise(catalogue_of(), lesson.progress)
+    lesson, catalogue = _lesson(), catalogue_of()
+    exercise = next_exercise(catalogue, lesson.progress)
     if exercise is None:
-        lesson.tell("all_done")
+        lesson.end_track(catalogue)
     else:
         lesson.head(exercise)
 
@@ -132,15 +152,17 @@ def check(
     junit_path = output(junit_file)
     view = _view()
     answers = _answers(answers_file, chosen(names or []))
+    learner = answers.learner.but(student, token)
     graded: list[Graded] = []
     for exercise, typed in answers.typed:
-        own = exercise.numbers(answers.learner_of(exercise).but(student, token), answers.attempt(exercise))
+        standing = answers.standing(exercise)
+        own = exercise.numbers(learner, standing.attempt)
         with playing():
-            rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else 4))
+            rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else standing.family))
         print("\n".join(view.graded(exercise, rounds)), flush=True)
         graded += rounds
     if not graded:
-        wrong_usage(view.say("nothing_to_check"))
+        wrong_usage(view.say("no_answers", file=answers_file) if answers_file else view.say("nothing_to_check"))
     is_written = not junit_path or write(junit_path, junit(graded, view))
     is_wrong = any(each.is_wrong for each in graded)
     all_right = is_written and all(each.is_right for each in graded)
@@ -263,7 +285,7 @@ def _keeping_progress() -> Iterator[None]:
 def _work(name: str | None, student: str | None, token: str | None, ipv6: bool, plain: bool) -> None:
     from lab.cli.lesson import prepare_terminal
 
-    lesson = _lesson(6 if ipv6 else 4, plain=plain)
+    lesson = _lesson(6 if ipv6 else None, plain=plain)
     prepare_terminal()
     try:
         with _keeping_progress():
@@ -293,7 +315,7 @@ def _teach(lesson: Lesson, name: str | None) -> None:
         exercise = exercise if again else following
     for each in catalogue.tracks[0].exercises:
         lesson.summarize(catalogue.exercises[each])
-    lesson.tell("all_done")
+    lesson.end_track(catalogue)
 
 
 def _answers(file: Path | None, exercises: Sequence[Exercise]) -> Answers:
@@ -318,7 +340,7 @@ def _view(*, plain: bool = False, colours: bool = True) -> View:
     return View(screen, width=max(_LEAST_WIDTH, min(screen.width, columns)))
 
 
-def _lesson(family: int = 4, *, plain: bool = False) -> Lesson:
+def _lesson(family: int | None = None, *, plain: bool = False) -> Lesson:
     """A learner at this terminal; exits with 2 if the progress cannot be read."""
     from lab.cli.lesson import Lesson
 

@@ -34,10 +34,10 @@ _TELLING = {
     "fence": ("one segment more",),
     "look": (
         "another state",
+        "a timer that ends later",
+        "another timer",
         "a longer receive queue",
         "a longer send queue",
-        "another timer",
-        "a timer that ends later",
     ),
     "call": ("another errno", "another value", "no errno"),
     "count": ("one more",),
@@ -106,40 +106,52 @@ def verify(
 
 def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: Learner) -> Iterator[str]:
     from lab.exercise.verifying import problems_of_run
+    from lab.mutate.mutant import Mutant
     from lab.record.results import Outcome
+    from lab.report.i18n import translator
 
-    for number, played, problem in problems_of_run(runner, exercise, family, learner):
+    surveys: list[Mutant] = []
+
+    def survey() -> Mutant:
+        surveys.append(Mutant(judged=True))
+        return surveys[-1]
+
+    for number, played, problem in problems_of_run(runner, exercise, family, learner, survey):
         if problem:
             yield problem
         elif played is not None and played.result.outcome is Outcome.SKIP:
-            view, why = _view(), played.result.summary
-            said = {"id": exercise.id, "family": family, "round": number + 1, "why": view.translate.text(why)}
+            view, result = _view(), played.result
+            why = translator(view.language, result.scenario.translations).text(result.summary)
+            said = {"id": exercise.id, "family": family, "round": number + 1, "why": why}
             print(view.say("not_for_this_kernel", **said), file=sys.stderr)
         elif played is not None:
-            for question in _unnoticed(runner, exercise, number, played, family):
+            for question in _unnoticed(runner, exercise, number, played, family, surveys[-1].readings):
                 yield f"{question}: no altered reading of the kernel changes the answer"
 
 
-def _unnoticed(runner: Runner, exercise: Exercise, number: int, played: Played, family: int) -> Iterator[str]:
-    """Yield the questions whose answer stays the same whatever is altered in the reading that it comes from."""
+def _unnoticed(
+    runner: Runner, exercise: Exercise, number: int, played: Played, family: int, readings: list[Reading]
+) -> Iterator[str]:
+    """Yield the questions whose answer stays the same whatever is altered in the reading that it comes from.
+
+    `readings` are those of the run `played`.
+    """
     from lab.exercise.mystery import Diagnosis, PacketNumber, PeerState
-    from lab.exercise.readings import OfSegment
+    from lab.exercise.readings import HowMany, OfSegment
     from lab.exercise.running import Finding, play
     from lab.mutate.mutant import Mutant, Mutation
     from lab.record.events import FrameSeen
 
-    plain = Mutant()
-    surveyed = play(runner, exercise, number, played.own, family, plain)
-    if surveyed.finding is not Finding.KNOWN or surveyed.result.recording is None:
-        return
+    assert played.result.recording is not None
     for question in exercise.rounds[number].questions:
-        truth = surveyed.truths[question.id]
-        event = surveyed.result.recording.events[truth.event]
+        truth = played.truths[question.id]
+        event = played.result.recording.events[truth.event]
         of_one_segment = isinstance(question.seen, OfSegment | PacketNumber | Diagnosis | PeerState)
         if of_one_segment and isinstance(event, FrameSeen) and event.from_peer:
             continue  # it is about the learner's own segment
-        behind = _readings_behind(truth, event, plain.readings)
-        fitting = _FITTING.get(getattr(question.seen, "field", ""))
+        behind = _readings_behind(truth, event, readings)
+        counts = isinstance(question.seen, HowMany)
+        fitting = "never" if counts else _FITTING.get(getattr(question.seen, "field", ""))
         mutations = [
             Mutation(each.kind, each.position, name)
             for each in behind

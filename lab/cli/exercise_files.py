@@ -53,13 +53,14 @@ def named(name: str) -> Exercise:
     exercises = catalogue_of(name).exercises
     found = next(iter(exercises.values())) if is_file(name) else exercises.get(_id_of(name))
     if found is None:
-        wrong_usage(f"there is no exercise {name!r}{did_you_mean(name, exercises)}; `lab exercise list` names them")
+        known = did_you_mean(name, exercises) or "; `lab exercise list` names them"
+        wrong_usage(f"there is no exercise {name!r}{known}")
     return found
 
 
 def _id_of(name: str) -> str:
     """The id that is meant: "e6" is E06."""
-    return re.sub(r"^E(\d)$", r"E0\1", name.strip().upper())
+    return re.sub(r"^([A-Z])(\d)$", r"\g<1>0\2", name.strip().upper())
 
 
 @cache

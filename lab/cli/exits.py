@@ -14,6 +14,7 @@ from typing import NoReturn
 import typer
 
 from lab.cli.language import text
+from lab.cli.messages import warn
 
 DIFFERS, USAGE, CANNOT_RUN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 """Exit codes: the kernel differs, wrong usage, the lab cannot run, Ctrl-C, the reader of the output is gone."""
@@ -117,14 +118,12 @@ def immediate_exit() -> Iterator[None]:
 
 def cannot_run(why: str, remedy: str) -> NoReturn:
     """Print why the lab cannot run here and what would help, and exit with 3."""
-    print(f"{text(f'the lab cannot run here: {why}')}\n{text(remedy)}", file=sys.stderr)
+    warn(f"the lab cannot run here: {text(why)}")
+    warn(remedy)
     leave(CANNOT_RUN, at_once=True)
 
 
 def wrong_usage(what: str, code: int = USAGE) -> NoReturn:
     """Print what is wrong with the request, and exit."""
-    from lab.report.screen import printable_lines
-
-    for line in printable_lines(text(what)):
-        print(line, file=sys.stderr)
+    warn(what)
     leave(code, at_once=True)

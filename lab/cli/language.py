@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from lab.report.i18n import LANGUAGES, preferred, translator
@@ -45,17 +47,31 @@ def _option() -> TyperOption:
     )
 
 
-class Command(TyperCommand):
+class _InLanguage(click.Command):
+    """Adds `--lang` to a command, and completion in its language."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params.append(_option())
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of the help, in English."""
+        return " ".join(inspect.cleandoc(self.help or "").partition("\n\n")[0].split())
+
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002  # nothing is cut off
+        """The first paragraph of the help, as completion shows it."""
+        return text(self.summary)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Words that complete a command or an option."""
+        found = super().shell_complete(ctx, incomplete)
+        return [CompletionItem(each.value, each.type, each.help and text(each.help)) for each in found]
+
+
+class Command(_InLanguage, TyperCommand):
     """A command with `--lang`."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.params.append(_option())
 
-
-class Group(TyperGroup):
-    """All commands, with `--lang` before the command."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.params.append(_option())
+class Group(_InLanguage, TyperGroup):
+    """Several commands, with `--lang` before the command."""

@@ -13,8 +13,8 @@ from lab.cli.exits import leave
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
 from lab.exercise.mystery import capture
 from lab.exercise.notation import NotUnderstood
-from lab.exercise.notebook import save, summary
-from lab.exercise.progress import Happened, Progress, Standing
+from lab.exercise.notebook import save, summary, transcript
+from lab.exercise.progress import Happened, Progress, Standing, Status
 from lab.exercise.running import Finding, Played, Verdict, judged, play
 from lab.exercise.view import View
 from lab.record.saved.folder import put
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.author.runner import Runner
+    from lab.exercise.catalogue import Catalogue
     from lab.record.results import Result
 
 _TRIES = 3
@@ -50,10 +51,11 @@ class _Ended(Exception):
 class Lesson:
     """A learner at a prompt."""
 
-    def __init__(self, view: View, progress: Progress, family: int, runner: Callable[[], Runner]) -> None:
+    def __init__(self, view: View, progress: Progress, family: int | None, runner: Callable[[], Runner]) -> None:
         self.view = view
         self.progress = progress
         self._family = family
+        """Address family that is asked for; None: that of the attempt under way, and IPv4 for a new one."""
         self._runner = runner
         self._results: list[Result] = []
         """Results of the rounds of the current attempt."""
@@ -61,12 +63,12 @@ class Lesson:
     def teach(self, exercise: Exercise, *, again: bool = False) -> End:
         """Work on one exercise, from where it was left."""
         standing = self.progress.standing(exercise.id)
-        is_current = (standing.version, standing.learner) == (exercise.version, self.progress.learner)
+        is_current = (standing.version, standing.family) == (exercise.version, self._family or standing.family)
         if again or not (standing.is_under_way and is_current):
-            self.progress.add(Happened.STARTED, exercise, attempt=standing.attempt + 1, family=self._family)
+            self.progress.add(Happened.STARTED, exercise, attempt=standing.attempt + 1, family=self._family or 4)
             standing = self.progress.standing(exercise.id)
         self._introduce(exercise)
-        own = exercise.numbers(standing.learner, standing.attempt)
+        own = exercise.numbers(self.progress.learner, standing.attempt)
         self._results = []
         try:
             for number in range(len(exercise.rounds)):
@@ -136,39 +138,39 @@ class Lesson:
     def _round(self, exercise: Exercise, number: int, own: Numbers, standing: Standing) -> Finding:
         """Predictions, run and questions of one round."""
         round_, view = exercise.rounds[number], self.view
-        own = exercise.numbers_of(round_, own, self._family)
+        own = exercise.numbers_of(round_, own, standing.family)
         if number:
             print()
         self.tell("mystery" if exercise.mystery else "modify" if number else "predict", "title")
         self.print(view.paragraph(round_.text.of(view.language).format_map(own)))
-        print()
-        played = self._play(exercise, number, own) if exercise.mystery else None
+        played = self._play(exercise, number, own, standing) if exercise.mystery else None
         if played is not None and played.finding is Finding.KNOWN:
             self._show_packets(exercise, played, standing)
         if played is None or played.finding is Finding.KNOWN:
             self._ask(exercise, round_, own, standing)
-        played = played or self._play(exercise, number, own)
+        played = played or self._play(exercise, number, own, standing)
         self._results.append(played.result)
         save(self.progress, exercise, standing.attempt, self._results)
         return self._reveal(exercise, number, played, standing)
 
-    def _play(self, exercise: Exercise, number: int, own: Numbers) -> Played:
+    def _play(self, exercise: Exercise, number: int, own: Numbers, standing: Standing) -> Played:
         with playing():
-            return play(self._runner(), exercise, number, own, self._family)
+            return play(self._runner(), exercise, number, own, standing.family)
 
     def _show_packets(self, exercise: Exercise, played: Played, standing: Standing) -> None:
         """Print the packets of a mystery, and write them to a capture beside the progress."""
         assert played.result.recording is not None
         file = self.progress.folder / f"{exercise.id}-{standing.attempt}.pcapng"
         put(file, capture(played.result.recording))
+        print()
         self.print(self.view.packets(played.result.recording))
         self.tell("packets_in", file=file)
-        print()
 
     def _ask(self, exercise: Exercise, round_: Round, own: Numbers, standing: Standing) -> None:
         """Ask what is not answered yet, and keep each answer as it was typed."""
         for at, question in enumerate(round_.predict, 1):
             if question.id not in standing.answers:
+                print()
                 typed = self._predict(exercise, question, own, at, len(round_.predict), standing)
                 self.progress.add(
                     Happened.PREDICTED, exercise, attempt=standing.attempt, question=question.id, typed=typed
@@ -267,9 +269,10 @@ class Lesson:
         if number not in standing.judged:
             self.progress.add(
                 Happened.JUDGED, exercise, attempt=standing.attempt, round=number, finding=played.finding.value,
-                verdicts=rows,
+                verdicts=rows, **transcript(played, standing.family),
             )  # fmt: skip
-            standing.judged[number] = rows
+            if rows:
+                standing.judged[number] = rows
 
     def _investigate(self, exercise: Exercise, round_: Round, played: Played, standing: Standing) -> None:
         """Ask about the segments just seen, until the answer is right or has been shown."""
@@ -312,19 +315,28 @@ class Lesson:
     def explain(self, exercise: Exercise) -> None:
         """Show the answers with their reasons, for the numbers of the current attempt."""
         standing = self.progress.standing(exercise.id)
-        own = exercise.numbers(standing.learner, max(1, standing.attempt))
-        self.print(self.view.answers(exercise, own, self._family))
+        own = exercise.numbers(self.progress.learner, max(1, standing.attempt))
+        self.print(self.view.answers(exercise, own, standing.family))
         self.tell("learned", text=exercise.learned.of(self.view.language))
 
     def summarize(self, exercise: Exercise) -> None:
         """Show what an exercise has shown, with the learner's ladders."""
         self.print(summary(exercise, self.progress, self.view))
 
+    def end_track(self, catalogue: Catalogue) -> None:
+        """Say that the first track is done, and what of it was given up."""
+        self.tell("all_done")
+        ids = [id_ for id_ in catalogue.tracks[0].exercises if self.progress.standing(id_).status is Status.GIVEN_UP]
+        if ids:
+            self.tell("given_up", ids=", ".join(ids), first=ids[0])
+
     def enrol(self, student: str | None, token: str | None) -> None:
         """Keep whose numbers the exercises have, if that is given and new."""
         learner = self.progress.learner.but(student, token)
         if learner != self.progress.learner:
             self.progress.enrol(learner)
+            if self.progress.place > 1:
+                self.tell("kept_apart")
 
     def _read(self, prompt: str) -> str:
         """A line that is typed. Exits at the end of the input."""

@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from lab.cli.exits import CANNOT_RUN, USAGE, leave, lent_streams
-from lab.cli.language import language
+from lab.cli.language import language, text
+from lab.cli.messages import tell
 from lab.cli.options import AsJson, Patterns
 
 if TYPE_CHECKING:
@@ -67,14 +68,16 @@ def _lines(scenarios: Sequence[Scenario], width: int) -> Iterator[str]:
 
 def doctor() -> None:
     """Check whether this machine has what the lab needs, and how to get what is missing."""
+    from lab.cli.printer import screen_of
     from lab.host.doctor import examine
+    from lab.report.screen import labelled, padded
 
-    findings = list(examine())
+    findings, width = list(examine()), screen_of(sys.stdout).width
     for each in findings:
         verdict = "ok" if each.available else "MISSING" if each.needed else "absent"
-        print(f"{verdict:<8} {each.name:<12} {each.detail}")
-        if not each.available:
-            print(f"{'':<21} {each.remedy}")
+        for line in (each.detail, each.remedy)[: 1 if each.available else 2]:
+            label = f"{padded(text(verdict), 8)} {padded(text(each.name), 12)}"
+            print(*labelled(label if line is each.detail else "", text(line), width, label_width=22), sep="\n")
     missing = any(each.needed and not each.available for each in findings)
-    print("The lab cannot run here." if missing else "The lab can run here.")
+    tell("The lab cannot run here." if missing else "The lab can run here.")
     leave(CANNOT_RUN if missing else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import closing, suppress
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from lab.cli.exits import CANNOT_RUN, cannot_run, leave
 from lab.cli.language import language
+from lab.cli.messages import tell, tell_command
 from lab.cli.options import IPv6
 from lab.report.i18n import translator
 
@@ -30,20 +30,23 @@ def up(*, two_kernels: TwoKernels = False) -> None:
         cannot_run(missing.why, missing.remedy)
     words = translator(language())
     four, six = playground.ADDRESSES
-    print(words("up_kernel", name=f"{playground.KERNEL:<11}", ipv4=four.kernel, ipv6=six.kernel))
+    tell(words("up_kernel", name=f"{playground.KERNEL:<11}", ipv4=four.kernel, ipv6=six.kernel))
     key = "up_second_kernel" if two_kernels else "up_peer"
-    print(words(key, name=f"{playground.PEER:<11}", ipv4=four.peer, ipv6=six.peer))
+    tell(words(key, name=f"{playground.PEER:<11}", ipv4=four.peer, ipv6=six.peer))
     inside = "sudo ip netns exec"
     if two_kernels:
-        print(f"\n{words('up_terminals')}\n  sudo scripts/lab watch")
-        print(f"  {inside} {playground.KERNEL} python3 -m http.server 8000")
-        print(f"  {inside} {playground.PEER} curl -s http://{four.kernel}:8000/")
-        print(f"{words('up_sockets')} {inside} {playground.KERNEL} ss -tano")
+        tell(f"\n{words('up_terminals')}")
+        tell_command("sudo scripts/lab watch")
+        tell_command(f"{inside} {playground.KERNEL} python3 -m http.server 8000")
+        tell_command(f"{inside} {playground.PEER} curl -s http://{four.kernel}:8000/")
+        tell_command(f"{inside} {playground.KERNEL} ss -tano", words("up_sockets"))
     else:
-        print(f"\n{words('up_inspect')}\n  {inside} {playground.KERNEL} ss -tano")
-        print(f"  {inside} {playground.KERNEL} nc -l 8000\n  {inside} {playground.PEER} tcpdump -nSi peer0")
-        print(f"{words('up_shell')} sudo scripts/lab shell")
-    print(f"{words('up_remove')} sudo scripts/lab down")
+        tell(f"\n{words('up_inspect')}")
+        tell_command(f"{inside} {playground.KERNEL} ss -tano")
+        tell_command(f"{inside} {playground.KERNEL} nc -l 8000")
+        tell_command(f"{inside} {playground.PEER} tcpdump -nSi peer0")
+        tell_command("sudo scripts/lab shell", words("up_shell"))
+    tell_command("sudo scripts/lab down", words("up_remove"))
 
 
 def down() -> None:
@@ -57,21 +60,19 @@ def down() -> None:
         cannot_run(missing.why, missing.remedy)
     words = translator(language())
     for name in gone:
-        print(words("down_removed", name=name))
+        tell(words("down_removed", name=name))
     for name in foreign:
-        print(words("down_kept", name=name))
+        tell(words("down_kept", name=name))
     if not gone and not foreign:
-        print(words("down_nothing"))
+        tell(words("down_nothing"))
     leave(CANNOT_RUN if foreign else 0)
 
 
 def watch() -> None:
     """Show each segment in the namespaces of `lab up` as it comes, with the states of the kernels at both ends."""
-    from lab.cli.printer import screen_of
     from lab.cli.watching import follow
     from lab.host import playground
     from lab.host.errors import MachineError
-    from lab.report.screen import wrapped
 
     words = translator(language())
     if os.geteuid() != 0:
@@ -81,10 +82,9 @@ def watch() -> None:
     two_kernels = playground.has_two_kernels()
     try:
         with closing(playground.attach()) as network, suppress(KeyboardInterrupt):
-            heading = words("watch_two" if two_kernels else "watch_one")
-            print(*wrapped(heading, screen_of(sys.stdout).width), sep="\n", flush=True)
+            tell(words("watch_two" if two_kernels else "watch_one"))
             follow(network, two_kernels=two_kernels, translate=words)
-            print(words("watch_removed"))
+            tell(words("watch_removed"))
     except MachineError as missing:
         cannot_run(missing.why, missing.remedy)
     leave(0)

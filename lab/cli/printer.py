@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.exits import READER_GONE, cannot_run
 from lab.cli.language import language
+from lab.cli.messages import message_lines, width_for
 from lab.cli.options import command_name
 
 if TYPE_CHECKING:
@@ -135,19 +136,16 @@ class Printer:
     def broken(self, files: Iterable[BrokenFile]) -> None:
         """Print the scenario files that cannot be loaded."""
         from lab.report.i18n import translator
-        from lab.report.screen import printable, printable_lines
         from lab.report.verdicts import place
 
         text = translator(language()).text
         for file, line, why in files:
             source = linecache.getline(str(file), line).strip()
-            self.print_lines(*printable_lines(f"{text('ERROR')} {place(str(file), line)}: {text(why)}"))
-            self.print_lines(*[f"    > {printable(source)}"] * bool(source))
+            self._tell(f"{text('ERROR')} {place(str(file), line)}: {text(why)}" + f"\n    > {source}" * bool(source))
 
     def unknown(self, patterns: Iterable[Unknown], listed_by: str = "lab list") -> None:
         """Print the patterns that select no scenario, each with the cause and with similar names."""
         from lab.report.i18n import translator
-        from lab.report.screen import printable
 
         translate = translator(language())
         for pattern, cause, similar in patterns:
@@ -156,7 +154,7 @@ class Printer:
                 names = translate("comma").join(similar)
                 told.append(translate("similar", names=names) if similar else translate("shown_by", command=listed_by))
                 told += [translate("named_here", path=f"./{pattern}")] * Path(pattern).exists()
-            self.print_lines(printable(translate.text("; ").join(told)))
+            self._tell(translate.text("; ").join(told))
 
     def summary(self, run: Run) -> None:
         """Print the totals of a run."""
@@ -169,12 +167,13 @@ class Printer:
 
     def next_steps(self, run: Run, folder: Path, *, is_newest: bool) -> None:
         """Print where a run is saved, and the commands to use next. With `is_newest` these need no folder."""
+        from rich.cells import cell_len
+
         from lab.report.i18n import translator
-        from lab.report.screen import printable
         from lab.report.verdicts import QUIET
 
         translate = translator(language())
-        self.print_lines(printable(translate("saved_in", folder=folder)))
+        self._tell(translate("saved_in", folder=folder))
         if self._quiet:
             return
         named = "" if is_newest else f" {shlex.quote(str(folder))}"
@@ -183,7 +182,12 @@ class Printer:
         steps |= {"list": "next_list"} if self._ladders else {f"show{named} {first.scenario.id}": "next_show"}
         commands = {f"{command_name()} {step}": translate(key) for step, key in steps.items()}
         wide = max(map(len, commands))
-        self.print_lines(*(printable(f"  {command:<{wide}}  {text}") for command, text in commands.items()))
+        is_narrow = any(wide + cell_len(text) + 4 > width_for(self._stream) for text in commands.values())
+        for command, text in commands.items():
+            self._tell(f"  {command}\n      {text}" if is_narrow else f"  {command:<{wide}}  {text}")
+
+    def _tell(self, message: str) -> None:
+        self.print_lines(*message_lines(message, self._stream))
 
     def print_lines(self, *lines: str) -> None:
         """Print lines, after removing the progress lines."""
@@ -197,7 +201,7 @@ class Printer:
             cannot_run(f"its output cannot be written ({refused.strerror})", "free some space, or write elsewhere")
 
 
-_MIN_WIDTH, _DEFAULT_WIDTH = 80, 100
+_MIN_WIDTH, _DEFAULT_WIDTH = 60, 100
 _LINE_CHARACTERS = "─►┊·"
 
 

@@ -13,6 +13,7 @@ import typer
 
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, cannot_run, leave, lent_streams, wrong_usage
 from lab.cli.language import language, text
+from lab.cli.messages import warn
 from lab.cli.options import Full, IPv4, IPv6, NewFolder, Patterns, Plain, Settings, Unsaved, Verbose, families
 
 if TYPE_CHECKING:
@@ -23,33 +24,39 @@ if TYPE_CHECKING:
     from lab.record.results import Result, Run
 
 
+OnlyDifferences = Annotated[bool, typer.Option("-q", "--quiet", help="Only what differs, and the summary.")]
+ExitFirst = Annotated[bool, typer.Option("-x", "--exitfirst", help="Stop at the first difference.")]
+Limit = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Time limit of each scenario that sets none (default: 120 s and more)."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a setting of --sysctl changes a result.")]
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
+]
+JUnitFile = Annotated[
+    str | None,
+    typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, for CI; - is standard output."),
+]
+
+
 def run(
     patterns: Patterns = None,
     *,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what differs, and the summary.")] = False,
+    quiet: OnlyDifferences = False,
     verbose: Verbose = False,
-    stop: Annotated[bool, typer.Option("-x", "--exitfirst", help="Stop at the first difference.")] = False,
+    stop: ExitFirst = False,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     full: Full = False,
     plain: Plain = False,
     sysctl: Settings = None,
-    limit: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="Time limit of each scenario that sets none (default: 120 s and more)."),
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if a setting of --sysctl changes a result.")
-    ] = False,
+    limit: Limit = None,
+    strict: Strict = False,
     out: NewFolder = None,
     no_out: Unsaved = False,
-    json_file: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
-    ] = None,
-    junit_file: Annotated[
-        str | None,
-        typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, for CI; - is standard output."),
-    ] = None,
+    json_file: JsonFile = None,
+    junit_file: JUnitFile = None,
 ) -> None:
     """Run scenarios against this machine's kernel: all of them, or those that a PATTERN selects."""
     from lab.author import registry
@@ -62,7 +69,7 @@ def run(
     # All paths before any file of a scenario is executed: it may change the working directory.
     outputs = Outputs(json_file, junit_file, out, is_saved=not no_out)
     workspace = _github_workspace()
-    settings = _settings(sysctl or [])
+    settings, wanted = _settings(sysctl or []), families(ipv4, ipv6)
     if limit is not None and not limit > 0:
         wrong_usage(f"--limit takes a number of seconds above 0, not {limit:g}")
     with lent_streams():
@@ -79,22 +86,14 @@ def run(
     def is_last(result: Result) -> bool:
         return stop and result.outcome is Outcome.FAIL
 
-    wanted = families(ipv4, ipv6)
     results = _results(found.scenarios, wanted, printer, full=full, sysctls=settings, limit=limit, stop=is_last)
     made, ended = _collect(found, results, wanted, printer, full=full, began=began)
     printer.end(found, made, interrupted=ended == INTERRUPTED)
     if workspace is not None:
-        from lab.report.ci import error_lines, step_summary
-
-        printer.print_lines(*error_lines(made, workspace))
-        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            _append(Path(summary), step_summary(made))
+        _annotate(made, workspace, printer)
     is_written = outputs.write(made, printer)
     code = exit_code(made, strict=strict) or ended or (0 if is_written else CANNOT_RUN)
-    leave(
-        ended if ended == INTERRUPTED else code,
-        at_once=made.interrupted or any(is_last(each) for each in made.results),
-    )
+    leave(ended if ended == INTERRUPTED else code, at_once=made.interrupted or any(map(is_last, made.results)))
 
 
 def _github_workspace() -> Path | None:
@@ -103,12 +102,17 @@ def _github_workspace() -> Path | None:
     return Path(os.environ.get("GITHUB_WORKSPACE", "")).absolute() if in_github else None
 
 
-def _append(file: Path, text: str) -> None:
-    try:
-        with file.open("a", encoding="utf-8") as opened:
-            opened.write(text)
-    except OSError as refused:
-        print(f"cannot write {file}: {refused.strerror}", file=sys.stderr)
+def _annotate(made: Run, workspace: Path, printer: Printer) -> None:
+    """Print what differs as annotations of GitHub Actions, and add a table to the summary of its step."""
+    from lab.report.ci import error_lines, step_summary
+
+    printer.print_lines(*error_lines(made, workspace))
+    if file := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(file).open("a", encoding="utf-8") as opened:
+                opened.write(step_summary(made))
+        except OSError as refused:
+            warn(f"cannot write {file}: {refused.strerror}")
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
@@ -150,12 +154,11 @@ def _results(
     try:
         ensure_privileges()
         if missing := missing_here(sysctls or {}):
-            print(f"note: {missing}, so every scenario is skipped", file=sys.stderr, flush=True)
+            warn(f"note: {missing}, so every scenario is skipped")
         runner = Runner(full=full, sysctls=sysctls, limit=limit, missing=missing)
         settle_garbage_collector()
         if runner.untraced:
-            note = translator(language())("untraced", why=text(runner.untraced))
-            print(note, file=sys.stderr, flush=True)
+            warn(translator(language())("untraced", why=text(runner.untraced)))
         with lent_streams():
             yield from runner.run_all(scenarios, wanted, stop, printer.progress.show)
         if runner.not_begun:
@@ -203,7 +206,8 @@ def _collect(
     except MachineError as missing:
         if not made.results:
             cannot_run(missing.why, missing.remedy)
-        print(text(f"the lab cannot go on here: {missing.why}"), text(missing.remedy), sep="\n", file=sys.stderr)
+        warn(f"the lab cannot go on here: {missing.why}")
+        warn(missing.remedy)
     printer.flush()
     made.interrupted = code != 0
     made.environment = environment_of(made.results)

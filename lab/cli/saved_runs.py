@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.cli.exits import CANNOT_RUN, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.language import language
+from lab.cli.messages import warn
 
 if TYPE_CHECKING:
     from lab.author.registry import Runnable, Unknown
@@ -104,19 +104,19 @@ def choose(arguments: list[str], families: list[int]) -> tuple[Run, list[str], l
 
     The run keeps only results that a pattern selects; all of them without a pattern.
     """
-    from lab.record.saved.folder import LATEST
+    from lab.record.saved.folder import names_of_runs
 
     named = named_run(arguments)
     run = load_run(named, families)
     patterns = arguments[named is not None :]
-    unknown = narrow(run, patterns)
-    if unknown and named is None and unknown[0].pattern == arguments[0] and get_close_matches(arguments[0], [LATEST]):
-        unknown[0] = unknown[0]._replace(similar=[LATEST])
-    return run, patterns, unknown
+    return run, patterns, narrow(run, patterns, names_of_runs() if named is None else ())
 
 
-def narrow(run: Run, patterns: list[str]) -> list[Unknown]:
-    """Remove the results that no pattern selects, if there is a pattern. Returns the patterns that select nothing."""
+def narrow(run: Run, patterns: list[str], runs: Sequence[str] = ()) -> list[Unknown]:
+    """Remove the results that no pattern selects, if there is a pattern. Returns the patterns that select nothing.
+
+    The first pattern may also be the misspelt name of one of these `runs`.
+    """
     from lab.author.registry import Unknown
     from lab.claims.index import Selectable
 
@@ -125,7 +125,11 @@ def narrow(run: Run, patterns: list[str]) -> list[Unknown]:
     run.results = [
         each for each in run.results if not patterns or any(each.scenario.id in ids for ids in meant.values())
     ]
-    return [Unknown(each, "no_name", selectable.similar_to(each)) for each, ids in meant.items() if not ids]
+    return [
+        Unknown(each, "no_name", selectable.similar_to(each, runs if each == patterns[0] else ()))
+        for each, ids in meant.items()
+        if not ids
+    ]
 
 
 def _named_in(run: Run) -> dict[str, set[str]]:
@@ -178,7 +182,8 @@ def new_folder(path: Path | None) -> RunFolder:
     try:
         return RunFolder(path)
     except NotWritable as why:
-        print(f"{why}\nname another folder: --out DIR, or save nothing: --no-out", file=sys.stderr)
+        warn(str(why))
+        warn("name another folder: --out DIR, or save nothing: --no-out")
         leave(CANNOT_RUN, at_once=True)
 
 
@@ -199,10 +204,10 @@ def save(run: Run, folder: RunFolder, printer: Printer, *, is_newest: bool) -> b
                 folder.write(name, blocks)
             folder.write(RUN_FILE, (line.encode() for line in lines_of(run)))
     except NotWritable as why:
-        print(f"the run is not saved: {why}", file=sys.stderr)
+        warn(f"the run is not saved: {why}")
         return False
     except KeyboardInterrupt:
-        print("interrupted; the run is not saved", file=sys.stderr)
+        warn("interrupted; the run is not saved")
         leave(INTERRUPTED, at_once=True)
     printer.next_steps(run, folder.named, is_newest=is_newest)
     return True
@@ -231,7 +236,6 @@ def write_json(file: Path | None, value: Any, indent: int = 2) -> bool:
 def write(file: Path | None, data: bytes) -> bool:
     """Write a file that the command line names, or to standard output. False, after a message, if that fails."""
     from lab.record.saved.folder import NotWritable, put
-    from lab.report.screen import printable
 
     try:
         if file is not None:
@@ -243,9 +247,9 @@ def write(file: Path | None, data: bytes) -> bool:
     except BrokenPipeError:
         raise
     except NotWritable as why:
-        print(printable(str(why)), file=sys.stderr)
+        warn(str(why))
         return False
     except OSError as refused:
-        print(f"cannot write to standard output: {refused.strerror}", file=sys.stderr)
+        warn(f"cannot write to standard output: {refused.strerror}")
         return False
     return True

@@ -23,7 +23,9 @@ from prompt_toolkit.shortcuts import CompleteStyle
 
 from lab.author.lab import Lab
 from lab.author.mistakes import nearest
+from lab.author.sockets import Listener
 from lab.cli.line_completion import completions
+from lab.cli.messages import message_lines, tell
 from lab.cli.printer import screen_of
 from lab.cli.values import Values
 from lab.record.expectation import ANY, ZERO
@@ -31,7 +33,6 @@ from lab.record.nearest import did_you_mean
 from lab.report.i18n import Translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Ladder
-from lab.report.screen import printable
 from lab.report.text import ladder_lines
 from lab.report.verdicts import what_differs
 from lab.session.errors import KernelDiffers
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 _PORT = 80
 _HANDSHAKE = '  peer.send("S")\n  peer.expect("SA")\n  peer.send("A")'
-_MORE = '  server.accept(of=peer), peer.close(), kernel.state, kernel.expect_state(peer, "ESTABLISHED")'
+_MORE = '  server.accept(of=peer), kernel.state\n  kernel.expect_state(peer, "ESTABLISHED")\n  peer.close()'
 _INTERVAL_S = 0.1
 """Time between two looks at the wire while one types."""
 
@@ -50,13 +51,30 @@ def interact(lab: Lab, where: str, translate: Translator, history: Path | None) 
     """Read and run lines until Ctrl-D. `where` says where the lab is, `history` keeps what is typed on a terminal."""
     server = lab.kernel.listen(port=_PORT, options={"SO_REUSEADDR": 1})
     names = {"lab": lab, "kernel": lab.kernel, "server": server, "peer": lab.peer(to=server), "ANY": ANY, "ZERO": ZERO}
+    names["help"] = _Help(translate)
     console = _Console(lab, names, translate)
     if sys.stdin.isatty() and sys.stdout.isatty():
         console.read_line = _prompt(console, history)
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the terminal is set back
-    print(translate("shell_welcome", where=where), _HANDSHAKE, sep="\n")
-    print(translate("shell_look", port=_PORT), _MORE, translate("shell_keys"), sep="\n")
+    tell(f"{translate('shell_welcome', where=where)}\n{_HANDSHAKE}")
+    tell(f"{translate('shell_look', port=_PORT)}\n{_MORE}\n{translate('shell_keys')}")
     console.interact(banner="", exitmsg="")
+
+
+class _Help:
+    """`help` of the shell: Python's, but `help` alone and `help()` say how to use it."""
+
+    def __init__(self, translate: Translator) -> None:
+        self._words = translate
+
+    def __repr__(self) -> str:
+        return self._words("shell_help")
+
+    def __call__(self, *about: object) -> None:
+        for each in about:
+            builtins.help(each)
+        if not about:
+            tell(repr(self))
 
 
 class _Console(code.InteractiveConsole):
@@ -90,10 +108,10 @@ class _Console(code.InteractiveConsole):
         except KernelDiffers as raised:
             differs = list(self._difference(raised))
         ladder = ladder_of(self._lab.recording)
-        fresh, had_heading = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown > 0
+        fresh, headed = Ladder(ladder.rungs[self._shown :], ladder.recording), self._shown == 0
         self._shown = len(ladder.rungs)
-        lines = list(ladder_lines(fresh, screen_of(sys.stdout), self._words))[had_heading:] if fresh.rungs else []
-        return lines + differs
+        lines = ladder_lines(fresh, screen_of(sys.stdout), self._words, headed=headed) if fresh.rungs else ()
+        return [*lines, *differs]
 
     def print_lines(self, lines: list[str]) -> None:
         """Print lines, if there are any."""
@@ -106,12 +124,16 @@ class _Console(code.InteractiveConsole):
             raise SystemExit
         if value is not None:
             self.print_lines(self.news())
-            self.print_lines(list(self._values.lines(value)))
+            for line in self._values.lines(value):
+                tell(line)
             vars(builtins)["_"] = value
 
     def _difference(self, raised: KernelDiffers) -> Iterator[str]:
         yield self._words("shell_differs")
-        yield from what_differs(self._lab.recording, raised.check, self._words)
+        yield from what_differs(self._lab.recording, raised.check, screen_of(sys.stdout), self._words)
+        for name, value in self.names.items():
+            if isinstance(value, Listener) and value.descriptor >= 0 and _met(raised, value.port):
+                yield from message_lines(self._words("shell_port_taken", name=name, port=value.port), sys.stdout)
 
     def showtraceback(self) -> None:
         """Print a difference as a run does, and any other error in one line."""
@@ -124,14 +146,22 @@ class _Console(code.InteractiveConsole):
             hint = nearest(raised)
             if isinstance(raised, NameError) and raised.name:
                 hint = did_you_mean(raised.name, [*self.names, *vars(builtins)])
-            print(printable(self._words.text(f"{type(raised).__name__}: {' '.join(str(raised).split())}{hint}")))
+            kind, what = type(raised).__name__, f"{' '.join(str(raised).split())}{hint}"
+            told = self._words.text(f"{kind}: {what}")
+            tell(f"{kind}{self._words.text(': ')}{self._words.text(what)}" if told == f"{kind}: {what}" else told)
 
     def showsyntaxerror(self, filename: str | None = None, **_: Any) -> None:  # noqa: ARG002
         """Print in one line what Python does not understand, and where."""
         raised = sys.exc_info()[1]
         assert isinstance(raised, SyntaxError | ValueError | OverflowError)
-        what, column = getattr(raised, "msg", str(raised)), getattr(raised, "offset", None)
-        print(printable(self._words("shell_syntax_at" if column else "shell_syntax", what=what, column=column)))
+        what, column = self._words.text(getattr(raised, "msg", str(raised))), getattr(raised, "offset", None)
+        tell(self._words("shell_syntax_at" if column else "shell_syntax", what=what, column=column))
+
+
+def _met(raised: KernelDiffers, port: int) -> bool:
+    """Whether bind() has failed because a socket has that port already."""
+    check = raised.check
+    return check.subject == f"bind({port})" and any(row.got == "EADDRINUSE" for row in check.rows)
 
 
 class _Completer(Completer):

@@ -13,11 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
+from lab.claims.catalogue import Kind
+from lab.claims.verdict import Verdict
 from lab.cli import completion
 from lab.cli.exits import CANNOT_RUN, DIFFERS, USAGE, leave, wrong_usage
 from lab.cli.language import language
+from lab.cli.messages import warn
 from lab.cli.options import AsJson, From, Full, IPv4, IPv6, Patterns, Plain, Saved, Verbose, families
 from lab.cli.printer import Printer, screen_of
 
@@ -35,24 +39,14 @@ class Format(Enum):
     MERMAID = "mermaid"
 
 
-class KindName(Enum):
-    """Kind of a claim, as an option names it."""
-
-    HOLDS = "holds"
-    IMPRECISE = "imprecise"
-    NOT_SO = "differs"
-    LEFT_OUT = "left-out"
-
-
-class VerdictName(Enum):
-    """Verdict on a claim, as an option names it."""
-
-    SHOWN = "confirmed"
-    DIFFERS = "differs"
-    NOT_RUN = "not-run"
-
-
 _SUFFIXES = {Format.TEXT: "txt", Format.SVG: "svg", Format.MERMAID: "mmd"}
+
+
+def _named(member: Enum) -> str:
+    """A kind or a verdict as an option names it: `left-out`."""
+    return member.name.lower().replace("_", "-")
+
+
 _RUN = typer.Argument(metavar="RUN", help="A saved run.", show_default=False, autocompletion=completion.runs)
 
 
@@ -160,13 +154,22 @@ def claims(
     ] = None,
     *,
     kind: Annotated[
-        list[KindName] | None, typer.Option(help="Only claims of this kind: what the article says is right, or not.")
+        list[str] | None,
+        typer.Option(
+            help="Only claims of this kind: what the article says is right, or not.",
+            click_type=click.Choice([_named(each) for each in Kind]),
+        ),
     ] = None,
     topic: Annotated[
         list[str] | None,
         typer.Option(metavar="TOPIC", help="Only claims about this topic.", autocompletion=completion.topics),
     ] = None,
-    verdict: Annotated[list[VerdictName] | None, typer.Option(help="Only claims with this verdict.")] = None,
+    verdict: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only claims with this verdict.", click_type=click.Choice([_named(each) for each in Verdict])
+        ),
+    ] = None,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
     full: Full = False,
@@ -187,16 +190,15 @@ def claims(
 
     with reading():
         known = catalogue()
-        wanted = _wanted(ids or [], [each.value for each in kind or ()], topic or [], known)
+        wanted = _wanted(ids or [], kind or [], topic or [], known)
         if saved is not None:
             made = _loaded(saved, families(ipv4, ipv6))
         else:
             made = _run_about(wanted, families(ipv4, ipv6), full=full, new=new)
-        verdicts = {claims.Verdict[each.name] for each in verdict or VerdictName}
         reports = [
             each
             for each in claims.claim_reports(made, known, "en" if as_json else language())
-            if each.claim.id in wanted and each.verdict in verdicts
+            if each.claim.id in wanted and (not verdict or _named(each.verdict) in verdict)
         ]
     if as_json:
         print(json_text(claims.as_json(reports)))
@@ -205,7 +207,7 @@ def claims(
         print("\n".join(claims.claim_lines(reports, known, width, language())))
         for line in claims.total_lines(reports, made.environment["kernel"], language()):
             print("\n".join(wrapped(printable(line), width)))
-    differs = any(report.verdict is claims.Verdict.DIFFERS for report in reports)
+    differs = any(report.verdict is Verdict.DIFFERS for report in reports)
     leave(DIFFERS if differs else 0 if is_whole(made) else CANNOT_RUN)
 
 
@@ -216,7 +218,6 @@ def _run_about(claims: Sequence[str], wanted: list[int], *, full: bool, new: boo
     from lab.cli.run import whole_run
     from lab.cli.saved_runs import newest_with
     from lab.report.i18n import translator
-    from lab.report.screen import printable
 
     found = registry.find()
     scenarios = scenarios_naming(found.scenarios, claims)
@@ -224,7 +225,7 @@ def _run_about(claims: Sequence[str], wanted: list[int], *, full: bool, new: boo
     if usable is None:
         return whole_run(found, scenarios, wanted, full=full)
     folder, run = usable
-    print(printable(translator(language())("from_saved", folder=folder)), file=sys.stderr)
+    warn(translator(language())("from_saved", folder=folder))
     return run
 
 
@@ -279,18 +280,23 @@ def _wanted(ids: Sequence[str], kinds: Sequence[str], topics: Sequence[str], kno
 
     asked = {each.upper() for each in ids}
     for each in sorted(asked - set(known.claims)):
-        near = ", ".join(known.similar_ids(each))
-        last = list(known.claims)[-1]
-        wrong_usage(f"there is no claim {each!r}; " + (f"did you mean {near}?" if near else f"they are C1 to {last}"))
+        near, last = ", ".join(known.similar_ids(each)), list(known.claims)[-1]
+        wrong_usage(
+            f"there is no claim {each!r}; did you mean {near}?"
+            if near
+            else f"there is no claim {each!r}; they are C1 to {last}"
+        )
     for each in topics:
         if each not in known.topics:
-            near = did_you_mean(each, known.topics)
-            wrong_usage(f"there is no topic {each!r}" + (near or f"; they are {', '.join(known.topics)}"))
+            near, topics = did_you_mean(each, known.topics), ", ".join(known.topics)
+            wrong_usage(
+                f"there is no topic {each!r}{near}" if near else f"there is no topic {each!r}; they are {topics}"
+            )
     return [
         claim.id
         for claim in known.claims.values()
         if (not asked or claim.id in asked)
-        and (not kinds or KindName[claim.kind.name].value in kinds)
+        and (not kinds or _named(claim.kind) in kinds)
         and (not topics or claim.topic in topics)
     ]
 

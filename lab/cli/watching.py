@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
+from lab.cli.messages import warn
 from lab.cli.printer import screen_of
 from lab.host import playground
 from lab.host.addresses import PEER_MAC
@@ -33,7 +34,7 @@ def follow(network: Network, *, two_kernels: bool, translate: Translator) -> Non
     """Print a ladder that grows, until the playground of this network is removed."""
     ladder, has_heading = GrowingLadder(), False
     peer_mac = bytes.fromhex(PEER_MAC.replace(":", ""))
-    with _witnesses(network, two_kernels, translate) as witnesses:
+    with _witnesses(network, two_kernels) as witnesses:
         with network.kernel.entered():
             link = PacketLink(KERNEL_INTERFACE, both_ways=True)
         with closing(link):
@@ -50,20 +51,20 @@ def follow(network: Network, *, two_kernels: bool, translate: Translator) -> Non
                     ladder.change(*each.changes(ladder.open))
                 grown = ladder.complete(now_ns)
                 if grown.rungs:
-                    lines = list(ladder_lines(grown, screen_of(sys.stdout), translate))
-                    print("\n".join(lines[has_heading:]), flush=True)
+                    lines = ladder_lines(grown, screen_of(sys.stdout), translate, headed=not has_heading)
+                    print("\n".join(lines), flush=True)
                     has_heading = True
 
 
 @contextmanager
-def _witnesses(network: Network, two_kernels: bool, translate: Translator) -> Iterator[list[_Witness]]:
+def _witnesses(network: Network, two_kernels: bool) -> Iterator[list[_Witness]]:
     """A witness for each kernel that owns addresses here. Without the tracepoint states are only polled."""
     with ExitStack() as undo:
         tracer = None
         try:
             tracer = undo.enter_context(closing(StateTracer()))
         except MachineError as missing:
-            print(translate.text(missing.why), file=sys.stderr)
+            warn(missing.why)
         yield [_Witness(network, of_peer, tracer, undo) for of_peer in ((False, True) if two_kernels else (False,))]
 
 

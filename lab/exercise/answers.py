@@ -32,13 +32,9 @@ class Answers:
     standings: dict[str, Standing] = field(default_factory=dict)
     """Of the answers of a progress, by id of the exercise."""
 
-    def learner_of(self, exercise: Exercise) -> Learner:
-        """Whose numbers the answers to an exercise belong to."""
-        return self.standings[exercise.id].learner if exercise.id in self.standings else self.learner
-
-    def attempt(self, exercise: Exercise) -> int:
-        """Number of the attempt to which the answers belong; the first for those of a file."""
-        return self.standings[exercise.id].attempt if exercise.id in self.standings else 1
+    def standing(self, exercise: Exercise) -> Standing:
+        """The attempt to which the answers to an exercise belong; the first over IPv4 for those of a file."""
+        return self.standings.get(exercise.id) or Standing(attempt=1)
 
 
 def read(file: Path, exercises: Sequence[Exercise], others: Collection[str] = ()) -> Answers:
@@ -50,8 +46,10 @@ def read(file: Path, exercises: Sequence[Exercise], others: Collection[str] = ()
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as refused:
         raise BadAnswers(f"{file}: {refused.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadAnswers(f"{file}: it is not UTF-8") from None
     except ValueError as malformed:
-        raise BadAnswers(f"{file}: {malformed}") from None
+        raise BadAnswers(f"{file}: it is not TOML: {malformed}") from None
     answers = Answers(Learner(str(tables.pop("student", "")), str(tables.pop("class", ""))))
     known = {exercise.id: exercise for exercise in exercises}
     for id_, table in tables.items():

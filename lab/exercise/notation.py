@@ -12,36 +12,23 @@ from unicodedata import normalize
 
 from lab.claims.catalogue import Text
 from lab.exercise.model import Numbers
+from lab.report.typed import (
+    AROUND,
+    BETWEEN,
+    CONTROL_BITS,
+    DIGITS,
+    FIELD,
+    INTEGER,
+    NEAR,
+    NONE,
+    TERM,
+    THOUSANDS,
+    WITHIN,
+)
 from lab.tcp import flags
 from lab.tcp.state import State
 
 SPAN = 2**32
-_NEAR = 2**20
-"""A number at most so far from an initial sequence number is read as absolute; a smaller number as relative."""
-_NONE = {"-", "none", "nothing", "no", "silence", "0", "无", "没有", "什么都没有", "不发送"}
-_NAMES = {
-    "SYN": "S",
-    "ACK": "A",
-    "FIN": "F",
-    "RST": "R",
-    "RESET": "R",
-    "PSH": "P",
-    "PUSH": "P",
-    "URG": "U",
-    ".": "A",
-    "ECE": "E",
-    "CWR": "C",
-}
-_BETWEEN = re.compile(r"[\s+,、/|&和与-]+|\bAND\b")
-_TERM = re.compile(r"([+-]?)(0x[0-9a-f]{1,16}|[0-9]{1,20}|[a-z][a-z_]*)")
-_DIGITS = {
-    word: number
-    for number, words in enumerate(
-        ("zero 零", "one 一", "two 二 两", "three 三", "four 四", "five 五", "six 六", "seven 七", "eight 八",
-         "nine 九", "ten 十")
-    )
-    for word in words.split()
-}  # fmt: skip
 _SUCCESS = {"0", "ok", "success", "succeeds", "none", "成功", "没有错误", "无"}
 _STATES = {
     "SYN-RCVD": State.SYN_RECEIVED,
@@ -80,11 +67,11 @@ class Flags:
 
     def parse(self, typed: str, own: Numbers) -> str:  # noqa: ARG002  # as all kinds
         """Scapy's letters in its order."""
-        text = _plain(typed).strip("[]<>() ")
-        if text in _NONE:
+        text = re.sub(AROUND, "", _plain(typed))
+        if text in NONE:
             return ""
-        words = [word for word in _BETWEEN.split(text.upper()) if word]
-        letters = "".join(_NAMES.get(word, word.replace(".", "A")) for word in words)
+        words = [word.upper() for word in re.split(BETWEEN, text) if word]
+        letters = "".join(CONTROL_BITS.get(word, word.replace(".", "A")) for word in words)
         if not letters:  # an Enter too much is not the answer "none"
             raise NotUnderstood("not_flags")
         try:
@@ -94,7 +81,7 @@ class Flags:
 
     def show(self, value: object) -> str:
         """The names of the bits."""
-        names = {letter: name for name, letter in reversed(_NAMES.items()) if name != "."}
+        names = {letter: name for name, letter in reversed(CONTROL_BITS.items()) if name != "."}
         return "+".join(names.get(letter, letter) for letter in str(value)) or "none"
 
 
@@ -121,9 +108,9 @@ class SequenceNumber:
         if names:
             return At(names[0], number)
         for base in dict.fromkeys((self.base, *self.others)):
-            if base in own and abs(_distance(own[base], number)) < _NEAR:
+            if base in own and abs(_distance(own[base], number)) < NEAR:
                 return At(base, _distance(own[base], number))
-        return At(self.base if number < _NEAR else "", number)
+        return At(self.base if number < NEAR else "", number)
 
     def show(self, value: object) -> str:
         """As the article writes it: "x+1"."""
@@ -161,9 +148,9 @@ class Count:
 
     def parse(self, typed: str, own: Numbers) -> int:  # noqa: ARG002
         """The only number in the text, which is not negative."""
-        text = re.sub(r"(?<=\d)[ ,_](?=\d{3}(?!\d))", "", _plain(typed))
-        found = [_integer(word) for word in re.findall(r"0x[0-9a-f]+|[0-9]+", text) if len(word) <= 20]
-        found = found or [_DIGITS[word] for word in re.findall("|".join(_DIGITS), text)]
+        text = re.sub(THOUSANDS, "", _plain(typed))
+        found = [_integer(word) for word in re.findall(INTEGER, text) if len(word) <= 20]
+        found = found or [DIGITS[word] for word in re.findall("|".join(DIGITS), text)]
         if len(found) != 1 or re.search(r"-\s*\d", text):
             raise NotUnderstood("not_a_count")
         return found[0]
@@ -245,7 +232,7 @@ class Several:
 
     def parse(self, typed: str, own: Numbers) -> frozenset[int]:  # noqa: ARG002
         """The indices."""
-        return frozenset() if _plain(typed) in _NONE else frozenset(_letters(typed, len(self.options)))
+        return frozenset() if _plain(typed) in NONE else frozenset(_letters(typed, len(self.options)))
 
     def show(self, value: object) -> str:
         """The letters."""
@@ -277,10 +264,9 @@ def _letters(typed: str, count: int) -> list[int]:
 
 def _sum(typed: str, bases: set[str]) -> tuple[list[str], int]:
     """The names of initial sequence numbers in a sum, and the sum of all other terms."""
-    text = re.sub(r"^(?:seq|ack)\b\s*[=:]?", "", _plain(typed))
-    text = re.sub(r"(?<=\d)[ ,_](?=\d{3}(?!\d))|\s*(?=[+-])|(?<=[+-])\s*", "", text).strip()
+    text = re.sub(WITHIN, "", re.sub(FIELD, "", _plain(typed))).strip()
     names, number, at = [], 0, 0
-    for found in _TERM.finditer(text):
+    for found in re.finditer(TERM, text):
         sign, term = found.groups()
         if found.start() != at or (at > 0 and not sign):
             break

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from lab.exercise.judging import misconceptions
 from lab.exercise.model import Exercise, Numbers, Question
 from lab.exercise.mystery import bare_rungs
 from lab.exercise.notation import SPAN, At, letter
@@ -16,8 +15,10 @@ from lab.exercise.running import Finding, Graded, Played, Verdict
 from lab.record.events import Recording
 from lab.record.translations import NONE, Translations
 from lab.report.i18n import Translator, translator
+from lab.report.i18n import table as texts_of_views
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
+from lab.report.misconceptions import misconceptions
 from lab.report.plain import sentences
 from lab.report.screen import Screen, labelled, printable, wrapped
 from lab.report.text import ladder_lines
@@ -32,8 +33,9 @@ _BESIDE = 11
 
 @cache
 def table() -> Mapping[str, Mapping[str, str]]:
-    """All texts by key and language."""
-    return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+    """All texts by key and language; those that the page shows too come from the room of views."""
+    own = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+    return {**texts_of_views(), **own}
 
 
 class View(NamedTuple):
@@ -78,7 +80,8 @@ class View(NamedTuple):
             chosen = [value] if isinstance(value, int) else sorted(cast("frozenset[int]", value))
             named = [question.kind.options[each].of(self.language) for each in chosen]
             return f"{text}) {self.say('between').join(named)}" if named else self.say("none_of_them")
-        return self.say("no_segment") if text in ("", "none") else text
+        known = {"": "no_segment", "none": "no_segment", "success": "success"}
+        return self.say(known[text]) if text in known else text
 
     def verdict(self, verdict: Verdict, played: Played, indent: int) -> Iterator[str]:
         """The question, the prediction beside the true answer, and why it is wrong."""
@@ -112,11 +115,14 @@ class View(NamedTuple):
     def not_judged(self, played: Played) -> Iterator[str]:
         """Say that the kernel differs, or that this could not be tried: neither is a wrong prediction."""
         result = played.result
+        translate = translator(self.language, result.scenario.translations)
         if played.finding is Finding.DIFFERS and result.difference is not None and result.recording is not None:
             yield from self.paragraph(self.say("differs"), "error")
-            yield from what_differs(result.recording, result.difference, self.translate)
+            yield from what_differs(
+                result.recording, result.difference, self.screen._replace(width=self.width), translate
+            )
         else:
-            yield from self.paragraph(self.say("untried", why=self.translate.text(result.summary)), "error")
+            yield from self.paragraph(self.say("untried", why=translate.text(result.summary)), "error")
 
     def graded(self, exercise: Exercise, rounds: Iterable[Graded]) -> Iterator[str]:
         """The verdicts on an exercise without its ladder."""
@@ -139,7 +145,10 @@ class View(NamedTuple):
                 yield from self.paragraph(question.why.of(self.language).format_map(numbers), indent=_INDENT)
 
     def pages(self, played: Played, verdicts: list[Verdict]) -> Iterator[list[str]]:
-        """The ladder with the verdicts: a page for each segment that shows one, and for those between them."""
+        """The ladder with the verdicts: a page for each segment that shows one, and for those between them.
+
+        A verdict about a call, or about what was asked after it, comes below the call.
+        """
         assert played.result.recording is not None
         ladder = ladder_of(played.result.recording)
         place = {index: at for at, index in enumerate(played.result.recording.chronological)}
@@ -148,7 +157,7 @@ class View(NamedTuple):
         page: list[str] = []
         for number, rungs in enumerate(per_segment):
             later = per_segment[number + 1] if number + 1 < len(per_segment) else []
-            until = next((place[each.event] for each in later if each.kind is Kind.SEGMENT and each.event), len(place))
+            until = next((place[each.event] for each in later if each.event is not None), len(place))
             shown = [each for each in waiting if place[played.truths[each.question.id].event] < until]
             waiting = waiting[len(shown) :]
             if shown and page:

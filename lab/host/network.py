@@ -16,7 +16,7 @@ from lab.host import rtnetlink, sysctls
 from lab.host.addresses import KERNEL_MAC, PEER_MAC, Addresses, Pair
 from lab.host.namespace import Namespace
 from lab.host.router import Router
-from lab.host.veth import VethEnd, connect_ends
+from lab.host.veth import VethEnd, connect_ends, update_link_state
 
 KERNEL_INTERFACE = "kernel0"
 PEER_INTERFACE = "peer0"
@@ -56,6 +56,13 @@ class Network:
                     sysctls.apply(self.peer, sysctls.QUIET)
                 self._join(undo, routed=routed, two_kernels=two_kernels)
             self._undo = undo.pop_all()
+
+    def give_addresses_to_peer(self) -> None:
+        """Give the peer's addresses to the kernel of its namespace, which then answers what is sent to them."""
+        peer = VethEnd(self.peer, PEER_INTERFACE, PEER_MAC)
+        update_link_state(peer)
+        with _configured(peer, KERNEL_MAC, [pair.swapped for pair in self.addresses.available()]):
+            pass
 
     def close(self) -> None:
         """Close the namespaces."""

@@ -41,7 +41,7 @@ def up(*, two_kernels: bool = False) -> None:
             remedy = f"the lab did not create it; if it is not needed, type: sudo ip netns delete {taken[0]}"
             if all(map(_tag_of, taken)):
                 remedy = "the lab created it: use it, or remove it with: sudo scripts/lab down"
-            raise MachineError(f"namespace already exists: {' and '.join(taken)}", remedy)
+            raise MachineError(f"namespace already exists: {', '.join(taken)}", remedy)
         had_folder = _FOLDER.exists()
         tag = _TAG + _TWO_KERNELS * two_kernels + _WITH_FOLDER * (not had_folder)
         with closing(Network(ADDRESSES, two_kernels=two_kernels)) as network:
@@ -116,7 +116,7 @@ def down() -> tuple[list[str], list[str]]:
 def _alone(command: str) -> Iterator[None]:
     """Only one process at a time makes or removes a playground. MachineError for the others, or without permission."""
     how = f"type: sudo scripts/lab {command}"
-    if os.geteuid() != 0 or not may_make_namespaces():
+    if not may_make_namespaces():
         raise MachineError("named namespaces need root", how)
     try:
         lock = os.open(_FOLDER.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

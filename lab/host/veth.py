@@ -15,6 +15,7 @@ from lab.host.errors import MachineError
 from lab.host.namespace import Namespace
 
 _SIOCGIFMTU, _SIOCSIFMTU, _SIOCETHTOOL = 0x8921, 0x8922, 0x8946
+_ETHTOOL_GLINK = 0xA
 _MTU_REQUEST = struct.Struct("16si20x")  # struct ifreq of linux/if.h
 _OFFLOADS = {  # the ETHTOOL_S* commands of linux/ethtool.h
     "receive checksum": 0x15,
@@ -73,6 +74,15 @@ def set_route_metrics(namespace: Namespace, interface: str, pair: Pair, metrics:
             raise OSError(refused.errno, f"a route with {metrics}: {refused.strerror}") from None
 
 
+def update_link_state(end: VethEnd) -> None:
+    """Let the kernel update the state of a link that has just been set up; by itself that takes up to a second.
+
+    Older kernels do not do so for this request.
+    """
+    with end.namespace.entered():
+        _ethtool(end.interface, _ETHTOOL_GLINK, 0)
+
+
 def _mtu_ioctl(namespace: Namespace, command: int, interface: str, value: int) -> int:
     request = _MTU_REQUEST.pack(interface.encode(), value)
     with namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
@@ -88,12 +98,16 @@ def _switch_offloads_off(interface: str) -> None:
 
     With veth's defaults frames have partial checksums, and segments many times the size of the MSS.
     """
+    for what, command in _OFFLOADS.items():
+        try:
+            _ethtool(interface, command, 0)
+        except OSError as refused:
+            why = f"{interface}: {what} offload cannot be switched off ({refused.strerror})"
+            raise MachineError(why, "use a kernel whose veth answers ethtool, Linux 4.1 or later") from None
+
+
+def _ethtool(interface: str, command: int, value: int) -> None:
+    argument = array.array("I", [command, value])
+    request = struct.pack("16sP", interface.encode(), argument.buffer_info()[0])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
-        for what, command in _OFFLOADS.items():
-            value = array.array("I", [command, 0])
-            request = struct.pack("16sP", interface.encode(), value.buffer_info()[0])
-            try:
-                fcntl.ioctl(door, _SIOCETHTOOL, request.ljust(40, b"\0"))
-            except OSError as refused:
-                why = f"{interface}: {what} offload cannot be switched off ({refused.strerror})"
-                raise MachineError(why, "use a kernel whose veth answers ethtool, Linux 4.1 or later") from None
+        fcntl.ioctl(door, _SIOCETHTOOL, request.ljust(40, b"\0"))

@@ -85,8 +85,10 @@ A_SOCKET = ReprOnly("a connection")
 
 
 def abbreviated(value: object) -> str:
-    """The repr of a value, cut to 40 characters."""
+    """The repr of a value, cut to 40 characters; of longer bytes the first eight, as strace shows them."""
     text = repr(value)
+    if isinstance(value, bytes) and len(text) > 40:
+        return f"{value[:8]!r}..."
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

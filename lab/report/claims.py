@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from lab.claims.catalogue import Catalogue, Claim, Kind
+from lab.claims.verdict import Verdict
 from lab.record.events import CheckKind, CheckMade, Concluded, FrameSeen, Measured, Recording, StepBegun
 from lab.record.expectation import Row
 from lab.record.results import Outcome, Result, Run
 from lab.report.evidence import Evidence, packet_text, segment_with_flags
 from lab.report.i18n import Translator, translator
-from lab.report.screen import labelled, side_by_side
+from lab.report.screen import indented, labelled, side_by_side
 from lab.report.verdicts import check_text
 
 _MOST_VALUES, _MOST_SEGMENTS = 3, 2
@@ -27,19 +28,10 @@ _MOST_VALUES, _MOST_SEGMENTS = 3, 2
 _LONGEST_VALUE = 40
 """In characters; longer values, such as data, are cut."""
 
+_LEAST_IN_COLUMNS = 80
+"""Width from which the three texts of a claim stand side by side."""
 _LABEL = 12
 """Width of the labels below the three texts, in columns: six Chinese characters."""
-
-
-class Verdict(Enum):
-    """The verdict of a run on one claim."""
-
-    SHOWN = "shown"
-    """The kernel does what the catalogue documents for Linux, whether the article is right or wrong."""
-    DIFFERS = "differs"
-    """The kernel does not do what the catalogue documents."""
-    NOT_RUN = "not run"
-    """No step that names the claim was completed."""
 
 
 class ClaimReport(NamedTuple):
@@ -168,7 +160,7 @@ def _report(claim: Claim, steps: list[_Step]) -> ClaimReport:
     if failed:
         return ClaimReport(claim, Verdict.DIFFERS, joined(first.values()), evidence=evidence)
     measured, conclusions = _values(claim, shown)
-    return ClaimReport(claim, Verdict.SHOWN, joined(measured or first.values()), joined(conclusions), evidence)
+    return ClaimReport(claim, Verdict.CONFIRMED, joined(measured or first.values()), joined(conclusions), evidence)
 
 
 def _values(claim: Claim, shown: list[_Step]) -> tuple[list[str], list[str]]:
@@ -215,7 +207,7 @@ def claim_lines(
         yield translator(language)("claims_errata")
         yield ""
         for each in catalogue.errata:
-            yield from side_by_side([each.printed, each.meant, each.text.of(language)], width, indent=2)
+            yield from _three((), [each.printed, each.meant, each.text.of(language)], width)
         yield ""
 
 
@@ -239,14 +231,25 @@ def _claim(report: ClaimReport, width: int, language: str) -> Iterator[str]:
     translate, claim = translator(language), report.claim
     yield f"{claim.id}  {translate(f'verdict_{report.verdict.name}')}  {translate(f'kind_{claim.kind.name}')}"
     yield f"  {claim.section}"
-    kernel = "claims_kernel" if report.verdict is Verdict.SHOWN else "claims_linux"
+    kernel = "claims_kernel" if report.verdict is Verdict.CONFIRMED else "claims_linux"
     headings = [translate(key) for key in ("claims_article", "claims_document", kernel)]
-    yield from side_by_side(headings, width, indent=2)
     linux = claim.linux.of(language) if claim.linux else translate("claims_as_documented")
-    yield from side_by_side([claim.article.of(language), claim.document.of(language), linux], width, indent=2)
+    texts = [claim.article.of(language), claim.document.of(language), linux]
+    yield from _three(headings, texts, width)
     for label, text in _rows(report, translate, language):
         if text:
             yield from labelled(label, text, width, indent=2, label_width=_LABEL)
+
+
+def _three(headings: Sequence[str], texts: Sequence[str], width: int) -> Iterator[str]:
+    """Yield three texts below their headings: side by side, or one after the other on a narrow screen."""
+    if width >= _LEAST_IN_COLUMNS:
+        for cells in filter(None, (headings, texts)):
+            yield from side_by_side(cells, width, indent=2)
+        return
+    for heading, text in zip_longest(headings, texts, fillvalue=""):
+        yield from indented(heading, width, first=2, later=4) if heading else ()
+        yield from indented(text, width, first=4, later=4)
 
 
 def _rows(report: ClaimReport, translate: Translator, language: str) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ from lab.report.evidence import direction
 from lab.report.i18n import Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Rung
-from lab.report.screen import Screen, labelled, padded, printable
+from lab.report.screen import Screen, indented, labelled, padded, printable
 from lab.tcp.flags import RST
 from lab.tcp.segment import Segment
 
@@ -229,9 +229,10 @@ def comparison_lines(
     text = translator(screen.language).text
     for sign, run, name in zip(_SIGNS, runs, names, strict=True):
         described = text(f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}")
-        yield f"{sign} {printable(name)}   {printable(described)}"
+        yield from indented(f"{sign} {name}   {described}", screen.width)
     if not comparison:
-        yield text("nothing differs except times, timestamps and ports, which always differ")
+        nothing = "nothing differs except times, timestamps and ports, which always differ"
+        yield from indented(text(nothing), screen.width)
         return
     for title, changes in ("environment", comparison.environment), ("sysctls", comparison.sysctls):
         if changes:
@@ -241,7 +242,7 @@ def comparison_lines(
     for sign, missing in zip(_SIGNS, (comparison.only_first, comparison.only_second), strict=True):
         if missing:
             yield ""
-            yield text(f"only in {sign}: {printable(', '.join(missing))}")
+            yield from indented(text(f"only in {sign}: {', '.join(missing)}"), screen.width)
     for scenario in comparison.scenarios:
         yield ""
         yield from _scenario(scenario, screen)

@@ -12,7 +12,7 @@ from lab.record.results import Result, Run
 from lab.report.edge_coverage import FIGURE_5, Observation, WalkedEdge, kernel_edges, observations, peer_edges
 from lab.report.evidence import Evidence, packet_text
 from lab.report.i18n import translator
-from lab.report.screen import labelled, padded
+from lab.report.screen import indented, labelled, padded
 from lab.tcp import flags
 from lab.tcp.diagram import LISTEN, TIME_WAIT, Edge, Event
 from lab.tcp.segment import Segment
@@ -174,7 +174,7 @@ def coverage_lines(found: Coverage, width: int = 80, language: str = "en") -> It
     for seen in found.states:
         yield from labelled(str(seen.state), _where(seen.kernel, text) or text("not seen"), width, 2, _STATE)
     yield ""
-    arrows = padded(text("Arrows of figure 5 (RFC 9293 3.3.2)"), _ARROW + _EVENT + 2)
+    arrows = padded(text("Arrows of figure 5 (RFC 9293 3.3.2)"), _before_counts(width))
     yield arrows + "".join(" " * (_COUNT - cell_len(text(who))) + text(who) for who in ("kernel", "peer"))
     yield ""
     for each in found.edges:
@@ -184,8 +184,14 @@ def coverage_lines(found: Coverage, width: int = 80, language: str = "en") -> It
     offered = [each for each in found.edges if each.offered]
     kernel = sum(bool(each.kernel) for each in offered)
     peer = sum(bool(each.peer) for each in found.edges)
-    yield text(f"the kernel: {states} of {len(State)} states, {kernel} of {len(offered)} arrows that Linux offers")
+    kernels = text(f"the kernel: {states} of {len(State)} states, {kernel} of {len(offered)} arrows that Linux offers")
+    yield from indented(kernels, width)
     yield text(f"the peers:  {peer} of {len(found.edges)} arrows")
+
+
+def _before_counts(width: int) -> int:
+    """Columns before the counts of an arrow; on a narrow screen its event has a line of its own."""
+    return min(2 + _ARROW + _EVENT, width - 2 * _COUNT)
 
 
 def _edge(report: EdgeReport, width: int, text: Callable[[str], str]) -> Iterator[str]:
@@ -193,7 +199,10 @@ def _edge(report: EdgeReport, width: int, text: Callable[[str], str]) -> Iterato
     arrow = f"{edge.source} > {edge.target}"
     event = text(str(edge.event)) + (text(f", sends {edge.sends}") if edge.sends else "")
     kernel, peer = (str(len(walked) or "-") for walked in (report.kernel, report.peer))
-    yield f"  {arrow:<{_ARROW}}{padded(event, _EVENT)}{kernel:>{_COUNT}}{peer:>{_COUNT}}"
+    is_narrow = _before_counts(width) < 2 + _ARROW + _EVENT
+    beside = f"  {arrow:<{_ARROW}}{'' if is_narrow else event}"
+    yield f"{padded(beside, _before_counts(width))}{kernel:>{_COUNT}}{peer:>{_COUNT}}"
+    yield from indented(event, width, first=4, later=6) if is_narrow else ()
     explanation = ("" if report.offered else text("not offered: ")) + text(report.reason)
     for who, where in ("kernel", _where(report.kernel, text) or explanation), ("peer", _where(report.peer, text)):
         if where:

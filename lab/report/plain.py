@@ -27,13 +27,24 @@ def sentences(ladder: Ladder, translate: Translator) -> Iterator[str]:
 
 
 def sentence(ladder: Ladder, rung: Rung, translate: Translator) -> str:
-    """The event of a rung, and the new states after it."""
-    parts = [_event(ladder, rung, translate), *_marks(rung, translate)]
-    if rung.kind is not Kind.WAIT:
-        parts += _states(rung, translate)
-    text = translate("space").join(parts)
+    """The event of a rung, and what the kernel and the peer make of it."""
+    return translate("space").join(filter(None, (event_sentence(ladder, rung, translate), outcome(rung, translate))))
+
+
+def event_sentence(ladder: Ladder, rung: Rung, translate: Translator) -> str:
+    """The event of a rung alone."""
+    text = translate("space").join([_event(ladder, rung, translate), *_marks(rung, translate)])
     name = ladder.name(rung)
     return translate("on_connection", name=name, sentence=text) if name else text
+
+
+def outcome(rung: Rung, translate: Translator) -> str:
+    """The states that changed, or the timer that runs during a wait; "" for neither. It may tell the next segment."""
+    if rung.kind is Kind.WAIT:
+        return translate("timer_runs", timer=translate(rung.timer_key)) if rung.timer else ""
+    peer, kernel = (state.value if state is not None else None for state in rung.new)
+    key = "both_now" if peer and kernel else "peer_now" if peer else "kernel_now"
+    return translate(key, peer=peer, kernel=kernel) if peer or kernel else ""
 
 
 def _event(ladder: Ladder, rung: Rung, translate: Translator) -> str:
@@ -42,9 +53,7 @@ def _event(ladder: Ladder, rung: Rung, translate: Translator) -> str:
         case Kind.STEP:
             return translate("step", title=printable(translate.own(rung.text)).rstrip(".。"))
         case Kind.WAIT:
-            duration = translate("seconds", count=f"{rung.waited_ns / 1e9:.3g}")
-            timer = translate(rung.timer_key) if rung.timer else ""
-            return translate("waits_for" if timer else "waits", duration=duration, timer=timer)
+            return translate("waits", duration=translate("seconds", count=f"{rung.waited_ns / 1e9:.3g}"))
         case Kind.ARRIVAL:
             return translate("arrives", time=time)
         case Kind.STATE:
@@ -102,10 +111,3 @@ def _marks(rung: Rung, translate: Translator) -> list[str]:
         "broke": rung.broke,
     }
     return [translate(key) for key, holds in marks.items() if holds]
-
-
-def _states(rung: Rung, translate: Translator) -> list[str]:
-    """A sentence about the states that changed."""
-    peer, kernel = (state.value if state is not None else None for state in rung.new)
-    key = "both_now" if peer and kernel else "peer_now" if peer else "kernel_now"
-    return [translate(key, peer=peer, kernel=kernel)] if peer or kernel else []

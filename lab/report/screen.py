@@ -39,7 +39,7 @@ class Screen(NamedTuple):
     """Properties of a terminal, a file or a pipe."""
 
     width: int = 100
-    """In columns; at least 80."""
+    """In columns; at least 60."""
     unicode: bool = True
     """Whether it shows more than ASCII."""
     colours: bool = False
@@ -114,6 +114,13 @@ def labelled(label: str, text: str, width: int, indent: int = 0, label_width: in
     at = indent + max(label_width, cell_len(label) + 1)
     for number, line in enumerate(wrapped(printable(text), width - at)):
         yield set_cell_size("" if number else " " * indent + label, at) + line
+
+
+def indented(text: str, width: int, first: int = 0, later: int = 2) -> Iterator[str]:
+    """Yield the lines of a text, wrapped: each is indented by `first` columns, and what follows of it by `later`."""
+    for line in printable_lines(text):
+        for number, part in enumerate(wrapped(line, width - max(first, later))):
+            yield " " * (later if number else first) + part
 
 
 def _apart(character: re.Match[str]) -> str:

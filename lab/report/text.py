@@ -29,9 +29,14 @@ def duration(nanoseconds: int) -> str:
     return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
 
 
-def ladder_lines(ladder: Ladder, screen: Screen, translate: Translator = ENGLISH) -> Iterator[str]:
-    """Yield the lines; the first has the names of the columns."""
-    return _Drawing(ladder, screen, translate).lines()
+def ladder_lines(
+    ladder: Ladder, screen: Screen, translate: Translator = ENGLISH, *, headed: bool = True
+) -> Iterator[str]:
+    """Yield the lines, `headed` by the names of the columns. On a screen below 80 columns a segment has two lines."""
+    drawing = _Drawing(ladder, screen, translate)
+    if headed:
+        yield from drawing.heading()
+    yield from drawing.lines()
 
 
 class _Drawing:
@@ -40,11 +45,18 @@ class _Drawing:
         self._translate = translate
         self._text = translate.text
         self._screen = screen
+        self._is_narrow = screen.width - _NUMBERS_AT < _LEAST_NUMBERS
+        """Whether the numbers of a segment stand below it: beside it they have no room."""
         self._line, self._right, self._left, self._under_way, self._bar = _LINES if screen.unicode else _ASCII
 
+    def heading(self) -> Iterator[str]:
+        """Yield the names of the columns."""
+        sides = f"{'ms':>9}  {padded(self._text('peer'), _PEER + _ARROW)}{padded(self._text('kernel'), _KERNEL)}"
+        numbers = self._text("seq:end(len) ack, window, options")
+        yield from [sides.rstrip(), _TITLES + numbers] if self._is_narrow else [sides + numbers]
+
     def lines(self) -> Iterator[str]:
-        peer, kernel = padded(self._text("peer"), _PEER + _ARROW), padded(self._text("kernel"), _KERNEL)
-        yield f"{'ms':>9}  {peer}{kernel}" + self._text("seq:end(len) ack, window, options")
+        """Yield the lines of all rungs."""
         rungs = self._ladder.rungs
         for at, rung in enumerate(rungs):
             if at == self._ladder.gap:
@@ -88,28 +100,33 @@ class _Drawing:
         head = f"{time:>9}  {peer:<{_PEER}}{arrow:<{_ARROW}}{kernel:<{_KERNEL}}"
         text = _name_before(self._ladder, rung) + "  ".join(parts)
         style = "broke" if rung.broke else "mark" if rung.lost or rung.retransmission else ""
-        for line in wrapped(text, max(_LEAST_NUMBERS, self._screen.width - _NUMBERS_AT)):
+        at = _TIME if self._is_narrow else _NUMBERS_AT
+        if self._is_narrow:
+            yield head.rstrip()
+            head = " " * at
+        for line in wrapped(text, self._screen.width - at):
             yield head + (self._screen.paint(line, style) if style else line)
-            head = " " * _NUMBERS_AT
+            head = " " * at
 
     def _call(self, rung: Rung, following: Rung | None) -> Iterator[str]:
         text = _name_before(self._ladder, rung) + printable(self._text(rung.text))
         said_next = following is not None and following.kind is Kind.SEGMENT and not following.from_peer
         if rung.new.kernel and not said_next:
             text += self._text(f", now {rung.new.kernel}")
-        head = f"{_milliseconds(rung):>9}".ljust(_KERNEL_AT)
-        for line in wrapped(text, self._screen.width - _KERNEL_AT - 2):
+        at = _TIME + _PEER if self._is_narrow else _KERNEL_AT
+        head = f"{_milliseconds(rung):>9}".ljust(at)
+        for line in wrapped(text, self._screen.width - at - 2):
             yield head + line
-            head = " " * (_KERNEL_AT + 2)
+            head = " " * (at + 2)
 
     def _wait(self, rung: Rung) -> Iterator[str]:
         """Yield the lines for a wait, a bar for each side: one line below 1 s, two below 10 s, else three."""
         bars = f"{_TITLES}{self._bar:<{_PEER + _ARROW}}{self._bar}"
         timer = self._text(f", the kernel's {rung.timer} timer") if rung.timer else ""
-        yield self._screen.paint(f"{bars}  {duration(rung.waited_ns)}{timer}", "faint")
-        for least_ns in (1_000_000_000, 10_000_000_000):
-            if rung.waited_ns >= least_ns:
-                yield self._screen.paint(bars, "faint")
+        told = list(wrapped(f"{duration(rung.waited_ns)}{timer}", self._screen.width - len(bars) - 2))
+        longer = sum(rung.waited_ns >= least_ns for least_ns in (1_000_000_000, 10_000_000_000))
+        for line in told + [""] * (1 + longer - len(told)):
+            yield self._screen.paint(f"{bars}  {line}".rstrip(), "faint")
 
 
 def _name_before(ladder: Ladder, rung: Rung) -> str:

@@ -19,7 +19,7 @@ from lab.report.i18n import ENGLISH, Translator, translator
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import omitted_range
 from lab.report.plain import sentences
-from lab.report.screen import Screen, left_out, padded, printable, printable_lines, wrapped
+from lab.report.screen import Screen, indented, labelled, left_out, padded, printable
 from lab.report.text import ladder_lines
 from lab.tcp.rules import RULES
 from lab.tcp.state import State
@@ -57,13 +57,12 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
     scenario, recording = result.scenario, result.recording
     translate = translator(screen.language, scenario.translations)
     word = translate.text(_WORDS[result.outcome])
-    yield from printable_lines(f"{word} {scenario.id}  IPv{result.family}  {scenario.section}")
-    for line in printable_lines(translate.own(scenario.title)):
-        yield from (f"  {each}" for each in wrapped(line, screen.width - 2))
+    yield from indented(f"{word} {scenario.id}  IPv{result.family}  {scenario.section}", screen.width)
+    yield from indented(translate.own(scenario.title), screen.width, first=2)
     if result.message:
-        yield from printable_lines(f"  {_at(result.where)}{translate.text(result.message)}")
+        yield from indented(f"{_at(result.where)}{translate.text(result.message)}", screen.width, first=2, later=4)
         if result.where is not None and result.where.source:
-            yield from printable_lines(f"    > {result.where.source}")
+            yield from indented(f"> {result.where.source}", screen.width, first=4, later=6)
     if recording is None:
         return
     if result.difference is not None:
@@ -80,7 +79,7 @@ def listing_lines(run: Run, screen: Screen, *, brief: bool = False) -> Iterator[
     """Yield a heading, a line for each scenario, and the message of each that did not pass."""
     text = translator(screen.language).text
     how = (" with timers of full length" if run.full else "") + (", interrupted" if run.interrupted else "")
-    yield from printable_lines(text(f"run of {run.began}{how}, by version {run.version} of the lab"))
+    yield from indented(text(f"run of {run.began}{how}, by version {run.version} of the lab"), screen.width)
     shown = [result for result in run.results if not (brief and result.outcome in QUIET)]
     wide = max((len(result.scenario.id) for result in shown), default=0)
     for _, results in groupby(shown, lambda result: (result.scenario.id, result.scenario.file)):
@@ -109,7 +108,7 @@ def scenario_lines(results: Sequence[Result], screen: Screen, wide: int) -> Iter
             yield f"{'':{cell_len(word) + 1 + room}}  {figures}"
         for summary, at in dict.fromkeys((each.summary, each.at) for each in alike if each.summary):
             where = _at(at) or (translate.text("at the end: ") if alike[0].difference else "")
-            yield from printable_lines(f"      {where}{translate.text(summary)}")
+            yield from indented(f"{where}{translate.text(summary)}", screen.width, first=6, later=8)
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -188,23 +187,29 @@ def check_lines(
             continue
         verdict = padded(text("ok" if check.passed else "FAIL"), 4)
         line = f":{check.where.line}" if check.where else ""
-        yield from printable_lines(f"  {verdict} {line:>5}  {check_text(recording, check, translate)}")
+        yield from _beside(f"{verdict} {line:>5}", check_text(recording, check, translate), screen)
     kinds = Counter(check.kind for check in checks)
     waived = kinds[CheckKind.DEVIATION]
     if recording.segments_judged and not kinds[CheckKind.RULE]:
         held = text(f"{len(RULES) - waived} standing rules held on {recording.segments_judged} segments of the kernel")
-        yield f"  {padded(text('ok'), 12)}{held}" + (text(f", {waived} broken as documented") if waived else "")
+        yield from _beside(text("ok"), held + (text(f", {waived} broken as documented") if waived else ""), screen)
     if recording.transitions_lost:
         lost = f"the tracepoint lost {recording.transitions_lost} state changes: too many on this machine"
-        yield f"  {padded(text('note'), 12)}{text(lost)}"
+        yield from _beside(text("note"), text(lost), screen)
     dropped = Counter(note for _, note in recording.dropped)
     if each_rule and dropped:
         notes = text(", ").join(f"{count} {text(note)}" for note, count in dropped.most_common())
         carried = f"{dropped.total()} frames of the kernel carried nothing for a connection: {notes}"
-        yield f"  {padded(text('note'), 12)}{text(carried)}"
+        yield from _beside(text("note"), text(carried), screen)
     if each_rule:
         for rule in RULES:
-            yield f"       {rule.id:<24} {text(rule.sentence)}   {rule.section}"
+            yield from _beside(f"     {rule.id:<24}", f"{text(rule.sentence)}   {rule.section}", screen, at=32)
+
+
+def _beside(label: str, text: str, screen: Screen, at: int = 14) -> Iterator[str]:
+    """Yield the lines of a check: a label, and from column `at` on a text."""
+    for number, line in enumerate(text.split("\n")):
+        yield from labelled("" if number else label, line, screen.width, indent=2, label_width=at - 2)
 
 
 def frame_lines(recording: Recording, screen: Screen, translate: Translator = ENGLISH) -> Iterator[str]:
@@ -222,7 +227,7 @@ def frame_lines(recording: Recording, screen: Screen, translate: Translator = EN
         if seen.from_peer and (error := icmp.error_in(seen.data)):
             note = f"  ICMP {text(error)}"
         size, sides = text(f"{len(seen.data)} bytes"), text(direction(seen.from_peer))
-        yield f"  {text(f'frame {number}')}  {sides}  {size}{note}"
+        yield from indented(f"{text(f'frame {number}')}  {sides}  {size}{note}", screen.width, first=2, later=4)
         for start in range(0, len(seen.data), 16):
             yield f"    {start:04x}  {seen.data[start : start + 16].hex(' ')}"
 
@@ -231,15 +236,49 @@ def difference_lines(
     recording: Recording, check: CheckMade, screen: Screen, translate: Translator = ENGLISH
 ) -> Iterator[str]:
     """Yield a failed check: source line, differing fields, explanation, state, and the whole exchange."""
-    yield from what_differs(recording, check, translate)
+    yield from what_differs(recording, check, screen, translate)
     for line in exchange_lines(recording, screen._replace(width=screen.width - 2), translate):
         yield f"  {line}"
 
 
-def what_differs(recording: Recording, check: CheckMade, translate: Translator = ENGLISH) -> Iterator[str]:
+def what_differs(
+    recording: Recording, check: CheckMade, screen: Screen, translate: Translator = ENGLISH
+) -> Iterator[str]:
     """Yield the lines that describe a failed check, without the ladder."""
-    for line in _difference(recording, check, translate):
-        yield from printable_lines(line)
+    text = translate.text
+    place_or_end = text(f"at {place(check.where.file, check.where.line)}" if check.where else "at the end")
+    yield from indented(place_or_end, screen.width, first=2, later=4)
+    if check.where is not None and check.where.source:
+        yield from indented(f"> {check.where.source}", screen.width, first=4, later=6)
+    more = check.difference or Difference(check.subject, "", None)
+    yield from indented(text(more.summary), screen.width, first=4, later=6)
+    yield ""
+    yield from field_lines(recording.rows(check), screen, translate)
+    yield ""
+    state = more.state and text(f"the kernel is in {more.state.both_names}")
+    for label, what in ("why", more.why), ("state", state):
+        if what:
+            yield from labelled(text(label), text(what), screen.width, indent=4, label_width=7)
+    if more.why or state:
+        yield ""
+
+
+def field_lines(rows: Iterable[Row], screen: Screen, translate: Translator = ENGLISH, indent: int = 4) -> Iterator[str]:
+    """Yield a table of the fields that differ; of those too long for it, what was expected stands above what came."""
+    text = translate.text
+    expected, got = text("expected"), text("got")
+    differing = [[text(cell) for cell in row[:3]] for row in rows if not row.agrees]
+    table = [[text("field"), expected, got], *differing]
+    name, wide, widest = (max(cell_len(row[column]) for row in table) for column in range(3))
+    if indent + name + 2 + wide + 2 + widest <= screen.width:
+        for row in table:
+            yield printable(f"{'':{indent}}{padded(row[0], name)}  {padded(row[1], wide)}  {row[2]}")
+        return
+    label = max(map(cell_len, (expected, got))) + 2
+    for field, *values in differing:
+        yield f"{'':{indent}}{printable(field)}"
+        for which, value in zip((expected, got), values, strict=True):
+            yield from labelled(which, value, screen.width, indent=indent + 2, label_width=label)
 
 
 def difference_in_a_line(result: Result) -> str:
@@ -249,34 +288,6 @@ def difference_in_a_line(result: Result) -> str:
         return result.summary
     rows = [f"{row.field}: expected {row.expected}, got {row.got}" for row in recording.rows(check) if not row.agrees]
     return "; ".join(rows) or check.subject
-
-
-def _difference(recording: Recording, check: CheckMade, translate: Translator) -> Iterator[str]:
-    text = translate.text
-    yield "  " + text(f"at {place(check.where.file, check.where.line)}" if check.where else "at the end")
-    if check.where is not None and check.where.source:
-        yield f"    > {check.where.source}"
-    more = check.difference or Difference(check.subject, "", None)
-    yield f"    {text(more.summary)}"
-    yield ""
-    yield from (f"    {line}" for line in row_lines(recording.rows(check), translate))
-    yield ""
-    if more.why:
-        yield f"    {padded(text('why'), 7)}{text(more.why)}"
-    if more.state is not None:
-        yield f"    {padded(text('state'), 7)}{text(f'the kernel is in {more.state.both_names}')}"
-    if more.why or more.state is not None:
-        yield ""
-
-
-def row_lines(rows: Iterable[Row], translate: Translator = ENGLISH) -> Iterator[str]:
-    """Yield a table of the fields that do not agree: expected and received value."""
-    text = translate.text
-    differing = [[text(cell) for cell in row[:3]] for row in rows if not row.agrees]
-    table = [[text("field"), text("expected"), text("got")], *differing]
-    name, wide = (max(cell_len(row[column]) for row in table) for column in (0, 1))
-    for field, expected, got in table:
-        yield f"{padded(field, name)}  {padded(expected, wide)}  {got}"
 
 
 def exchange_lines(recording: Recording, screen: Screen, translate: Translator = ENGLISH) -> Iterator[str]:

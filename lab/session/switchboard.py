@@ -24,7 +24,7 @@ from lab.tcp.rules import RULES, Breach
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.wire.faults import Fault, FaultyLink
-from lab.wire.frames import Encoder, Endpoints, decode
+from lab.wire.frames import Encoder, Endpoints, Received, decode
 from lab.wire.icmp import Echo
 from lab.wire.ip import packed, written
 from lab.wire.link import Frame, Link
@@ -34,6 +34,7 @@ _BETWEEN_READINGS_NS = 1_000_000_000
 """Interval of reading the tracepoint while a lab waits: its buffers fill with changes of the whole machine."""
 _SERVING_NS = 2_000_000
 """How long the lab waits for a frame before it looks again whether a system call can go on."""
+_PEER_MAC = bytes.fromhex(PEER_MAC.replace(":", ""))
 _RULE_IDS = frozenset(rule.id for rule in RULES)
 
 
@@ -218,6 +219,9 @@ class Switchboard:
         """Record and judge a frame. Returns its index in the events, and the standing rules that it breaks."""
         at = len(self._events)
         received = decode(frame.data)
+        if frame.data[6:12] == _PEER_MAC:
+            self._record_of_peers_kernel(frame, received)
+            return None, ()
         if received is None:
             if self._echo.answered_by(frame.data):
                 self.fence_passed, self._answered_ns = True, self._fenced_ns
@@ -233,6 +237,17 @@ class Switchboard:
         self._events.append(seen._replace(retransmission=retransmission))
         self.recorder.recording.segments_judged += 1
         return at, breaches
+
+    def _record_of_peers_kernel(self, frame: Frame, received: Received | None) -> None:
+        """Record a frame of the kernel that owns the peers' addresses. The peers' models do not know of it."""
+        reverse = received and Endpoints(*received.ends[2:], *received.ends[:2])
+        conversation = self._by_ends.get(reverse) if reverse else None
+        if conversation is None or received is None:
+            self._events.append(FrameSeen(frame.time_ns, from_peer=True, data=frame.data))
+            return
+        conversation.reaches_kernel(received.segment, frame.time_ns)
+        seen = conversation.frame_seen(frame.time_ns, frame.data, received.segment, from_peer=True)
+        self._events.append(seen._replace(peer_state=conversation.endpoint.state))
 
     def _deliver(self, at: int, time_ns: int) -> None:
         """Deliver a recorded frame to its peer, if it has one."""

@@ -114,6 +114,10 @@ class PacketLink:
                 time_ns = min(wall_ns - self._offset_ns, now_ns)
             return Frame(time_ns, data)
 
+    def receive_both_ways(self) -> None:
+        """From now on also receive frames that other sockets and the kernel of this side send."""
+        self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, False)
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()

@@ -181,6 +181,10 @@ EXERCISE = Exercise(
                 "现在程序连续连接八次，每次用另一个端口：从 {local} 开始依次往上。",
             ),
             change={"others": 8},
+            hint=Text(
+                "What could somebody do who opens one connection and can compute the numbers of all others?",
+                "如果建立一个连接就能算出其他所有连接的序列号，这个人能做什么？",
+            ),
             predict=(
                 Question(
                     "of_other_ports",

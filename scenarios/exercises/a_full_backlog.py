@@ -45,8 +45,8 @@ EXERCISE = Exercise(
     run=run,
     draw={
         "port": range(1024, 30000),
-        "backlog": range(2, 16),
-        "more": range(2, 16),
+        "backlog": range(2, 8),
+        "more": range(2, 12),
         "aborts": (0,),
     },
     derive={"fills": lambda own: own.backlog + 1},
@@ -133,8 +133,8 @@ EXERCISE = Exercise(
                     Checked("ListenOverflows"),
                     lambda own: own.more,
                     Text(
-                        "Once for each SYN that was dropped: {more}. It is the only trace on the server. nstat(8)",
-                        "每丢弃一个 SYN 计一次：{more} 次。这是服务器上唯一的痕迹。nstat(8)",
+                        "Once for each SYN that was dropped: {more}. On the server only counters show it. nstat(8)",
+                        "每丢弃一个 SYN 计一次：{more} 次。在服务器上只有计数器能显示。nstat(8)",
                     ),
                     {"silence-is-counted": lambda _: 0},
                 ),

@@ -19,7 +19,7 @@ def run(lab: Lab, own: Numbers) -> None:
     lab.kernel.sysctl(SCALING, own.scaling)
     lab.kernel.sysctl(RMEM, f"4096 131072 {own.largest}")
     if lab.kernel.window_scale != shift(own.largest):
-        raise NotApplicable("net.core.rmem_max of this machine is larger than the buffer of this exercise")
+        raise NotApplicable("net.core.rmem_max is larger than the buffer of this exercise")
     lab.step("RMEM")
     peer = lab.peer(port=own.port, window_scale=own.t)
     client = lab.kernel.connect(to=peer)
@@ -39,7 +39,7 @@ def run(lab: Lab, own: Numbers) -> None:
         peer = lab.peer(port=port)
         client = lab.kernel.connect(to=peer, options={"SO_RCVBUF": size})
         if client.get_option("SO_RCVBUF") != 2 * size:
-            raise NotApplicable("net.core.rmem_max of this machine is smaller than the buffer of this exercise")
+            raise NotApplicable("net.core.rmem_max is smaller than the buffer of this exercise")
         peer.expect("S", seq=0)
 
 
@@ -164,6 +164,10 @@ EXERCISE = Exercise(
                 "只改一个设置：sysctl net.ipv4.tcp_window_scaling = 0。请看第一个 SYN。",
             ),
             change={"scaling": 0},
+            hint=Text(
+                "Which option does this setting switch off, and does it touch the others?",
+                "这个设置关掉了哪个选项，对其他选项有影响吗？",
+            ),
             predict=(
                 Question(
                     "options",

@@ -173,6 +173,10 @@ EXERCISE = Exercise(
                 "一次连接你的下一个端口，那里你也在监听。",
             ),
             change={"connects": 1},
+            hint=Text(
+                "Which of the four numbers differ from those of the connection that is open?",
+                "四项中有哪些与已经建立的连接不同？",
+            ),
             predict=(
                 Question(
                     "connect_again",

@@ -47,8 +47,8 @@ EXERCISE = Exercise(
     run=run,
     draw={
         "port": range(1024, 30000),
-        "most": range(8, 33, 4),
-        "extra": range(3, 24),
+        "most": range(8, 29, 4),
+        "extra": range(3, 15),
         "cookies": (0,),
     },
     derive={"clients": lambda own: own.most + own.extra},
@@ -192,6 +192,6 @@ EXERCISE = Exercise(
     learned=Text(
         "Half-open connections fill a queue, and then nobody gets in. A SYN cookie keeps the server's state in the"
         " sequence number of the SYN+ACK, so there is no queue to fill.",
-        "半开的连接会占满队列，此后谁也进不来。SYN cookie 把服务器的状态放进 SYN+ACK 的序列号里，没有队列可以占满。",
+        "半连接会占满队列，此后谁也进不来。SYN cookie 把服务器的状态放进 SYN+ACK 的序列号里，没有队列可以占满。",
     ),
 )

@@ -157,6 +157,10 @@ EXERCISE = Exercise(
                 "现在什么应答都没有。内核的设置 net.ipv4.tcp_syn_retries 为 {retries}，tcp_syn_linear_timeouts 为 0。",
             ),
             change={"silent": 1},
+            hint=Text(
+                "Which errno says that nobody has answered? And what does a setting with retries in its name count?",
+                "哪个 errno 表示没有收到任何应答？名称里带 retries 的设置计的是什么？",
+            ),
             predict=(
                 Question(
                     "unanswered",

@@ -150,6 +150,10 @@ EXERCISE = Exercise(
                 "其他不变，但你的 SYN+ACK 带 MSS 9000。",
             ),
             change={"theirs": 9000},
+            hint=Text(
+                "Which of two limits is the smaller one now?",
+                "现在两个限制中哪一个更小？",
+            ),
             predict=(
                 Question(
                     "length_for_9000",

@@ -190,6 +190,10 @@ EXERCISE = Exercise(
                 "只改内核的一个设置：sysctl net.ipv4.tcp_timestamps = 0。你发送同样的 SYN。",
             ),
             change={"timestamps": 0},
+            hint=Text(
+                "Which option does this setting switch off?",
+                "这个设置关掉了哪个选项？",
+            ),
             predict=(
                 Question(
                     "to_all",

@@ -18,7 +18,8 @@ NAMES = tuple(OPTIONS)
 
 
 def run(lab: Lab, own: Numbers) -> None:
-    lab.kernel.sysctl("net.ipv4.tcp_timestamps", own.timestamps)
+    if not own.timestamps:
+        lab.kernel.sysctl("net.ipv4.tcp_timestamps", 0)
     peer = lab.peer(port=own.port, iss=own.y)
     client = lab.kernel.connect(to=peer)
     peer.expect("S", seq=0)

@@ -148,6 +148,10 @@ EXERCISE = Exercise(
                 "同样的六个报文段，但端口 {port} 上没有程序监听。",
             ),
             change={"listens": 0},
+            hint=Text(
+                "Without a listener there is nothing to protect: which segment alone must not be answered?",
+                "没有监听方就没有什么要保护：只有哪种报文段不能应答？",
+            ),
             predict=(
                 Question(
                     "silent_when_closed",

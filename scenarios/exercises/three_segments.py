@@ -36,8 +36,9 @@ EXERCISE = Exercise(
         Round(
             Text(
                 "A program calls connect() to port {port}. Somebody listens there, connect() succeeds, and the program"
-                " sends nothing yet.",
-                "一个程序调用 connect() 连接端口 {port}。那里有程序在监听，connect() 成功，程序还没有发送任何数据。",
+                " sends nothing yet. (It does not wait in connect(), so the ladder first shows EINPROGRESS.)",
+                "一个程序调用 connect() 连接端口 {port}。那里有程序在监听，connect() 成功，程序还没有发送任何数据。"
+                "（它不在 connect() 中等待，所以序列图里先出现 EINPROGRESS。）",
             ),
             predict=(
                 Question(

@@ -141,6 +141,10 @@ EXERCISE = Exercise(
                 "和之前一样，但传输数据之后，你在 {n} 个连接中的 {r} 个上发送 RST。",
             ),
             change={"gone": 1},
+            hint=Text(
+                "Which of the two ends remembers a connection after a reset?",
+                "复位之后，两端中还有哪一端记得这个连接？",
+            ),
             predict=(
                 Question(
                     "kernel_after",

@@ -153,6 +153,10 @@ EXERCISE = Exercise(
                 "再来一次，但路由器不在时谁都不发送数据。新路由器就位之后你发送 {n} 字节。你的初始序列号是 x = {x}。",
             ),
             change={"sent": 0},
+            hint=Text(
+                "What has either end noticed of the gap?",
+                "两端各自对这段中断察觉到了什么？",
+            ),
             predict=(
                 Question(
                     "answer",

@@ -45,6 +45,7 @@ def test_the_overview_says_what_the_run_comes_to(browser: Browser, report: Path)
     assert "An expectation did not hold in 1 of 4 scenario runs." in browser.text("#verdict")
     assert [each.text.split()[0] for each in browser.all(".tiles li")] == ["2", "1", "1"]
     assert "6.18.0-test" in browser.text(".hero")
+    assert "Not drawn, but in the capture file: packets 4." in browser.text("#basic"), "numbers jump there"
     assert "6.18.0-test" in browser.text(".facts")
     assert "ack" in browser.text("#different table")
     assert "peer.expect('SA', ack=2)" in browser.text("#different pre")
@@ -57,6 +58,8 @@ def test_the_landing_view_shows_a_ladder_and_the_states_before_all_else(browser:
     [ladder], [states], [scenarios] = (browser.run(tops, each) for each in places)
     assert max(ladder, states) < 700
     assert scenarios > ladder
+    button = browser.run("return document.querySelector('#basic .button').getBoundingClientRect().bottom")
+    assert button < ladder, "no scrolling is needed to begin"
     browser.phone()
     assert browser.one("#basic .narrow").is_displayed()
     assert not browser.one("#basic .wide").is_displayed()
@@ -292,6 +295,14 @@ def test_search_finds_scenarios_claims_and_packets(browser: Browser, report: Pat
     assert browser.run("return document.getElementById('announcer').textContent") == "Nothing found."
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_hint_of_the_search_fits_a_phone(browser: Browser, report: Path, language: str) -> None:
+    browser.phone()
+    browser.open(report, language=language)
+    fits = "const field = document.getElementById('search'); field.value = field.placeholder;"
+    assert browser.run(f"{fits} return field.scrollWidth <= field.clientWidth")
+
+
 def test_filters_leave_what_fits(browser: Browser, report: Path) -> None:
     browser.open(report)
 
@@ -308,7 +319,7 @@ def test_filters_leave_what_fits(browser: Browser, report: Path) -> None:
     assert names() == ["elsewhere"]
     shown = "return [...document.querySelectorAll('.claim')].filter((each) => !each.hidden).length"
     count = browser.run(shown)
-    browser.one("[data-filter=kind] [data-value=NOT_SO]").click()
+    browser.one("[data-filter=kind] [data-value=DIFFERS]").click()
     assert 0 < browser.run(shown) < count
 
 

@@ -70,3 +70,27 @@ def test_every_packet_that_is_named_as_evidence_is_there(browser: Browser, repor
         browser.until("return location.hash === arguments[0] && document.querySelector('.selected')", place)
         number = place.rpartition("/p")[2]
         browser.until("return document.querySelector('.inspector h2 small').textContent.includes(arguments[0])", number)
+
+
+def test_every_scenario_can_be_predicted(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    places = browser.run("return [...document.querySelectorAll('.runs a')].map((each) => `${each.hash}/predict`)")
+    met = 0
+    for place in places[::5]:
+        browser.go(place)
+        browser.until(
+            "const here = document.querySelector('.scenario-head .family[aria-current]');"
+            "return here && here.getAttribute('href') === arguments[0]",
+            place,
+        )
+        met += browser.run(
+            "let revealed = 0;"
+            "for (let form; (form = document.querySelector('#scenario form')) && revealed < 5; revealed += 1) {"
+            " form.querySelector('#predict-ack').value = '1';"
+            " form.querySelector('button').click();"
+            " const onward = document.querySelector('.compared ~ p button');"
+            " if (onward) onward.click();"
+            "}"
+            "return revealed",
+        )
+    assert met > len(places) / 5

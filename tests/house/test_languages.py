@@ -17,7 +17,11 @@ WORDS = re.compile(r"[a-z]{2} [a-z{('\"]|[a-z] [a-z]{2}")
 """What has two words is a text, if it is no docstring and nothing of the list below."""
 ELSEWHERE = {
     "lab/mutate": "`lab mutate` is a tool for authors of the lab, in English",
-    "lab/cli": "texts of commands are in words.toml",
+    "lab/cli/mutate.py": "`lab mutate` is a tool for authors of the lab, in English",
+    "lab/cli/exercise_authors.py": "`lab exercise new` and `verify` are tools for authors of exercises, in English",
+    "lab/cli/help.py": "markup and commands; the texts of the help are looked for in tests/unit/test_help.py",
+    "lab/cli/completion.py": "a script of zsh; what is printed is looked for in tests/kernel/test_completion.py",
+    "lab/cli/playground.py": "commands to be typed, and texts in words.toml",
     "lab/pytest_plugin.py": "pytest is in English",
     "lab/report/html": "markup, and texts in words.toml",
     "lab/report/svg.py": "markup, and texts in words.toml",
@@ -37,15 +41,19 @@ NO_TEXTS = {
     # mermaid
     "left of P", "right of K", "Note over P,K: {}", "Note right of K: {}", "Note {}: {}",
     # names in files
-    "tcp-packet-lab run", "TCP packet lab",
-    "tcp-packet-lab playground", "crossing over", "nothing left", "Linux {}", "TCP packet lab {}",
-    "not run", "tcp-packet-lab progress", "gave up", "as known", "learner {}",
+    "tcp-packet-lab run", "TCP packet lab", "tcp-packet-lab playground", "crossing over", "nothing left", "Linux {}",
+    "TCP packet lab {}", "not run", "tcp-packet-lab progress", "gave up", "as known", "learner {}", "kernel differs",
+    "could not be tried", "unearned verdict", "altered record", "foreign learner", "foreign class token", "not solved",
+    "given up", "not begun",
+    # commands
+    "lab list", "lab show",
     # programs and bytes
     "import sys; sys.path.append(sys.argv[1]); from lab.exercise.make.inside import main; sys.exit(main())", "the last",
     # JUnit
     "lab exercise",
     # for developers: errors of the model, which no scenario shows
-    "user timeout", "connection reset", "connection refused", "standing rule", "documented deviation",
+    "user timeout", "connection reset",
+    "connection refused", "standing rule", "documented deviation",
 }  # fmt: skip
 """Literals of two words that nobody reads as a sentence."""
 

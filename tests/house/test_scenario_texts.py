@@ -17,6 +17,7 @@ from lab.claims.catalogue import scenarios_folder
 from lab.record.translations import beside
 
 FILES = sorted(scenarios_folder().glob("*.py"))
+EXERCISES = sorted((scenarios_folder() / "exercises").glob("*.py"))
 each_file = pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 
 TEXT_OF = {"step": 0, "measured": 1, "conclude": 1, "verify": 0, "verify_between": 0, "deviation": 1}
@@ -80,6 +81,17 @@ def translations(file: Path) -> Mapping[str, str]:
     """The Chinese texts beside a scenario file; tests/unit/test_i18n.py looks at how they are written."""
     chinese = beside(file).by_language.get("zh")
     return chinese.texts if chinese is not None else {}
+
+
+@pytest.mark.parametrize("file", EXERCISES, ids=[file.stem for file in EXERCISES])
+def test_why_an_exercise_cannot_be_tried_is_translated(file: Path) -> None:
+    raised = {
+        each
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED
+        for each in _texts(node.args[0], {})
+    }
+    assert raised <= translations(file).keys()
 
 
 def test_texts_are_collected_from_everything_that_a_user_sees() -> None:

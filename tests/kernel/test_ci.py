@@ -42,6 +42,25 @@ def test_outside_of_github_actions_nothing_is_annotated(tmp_path: Path) -> None:
     assert "::error" not in run_lab("run", "-4", file).stdout
 
 
+def test_junit_on_standard_output_is_alone_there(tmp_path: Path) -> None:
+    scenario_file(tmp_path, PASSING, "one")
+    scenario_file(tmp_path, FAILING, "two")
+    done = run_lab("run", "-4", "--junit", "-", tmp_path)
+    assert done.returncode == 1
+    cases = {
+        case.get("classname"): len(case.findall("failure")) for case in ET.fromstring(done.stdout).iter("testcase")
+    }
+    assert cases == {"one": 0, "two": 1}
+    assert "FAIL two.two  IPv4" in done.stderr
+    assert "1 passed, 1 failed" in done.stderr
+
+
+def test_json_and_junit_cannot_both_be_standard_output() -> None:
+    done = run_lab("run", "-4", "--junit", "-", "--json", "-", "handshake")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "--json - and --junit - cannot both be written to standard output\n"
+
+
 def test_a_junit_file_that_cannot_be_written_is_wrong_usage(tmp_path: Path) -> None:
     file = scenario_file(tmp_path, PASSING, "one")
     done = run_lab("run", "-4", "--junit", "no/such/folder/file", file)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.claims.catalogue import catalogue
-from tests.kernel.helpers import DEADLINE_S, ROOT, environment, run_lab, scenario_file
+from lab.claims.catalogue import Claim, Kind, catalogue
+from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, environment, run_lab, scenario_file
 
 STEP = """
 server = lab.kernel.listen(port=80)
@@ -27,12 +29,12 @@ lab.kernel.expect_state(peer, "ESTABLISHED")
 
 
 # Scenarios of the test's own stand where those of the lab do; the catalogue stays.
-COMMAND = """
+WITH_SCENARIOS_OF = """
 import sys
 from pathlib import Path
 from lab.cli import main
 from lab.author import registry
-from lab.claims.catalogue import catalogue
+from lab.claims.catalogue import Claim, Kind, catalogue
 
 catalogue()
 folder = sys.argv.pop(1)
@@ -42,7 +44,7 @@ main()
 
 
 def run_claims_of(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-P", "-c", COMMAND, str(folder), "claims", *arguments]
+    call = [sys.executable, "-P", "-c", WITH_SCENARIOS_OF, str(folder), "claims", *arguments]
     return subprocess.run(
         call, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False
     )
@@ -76,7 +78,7 @@ def test_text_in_chinese_fits_eighty_columns() -> None:
     assert done.stdout.splitlines()[-1] == "Linux 与文章不同：1 条"
 
 
-@pytest.mark.parametrize(("asked", "near"), [("C999", "did you mean C99"), ("handshake", "they are C1 to C")])
+@pytest.mark.parametrize(("asked", "near"), [("C999", "did you mean C99?\n"), ("handshake", "they are C1 to C")])
 def test_an_unknown_claim_is_wrong_usage(asked: str, near: str) -> None:
     done = run_lab("claims", "C1", asked)
     assert done.returncode == 2
@@ -119,6 +121,62 @@ def test_a_saved_run_gives_the_same_verdicts(tmp_path: Path) -> None:
     assert (saved.returncode, saved.stderr) == (0, "")
     assert [(each["id"], each["verdict"]) for each in json.loads(saved.stdout)] == [("C50", "shown"), ("C62", "shown")]
     assert without_packets(json.loads(saved.stdout)) == without_packets(live)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two saved runs of the scenarios that name C77, `older` and `newer`."""
+    place = tmp_path_factory.mktemp("runs")
+    for name in ("older", "newer"):
+        assert run_lab("run", "-4", "-q", "C77", "--out", f"out/{name}", cwd=place).returncode == 0
+    return place
+
+
+Asked = Callable[[Claim], bool]
+CLAIMS_ABOUT: dict[str, Asked] = {
+    "--kind differs": lambda claim: claim.kind is Kind.DIFFERS,
+    "--kind left-out --kind imprecise": lambda claim: claim.kind in {Kind.LEFT_OUT, Kind.IMPRECISE},
+    "--topic close_first": lambda claim: claim.topic == "close_first",
+    "--topic first --topic header --kind holds": lambda claim: (
+        claim.topic in {"first", "header"} and claim.kind is Kind.HOLDS
+    ),
+    "C77 C85 --kind differs": lambda claim: claim.id == "C85",
+}
+
+
+@pytest.mark.parametrize("filters", CLAIMS_ABOUT)
+def test_claims_are_filtered_by_kind_and_topic(runs: Path, filters: str) -> None:
+    told = json.loads(run_lab("claims", *filters.split(), "--from", "newer", "--json", cwd=runs).stdout)
+    asked = CLAIMS_ABOUT[filters]
+    assert [each["id"] for each in told] == [each.id for each in catalogue().claims.values() if asked(each)]
+
+
+def test_claims_are_filtered_by_verdict(runs: Path) -> None:
+    def told(*verdicts: str) -> dict[str, str]:
+        arguments = [word for each in verdicts for word in ("--verdict", each)]
+        done = run_lab("claims", *arguments, "--from", "newer", "--json", cwd=runs)
+        return {each["id"]: each["verdict"] for each in json.loads(done.stdout)}
+
+    everything = told()
+    confirmed = {name: verdict for name, verdict in everything.items() if verdict == "shown"}
+    assert set(confirmed) > {"C77"}
+    assert told("confirmed") == confirmed
+    assert told("not-run") == {name: verdict for name, verdict in everything.items() if verdict == "not run"} != {}
+    assert told("confirmed", "differs", "not-run") == everything
+
+
+def test_the_newest_saved_run_of_this_kernel_is_taken_and_named(runs: Path) -> None:
+    def claims(*arguments: str) -> subprocess.CompletedProcess[str]:
+        call = [*COMMAND, "claims", "-4", "C77", "--json", *arguments]
+        return subprocess.run(
+            call, cwd=runs, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=True
+        )
+
+    assert claims().stderr == "from the saved run out/newer; --new runs the scenarios again\n"
+    assert claims("--new").stderr == ""
+    newer = runs / "out/newer/run.json"
+    newer.write_text(newer.read_text(encoding="utf-8").replace(os.uname().release, "5.0.0"), encoding="utf-8")
+    assert claims().stderr == "from the saved run out/older; --new runs the scenarios again\n"
 
 
 def test_a_missing_run_is_wrong_usage() -> None:

@@ -22,6 +22,8 @@ PASSING = "lab.peer(to=81).send('R')"
         (["frobnicate"], "No such command 'frobnicate'"),
         (["run", "--frobnicate"], "No such option '--frobnicate'"),
         (["run", "no_such_scenario"], "no scenario matches 'no_such_scenario'; `lab list` shows them all"),
+        (["run", "C999"], "no scenario matches 'C999'; did you mean C99?\n"),
+        (["run", "its_window_is_not_scled"], "did you mean its_window_is_not_scaled?\n"),
         (["run", "hanshake"], "no scenario matches 'hanshake'; did you mean handshake"),
         (["run", "no/such/file.py"], "there is no file or folder no/such/file.py"),
         (["list", "no_such_scenario"], "no scenario matches 'no_such_scenario'"),
@@ -30,7 +32,17 @@ PASSING = "lab.peer(to=81).send('R')"
             "cannot write /no/such/folder/file: No such",
         ),
     ],
-    ids=["command", "option", "pattern", "misspelt pattern", "file", "pattern of list", "JSON file"],
+    ids=[
+        "command",
+        "option",
+        "pattern",
+        "claim",
+        "one name for a scenario",
+        "misspelt pattern",
+        "file",
+        "pattern of list",
+        "JSON file",
+    ],
 )
 def test_wrong_usage_is_exit_2_and_says_what_is_wrong(arguments: list[str], why: str) -> None:
     done = run_lab(*arguments)

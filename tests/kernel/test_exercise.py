@@ -73,7 +73,7 @@ def test_true_answers_pass(tmp_path: Path) -> None:
     answers = {id_: right_answers(exercise, ME) for id_, exercise in KNOWN.exercises.items()}
     done = run_lab("exercise", "check", "--answers", answers_file(tmp_path, answers, ME), cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "wrong" not in done.stdout
+    assert "wrong   you: " not in done.stdout
     assert done.stdout.count("right   you: ") == sum(map(len, answers.values()))
     assert not (tmp_path / "tcp-lab").exists(), "a file of answers leaves the progress alone"
 
@@ -91,7 +91,8 @@ def test_a_form_can_be_filled_in(tmp_path: Path) -> None:
         form = head + table + rest
     (tmp_path / "answers.toml").write_text(form)
     done = run_lab("exercise", "check", "--answers", "answers.toml", cwd=tmp_path)
-    assert (done.returncode, done.stdout.count("no answer")) == (0, 0), done.stdout
+    unanswered = re.findall(r"^ +no answer$", done.stdout, re.MULTILINE)
+    assert (done.returncode, unanswered) == (0, []), done.stdout
 
 
 def test_the_answers_of_a_neighbour_are_wrong(tmp_path: Path) -> None:
@@ -136,14 +137,16 @@ def test_what_is_not_answered_is_not_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[E77]\n", "there is no exercise 'E77'; did you mean E07?"),
+        ("[E077]\n", "there is no exercise 'E077'; did you mean E07?"),
         ("[E07]\nflag = 'S'\n", "E07 has no question 'flag'; did you mean flags?"),
         ("E07 = 'S'\n", "E07 must be a table: [E07]"),
-        ("[E07", "Expected ']'"),
+        ("[E07", "answers.toml: it is not TOML: Expected ']'"),
+        ("[E07]\nack = '\xff'\n", "answers.toml: it is not UTF-8"),
+        ("", "answers.toml: there are no answers in it"),
     ],
 )
 def test_a_file_of_answers_that_is_wrong_is_wrong_usage(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "answers.toml").write_text(text)
+    (tmp_path / "answers.toml").write_text(text, encoding="latin-1")
     done = run_lab("exercise", "check", "--answers", tmp_path / "answers.toml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
@@ -175,6 +178,25 @@ def test_a_kernel_that_differs_is_no_wrong_prediction(tmp_path: Path, change: tu
     assert done.returncode == 3
     assert said in " ".join(done.stdout.split())
     assert "wrong   you:" not in done.stdout
+
+
+def test_a_timer_that_a_busy_machine_delays_is_neither_a_wrong_prediction_nor_a_kernel_that_differs(
+    tmp_path: Path,
+) -> None:
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    file = tmp_path / "mine.py"
+    late = (
+        'class Late:\n    field = "time"\n\n    def __call__(self, _: object) -> Seen:\n        return Seen("S", 0)\n'
+    )
+    text = file.read_text().replace("import Exercise, Numbers", "import Exercise, Numbers, Seen")
+    text = text.replace('seen=OfSegment(2, "flags")', "seen=Late()").replace("EXERCISE = ", f"{late}\n\nEXERCISE = ")
+    file.write_text(text)
+    answers = answers_file(tmp_path, {"MINE": {"flags": "A", "ack": "x"}})
+    done = run_lab("exercise", "check", "mine.py", "--answers", answers, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "predictions are not judged: this machine is too busy: a timer of the kernel was" in " ".join(
+        done.stdout.split()
+    )
 
 
 def test_a_new_exercise_is_good_and_no_file_is_overwritten(tmp_path: Path) -> None:
@@ -247,6 +269,33 @@ def test_the_answers_of_the_readme_are_right(tmp_path: Path) -> None:
     (tmp_path / "answers.toml").write_text(block)
     done = run_lab("exercise", "check", "--answers", "answers.toml", cwd=tmp_path)
     assert (done.returncode, done.stdout.count("right   you: ")) == (0, 2)
+
+
+def test_the_commands_of_the_readme_work_one_after_the_other(tmp_path: Path) -> None:
+    """As a learner types them who has answered one question, and gives up."""
+    (tmp_path / "FILE.toml").write_text(blocks(ROOT / "README.md", "toml")[0])
+    text = (ROOT / "README.md").read_text()
+    commands = re.findall(r"^\| `lab (exercise .*?)` \|", text, re.MULTILINE)
+    assert {command.split()[1] for command in commands} == learners_commands()
+    for command in commands:
+        done = run_lab(*command.split(), cwd=tmp_path, typed="SA\n")
+        assert (done.returncode, done.stderr) == (1 if command == "exercise check" else 0, ""), (command, done.stdout)
+    for option in re.findall(r"`(--?[a-z0-9]+)", text.partition("| `lab exercise start")[2].partition("\n|")[0]):
+        assert option in run_lab("exercise", "start", "-h").stdout
+
+
+def learners_commands() -> set[str]:
+    """All commands below `lab exercise` but those for authors."""
+    listed = re.search(r"^Commands:\n(.*?)\n\n", run_lab("exercise", "-h").stdout, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    return set(re.findall(r"^  (\S+)", listed[1], re.MULTILINE)) - {"new", "verify"}
+
+
+def test_the_guide_in_chinese_has_the_same_code_and_words() -> None:
+    english, chinese = (exercises_folder() / name for name in ("README.md", "README.zh.md"))
+    assert blocks(chinese, "python") == blocks(english, "python")
+    first = re.compile(r"^\| (`.*?`) \|", re.MULTILINE)
+    assert first.findall(chinese.read_text()) == first.findall(english.read_text())
 
 
 def test_the_guide_lists_all_exercises() -> None:
@@ -359,6 +408,18 @@ def test_what_follows_is_said_once_and_again_after_a_word_that_is_not_understood
     assert "[again]" not in done.stdout
 
 
+def test_what_was_given_up_is_named_at_the_end(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "tcp-lab")
+    track = KNOWN.tracks[0].exercises
+    for each in track:
+        given_up = each in track[1:3]
+        more = {} if given_up else {"solved": True}
+        progress.add(Happened.GAVE_UP if given_up else Happened.FINISHED, KNOWN.exercises[each], **more)
+    for command in ([], ["next"]):
+        done = run_lab("exercise", *command, cwd=tmp_path)
+        assert done.stdout.splitlines()[-1] == "Given up: E06, E07. `lab exercise reset E06` begins one again."
+
+
 def test_an_attempt_that_was_begun_again_is_gone_on_with(tmp_path: Path) -> None:
     run_lab("exercise", "start", "E07", cwd=tmp_path, typed="give-up\nagain\nSA\n")
     done = run_lab("exercise", cwd=tmp_path, typed="quit\n")
@@ -380,18 +441,67 @@ def test_the_exercise_of_a_file_is_gone_on_with_by_its_file(tmp_path: Path) -> N
     assert "E01  What connect() sends" in without.stdout
 
 
-def test_a_new_learner_changes_no_verdict_and_begins_anew(tmp_path: Path) -> None:
+def test_each_learner_of_a_folder_begins_anew_and_goes_on_with_their_own(tmp_path: Path) -> None:
     exercise = KNOWN.exercises["E07"]
-    right = right_answers(exercise)
-    run_lab("exercise", "start", "E07", cwd=tmp_path, typed="\n".join([*typed(exercise, right), ""]))
-    run_lab("exercise", "start", "E15", *STUDENT, cwd=tmp_path, typed="quit\n")
+    lines = "\n".join([*typed(exercise, right_answers(exercise, ME)), ""])
+    run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed=lines)
+    done = run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="SA\n")
+    assert "Work of another --student or --class in this folder is kept apart." in done.stdout
+    assert str(exercise.numbers(Learner("another", ME.token)).x) in done.stdout
+    assert run_lab("exercise", "summary", cwd=tmp_path).stdout == ""
+    done = run_lab("exercise", "start", "E15", *STUDENT, cwd=tmp_path, typed="quit\n")
     for command in (["summary"], ["check", "E07"]):
         assert run_lab("exercise", *command, cwd=tmp_path).stdout.count("right   you: ") == 4
-    run_lab("exercise", "reset", "E07", cwd=tmp_path)
-    run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="SA\n")
-    done = run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed="quit\n")
-    assert "Question 1 of 3" in done.stdout
-    assert str(exercise.numbers(ME, 3).x) in done.stdout
+    done = run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="quit\n")
+    assert "Question 2 of 3" in done.stdout
+
+
+def test_an_attempt_over_ipv6_stays_there(tmp_path: Path) -> None:
+    """E08 asks for an MSS, which differs: resumed, checked and explained without -6, it is that of IPv6."""
+    exercise = KNOWN.exercises["E08"]
+    run_lab("exercise", "start", "E08", "-6", cwd=tmp_path, typed="1\n")
+    done = run_lab("exercise", cwd=tmp_path, typed="quit\n")
+    assert "Over IPv6" in done.stdout
+    assert "Question 2 of" in done.stdout
+    own = exercise.numbers_of(exercise.rounds[0], exercise.numbers(NOBODY), 6)
+    first = exercise.rounds[0].predict[0]
+    known = f"kernel: {first.kind.show(first.known(own))}"
+    assert known in run_lab("exercise", "check", "E08", cwd=tmp_path).stdout
+    anew = run_lab("exercise", "start", "E08", "-6", cwd=tmp_path, typed="quit\n")
+    assert "Question 2 of" in anew.stdout
+
+
+def test_an_exercise_in_place_of_a_command_is_wrong_usage_that_says_what_to_type(tmp_path: Path) -> None:
+    done = run_lab("exercise", "e07", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such command 'e07'. Did you mean 'start e07'?" in done.stderr
+    assert "start" not in run_lab("exercise", "seven", cwd=tmp_path).stderr
+    chinese = run_lab("exercise", "mine.py", "--lang", "zh", cwd=tmp_path)
+    assert "是否想输入 'start mine.py'？" in chinese.stderr
+
+
+def test_an_id_may_be_typed_without_capital_and_zero(tmp_path: Path) -> None:
+    for typed_id, meant in (("e6", "E06"), ("m1", "M01"), ("E34", "E34")):
+        done = run_lab("exercise", "reset", typed_id, cwd=tmp_path)
+        assert done.stdout.startswith(f"{meant} begins again"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "english", "chinese"),
+    [
+        ("E077", "there is no exercise 'E077'; did you mean E07?", "没有练习 'E077'；是否想输入 E07？"),
+        (
+            "zzz",
+            "there is no exercise 'zzz'; `lab exercise list` names them",
+            "没有练习 'zzz'；`lab exercise list` 列出所有练习",
+        ),
+    ],
+)
+def test_an_unknown_exercise_is_answered_with_one_thing_to_do(
+    tmp_path: Path, name: str, english: str, chinese: str
+) -> None:
+    assert run_lab("exercise", "hint", name, cwd=tmp_path).stderr == f"{english}\n"
+    assert run_lab("exercise", "hint", name, "--lang", "zh", cwd=tmp_path).stderr == f"{chinese}\n"
 
 
 def test_letters_are_shown_with_what_they_stand_for(tmp_path: Path) -> None:
@@ -520,6 +630,6 @@ def test_an_ordinary_user_needs_no_root_where_the_machine_allows_it(
     if done.returncode == 3 or most_namespaces == 0:
         assert (done.returncode, status) == (3, Status.STARTED)
         assert "the lab cannot run here" in done.stderr
-        assert "wrong" not in done.stdout
+        assert "wrong   you: " not in done.stdout
     else:
         assert (done.returncode, status) == (0, Status.SOLVED)

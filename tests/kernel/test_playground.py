@@ -45,7 +45,7 @@ def up() -> Iterator[None]:
 def test_a_playground_can_be_entered_by_name() -> None:
     inside = ["nsenter", f"--net={FOLDER / playground.KERNEL}", "cat", "/proc/net/dev"]
     assert "kernel0" in subprocess.run(inside, capture_output=True, text=True, check=True).stdout
-    with pytest.raises(MachineError, match="namespace already exists: lab-kernel and lab-peer"):
+    with pytest.raises(MachineError, match="namespace already exists: lab-kernel, lab-peer"):
         playground.up()
     assert playground.is_up(), "the second attempt must not remove the first one's"
 

@@ -2,96 +2,67 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import subprocess
 import termios
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
-from tests.kernel.helpers import COMMAND, DEADLINE_S, ROOT, environment, run_lab
+from tests.kernel.helpers import COMMAND, DEADLINE_S, run_lab
 from tests.kernel.remains import unchanged_host
+from tests.kernel.terminals import Terminal, on_terminal
 
 pytestmark = pytest.mark.xdist_group("host")  # they change or compare what the whole machine has
 
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CTRL_C, CTRL_D, TAB, UP = "\x03", "\x04", "\t", "\x1b[A"
-
-
-class Terminal:
-    """A shell on a terminal, and what it has written."""
-
-    def __init__(self, process: subprocess.Popen[bytes], leader: int) -> None:
-        self.process = process
-        self.leader = leader
-        self._written = ""
-
-    def type(self, keys: str) -> None:
-        os.write(self.leader, keys.encode())
-
-    def until(self, text: str) -> str:
-        """What is written until `text` appears, without colours; the next call looks after it."""
-        end = time.monotonic() + DEADLINE_S
-        while text not in self._written:
-            left_s = end - time.monotonic()
-            assert left_s > 0, f"{text!r} did not come: {self._written}"
-            if select.select([self.leader], [], [], left_s)[0]:
-                self._written = ESCAPE.sub("", self._written + os.read(self.leader, 65536).decode())
-        told, _, self._written = self._written.partition(text)
-        return told + text
-
-    def answer(self, line: str, text: str) -> str:
-        """What is written from a typed line until `text`."""
-        self.type(line + "\r")
-        return self.until(text)
 
 
 @contextmanager
 def shell(home: Path, **variables: str) -> Iterator[Terminal]:
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "shell"],
-        cwd=ROOT,
-        env={**environment(), "HOME": str(home), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **variables},
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  # pytest has one thread here
-    )
-    os.close(follower)
-    with process:
-        try:
-            terminal = Terminal(process, leader)
-            terminal.until(">>> ")
-            yield terminal
-        finally:
-            if process.poll() is None:
-                process.kill()
-            with suppress(OSError):  # closed by the test
-                os.close(leader)
+    with on_terminal([*COMMAND, "shell"], {"HOME": str(home), "PROMPT_TOOLKIT_NO_CPR": "1", **variables}) as terminal:
+        terminal.until(">>> ")
+        yield terminal
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_first_lines_of_the_banner_work_in_that_order(language: str) -> None:
     lines = [line.strip() for line in run_lab("shell", "--lang", language).stdout.splitlines()]
-    first = lines[1:4]
+    first, also = lines[1:4], lines[5:8]
     assert first == ['peer.send("S")', 'peer.expect("SA")', 'peer.send("A")']
-    also = lines[5].replace("、", ", ").split("), ")
-    done = run_lab("shell", typed="\n".join([*first, "kernel.state", "server.accept(of=peer)", "peer.close()", ""]))
-    assert len(also) == 3
+    assert also == ["server.accept(of=peer), kernel.state", 'kernel.expect_state(peer, "ESTABLISHED")', "peer.close()"]
+    done = run_lab("shell", typed="\n".join([*first, "kernel.state", *also, ""]))
     assert "ESTABLISHED (ss: ESTAB)" in done.stdout
     assert "TIME-WAIT    A────►   CLOSED" in done.stdout
     assert (done.returncode, done.stderr.strip()) == (0, "")
     assert "Error" not in done.stdout
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_banner_fits_a_narrow_terminal(tmp_path: Path, language: str) -> None:
+    command = [*COMMAND, "shell", "--lang", language]
+    with on_terminal(command, {"HOME": str(tmp_path), "PROMPT_TOOLKIT_NO_CPR": "1"}, columns=60) as terminal:
+        lines = terminal.until(">>> ").splitlines()
+    assert "server.accept(of=peer)" in "".join(lines)
+    assert max(map(cell_len, lines)) <= 60
+
+
+def test_a_port_that_the_banners_server_has_is_named() -> None:
+    done = run_lab(
+        "shell", typed="kernel.listen(port=80)\nserver.close()\nkernel.listen(port=80)\nkernel.listen(port=0)\n"
+    )
+    assert done.stdout.count("DIFFERS") == 1
+    assert "server listens on port 80 already: type server.close(), or listen on another port." in done.stdout
+
+
+def test_help_says_how_it_is_used() -> None:
+    out = run_lab("shell", "--lang", "zh", typed="help\nhelp()\nhelp(peer.send)\n").stdout
+    assert out.count("help(peer) 和 help(peer.send) 说明一个词") == 2
+    assert "Help on method send" in out
 
 
 ANSWERS = [
@@ -112,6 +83,20 @@ def test_an_error_is_one_line_with_the_nearest_word(typed: str, answer: str) -> 
     told = next(line for line in out.splitlines() if line.startswith(">>> ")).removeprefix(">>> ")
     assert answer in told
     assert "Traceback" not in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("f(]", "SyntaxError（语法错误）：右括号 ']' 与左括号 '(' 不对应，第 3 列"),
+        ("peer.send（'S')", "SyntaxError（语法错误）：无效的字符 '（'（U+FF08）：请使用英文标点"),
+        ("x = 'abc", "SyntaxError（语法错误）：字符串没有结束（第 1 行），第 5 列"),
+        ("peer.send('Z')", "'Z' 不是 TCP 控制位，请使用 FSRPAUECN 中的字母"),
+        ("1 +", "SyntaxError（语法错误）：语法无效\n"),
+    ],
+)
+def test_what_python_does_not_understand_is_told_in_chinese(typed: str, answer: str) -> None:
+    assert answer in run_lab("shell", "--lang", "zh", typed=f"{typed}\n").stdout
 
 
 def test_values_read_as_the_ladder_does() -> None:
@@ -138,7 +123,7 @@ kernel.connect(to=other)
 kernel.state
 """
     out = run_lab("shell", typed=typed).stdout
-    values = [re.sub("^(>>> )+", "", line) for line in out.splitlines()]
+    values = [line for line in (re.sub("^(>>> )+", "", line) for line in out.splitlines()[9:]) if line[:1].strip()]
     address = r"198\.1[89]\.\d+\.\d+"
     expected = rf"""
 ESTABLISHED \(ss: ESTAB\)  {address}:40001 to {address}:80, unread: SA 0:0\(0\) ack 1 win 64240 <mss 1460>
@@ -157,9 +142,13 @@ ESTABLISHED \(ss: ESTAB\)
 LISTEN  {address}:7, no connection yet
 a lab over IPv4: type lab\. and Tab to see what it can do
 ESTABLISHED \(ss: ESTAB\)
+ESTABLISHED \(ss: ESTAB\)
+SYN-SENT  {address}:\d+ to {address}:7
+ScenarioError: the kernel has 2 connections: use inet_diag\(peer\)\.state
 """.strip().splitlines()
-    for line in expected:
-        assert any(re.fullmatch(line, value) for value in values), (line, values)
+    assert len(values) == len(expected), values
+    for line, value in zip(expected, values, strict=True):
+        assert re.fullmatch(line, value)
 
 
 def test_the_ladder_grows_while_one_types_and_ctrl_c_clears_the_line(tmp_path: Path) -> None:
@@ -188,7 +177,7 @@ def test_tab_completes_names_attributes_arguments_and_states(tmp_path: Path) -> 
     with shell(tmp_path) as terminal:
         terminal.answer(f'pe{TAB}.send_{TAB}"x")', "ScenarioError")
         terminal.answer(f'peer.send("S", opt{TAB}[])', "SYN-RECEIVED  0:0(0) ack 1")
-        terminal.answer(f'kernel.expect_state(peer, "SYN-R{TAB})', ">>> ")
+        terminal.answer(f'print("is", "SYN-R{TAB})', "\nis SYN-RECEIVED")
         terminal.answer(f"kernel.sta{TAB}", "SYN-RECEIVED (ss: SYN-RECV)")
 
 

@@ -61,13 +61,60 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scenario_file(tmp_path_factory.mktemp("wide"), BODY)
 
 
-@pytest.mark.parametrize("columns", [80, 160])
+@pytest.mark.parametrize("columns", [60, 80, 160])
 def test_the_ladder_fits_the_terminal(file: Path, columns: int) -> None:
-    lines = [COLOUR.sub("", line) for line in on_a_terminal("run", "-4", file, columns=columns)]
-    widest = max(cell_len(line) for line in lines if not line.startswith(("states seen", "pass", "  FAIL")))
-    assert columns - 60 < widest <= columns
+    lines = [COLOUR.sub("", line) for line in on_a_terminal("run", "-4", "--no-out", file, columns=columns)]
+    assert columns - 60 < max(map(cell_len, lines)) <= columns
     assert any("┊" in line for line in lines)
     assert sum("第一个报文段" in line for line in lines) == 1
+
+
+WRONG = """
+server = lab.kernel.listen(port=80)
+peer = lab.peer(to=server, timestamps=True, window_scale=7, sack=True)
+peer.send("S")
+peer.expect("SA", ack=2, options=[("MSS", 1400), ("SAckOK", b""), ("NOP", None), ("WScale", 9)])
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in which one scenario differs, two do not and one is an error."""
+    folder = tmp_path_factory.mktemp("saved")
+    wrong, mistaken = (tmp_path_factory.mktemp(name) for name in ("wrong", "mistaken"))
+    files = scenario_file(wrong, WRONG), scenario_file(mistaken, "lab.peer(port=80, tymestamps=True)")
+    on_a_terminal("run", "-4", "handshake", *files, "--out", folder / "run")
+    return folder / "run"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "show {} -v",
+        "show {} --plain",
+        "claims --from {}",
+        "coverage --from {}",
+        "diff {} {}",
+        "doctor",
+        "list",
+        "list no_such_scenario_has_a_name_as_long_as_this_one",
+        "show no_such_scenario_has_a_name_as_long_as_this_one",
+        "run --sysctl net.ipv4.no_such_setting=1",
+        "up --no-such-option",
+    ],
+)
+def test_on_a_narrow_terminal_no_line_is_cut_and_no_word_is_broken(saved: Path, typed: str, language: str) -> None:
+    arguments = [*typed.replace("{}", str(saved)).split(), "--lang", language]
+    narrow = [COLOUR.sub("", line) for line in on_a_terminal(*arguments, columns=60)]
+    assert max(map(cell_len, narrow)) <= 60
+    known = words([COLOUR.sub("", line) for line in on_a_terminal(*arguments, columns=1000)])
+    assert {word for word in words(narrow) if word not in known and "/" not in word} == set()
+
+
+def words(lines: list[str]) -> set[str]:
+    """The words in Latin letters, without the signs around them."""
+    return {word.strip(".,;:()<>`'\"") for line in lines for word in re.findall(r"[!-+.-~-]+", line)}
 
 
 def test_a_wider_terminal_breaks_no_option_list(file: Path) -> None:

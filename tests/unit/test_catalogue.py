@@ -47,7 +47,7 @@ def test_an_entry_is_read(tmp_path: Path) -> None:
         "C1": Claim(
             id="C1",
             topic="opening",
-            kind=Kind.NOT_SO,
+            kind=Kind.DIFFERS,
             section="RFC 9293 3.5",
             article=Text("It says so.", "如是说。"),
             document=Text("It does not.", "并非如此。"),
@@ -110,6 +110,7 @@ def test_near_ids_are_offered() -> None:
     assert f"C{last}" in catalogue().similar_ids(f"C{last + 1}")
     assert catalogue().similar_ids("c50")[0] == "C50"
     assert catalogue().similar_ids("handshake") == []
+    assert catalogue().similar_ids("C999") == ["C99"], "C9 is not near"
 
 
 SOURCE = """

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.claims.catalogue import Text
-from lab.exercise.model import Kind, Numbers
+from lab.exercise.model import Kind, Numbers, Question
 from lab.exercise.notation import (
     SPAN,
     At,
@@ -21,18 +21,21 @@ from lab.exercise.notation import (
     StateName,
     WireNumber,
 )
+from lab.exercise.view import View
+from lab.report.screen import Screen
 from lab.tcp import flags
 from lab.tcp.state import State
 
 OWN = Numbers({"x": 3_000_000_000, "n": 20})
+SYN_ACK = (
+    "SA", "AS", "sa", "SYN+ACK", "syn, ack", "SYN ACK", "[SYN, ACK]", "S.", "[S.]", "SYN/ACK", "SYN 和 ACK", "SYN、ACK",
+    "ＳＹＮ＋ＡＣＫ", "SYN-ACK", " syn and ack ", "SPA",
+)  # fmt: skip
+THREE_TIMES = ("3", "three", "Three segments", "三", "三个", "3 个", "0x3", "３", "03")
 THREE = (Text("one", "一"), Text("two", "二"), Text("three", "三"))
 
 
-@pytest.mark.parametrize(
-    "typed",
-    ["SA", "AS", "sa", "SYN+ACK", "syn, ack", "SYN ACK", "[SYN, ACK]", "S.", "[S.]", "SYN/ACK", "SYN 和 ACK",
-     "SYN、ACK", "ＳＹＮ＋ＡＣＫ", "SYN-ACK", " syn and ack ", "SPA"],
-)  # fmt: skip
+@pytest.mark.parametrize("typed", SYN_ACK)
 def test_control_bits_in_every_notation(typed: str) -> None:
     assert Flags().parse(typed, OWN) == "SA"
 
@@ -73,7 +76,7 @@ def test_numbers_of_the_header(typed: str, value: int) -> None:
     assert WireNumber().parse(typed, OWN) == value
 
 
-@pytest.mark.parametrize("typed", ["3", "three", "Three segments", "三", "三个", "3 个", "0x3", "３", "03"])
+@pytest.mark.parametrize("typed", THREE_TIMES)
 def test_counts_in_every_notation(typed: str) -> None:
     assert Count().parse(typed, OWN) == 3
 
@@ -173,3 +176,9 @@ def test_any_text_is_an_answer_or_none(typed: str) -> None:
         except NotUnderstood:
             continue
         assert kind.parse(kind.show(value), OWN) == value
+
+
+def test_success_is_shown_in_the_language_of_the_learner() -> None:
+    question = Question("bind", Text("How?", "怎样？"), Errno(), lambda _: None, lambda _: "", Text("", ""))
+    shown = [View(Screen(language=language), 80).value(question, "", OWN) for language in ("en", "zh")]
+    assert shown == ["success", "成功"]

@@ -60,6 +60,7 @@ def test_the_last_step_of_a_title_in_the_order_of_the_scenario() -> None:
     assert HowMany(step="FIN")(RECORDING) == (2, 10)
     assert HowMany(step="FIN", from_peer=False)(RECORDING) == (1, 9)
     assert HowMany()(RECORDING) == (5, 10)
+    assert HowMany(step="FIN", again=True)(RECORDING) == (0, 10)
     assert HowMany(step="RST")(RECORDING) is None
 
 

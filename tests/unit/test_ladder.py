@@ -339,3 +339,21 @@ def test_a_step_begins_before_what_is_read_in_it() -> None:
     story.kernel("A", S.FIN_WAIT_2, seq=1, ack=2)
     rungs = rungs_of(story, Kind.SEGMENT, Kind.STEP)
     assert [rung.letters or rung.text for rung in rungs][-3:] == ["FA", "The answer", "A"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b"hello", "b'hello'"),
+        (b"." * 37, f"b'{'.' * 37}'"),
+        (b"." * 38, "b'........'..."),
+        (bytes(range(60)), r"b'\x00\x01\x02\x03\x04\x05\x06\x07'..."),
+        ("x" * 60, "'" + "x" * 36 + "..."),
+    ],
+    ids=["short", "just short", "long", "escapes", "text"],
+)
+def test_long_bytes_of_a_call_are_shown_as_a_beginning(value: object, shown: str) -> None:
+    story = Story()
+    story.call("recv", 60, value=value)
+    [rung] = rungs_of(story, Kind.CALL)
+    assert rung.text == f"recv(60) = {shown}"

@@ -17,7 +17,7 @@ from lab.exercise.view import View
 from lab.record.expectation import Bases, payload_text
 from lab.report.evidence import segment_text
 from lab.report.screen import labelled, printable
-from lab.report.verdicts import row_lines
+from lab.report.verdicts import field_lines
 from lab.tcp.segment import Segment
 
 _INDENT = 2
@@ -99,7 +99,7 @@ class MakeView:
             yield from self._step(failure.step, checked.bases)
         if failure.rows:
             yield ""
-            yield from (f"{'':{_INDENT}}{printable(line)}" for line in row_lines(failure.rows, self.view.translate))
+            yield from field_lines(failure.rows, self.view.screen, self.view.translate, _INDENT)
         yield from self._why(failure)
 
     def _why(self, failure: Failure) -> Iterator[str]:

@@ -196,10 +196,8 @@ def find(named: Path | None = None) -> Path:
             raise NoRun(f"there is no file or folder {named}")
         place = DEFAULT_PARENT if str(named) == LATEST else DEFAULT_PARENT / named
         if place != DEFAULT_PARENT and not place.exists():
-            names = (file.parent.name for file in saved_runs())
-            raise NoRun(
-                f"there is no file or folder {named}, and no saved run of that name{did_you_mean(named, names)}"
-            )
+            near = did_you_mean(named, names_of_runs())
+            raise NoRun(f"there is no file or folder {named}, and no saved run of that name{near}")
     if place.is_file():
         return place
     if (place / RUN_FILE).exists():
@@ -213,6 +211,11 @@ def find(named: Path | None = None) -> Path:
 def saved_runs(place: Path = DEFAULT_PARENT) -> list[Path]:
     """The files of the runs in folders below a place, the newest first."""
     return sorted(place.glob(f"*/{RUN_FILE}"), key=lambda file: (file.stat().st_mtime_ns, file), reverse=True)
+
+
+def names_of_runs() -> list[str]:
+    """`latest`, and the names of the runs below `out`, the newest first."""
+    return [LATEST, *(file.parent.name for file in saved_runs())]
 
 
 def names_a_run(word: str) -> bool:

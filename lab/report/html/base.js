@@ -17,6 +17,14 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+// Make an element of a drawing.
+function drawn(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
 // A text of the recording in each language, where the page has it in Chinese too.
 function recorded(text) {
   return typeof text === 'string' && Object.hasOwn(index.texts, text) ? both([text, index.texts[text]]) : [text];

@@ -17,12 +17,13 @@ from urllib.parse import quote
 from lab.record.events import CheckKind, CheckMade, FrameSeen, Recording
 from lab.record.expectation import relative
 from lab.record.results import Result, Run
+from lab.report import typed
 from lab.report.colours import PHASE_OF
 from lab.report.evidence import own_and_other
 from lab.report.i18n import LANGUAGES, translator
 from lab.report.ladder import is_drawn, ladder_of
 from lab.report.ladder_model import Kind, Ladder, Rung
-from lab.report.plain import FLAG_NAMES, sentence
+from lab.report.plain import FLAG_NAMES, event_sentence, outcome
 from lab.report.screen import printable
 from lab.report.svg import MOST_RUNGS, NARROW, WIDE, figure
 from lab.report.verdicts import result_text
@@ -38,6 +39,8 @@ SIGNS = {"pass": "✓", "changed": "≠", "fail": "✗", "error": "!", "inconclu
 """Signs of the outcomes, for readers who see no colours."""
 _CONTROL_BITS = {name: flags.letters(1 << bit) for bit, name in enumerate(FLAG_NAMES) if name != "NS"}
 """Letters of the control bits by name, for the search. NS is left out: it would be two letters."""
+_TYPED = {name.lower(): value for name, value in vars(typed).items() if name.isupper()}
+"""How readers type predictions, by the names of `lab.report.typed`."""
 _RULE_NUMBERS = {rule.id: number for number, rule in enumerate(RULES)}
 _EDGES: dict[tuple[State, State], list[str]] = {}
 for _edge in EDGES:
@@ -93,6 +96,7 @@ class Details:
             "options": NAMES,
             "control": _CONTROL_BITS,
             "letters": flags.letters((1 << len(FLAG_NAMES)) - 1),
+            "typed": _TYPED,
         }
 
     def _scenario(self, results: Sequence[Result]) -> Json:
@@ -128,7 +132,7 @@ class Details:
             "rungs": rungs,
             "capture": self._capture(result),
             "omitted": ladder.omitted,
-            "hidden": _numbers_not_drawn(recording),
+            "hidden": numbers_not_drawn(recording),
             "names": ladder.names,
             "judged": recording.segments_judged,
             "lost": recording.transitions_lost,
@@ -144,7 +148,10 @@ class Details:
 
     def _rung(self, ladder: Ladder, rung: Rung) -> Json:
         details: Json = {"k": rung.kind.value, "t": rung.time_ns // 1000, "x": self._text(rung.text)}
-        details["s"] = [sentence(ladder, rung, self._translate[language]) for language in LANGUAGES]
+        details["s"] = [event_sentence(ladder, rung, self._translate[language]) for language in LANGUAGES]
+        after = [outcome(rung, self._translate[language]) for language in LANGUAGES]
+        if any(after):
+            details["after"] = after
         if rung.kind is Kind.STEP:
             details["claims"] = rung.claims
             return details
@@ -160,6 +167,7 @@ class Details:
             syn, fin = (segment.flags >> bit & 1 for bit in (1, 0))
             details["seq"] = [relative(segment.seq, own), len(segment.payload), syn, fin]
             details["end"] = relative(segment.end, own)
+            details["iss"] = [int(own), int(other)]
             details["o"] = [value_text(each) if not isinstance(each[1], bytes) else "" for each in segment.options]
             if segment.flags & flags.ACK:
                 details["ack"] = relative(segment.ack, other)
@@ -218,7 +226,7 @@ class Details:
         return self._numbers[sentence]
 
 
-def _numbers_not_drawn(recording: Recording) -> str:
+def numbers_not_drawn(recording: Recording) -> str:
     """Packet numbers of the frames that no ladder shows, such as echo requests of the lab: "4-5, 9"; "" for none."""
     ranges: list[list[int]] = []
     for at, event in recording.in_order:

@@ -1,12 +1,14 @@
 // Details of one rung: states before and after, sequence and acknowledgment numbers, checks, packet.
 
-function inspected(run, at, claims, go) {
+// Nothing is given away of the rungs from `hidden.limit` on, and of the states from rung `hidden.states` on.
+function inspected(run, at, claims, go, hidden) {
   const rung = run.rungs[at];
-  const parts = [head(rung), h('p', { class: 'told' }, both(rung.s))];
-  if (rung.b.some(Boolean) || rung.a.some(Boolean)) parts.push(states(rung));
-  if (rung.seq) parts.push(numbers(run, rung, go));
-  parts.push(checks(run, rung));
-  const links = claimLinks(claims);
+  const isWhole = hidden.limit === run.rungs.length;
+  const parts = [head(rung), h('p', { class: 'told' }, both(told(rung, at < hidden.states)))];
+  if (at < hidden.states && (rung.b.some(Boolean) || rung.a.some(Boolean))) parts.push(states(rung));
+  if (rung.seq) parts.push(numbers(run, rung, go, hidden.limit));
+  if (isWhole) parts.push(checks(run, rung));
+  const links = isWhole ? claimLinks(claims) : [];
   if (links.length) {
     parts.push(h('section', {}, h('h3', {}, t('claims_of_step')), h('ul', { class: 'evidence' }, links.map((link) => h('li', {}, link, ' ', statement(link.textContent))))));
   }
@@ -19,11 +21,20 @@ function inspected(run, at, claims, go) {
 
 function head(rung) {
   if (rung.n === undefined) return h('h2', {}, t(rung.k));
+  return h('h2', {}, h('span', { class: 'letters mono' }, rung.l), ' ', way(rung), ' ', h('small', {}, t('packet', { number: rung.n })));
+}
+
+// Sender and receiver of a packet.
+function way(rung) {
   const ends = rung.p ? ['peer', 'kernel'] : ['kernel', 'peer'];
-  const way = LANGUAGES.map((lang) => h('span', { lang }, filled(index.words.from_to[lang], {
+  return LANGUAGES.map((lang) => h('span', { lang }, filled(index.words.from_to[lang], {
     source: index.words[`${ends[0]}_head`][lang], target: index.words[`${ends[1]}_head`][lang],
   })));
-  return h('h2', {}, h('span', { class: 'letters mono' }, rung.l), ' ', way, ' ', h('small', {}, t('packet', { number: rung.n })));
+}
+
+// The sentence about a rung in each language, with its outcome or without.
+function told(rung, withOutcome) {
+  return LANGUAGES.map((lang, at) => (withOutcome && rung.after ? `${rung.s[at]}${index.words.space[lang]}${rung.after[at]}` : rung.s[at]));
 }
 
 // A link to each of these claims that this page has.
@@ -53,7 +64,7 @@ function pill(state) {
   return h('span', { class: `pill ${index.phases[state]}` }, state);
 }
 
-function numbers(run, rung, go) {
+function numbers(run, rung, go, limit) {
   const [seq, data, syn, fin] = rung.seq;
   const items = [];
   if (data + syn + fin) {
@@ -63,7 +74,8 @@ function numbers(run, rung, go) {
     });
     items.push(h('li', { class: 'seq' }, LANGUAGES.map((lang, at) => h('span', { lang }, filled(index.words.takes[lang], { seq, parts: parts[at], end: rung.end })))));
     const by = rung.r === null || rung.r === undefined ? null : run.rungs[rung.r];
-    items.push(h('li', { class: 'seq' }, by
+    const isKnown = limit === run.rungs.length || (by && rung.r < limit);
+    if (isKnown) items.push(h('li', { class: 'seq' }, by
       ? h('button', { type: 'button', class: 'jump', click: () => go(rung.r) }, t('acknowledged_by', { packet: by.n, ack: by.ack }))
       : t('never_acknowledged')));
   } else {
@@ -78,8 +90,10 @@ function numbers(run, rung, go) {
 }
 
 function sentence(number) {
-  if (!number) return null;
-  const [en, zh, section] = index.sentences[number];
+  return number ? explained(index.sentences[number]) : null;
+}
+
+function explained([en, zh, section]) {
   return h('span', { class: 'why' }, both([en, zh]), section ? h('cite', {}, ` ${section}`) : '');
 }
 

@@ -1,7 +1,7 @@
 // The URL fragment selects the view: the overview, a scenario and a packet of it, or a search. A page of one scenario
-// opens with it.
+// opens with it. In predict mode the packet is the one to be predicted.
 
-const SCENARIO = /^#\/([^/]+)(?:\/([46]))?(?:\/p(\d+))?$/;
+const SCENARIO = /^#\/([^/]+)(?:\/([46]))?(?:\/p(\d+))?(\/predict)?$/;
 
 async function start() {
   if (!('DecompressionStream' in window)) {
@@ -23,12 +23,12 @@ async function start() {
     const scenario = place.match(SCENARIO);
     if (scenario && stage.open(decoded(scenario[1]), Number(scenario[2]))) {
       only('scenario', `${stage.scenario.id} IPv${stage.family}`);
-      await stage.show(scenario[3] && Number(scenario[3]));
+      await stage.show(scenario[3] && Number(scenario[3]), Boolean(scenario[4]));
       return;
     }
     const query = place.match(/^#\?(.+)$/);
     if (query) {
-      document.getElementById('results').replaceChildren(...search(decoded(query[1])));
+      document.getElementById('results').replaceChildren(...search(decoded(query[1]), stage));
       only('results', decoded(query[1]));
       return;
     }
@@ -64,7 +64,7 @@ async function start() {
     if (current !== history.state) return;
     if (left) scrollTo(0, y);
     if (left && left.focus && left.focus.isConnected) left.focus.focus({ preventScroll: true });
-    else if (document.getElementById('overview').hidden) content.focus({ preventScroll: true });
+    else if (document.getElementById('overview').hidden) (document.querySelector('#scenario:not([hidden]) form input') || content).focus({ preventScroll: true });
   };
 
   addEventListener('scroll', () => {

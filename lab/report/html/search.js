@@ -38,12 +38,13 @@ function controlBits(word) {
 }
 
 // All words must match; control bits match packets with exactly these. The basic exchange comes first.
-function packetsFor(words) {
+function packetsFor(words, stage) {
   const found = [];
   const isBasic = (each) => each.id === index.basic;
   for (const scenario of [...index.scenarios.filter(isBasic), ...index.scenarios.filter((each) => !isBasic(each))]) {
     for (const run of scenario.runs) {
       for (const packet of run.packets) {
+        if (stage.withholds(scenario, packet[0])) continue;
         const [, , letters, text, , marks] = packet;
         const sorted = [...letters].sort().join('');
         const fits = words.every((word) => {
@@ -58,12 +59,13 @@ function packetsFor(words) {
   return found;
 }
 
-function search(query) {
+// The stage withholds the segments that are still to be predicted there.
+function search(query, stage) {
   const words = query.trim().split(/\s+/).filter(Boolean);
   const within = (text) => words.every((word) => text.toLowerCase().includes(word.toLowerCase()));
   const scenarios = index.scenarios.filter((each) => within(`${each.id} ${each.title} ${index.texts[each.title] || ''} ${each.section}`));
   const claims = [...document.querySelectorAll('.claim')].filter((each) => within(each.textContent));
-  const packets = packetsFor(words);
+  const packets = packetsFor(words, stage);
   const list = (items, view) => [h('ul', { class: 'found' }, items.slice(0, MOST).map(view)), items.length > MOST ? h('p', { class: 'lead' }, t('results_more', { count: items.length - MOST })) : ''];
   const [parts, packetParts] = [[], []];
   if (scenarios.length) parts.push(h('h2', {}, t('scenarios')), list(scenarios, (each) => h('li', {}, h('a', { href: each.runs[0].link }, each.id), ' ', h('span', {}, each.title))));
@@ -81,6 +83,7 @@ function search(query) {
   announce(none ? say('results_none') : say('results_count', total));
   return [h('div', { class: 'scenario-head' }, h('h1', {}, t('results_for'), ' ', h('q', {}, query)),
     h('p', { class: 'lead' }, none ? t('results_none') : t('results_count', total)),
+    stage.isHiding ? h('p', { class: 'note' }, t('predict_withheld', { scenario: stage.scenario.id })) : '',
     h('a', { class: 'button', href: '#', click: () => { document.getElementById('search').value = ''; } }, t('close_search'))), ...sections.flat()];
 }
 

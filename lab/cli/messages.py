@@ -1,0 +1,51 @@
+"""Messages of commands: in the language of the command line, and on a terminal without a line that breaks in a word."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+from lab.cli.language import text
+
+_WIDE = 1_000_000
+"""In columns: for a stream that is no terminal. Programs read whole lines there."""
+_CONTINUED = 6
+"""Room for the mark that a command goes on, and for the indent of its next line, in columns."""
+
+
+def tell(message: str) -> None:
+    """Print a message, English or in the language already."""
+    print(*message_lines(message, sys.stdout), sep="\n", flush=True)
+
+
+def warn(message: str) -> None:
+    """Print a message on standard error."""
+    print(*message_lines(message, sys.stderr), sep="\n", file=sys.stderr, flush=True)
+
+
+def tell_command(command: str, before: str = "") -> None:
+    """Print a command to be typed, behind a text. Where it goes on in a second line, it can be copied all the same."""
+    from lab.report.screen import wrapped
+
+    lines = wrapped(f"{before} {command}" if before else f"  {command}", width_for(sys.stdout) - _CONTINUED)
+    print(" \\\n    ".join(lines), flush=True)
+
+
+def message_lines(message: str, stream: TextIO) -> Iterator[str]:
+    """Yield the lines of a message, English or in the language already, as they fit a stream.
+
+    A line that is too long goes on below, indented by two more columns if it is indented.
+    """
+    from lab.report.screen import indented
+
+    for line in text(message).split("\n"):
+        told = line.lstrip(" ")
+        at = len(line) - len(told)
+        yield from indented(told, width_for(stream), at, at + 2 * bool(at))
+
+
+def width_for(stream: TextIO) -> int:
+    """Columns of a terminal; no limit on any other stream."""
+    return shutil.get_terminal_size().columns if stream.isatty() else _WIDE
