@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,6 +63,9 @@ _FITTING = {
 }
 """The mutation to try first, by the field of a segment that a question is about: runs with timers take seconds."""
 
+_AT_ONCE = 16
+"""Number of exercises that are verified at the same time, each over one address family; most of them mostly wait."""
+
 if TYPE_CHECKING:
     from lab.author.runner import Runner
     from lab.exercise.model import Exercise, Learner, Question, Seen
@@ -89,19 +94,42 @@ def verify(
     from lab.exercise.verifying import problems_of_data
 
     view, bad = _view(), False
-    for exercise in chosen(names or []):
-        problems = [view.translate.text(each) for each in problems_of_data(exercise)]
-        for family in families(ipv4, ipv6) if not problems else []:
-            if family in exercise.families:
-                with playing():
-                    found = list(_problems_of_runs(runner(), exercise, family, Learner("verify", "verify")))
+    exercises = chosen(names or [])
+    of_data = {each.id: [view.translate.text(problem) for problem in problems_of_data(each)] for each in exercises}
+    jobs = [
+        (exercise, family)
+        for exercise in sorted(exercises, key=lambda each: not each.waits)  # the others run while these wait
+        for family in families(ipv4, ipv6)
+        if family in exercise.families and not of_data[exercise.id]
+    ]
+    with playing(), _pool() as pool:
+        verifying = {
+            (exercise.id, family): pool.submit(
+                lambda *job: list(_problems_of_runs(*job)), runner(), exercise, family, Learner("verify", "verify")
+            )
+            for exercise, family in jobs
+        }
+        for exercise in exercises:
+            problems = of_data[exercise.id]
+            for family in (family for family in exercise.families if (exercise.id, family) in verifying):
+                found = verifying[exercise.id, family].result()
                 problems += [view.say("over", family=family, problem=view.translate.text(each)) for each in found]
-        verdict = view.say("not_good" if problems else "good")
-        print(f"{verdict}  {exercise.id}  {exercise.title.of(view.language)}", flush=True)
-        for each in problems:
-            print(f"      {each}", flush=True)
-        bad |= bool(problems)
+            verdict = view.say("not_good" if problems else "good")
+            print(f"{verdict}  {exercise.id}  {exercise.title.of(view.language)}", flush=True)
+            for each in problems:
+                print(f"      {each}", flush=True)
+            bad |= bool(problems)
     leave(DIFFERS if bad else 0, at_once=True)
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads that verify exercises. At the end of the block none begins any more, and none is waited for."""
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="verify")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: Learner) -> Iterator[str]:
