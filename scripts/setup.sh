@@ -10,10 +10,13 @@ root=${BASH_SOURCE[0]%/scripts/setup.sh}
 venv=$root/.venv
 unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE # the last would have each start compile everything anew
 
-say() { printf 'set-up: %s\n' "$*" >&2; }
+say() { # say ENGLISH [CHINESE]
+  local language=${LC_ALL:-${LC_MESSAGES:-${LANG-}}}
+  if [[ $language == zh* && -n ${2-} ]]; then printf '准备：%s\n' "$2"; else printf 'set-up: %s\n' "$1"; fi >&2
+}
 
 cannot() { # the lab could not run: exit status 3, here as in the lab itself
-  say "$*"
+  say "$@"
   exit 3
 }
 
@@ -40,15 +43,21 @@ build() {
   local lock pins site
   trap 'exit 3' EXIT # whatever fails from here on
   need_python
-  [[ -w $root && (! -e $venv || -w $venv) ]] || cannot "no permission to write $venv; type: sudo $0"
+  [[ -w $root && (! -e $venv || -w $venv) ]] || cannot "no permission to write $venv; type: sudo $0" "没有写入 $venv 的权限；请输入：sudo $0"
   exec {lock}<"$root"
-  flock --nonblock "$lock" || { say "waiting for the set-up that another call has begun"; flock "$lock"; }
+  flock --nonblock "$lock" || {
+    say "waiting for the set-up that another call has begun" "正在等待另一次调用已经开始的准备"
+    flock "$lock"
+  }
   if ! are_installed "$@"; then
-    say "preparing $venv with the pinned packages of $* (once, about a minute)"
+    say "preparing $venv with the pinned packages of $* (once, about a minute)" \
+      "正在 $venv 中安装 $* 所固定的软件包（只此一次，约一分钟）"
     # Pins are added to a finished environment that never saw them, not to one where they changed or were interrupted.
     if ! are_installed requirements.txt || [[ -e $venv/requirements-dev.txt ]]; then
-      { rm -f "$venv"/requirements*.txt && rm -rf "$venv"; } || cannot "no permission to remove $venv; type: sudo $0"
-      python3 -m venv "$venv" || cannot "python3 -m venv $venv failed (its message is above)"
+      { rm -f "$venv"/requirements*.txt && rm -rf "$venv"; } ||
+        cannot "no permission to remove $venv; type: sudo $0" "没有删除 $venv 的权限；请输入：sudo $0"
+      python3 -m venv "$venv" ||
+        cannot "python3 -m venv $venv failed (its message is above)" "python3 -m venv $venv 失败（原因见上）"
       site=("$venv"/lib/python3*/site-packages)
       printf '%s\n' "$root" >"${site[0]}/checkout.pth"
     fi
@@ -62,7 +71,8 @@ install() { # install PINS
   : >"$venv/$1"
   "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-input \
     --require-hashes --only-binary :all: --requirement "$root/$1" ||
-    cannot "pip could not install $1 (its message is above); check the network and call again"
+    cannot "pip could not install $1 (its message is above); check the network and call again" \
+      "pip 无法安装 $1（原因见上）；请检查网络后重试"
   { printf '%s\n%s\n' "$root" "$(readlink -f "$venv/bin/python")" && cat "$root/$1"; } >"$venv/stamp"
   mv "$venv/stamp" "$venv/$1"
 }
@@ -70,16 +80,21 @@ install() { # install PINS
 need_python() {
   local package log
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    cannot "python3 is missing or older than 3.11; on Debian 12 and Ubuntu 24.04 type: sudo apt-get install python3"
+    cannot "python3 is missing or older than 3.11; on Debian 12 and Ubuntu 24.04 type: sudo apt-get install python3" \
+      "没有 python3，或其版本低于 3.11；在 Debian 12 和 Ubuntu 24.04 上请输入：sudo apt-get install python3"
   has_venv && return
   package=$(python3 -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
   type apt-get >/dev/null 2>&1 ||
-    cannot "this python3 lacks ensurepip and there is no apt-get; install what this system calls $package"
-  ((EUID == 0)) || cannot "this python3 lacks ensurepip; type: sudo apt-get install $package, or call this with sudo"
-  say "installing the system package $package, which python3 needs for virtual environments"
+    cannot "this python3 lacks ensurepip and there is no apt-get; install what this system calls $package" \
+      "python3 缺少 ensurepip，且没有 apt-get；请安装本系统中相当于 $package 的软件包"
+  ((EUID == 0)) || cannot "this python3 lacks ensurepip; type: sudo apt-get install $package, or call this with sudo" \
+    "python3 缺少 ensurepip；请输入：sudo apt-get install $package，或用 sudo 调用本命令"
+  say "installing the system package $package, which python3 needs for virtual environments" \
+    "正在安装系统软件包 $package，python3 建立虚拟环境需要它"
   log=$(add_package "$package") ||
-    cannot "apt-get could not install $package; it says: $log"
-  has_venv || cannot "this python3 still lacks ensurepip; is it the system's? $(type -p python3)"
+    cannot "apt-get could not install $package; it says: $log" "apt-get 无法安装 $package，原因是：$log"
+  has_venv || cannot "this python3 still lacks ensurepip; is it the system's? $(type -p python3)" \
+    "python3 仍然缺少 ensurepip；它是系统自带的吗？$(type -p python3)"
 }
 
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }

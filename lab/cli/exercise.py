@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
-from lab.cli import completion
+from lab.cli import completion, exercise_make
 from lab.cli.exercise_authors import new, verify
 from lab.cli.exercise_files import catalogue_of, chosen, is_file, named, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
@@ -270,10 +270,6 @@ def summary(*, plain: Plain = False) -> None:
             lesson.summarize(exercise)
 
 
-app.command(cls=Command)(new)
-app.command(cls=Command)(verify)
-
-
 @contextmanager
 def _keeping_progress() -> Iterator[None]:
     """Exit with 3 if the progress cannot be saved."""
@@ -379,3 +375,8 @@ def _current(name: str | None, progress: Progress) -> Exercise:
     found = next_exercise(catalogue_of(), progress)
     assert found is not None  # nothing was worked on, so all are new
     return found
+
+
+app.command(cls=Command)(exercise_make.command(_view, _progress))
+app.command(cls=Command)(new)
+app.command(cls=Command)(verify)

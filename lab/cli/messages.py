@@ -12,7 +12,7 @@ from lab.cli.language import text
 _WIDE = 1_000_000
 """In columns: for a stream that is no terminal. Programs read whole lines there."""
 _CONTINUED = 6
-"""Room for the mark that a command goes on, and for the indent of its next line, in columns."""
+"""Room for the mark that a command goes on, and for the further indent of its next line, in columns."""
 
 
 def tell(message: str) -> None:
@@ -27,10 +27,13 @@ def warn(message: str) -> None:
 
 def tell_command(command: str, before: str = "") -> None:
     """Print a command to be typed, behind a text. Where it goes on in a second line, it can be copied all the same."""
+    from rich.cells import cell_len
+
     from lab.report.screen import wrapped
 
-    lines = wrapped(f"{before} {command}" if before else f"  {command}", width_for(sys.stdout) - _CONTINUED)
-    print(" \\\n    ".join(lines), flush=True)
+    start = f"{before} " if before else "  "
+    lines = wrapped(command, width_for(sys.stdout) - cell_len(start) - _CONTINUED)
+    print(start + " \\\n      ".join(lines), flush=True)
 
 
 def message_lines(message: str, stream: TextIO) -> Iterator[str]:

@@ -62,6 +62,8 @@ class Happened(Enum):
     SKIPPED = "skipped"
     GAVE_UP = "gave up"
     RESET = "reset"
+    MADE = "made"
+    """A rung of `lab exercise make` was passed; it belongs to no exercise."""
 
 
 _ENDS = {Happened.FINISHED.value, Happened.SKIPPED.value, Happened.GAVE_UP.value}
@@ -148,6 +150,16 @@ class Progress:
     def enrol(self, learner: Learner) -> None:
         """Add a line that says whose numbers the exercises have from now on. Raises as `add` does."""
         self._append({"event": Happened.LEARNER.value, "student": learner.student, "class": learner.token})
+
+    @property
+    def rungs(self) -> set[str]:
+        """Ids of the rungs that were passed."""
+        return {str(line["rung"]) for line in self._lines if line["event"] == Happened.MADE.value and "rung" in line}
+
+    def made(self, rung: str) -> None:
+        """Add a line that says that this rung was passed. Raises as `add` does."""
+        if rung not in self.rungs:
+            self._append({"event": Happened.MADE.value, "rung": rung})
 
     def _append(self, line: dict[str, Any]) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -28,7 +28,7 @@ def lines(grades: Grades, screen: Screen, language: str) -> Iterator[str]:
     columns = [each.id for each in grades.exercises]
     heading = "  ".join((padded("", wide - 1), *columns))
     fits = len(heading) + _TOTAL <= screen.width
-    if fits:
+    if fits and ids:
         yield screen.paint(heading, "faint")
     for row, id_ in zip(grades.rows, ids, strict=True):
         signs = [SIGNS[cell.status] for cell in row.cells.values()]
@@ -50,12 +50,13 @@ def lines(grades: Grades, screen: Screen, language: str) -> Iterator[str]:
         text = f"{what.exercise}  {what.question}  {say(what.key, language, what.values)}  ({len(students)})"
         yield from _indented(text, screen)
     for why in grades.unreadable:
-        yield ""
         yield from wrapped(printable(translator(language).text(why)), screen.width)
 
 
 def _total(grades: Grades, row: Row, language: str) -> str:
-    total = say("row_total", language, {"points": f"{row.points:g}", "most": f"{row.most:g}", "percent": row.percent})
+    total = say(
+        "row_total", language, {"points": f"{row.points:g}", "most": f"{row.most:g}", "percent": f"{row.percent:g}"}
+    )
     return "   ".join(filter(None, (total, shortened(name_of(grades, row)))))
 
 

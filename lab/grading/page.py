@@ -42,7 +42,7 @@ def page(grades: Grades, language: str) -> str:
         signs={status.name: sign for status, sign in SIGNS.items()},
         unjudged=list(unjudged(grades).items()),
         misconceptions=[(misconceptions()[id_], count) for id_, count in grades.misconceptions],
-        unreadable=[Text(*(translator(each).text(shortened(why)) for each in LANGUAGES)) for why in grades.unreadable],
+        unreadable=[Text(*(translator(each).text(why) for each in LANGUAGES)) for why in grades.unreadable],
     )
 
 

@@ -121,6 +121,8 @@ def read(file: Path) -> list[Transcript]:
         altered = 0
     by = by_learner(lines)
     named = [learner for learner in by if learner.student] or list(by)
+    if not named:
+        raise Unreadable(file, "it has no work of a learner")
     if len(named) > _MOST_LEARNERS:
         raise Unreadable(file, f"it has more than {_MOST_LEARNERS} learners")
     transcripts = []

@@ -40,6 +40,7 @@ DOORS = {
     "rich": {"report", "cli"},
     "jinja2": {"report"},
     "prompt_toolkit": {"cli"},
+    "watchfiles": {"cli"},
     "markupsafe": {"report"},
     "pytest": {"pytest_plugin"},
     "_pytest": {"pytest_plugin"},

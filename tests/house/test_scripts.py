@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,8 @@ class Machine:
     """A folder with a checkout, a PATH on which Python and apt-get are stand-ins, and a record of their calls."""
 
     place: Path
+    language: str = ""
+    """LANG of the calls."""
 
     @property
     def checkout(self) -> Path:
@@ -58,7 +60,7 @@ class Machine:
         return Process(
             [self.checkout / "scripts" / script, *args],
             cwd=cwd or self.place,
-            env={"PATH": f"{self.place}/bin:/usr/bin:/bin"},
+            env={"PATH": f"{self.place}/bin:/usr/bin:/bin", "LANG": self.language},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -123,6 +125,14 @@ def test_the_first_call_sets_up_in_one_line_and_the_second_starts_at_once(machin
 
     assert machine.run("lab", "run") == (0, f"<{machine.place}><lab><run>\n", "")
     assert machine.count("") == calls + 1, "only the lab itself was started"
+
+
+def test_the_first_call_speaks_chinese_where_the_environment_asks_for_it(machine: Machine) -> None:
+    status, _, err = replace(machine, language="zh_CN.UTF-8").run("lab", "run")
+    assert (status, err) == (
+        0,
+        f"准备：正在 {machine.checkout}/.venv 中安装 requirements.txt 所固定的软件包（只此一次，约一分钟）\n",
+    )
 
 
 def test_the_pinned_packages_are_installed_by_hash_from_the_users_own_index(machine: Machine) -> None:

@@ -480,6 +480,15 @@ def test_an_exercise_in_place_of_a_command_is_wrong_usage_that_says_what_to_type
     assert "是否想输入 'start mine.py'？" in chinese.stderr
 
 
+def test_a_file_is_executed_once_however_often_it_is_named(tmp_path: Path) -> None:
+    """Otherwise a call that names eight exercises of the lab executes the files of all of them eight times."""
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    file = tmp_path / "mine.py"
+    file.write_text(file.read_text() + '\nwith open("executed", "a") as log:\n    log.write("once\\n")\n')
+    run_lab("exercise", "form", "mine.py", "mine.py", cwd=tmp_path)
+    assert (tmp_path / "executed").read_text() == "once\n"
+
+
 def test_an_id_may_be_typed_without_capital_and_zero(tmp_path: Path) -> None:
     for typed_id, meant in (("e6", "E06"), ("m1", "M01"), ("E34", "E34")):
         done = run_lab("exercise", "reset", typed_id, cwd=tmp_path)

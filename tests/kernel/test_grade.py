@@ -6,6 +6,7 @@ import builtins
 import csv
 import io
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -201,7 +202,25 @@ def test_the_names_are_on_the_terminal_too(handed_in: Path) -> None:
     assert done.returncode == 1
     assert "The numbers in the record are those of 2026030." in done.stdout
     assert "The numbers in the record are those of the class token autumn." in done.stdout
-    assert re.search(r"^2026001 +✗ +0 of 1 points +0.0 % +Learner 01$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^2026001 +✗ +0 of 1 points +0 % +Learner 01$", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_no_link_is_followed_and_no_file_is_read_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "page.html").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "empty").mkdir()
+    for arguments, code, said in (
+        (("pipe.jsonl", "--html", "page.html"), 2, "cannot write page.html: it is a symbolic link"),
+        (("pipe.jsonl", "--csv", "page.html"), 2, "cannot write page.html: it is a symbolic link"),
+        (("empty",), 2, "There is no progress file"),
+        (("page.html",), 3, "page.html: "),
+        (("pipe.jsonl",), 3, "pipe.jsonl: it has no work of a learner"),
+        (("/dev/zero",), 3, "it is too large"),
+    ):
+        done = run_lab("grade", *arguments, cwd=tmp_path)
+        assert (done.returncode, said in done.stdout + done.stderr) == (code, True), (arguments, done)
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "elsewhere").exists()
 
 
 TEACHERS = (exercises_folder() / "TEACHERS.md", exercises_folder() / "TEACHERS.zh.md")

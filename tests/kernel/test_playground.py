@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from lab.host import playground
 from lab.host.addresses import Pair, address_family
@@ -25,6 +26,7 @@ from tests.kernel.helpers import (
     started_lab,
 )
 from tests.kernel.remains import unchanged_host
+from tests.kernel.terminals import on_terminal
 
 pytestmark = pytest.mark.xdist_group("host")  # they change or compare what the whole machine has
 
@@ -175,6 +177,17 @@ def test_the_commands_report_their_actions() -> None:
     assert f"ip netns exec {playground.KERNEL} ss -tano" in made.stdout
     gone = run_lab("down")
     assert gone.stdout.splitlines() == ["removed lab-kernel", "removed lab-peer"]
+
+
+def test_on_a_narrow_terminal_each_command_to_type_can_be_copied() -> None:
+    try:
+        with on_terminal([*COMMAND, "up", "--two-kernels"], {}, columns=60) as terminal:
+            told = terminal.until("lab down")
+    finally:
+        playground.down()
+    assert max(map(cell_len, told.splitlines())) <= 60
+    whole = re.sub(r" \\\r?\n +", " ", told)
+    assert f"ip netns exec {playground.KERNEL} python3 -m http.server 8000\r\n" in whole
 
 
 @pytest.mark.parametrize("command", ["up", "down", "watch"])

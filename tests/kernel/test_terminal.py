@@ -91,8 +91,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "typed",
     [
-        "show {} -v",
-        "show {} --plain",
+        "show {} * -v",
         "claims --from {}",
         "coverage --from {}",
         "diff {} {}",

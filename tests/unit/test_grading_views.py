@@ -170,6 +170,12 @@ def test_sizes_are_bounded(progress: Progress, tmp_path: Path, monkeypatch: pyte
         files_in([tmp_path / "a", tmp_path / "b"])
 
 
+def test_what_cannot_be_read_is_told_in_chinese_too(progress: Progress) -> None:
+    write(progress.file)
+    assert "没有学生做过的练习" in "".join(lines(graded(progress), Screen(), "zh"))
+    assert "没有学生做过的练习" in page(graded(progress), "zh")
+
+
 def test_long_texts_are_cut_off(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
     attend(progress, SECOND, typed={"ack": "7" * 100_000})
     grades = replayed(monkeypatch, Replay(), progress)
@@ -185,7 +191,9 @@ def test_a_row_of_nothing_has_no_percent() -> None:
 def test_many_exercises_are_drawn_without_their_ids(progress: Progress) -> None:
     attend(progress, FIRST)
     few = list(lines(graded(progress), Screen(), "en"))
-    many = list(lines(graded(progress, settings=Settings(exercises=tuple(KNOWN.exercises)[:20])), Screen(width=60), "en"))
+    many = list(
+        lines(graded(progress, settings=Settings(exercises=tuple(KNOWN.exercises)[:20])), Screen(width=60), "en")
+    )
     assert ("E01" in few[0], "E01" in many[0]) == (True, False)
     assert many[0].split()[1] == "✓" + "-" * 19
     assert [*lines(graded(progress), Screen(unicode=False), "en")][1].split()[1] == "+"
