@@ -200,3 +200,37 @@ def a_fin_that_comes_twice(lab: Lab) -> None:
     peer.expect("A", seq=1, ack=2)
     lab.kernel.expect_state(peer, "CLOSE-WAIT")
     connection.expect_eof()
+
+
+@scenario(section="RFC 9293 3.8.1; RFC 6298 5.4-5.6", short={})
+def a_wire_that_loses_both_ways(lab: Lab) -> None:
+    """The wire loses data and FIN of both sides once. Each side has a timer, and in the end nothing is missing.
+
+    The peer answers by itself here: a model of TCP in user space decides what it sends and when it sends it again.
+    """
+    server = lab.kernel.listen(port=80)
+    peer = lab.peer(to=server)
+    application = peer.answer_by_itself()
+
+    lab.step("The peer opens a connection, and acknowledges the SYN+ACK by itself")
+    application.connect()
+    connection = server.accept(of=peer)
+    lab.kernel.expect_state(peer, "ESTABLISHED")
+    lab.disturb(1, to_kernel=[lost("PA"), lost("FA")], from_kernel=[lost("PA"), lost("FA")])
+
+    lab.step("Data of the peer is lost: the peer's timer sends it again")
+    application.send("question")
+    connection.expect_data("question")
+
+    lab.step("Data of the kernel is lost: the kernel's timer sends it again")
+    connection.send("answer")
+    peer.skip_until("PA", seq=1, ack=9, payload="answer")
+    lab.verify("what the peer has received", b"answer", peer.received)
+
+    lab.step("Both FINs are lost, too: each side sends its own again")
+    application.close()
+    connection.expect_eof()
+    connection.close()
+    peer.skip_until("FA", seq=7, ack=10)
+    lab.kernel.expect_state(peer, "CLOSED")
+    lab.verify("state of the peer", "TIME-WAIT", peer.state)

@@ -89,7 +89,7 @@ class Kernel:
         `error` is the errno with which connect(2) must return; it returns at once.
         """
         opened = self._socket()
-        connection = Connection(opened, self._recorder)
+        connection = Connection(opened, self._switchboard)
         self._open.append(connection)
         for name, value in (options or {}).items():
             connection.set_option(name, value)

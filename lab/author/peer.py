@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NoReturn, Self
 
+from lab.author.application import Application
 from lab.author.kernel import Kernel
 from lab.author.sockets import Connection, Listener
 from lab.host.addresses import KERNEL_MAC, PEER_MAC
@@ -118,6 +119,8 @@ class Peer:
             self._send_packet(what)
             return
         conversation = self.conversation
+        if conversation.engine is not None:
+            raise ScenarioError("this peer answers by itself: its application can connect, send, close and abort")
         data = octets(payload)
         ensure_numbers(seq=seq, ack=ack, window=window, urgent=urgent)
         segment = next_segment(conversation.endpoint, flags.bits(what), data, time.monotonic())
@@ -131,9 +134,9 @@ class Peer:
                 data,
                 0 if urgent is None else urgent,
             )
-        encoder = self._switchboard.encoder(conversation.ends or self._not_connected())
-        frame = encoder.encode(conversation.port, conversation.kernel_port, segment)
-        self._sent_ns = self._switchboard.send(frame, conversation, segment)
+        if conversation.ends is None:
+            self._not_connected()
+        self._sent_ns = self._switchboard.send_segment(conversation, segment)
 
     def expect(
         self,
@@ -211,6 +214,14 @@ class Peer:
         """All frames of the kernel on this connection except retransmissions, as Scapy packets."""
         frames = self._switchboard.history.new_frames(self.conversation.number)
         return [crafting.packet_of(frame) for frame in frames]
+
+    def answer_by_itself(self) -> Application:
+        """From now on the peer's model of TCP answers the kernel, and its timers send again what is lost.
+
+        The scenario makes the user calls of the returned application. It may still expect segments of the kernel, and
+        need not. The peer works whenever the lab waits for something.
+        """
+        return Application(self._switchboard, self.conversation)
 
     # A whole handshake, a whole close, and the way into each state.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -34,9 +35,10 @@ class Remote(Protocol):
 class Socket:
     """Base of listeners and connections."""
 
-    def __init__(self, opened: KernelSocket, recorder: Recorder) -> None:
+    def __init__(self, opened: KernelSocket, switchboard: Switchboard) -> None:
         self._socket = opened
-        self._recorder = recorder
+        self._switchboard = switchboard
+        self._recorder = switchboard.recorder
         self._conversation: Conversation | None = None
         self.options: dict[str, Value] = {}
         """Socket options that the scenario has set; an accepted connection begins with those of its listener."""
@@ -94,6 +96,10 @@ class Socket:
         """When to stop waiting, on time.monotonic()."""
         return time.monotonic() + self._recorder.readings.timeout(within)
 
+    def _serve(self, events: int, deadline: float) -> None:
+        """Before a call that waits for these poll(2) events: let peers that answer by themselves bring them about."""
+        self._switchboard.serve_until(lambda: self._socket.wait(events, 0.0), deadline)
+
     @property
     def descriptor(self) -> int:
         """The number of the file descriptor, -1 once closed."""
@@ -115,10 +121,9 @@ class Listener(Socket):
     """A listening socket of the kernel."""
 
     def __init__(self, opened: KernelSocket, switchboard: Switchboard, address: str, port: int) -> None:
-        super().__init__(opened, switchboard.recorder)
+        super().__init__(opened, switchboard)
         self.address = address
         self.port = port
-        self._switchboard = switchboard
         self._accepted: list[Connection] = []
         self._queue: list[KernelSocket] = []
         """Connections in front of one that the scenario asked for by its peer; they are accepted next."""
@@ -128,7 +133,7 @@ class Listener(Socket):
         within = 0.0 if _is_eagain(error) else within
         result = self._next(of, self._deadline(within))
         accepted = self.call("accept", result, error=error, awaited=f"{within:.3g} s for a connection")
-        connection = Connection(accepted, self._recorder)
+        connection = Connection(accepted, self._switchboard)
         connection.options = dict(self.options)
         if accepted is not None:
             self._accepted.append(connection)
@@ -146,6 +151,7 @@ class Listener(Socket):
             if not wanted or kept.remote == wanted:
                 return CallResult(self._queue.pop(at))
         while True:
+            self._serve(select.POLLIN, deadline)
             result = self._socket.accept(deadline)
             if result.value is None or not wanted or result.value.remote == wanted:
                 return result
@@ -183,9 +189,11 @@ class Connection(Socket):
 
     def expect_connected(self, error: str = "", within: float = DEADLINE_S) -> None:
         """connect(2) must succeed, or fail with this errno: "ECONNREFUSED"."""
+        deadline = self._deadline(within)
+        self._serve(select.POLLOUT, deadline)
         self.call(
             "connect",
-            self._socket.connected(self._deadline(within)),
+            self._socket.connected(deadline),
             error=error or "success",
             awaited=f"{within:.3g} s for the end of the handshake",
         )
@@ -193,7 +201,9 @@ class Connection(Socket):
     def recv(self, size: int = 65536, error: str = "", within: float = DEADLINE_S) -> bytes:
         """recv(2). Waits up to `within` seconds for the first byte; returns b"" at the end of the stream."""
         within = 0.0 if _is_eagain(error) else within
-        result = self._socket.recv(size, self._deadline(within))
+        deadline = self._deadline(within)
+        self._serve(select.POLLIN, deadline)
+        result = self._socket.recv(size, deadline)
         return self.call("recv", result, size, error=error, awaited=f"{within:.3g} s for data") or b""
 
     def expect_data(self, data: bytes | str, within: float = DEADLINE_S) -> None:
@@ -248,7 +258,7 @@ class Connection(Socket):
 
     def dup(self) -> Connection:
         """A second descriptor for the same socket (dup(2))."""
-        copy = Connection(self._socket.dup(), self._recorder)
+        copy = Connection(self._socket.dup(), self._switchboard)
         copy._conversation, copy.options = self._conversation, self.options
         self._copies.append(copy._socket)
         self._recorder.call("dup", (), CallResult(), self._number)

@@ -16,6 +16,7 @@ import typer
 import lab
 from lab.cli import completion, exercise
 from lab.cli.exits import USAGE, immediate_exit, keep_process
+from lab.cli.grade import grade
 from lab.cli.help import Command, Group, show_help
 from lab.cli.language import text
 from lab.cli.listing import doctor, list_scenarios
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "show": show,
     "report": report,
     "list": list_scenarios,
+    "grade": grade,
     "claims": claims,
     "coverage": coverage,
     "shell": shell,

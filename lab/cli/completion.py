@@ -99,6 +99,15 @@ def exercises(incomplete: str) -> list[Completion]:
     return _that_begin(incomplete.upper(), [(id_, "") for track in read_tracks() for id_ in track.exercises])
 
 
+def rungs(incomplete: str) -> list[Completion]:
+    """The rungs of `lab exercise make`, with their titles."""
+    from lab.cli.language import language
+    from lab.exercise.make.view import texts
+
+    listed = [(name, each["title"][language()]) for name, each in texts().items() if "title" in each]
+    return _that_begin(incomplete.upper(), listed)
+
+
 def commands(context: typer.Context, incomplete: str) -> list[Completion]:
     """The commands of the lab."""
     root = context.find_root()

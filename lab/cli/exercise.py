@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
-from lab.cli import completion
+from lab.cli import completion, exercise_make
 from lab.cli.exercise_authors import new, verify
 from lab.cli.exercise_files import catalogue_of, chosen, is_file, named, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
@@ -152,10 +152,11 @@ def check(
     junit_path = output(junit_file)
     view = _view()
     answers = _answers(answers_file, chosen(names or []))
+    learner = answers.learner.but(student, token)
     graded: list[Graded] = []
     for exercise, typed in answers.typed:
         standing = answers.standing(exercise)
-        own = exercise.numbers(standing.learner.but(student, token), standing.attempt)
+        own = exercise.numbers(learner, standing.attempt)
         with playing():
             rounds = list(grade(runner(), exercise, typed, own, 6 if ipv6 else standing.family))
         print("\n".join(view.graded(exercise, rounds)), flush=True)
@@ -269,10 +270,6 @@ def summary(*, plain: Plain = False) -> None:
             lesson.summarize(exercise)
 
 
-app.command(cls=Command)(new)
-app.command(cls=Command)(verify)
-
-
 @contextmanager
 def _keeping_progress() -> Iterator[None]:
     """Exit with 3 if the progress cannot be saved."""
@@ -378,3 +375,8 @@ def _current(name: str | None, progress: Progress) -> Exercise:
     found = next_exercise(catalogue_of(), progress)
     assert found is not None  # nothing was worked on, so all are new
     return found
+
+
+app.command(cls=Command)(exercise_make.command(_view, _progress))
+app.command(cls=Command)(new)
+app.command(cls=Command)(verify)

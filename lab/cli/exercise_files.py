@@ -28,11 +28,16 @@ def chosen(names: Sequence[str]) -> list[Exercise]:
 
 def catalogue_of(name: str | None = None) -> Catalogue:
     """The exercises of the lab, or of a named file. Exits with 3 if one is broken."""
+    return _loaded(Path(name) if name is not None and is_file(name) else None)
+
+
+@cache
+def _loaded(file: Path | None) -> Catalogue:
     from lab.cli.printer import Printer
     from lab.exercise.catalogue import load
 
     with lent_streams():
-        found = load([Path(name)] if name is not None and is_file(name) else None)
+        found = load([file] if file is not None else None)
     if found.broken:
         Printer(sys.stderr).broken(found.broken)
         leave(CANNOT_RUN, at_once=True)

@@ -23,7 +23,7 @@ from lab.report.screen import labelled
 
 GROUPS = {
     "Run scenarios, and look at what happened": ("run", "show", "report", "list"),
-    "Learn from them": ("exercise", "claims", "coverage"),
+    "Learn from them": ("exercise", "grade", "claims", "coverage"),
     "Try something of your own": ("shell", "up", "watch", "down"),
     "Compare, check, find help": ("diff", "mutate", "doctor", "help"),
 }
@@ -49,6 +49,10 @@ EXAMPLES = {
     "exercise": (
         ("exercise", "the first exercise, or the one where you left"),
         ("exercise start E34", "a certain one"),
+    ),
+    "grade": (
+        ("grade handed-in/ --roster class.csv", "a table of the class"),
+        ("grade handed-in/ --html grades.html --rerun", "a page, with every verdict tried again"),
     ),
     "claims": (
         ("claims C85", "one claim, with the packet that shows it"),

@@ -13,7 +13,7 @@ from lab.cli.exits import leave
 from lab.exercise.model import HINTS, Exercise, Numbers, Question, Round
 from lab.exercise.mystery import capture
 from lab.exercise.notation import NotUnderstood
-from lab.exercise.notebook import save, summary
+from lab.exercise.notebook import save, summary, transcript
 from lab.exercise.progress import Happened, Progress, Standing, Status
 from lab.exercise.running import Finding, Played, Verdict, judged, play
 from lab.exercise.view import View
@@ -63,13 +63,12 @@ class Lesson:
     def teach(self, exercise: Exercise, *, again: bool = False) -> End:
         """Work on one exercise, from where it was left."""
         standing = self.progress.standing(exercise.id)
-        found = standing.version, standing.learner, standing.family
-        is_current = found == (exercise.version, self.progress.learner, self._family or standing.family)
+        is_current = (standing.version, standing.family) == (exercise.version, self._family or standing.family)
         if again or not (standing.is_under_way and is_current):
             self.progress.add(Happened.STARTED, exercise, attempt=standing.attempt + 1, family=self._family or 4)
             standing = self.progress.standing(exercise.id)
         self._introduce(exercise)
-        own = exercise.numbers(standing.learner, standing.attempt)
+        own = exercise.numbers(self.progress.learner, standing.attempt)
         self._results = []
         try:
             for number in range(len(exercise.rounds)):
@@ -270,9 +269,10 @@ class Lesson:
         if number not in standing.judged:
             self.progress.add(
                 Happened.JUDGED, exercise, attempt=standing.attempt, round=number, finding=played.finding.value,
-                verdicts=rows,
+                verdicts=rows, **transcript(played, standing.family),
             )  # fmt: skip
-            standing.judged[number] = rows
+            if rows:
+                standing.judged[number] = rows
 
     def _investigate(self, exercise: Exercise, round_: Round, played: Played, standing: Standing) -> None:
         """Ask about the segments just seen, until the answer is right or has been shown."""
@@ -315,7 +315,7 @@ class Lesson:
     def explain(self, exercise: Exercise) -> None:
         """Show the answers with their reasons, for the numbers of the current attempt."""
         standing = self.progress.standing(exercise.id)
-        own = exercise.numbers(standing.learner, max(1, standing.attempt))
+        own = exercise.numbers(self.progress.learner, max(1, standing.attempt))
         self.print(self.view.answers(exercise, own, standing.family))
         self.tell("learned", text=exercise.learned.of(self.view.language))
 
@@ -335,6 +335,8 @@ class Lesson:
         learner = self.progress.learner.but(student, token)
         if learner != self.progress.learner:
             self.progress.enrol(learner)
+            if self.progress.place > 1:
+                self.tell("kept_apart")
 
     def _read(self, prompt: str) -> str:
         """A line that is typed. Exits at the end of the input."""

@@ -34,7 +34,7 @@ class Answers:
 
     def standing(self, exercise: Exercise) -> Standing:
         """The attempt to which the answers to an exercise belong; the first over IPv4 for those of a file."""
-        return self.standings.get(exercise.id) or Standing(attempt=1, learner=self.learner)
+        return self.standings.get(exercise.id) or Standing(attempt=1)
 
 
 def read(file: Path, exercises: Sequence[Exercise], others: Collection[str] = ()) -> Answers:

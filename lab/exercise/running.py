@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -79,6 +79,31 @@ def play(
     """Run the round with this index. MachineError if this machine cannot run labs at all."""
     own = exercise.numbers_of(exercise.rounds[number], own, family)
     return assess(exercise, number, own, runner.run(runnable(exercise, number, own), family, readings))
+
+
+class Job(NamedTuple):
+    """One round to run, with the numbers of a learner."""
+
+    exercise: Exercise
+    number: int
+    own: Numbers
+    family: int
+
+
+def play_all(runner: Runner, jobs: Sequence[Job]) -> Iterator[Played | None]:
+    """Run rounds side by side, and yield them in their order; None for one that was not begun.
+
+    MachineError if this machine cannot run labs at all.
+    """
+    own = [exercise.numbers_of(exercise.rounds[number], drawn, family) for exercise, number, drawn, family in jobs]
+    scenarios = [runnable(job.exercise, job.number, each) for job, each in zip(jobs, own, strict=True)]
+    results: dict[int, Result] = {}
+    for family in {job.family for job in jobs}:
+        wanted = [each for each, job in zip(scenarios, jobs, strict=True) if job.family == family]
+        results |= {id(each.scenario): each for each in runner.run_all(wanted, [family], lambda _: False)}
+    for job, numbers, scenario in zip(jobs, own, scenarios, strict=True):
+        result = results.get(id(scenario))
+        yield assess(job.exercise, job.number, numbers, result) if result is not None else None
 
 
 def assess(exercise: Exercise, number: int, own: Numbers, result: Result) -> Played:

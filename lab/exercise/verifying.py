@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from string import Formatter
 
@@ -15,6 +15,7 @@ from lab.exercise.notation import NotUnderstood
 from lab.exercise.running import Finding, Played, play
 from lab.record.results import Outcome
 from lab.report.misconceptions import misconceptions
+from lab.session.readings import Readings
 
 LEAST_WRONG = 3
 """Number of typical wrong answers that an exercise needs."""
@@ -51,15 +52,15 @@ def _problems_for(exercise: Exercise, learner: Learner) -> Iterator[str]:
 
 
 def problems_of_run(
-    runner: Runner, exercise: Exercise, family: int, learner: Learner
+    runner: Runner, exercise: Exercise, family: int, learner: Learner, readings: Callable[[], Readings] = Readings
 ) -> Iterator[tuple[int, Played | None, str]]:
     """Run each round. Yield its index, the run if it can be used further, and what is wrong ("" for nothing).
 
-    A round that does not apply to this kernel is not wrong.
+    `readings` makes those of each run. A round that does not apply to this kernel is not wrong.
     """
     own = exercise.numbers(learner)
     for number, round_ in enumerate(exercise.rounds):
-        played = play(runner, exercise, number, own, family)
+        played = play(runner, exercise, number, own, family, readings())
         if played.result.outcome is Outcome.SKIP:
             yield number, played, ""
             continue

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import struct
 
 CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWNET = 0x4000_0000
+CLONE_NEWIPC, CLONE_NEWPID = 0x0800_0000, 0x2000_0000
 MS_BIND, MS_REC, MS_SHARED = 0x1000, 0x4000, 0x10_0000
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -16,6 +18,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
 _PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319, "s390x": 331}
 _FSCONFIG_CMD_CREATE = 6
+_CAPABILITY_VERSION_3 = 0x2008_0522
 _CLOEXEC = 1
 
 
@@ -52,6 +55,17 @@ def unmount(path: str) -> None:
 def end_with_parent(number: int) -> None:
     """Send this process a signal when the thread that has forked it ends (PR_SET_PDEATHSIG of prctl(2))."""
     _checked(_libc.prctl(1, ctypes.c_ulong(number), 0, 0, 0), "prctl")
+
+
+def forbid_new_privileges() -> None:
+    """No program that this process runs gets privileges by its file (PR_SET_NO_NEW_PRIVS of prctl(2))."""
+    _checked(_libc.prctl(38, ctypes.c_ulong(1), 0, 0, 0), "prctl")
+
+
+def drop_capabilities() -> None:
+    """Give up all capabilities of this thread (capset(2))."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    _checked(_libc.capset(header, bytes(24)), "capset")
 
 
 def perf_event_open(attributes: bytes, cpu: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -255,8 +255,7 @@ def what_differs(
     more = check.difference or Difference(check.subject, "", None)
     yield from indented(text(more.summary), screen.message_width, first=4, later=6)
     yield ""
-    differing = [row for row in recording.rows(check) if not row.agrees]
-    yield from _fields([[text(cell) for cell in row[:3]] for row in differing], screen, text)
+    yield from field_lines(recording.rows(check), screen, translate)
     yield ""
     state = more.state and text(f"the kernel is in {more.state.both_names}")
     for label, what in ("why", more.why), ("state", state):
@@ -266,20 +265,30 @@ def what_differs(
         yield ""
 
 
-def _fields(rows: Sequence[Sequence[str]], screen: Screen, text: Callable[[str], str]) -> Iterator[str]:
+def field_lines(rows: Iterable[Row], screen: Screen, translate: Translator = ENGLISH, indent: int = 4) -> Iterator[str]:
     """Yield a table of the fields that differ; of those too long for it, what was expected stands above what came."""
+    text = translate.text
     expected, got = text("expected"), text("got")
-    table = [[text("field"), expected, got], *rows]
+    differing = [[text(cell) for cell in row[:3]] for row in rows if not row.agrees]
+    table = [[text("field"), expected, got], *differing]
     name, wide, widest = (max(cell_len(row[column]) for row in table) for column in range(3))
+<<<<<<< HEAD
     if 4 + name + 2 + wide + 2 + widest <= screen.message_width:
+=======
+    if indent + name + 2 + wide + 2 + widest <= screen.width:
+>>>>>>> aa0b87e7c79052ed7385bd0b3936e3fa62f5715b
         for row in table:
-            yield printable(f"    {padded(row[0], name)}  {padded(row[1], wide)}  {row[2]}")
+            yield printable(f"{'':{indent}}{padded(row[0], name)}  {padded(row[1], wide)}  {row[2]}")
         return
     label = max(map(cell_len, (expected, got))) + 2
-    for field, *values in rows:
-        yield f"    {printable(field)}"
+    for field, *values in differing:
+        yield f"{'':{indent}}{printable(field)}"
         for which, value in zip((expected, got), values, strict=True):
+<<<<<<< HEAD
             yield from labelled(which, value, screen.message_width, indent=6, label_width=label)
+=======
+            yield from labelled(which, value, screen.width, indent=indent + 2, label_width=label)
+>>>>>>> aa0b87e7c79052ed7385bd0b3936e3fa62f5715b
 
 
 def difference_in_a_line(result: Result) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from lab.record.events import FrameSeen
 from lab.record.expectation import Bases
+from lab.session.engine import Engine, ModelEngine
 from lab.session.timers import settings_of, soonest_retransmission
 from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.flags import ACK, SYN
@@ -51,8 +52,8 @@ class Conversation:
     """State of one connection. The switchboard finds it for each frame, the author's `Peer` drives it."""
 
     __slots__ = (
-        "_asked_ns", "_hurried", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "flow",
-        "inbox", "number", "options", "port",
+        "_asked_ns", "_hurried", "_kernel_iss", "_transmissions", "address", "bases", "endpoint", "ends", "engine",
+        "flow", "inbox", "number", "options", "port",
     )  # fmt: skip
 
     def __init__(self, address: str, port: int, config: Config) -> None:
@@ -65,6 +66,8 @@ class Conversation:
         """Index into `Recording.connections`; -1 until the kernel's end is known."""
         self.endpoint = Endpoint(config)
         """The model of the peer's side."""
+        self.engine: Engine | None = None
+        """What decides which segments the peer sends; None: the scenario does."""
         self.flow = Flow(config.default_mss)
         """Segments of both sides so far, for the standing rules."""
         self.bases = Bases(Seq(0), config.iss)
@@ -93,7 +96,8 @@ class Conversation:
     def sent(self, segment: Segment, now: float) -> None:
         """Record a segment that the peer sends; `now` is in seconds."""
         self.flow.sent(segment)
-        segment_leaves(self.endpoint, segment, now)
+        if not self._model_decides:
+            segment_leaves(self.endpoint, segment, now)
 
     def reaches_kernel(self, segment: Segment | None, time_ns: int) -> None:
         """Note when a frame of the peer goes to the kernel; None stands for one without a TCP segment (ICMP)."""
@@ -118,9 +122,18 @@ class Conversation:
         return Judgement(again, breaches)
 
     def receive(self, segment: Segment, now: float) -> None:
-        """Pass a segment that has reached the peer to the model; `now` is in seconds."""
-        if not segment.faults:  # a malformed segment is discarded (RFC 9293 MUST-3)
+        """Pass a segment that has reached the peer to the model, and to the engine; `now` is in seconds."""
+        if segment.faults:  # a malformed segment is discarded (RFC 9293 MUST-3)
+            return
+        if not self._model_decides:
             segment_arrives(self.endpoint, segment, now)
+        if self.engine is not None:
+            self.engine.receive(segment, now)
+
+    @property
+    def _model_decides(self) -> bool:
+        """Whether the engine is the model itself, which accounts for its segments before they are sent."""
+        return isinstance(self.engine, ModelEngine)
 
     def _is_retransmission(self, segment: Segment, time_ns: int, settings: Mapping[str, str], answered_ns: int) -> bool:
         """Whether a timer of the kernel caused this segment: one was due, and no segment of the peer triggered it."""

@@ -13,6 +13,7 @@ from lab.host.addresses import KERNEL_MAC, PEER_MAC
 from lab.host.scheduling_delay import DelayMeter
 from lab.record.events import CheckKind, Connection, CrossingOver, FrameSeen
 from lab.record.expectation import Row
+from lab.session.automatic import Automatic
 from lab.session.conversation import Conversation
 from lab.session.errors import ScenarioError
 from lab.session.history import History
@@ -31,6 +32,8 @@ from lab.wire.link import Frame, Link
 _FENCE_DEADLINE_NS = 30_000_000_000
 _BETWEEN_READINGS_NS = 1_000_000_000
 """Interval of reading the tracepoint while a lab waits: its buffers fill with changes of the whole machine."""
+_SERVING_NS = 2_000_000
+"""How long the lab waits for a frame before it looks again whether a system call can go on."""
 _PEER_MAC = bytes.fromhex(PEER_MAC.replace(":", ""))
 _RULE_IDS = frozenset(rule.id for rule in RULES)
 
@@ -84,6 +87,8 @@ class Switchboard:
         self._lossy: FaultyLink | None = None
         self._loses_answers = False
         self._held: list[int] | None = None
+        self.automatic = Automatic(self.send_segment)
+        """The peers that answer by themselves."""
         self.delays = DelayMeter()
         self.waiting: Waiting | None = None
         """The event that the scenario waits for now, if any."""
@@ -123,6 +128,12 @@ class Switchboard:
         return self._encoders[kernel, peer]
 
     # From the peers to the kernel.
+
+    def send_segment(self, conversation: Conversation, segment: Segment) -> int:
+        """Send a segment of a peer whose connection has begun; returns its time in ns of CLOCK_MONOTONIC."""
+        assert conversation.ends is not None
+        frame = self.encoder(conversation.ends).encode(conversation.port, conversation.kernel_port, segment)
+        return self.send(frame, conversation, segment)
 
     def send(self, data: bytes, conversation: Conversation, segment: Segment | None) -> int:
         """Send a peer's frame; returns its time in ns of CLOCK_MONOTONIC."""
@@ -170,11 +181,24 @@ class Switchboard:
 
     def receive(self, deadline_ns: int) -> bool:
         """Receive one frame. Returns whether one came by the deadline, in ns of CLOCK_MONOTONIC."""
-        frame = self.link.receive(deadline_ns)
+        frame = self._next_frame(deadline_ns)
         if frame is None:
             return False
         self.receive_frame(frame)
+        if self.automatic:
+            self.automatic.run()
         return True
+
+    def _next_frame(self, deadline_ns: int) -> Frame | None:
+        """The next frame by the deadline. Meanwhile the timers of peers that answer by themselves are handled."""
+        while self.automatic:
+            due_ns = self.automatic.run()
+            if due_ns >= deadline_ns:
+                break
+            frame = self.link.receive(int(due_ns))
+            if frame is not None or time.monotonic_ns() >= deadline_ns:
+                return frame
+        return self.link.receive(deadline_ns)
 
     def receive_frame(self, frame: Frame, *, delivered: bool = True) -> int | None:
         """Process one frame of the kernel: decode, find its conversation, judge, record, deliver.
@@ -326,6 +350,11 @@ class Switchboard:
             if now_ns >= deadline_ns:
                 return False
             self.kernel_states.read_tracepoint()
+
+    def serve_until(self, is_ready: Callable[[], bool], deadline: float) -> None:
+        """Let peers that answer by themselves do so until `is_ready`, or the deadline on time.monotonic()."""
+        while self.automatic and not is_ready() and time.monotonic() < deadline:
+            self.receive(time.monotonic_ns() + _SERVING_NS)
 
     def wait_for_segment(self, conversation: Conversation, deadline_ns: int, what: str) -> bool:
         """Wait for a segment in the inbox. Returns whether one came by the deadline. `what` is the event in words."""

@@ -27,24 +27,29 @@ def run(lab: Lab, own: Numbers) -> None:
     peer = lab.peer(port=own.port)
     client = lab.kernel.connect(to=peer)
     peer.expect("S", seq=0)
-    peer.expect_retransmissions("S", 2)
     lab.kernel.expect_state(peer, "SYN-SENT")
+    peer.expect_retransmissions("S", 2)
     client.close()
     peer.expect_silence()
 
 
-def new_in_the_copy(recording: Recording) -> Seen | None:
+class NewInTheCopy:
     """The options of FIELDS in which the kernel's second segment differs from its first; the event is the second."""
-    sent = [
-        (at, event.segment)
-        for at, event in enumerate(recording.events)
-        if isinstance(event, FrameSeen) and not event.from_peer and event.segment is not None
-    ]
-    if len(sent) < 2:
-        return None
-    (_, first), (at, second) = sent[:2]
-    pairs = zip(compared(first), compared(second), strict=True)
-    return Seen(frozenset(option for option, (before, after) in enumerate(pairs) if before != after), at)
+
+    field = "window"
+
+    def __call__(self, recording: Recording) -> Seen | None:
+        """Compare them."""
+        sent = [
+            (at, event.segment)
+            for at, event in enumerate(recording.events)
+            if isinstance(event, FrameSeen) and not event.from_peer and event.segment is not None
+        ]
+        if len(sent) < 2:
+            return None
+        (_, first), (at, second) = sent[:2]
+        pairs = zip(compared(first), compared(second), strict=True)
+        return Seen(frozenset(option for option, (before, after) in enumerate(pairs) if before != after), at)
 
 
 def compared(segment: Segment) -> tuple[object, ...]:
@@ -110,7 +115,7 @@ EXERCISE = Exercise(
                         "第一次重传的 SYN 与原来的相比，哪些不同？",
                     ),
                     Several(FIELDS),
-                    new_in_the_copy,
+                    NewInTheCopy(),
                     lambda _: frozenset({3}),
                     Text(
                         "It is the same SYN, with the time at which it is sent: TSval. RFC 7323 3.2",
@@ -126,8 +131,8 @@ EXERCISE = Exercise(
                 Question(
                     "state",
                     Text(
-                        "In which state does ss show the kernel's connection meanwhile?",
-                        "在此期间 ss 显示内核的连接处于什么状态？",
+                        "In which state does ss show the kernel's connection while its SYN is not answered?",
+                        "SYN 没有得到应答时，ss 显示内核的连接处于什么状态？",
                     ),
                     StateName(),
                     KernelState(),

@@ -76,7 +76,7 @@ def test_every_scenario_can_be_predicted(browser: Browser, report: Path) -> None
     browser.open(report)
     places = browser.run("return [...document.querySelectorAll('.runs a')].map((each) => `${each.hash}/predict`)")
     met = 0
-    for place in places[::3]:
+    for place in places[::5]:
         browser.go(place)
         browser.until(
             "const here = document.querySelector('.scenario-head .family[aria-current]');"
@@ -93,4 +93,4 @@ def test_every_scenario_can_be_predicted(browser: Browser, report: Path) -> None
             "}"
             "return revealed",
         )
-    assert met > len(places)
+    assert met > len(places) / 5

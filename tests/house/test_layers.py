@@ -23,9 +23,10 @@ ARROWS = {
     "author": ("crowd",),
     "mutate": ("author",),
     "exercise": ("author", "report"),
+    "grading": ("exercise",),
     "report": ("claims",),  # a saved run is shown without root and without Linux
     "pytest_plugin": ("author", "report"),
-    "cli": ("mutate", "exercise"),
+    "cli": ("mutate", "grading"),
     "__main__": ("cli",),
     "__init__": ("author",),  # `from lab import Lab, scenario`: the author's names, and the version
 }
@@ -39,6 +40,7 @@ DOORS = {
     "rich": {"report", "cli"},
     "jinja2": {"report"},
     "prompt_toolkit": {"cli"},
+    "watchfiles": {"cli"},
     "markupsafe": {"report"},
     "pytest": {"pytest_plugin"},
     "_pytest": {"pytest_plugin"},

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import lab
+from lab.author.application import Application
 from lab.author.kernel import Kernel
 from lab.author.lab import Attempt, Lab
 from lab.author.peer import Peer
@@ -32,6 +33,7 @@ CLASSES: dict[str, type] = {
     "lab": Lab,
     "attempt": Attempt,
     "peer": Peer,
+    "application": Application,
     "lab.kernel": Kernel,
     "socket": Socket,
     "listener": Listener,

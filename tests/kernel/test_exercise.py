@@ -61,11 +61,11 @@ def answers_file(folder: Path, answers: Mapping[str, Mapping[str, str]], learner
     return folder / "answers.toml"
 
 
-@pytest.mark.parametrize("id_", KNOWN.exercises)
-@pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
-def test_each_exercise_is_good(id_: str, family: int) -> None:
-    done = run_lab("exercise", "verify", id_, f"-{family}")
-    assert done.stdout == f"good  {id_}  {KNOWN.exercises[id_].title.en}\n", done.stderr
+def test_each_exercise_is_good() -> None:
+    """Over IPv4 here; the weekly workflow verifies all over both families, and under other kernels."""
+    done = run_lab("exercise", "verify", "-4")
+    good = [f"good  {id_}  {exercise.title.en}" for id_, exercise in KNOWN.exercises.items() if 4 in exercise.families]
+    assert done.stdout.splitlines() == good, done.stderr
     assert done.returncode == 0
 
 
@@ -73,7 +73,7 @@ def test_true_answers_pass(tmp_path: Path) -> None:
     answers = {id_: right_answers(exercise, ME) for id_, exercise in KNOWN.exercises.items()}
     done = run_lab("exercise", "check", "--answers", answers_file(tmp_path, answers, ME), cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "wrong" not in done.stdout
+    assert "wrong   you: " not in done.stdout
     assert done.stdout.count("right   you: ") == sum(map(len, answers.values()))
     assert not (tmp_path / "tcp-lab").exists(), "a file of answers leaves the progress alone"
 
@@ -91,7 +91,8 @@ def test_a_form_can_be_filled_in(tmp_path: Path) -> None:
         form = head + table + rest
     (tmp_path / "answers.toml").write_text(form)
     done = run_lab("exercise", "check", "--answers", "answers.toml", cwd=tmp_path)
-    assert (done.returncode, done.stdout.count("no answer")) == (0, 0), done.stdout
+    unanswered = re.findall(r"^ +no answer$", done.stdout, re.MULTILINE)
+    assert (done.returncode, unanswered) == (0, []), done.stdout
 
 
 def test_the_answers_of_a_neighbour_are_wrong(tmp_path: Path) -> None:
@@ -440,18 +441,19 @@ def test_the_exercise_of_a_file_is_gone_on_with_by_its_file(tmp_path: Path) -> N
     assert "E01  What connect() sends" in without.stdout
 
 
-def test_a_new_learner_changes_no_verdict_and_begins_anew(tmp_path: Path) -> None:
+def test_each_learner_of_a_folder_begins_anew_and_goes_on_with_their_own(tmp_path: Path) -> None:
     exercise = KNOWN.exercises["E07"]
-    right = right_answers(exercise)
-    run_lab("exercise", "start", "E07", cwd=tmp_path, typed="\n".join([*typed(exercise, right), ""]))
-    run_lab("exercise", "start", "E15", *STUDENT, cwd=tmp_path, typed="quit\n")
+    lines = "\n".join([*typed(exercise, right_answers(exercise, ME)), ""])
+    run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed=lines)
+    done = run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="SA\n")
+    assert "Work of another --student or --class in this folder is kept apart." in done.stdout
+    assert str(exercise.numbers(Learner("another", ME.token)).x) in done.stdout
+    assert run_lab("exercise", "summary", cwd=tmp_path).stdout == ""
+    done = run_lab("exercise", "start", "E15", *STUDENT, cwd=tmp_path, typed="quit\n")
     for command in (["summary"], ["check", "E07"]):
         assert run_lab("exercise", *command, cwd=tmp_path).stdout.count("right   you: ") == 4
-    run_lab("exercise", "reset", "E07", cwd=tmp_path)
-    run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="SA\n")
-    done = run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed="quit\n")
-    assert "Question 1 of 3" in done.stdout
-    assert str(exercise.numbers(ME, 3).x) in done.stdout
+    done = run_lab("exercise", "start", "E07", "--student", "another", cwd=tmp_path, typed="quit\n")
+    assert "Question 2 of 3" in done.stdout
 
 
 def test_an_attempt_over_ipv6_stays_there(tmp_path: Path) -> None:
@@ -476,6 +478,15 @@ def test_an_exercise_in_place_of_a_command_is_wrong_usage_that_says_what_to_type
     assert "start" not in run_lab("exercise", "seven", cwd=tmp_path).stderr
     chinese = run_lab("exercise", "mine.py", "--lang", "zh", cwd=tmp_path)
     assert "是否想输入 'start mine.py'？" in chinese.stderr
+
+
+def test_a_file_is_executed_once_however_often_it_is_named(tmp_path: Path) -> None:
+    """Otherwise a call that names eight exercises of the lab executes the files of all of them eight times."""
+    run_lab("exercise", "new", "mine", cwd=tmp_path)
+    file = tmp_path / "mine.py"
+    file.write_text(file.read_text() + '\nwith open("executed", "a") as log:\n    log.write("once\\n")\n')
+    run_lab("exercise", "form", "mine.py", "mine.py", cwd=tmp_path)
+    assert (tmp_path / "executed").read_text() == "once\n"
 
 
 def test_an_id_may_be_typed_without_capital_and_zero(tmp_path: Path) -> None:
@@ -628,6 +639,6 @@ def test_an_ordinary_user_needs_no_root_where_the_machine_allows_it(
     if done.returncode == 3 or most_namespaces == 0:
         assert (done.returncode, status) == (3, Status.STARTED)
         assert "the lab cannot run here" in done.stderr
-        assert "wrong" not in done.stdout
+        assert "wrong   you: " not in done.stdout
     else:
         assert (done.returncode, status) == (0, Status.SOLVED)

@@ -30,11 +30,31 @@ def second_waiter(lab: Lab, _: Peer) -> None:
     lab.peer(port=81)
 
 
+def send_beside_the_model(_: Lab, peer: Peer) -> None:
+    peer.answer_by_itself()
+    peer.send("S")
+
+
+def connect_twice(_: Lab, peer: Peer) -> None:
+    application = peer.answer_by_itself()
+    application.connect()
+    application.connect()
+
+
 NO_CONNECTION = (
     "the peer on port 81 has no connection yet: let the kernel connect to it and expect its SYN,"
     " or make the peer with lab.peer(to=listener)"
 )
 WRONG: dict[str, tuple[Words, str]] = {
+    "send beside a peer that answers by itself": (
+        send_beside_the_model,
+        "this peer answers by itself: its application can connect, send, close and abort",
+    ),
+    "let a peer connect twice": (connect_twice, "the peer is in SYN-SENT: connection already exists"),
+    "let a peer send before it is connected": (
+        lambda lab, peer: peer.answer_by_itself().send("x"),
+        "the peer is in CLOSED: connection does not exist",
+    ),
     "send an unknown flag": (
         lambda lab, peer: peer.send("SX"),
         "'SX': 'X' is not a TCP flag, use letters of FSRPAUECN",

@@ -12,7 +12,8 @@ import pytest
 from lab.exercise.answers import of_progress
 from lab.exercise.catalogue import load, next_exercise
 from lab.exercise.model import Learner
-from lab.exercise.progress import FILE, Happened, Progress, Status, Unreadable
+from lab.exercise.notebook import run_file
+from lab.exercise.progress import FILE, Happened, Progress, Status, Unreadable, first_altered, read_lines
 from lab.record.saved.folder import NotWritable
 
 KNOWN = load()
@@ -122,13 +123,11 @@ def test_an_attempt_is_under_way_until_it_ends(progress: Progress, end: Happened
 
 def test_an_attempt_keeps_the_numbers_of_the_learner_who_began_it(progress: Progress) -> None:
     progress.add(Happened.STARTED, FIRST, attempt=1)
-    progress.enrol(Learner("1", "token"))
     progress.add(Happened.PREDICTED, FIRST, attempt=1, question="flags", typed="S")
-    assert progress.standing(FIRST.id).learner == Learner()
-    assert of_progress(progress, [FIRST]).standing(FIRST) == progress.standing(FIRST.id)
-    assert progress.standing(SECOND.id).learner == Learner("1", "token")
-    progress.add(Happened.STARTED, FIRST, attempt=2)
-    assert progress.standing(FIRST.id).learner == Learner("1", "token")
+    progress.enrol(Learner("1", "token"))
+    assert (progress.standing(FIRST.id).status, of_progress(progress, [FIRST]).typed) == (Status.NEW, [])
+    progress.enrol(Learner())
+    assert (progress.standing(FIRST.id).is_under_way, progress.standing(FIRST.id).answers) == (True, {"flags": "S"})
 
 
 def test_an_exercise_of_a_file_is_found_again_by_its_file(progress: Progress) -> None:
@@ -192,3 +191,42 @@ def test_whatever_is_typed_can_be_kept(progress: Progress) -> None:
     assert Progress(progress.folder).standing(FIRST.id).answers == {"flags": typed}
     assert progress.file.read_text().replace("\n", "").isprintable()
     assert FIRST.numbers(Learner("\udc80")) != FIRST.numbers(Learner())
+
+
+def test_each_learner_of_a_shared_folder_has_a_standing_of_their_own(progress: Progress) -> None:
+    progress.enrol(Learner("1", "t"))
+    progress.add(Happened.FINISHED, FIRST, solved=True)
+    assert progress.place == 1
+    progress.enrol(Learner("2", "t"))
+    assert (progress.standing(FIRST.id).status, progress.last, progress.place) == (Status.NEW, None, 2)
+    progress.add(Happened.SKIPPED, SECOND)
+    progress.enrol(Learner("1", "t"))
+    assert (progress.standing(FIRST.id).status, progress.last, progress.place) == (Status.SOLVED, FIRST.id, 1)
+    assert progress.standing(SECOND.id).status is Status.NEW
+    assert run_file(progress, FIRST, 1).name == f"{FIRST.id}-1.json"
+    progress.enrol(Learner("2", "t"))
+    assert run_file(progress, FIRST, 1).name == f"{FIRST.id}-1-learner-2.json"
+
+
+def test_a_round_that_was_not_judged_is_judged_later(progress: Progress) -> None:
+    """A kernel that differs, or a machine that cannot run it, leaves no verdict."""
+    progress.add(Happened.STARTED, FIRST, attempt=1)
+    progress.add(Happened.JUDGED, FIRST, round=0, finding="could not be tried", verdicts={})
+    assert progress.standing(FIRST.id).judged == {}
+    progress.add(Happened.JUDGED, FIRST, round=0, finding="as known", verdicts={"flags": {"right": True}})
+    assert progress.standing(FIRST.id).judged == {0: {"flags": {"right": True}}}
+
+
+def test_a_change_by_hand_breaks_the_digests(progress: Progress) -> None:
+    progress.enrol(Learner("1", "t"))
+    for typed in ("S", "SA", "\udcff同步"):
+        progress.add(Happened.PREDICTED, FIRST, question="flags", typed=typed)
+    own = read_lines(progress.file)
+    assert first_altered(own) is None
+    assert first_altered([*own[:2], {**own[2], "typed": "A"}, own[3]]) == 2
+    assert first_altered([*own[:2], own[3]]) == 2, "a line is missing"
+    assert first_altered([own[0], own[2], own[1], own[3]]) == 1, "two lines are exchanged"
+    assert first_altered([*own, {"event": "judged"}]) == 4
+    again = Progress(progress.folder)
+    again.add(Happened.SKIPPED, FIRST)
+    assert first_altered(read_lines(progress.file)) is None

@@ -13,6 +13,7 @@ from lab.claims.groups import groups
 from lab.exercise import catalogue as exercises
 from lab.exercise import view
 from lab.exercise.verifying import texts_of
+from lab.grading import words
 from lab.record.translations import beside
 from lab.report.i18n import LANGUAGES, sentences, table
 from lab.report.misconceptions import misconceptions
@@ -78,7 +79,7 @@ def texts_of_exercises() -> Iterator[tuple[str, str, str]]:
             yield f"{exercise.id} {where}", *text
     for id_, known in misconceptions().items():
         yield f"misconception {id_}", *known.text
-    for key, each in view.table().items():
+    for key, each in (*view.table().items(), *words.table().items()):
         if not key.startswith("command_"):
             yield f"words {key}", each["en"], each["zh"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +9,6 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lab.claims.catalogue import Catalogue, Text
@@ -25,10 +22,10 @@ from lab.report.coverage import Coverage, coverage
 from lab.report.evidence import Evidence
 from lab.report.html.data import SIGNS, CaptureLink, Details, link, no_capture, numbers_not_drawn, packed
 from lab.report.html.diagram import EDGE_SIGNS, diagram, label, status
+from lab.report.html.templates import escaping, hash_of
 from lab.report.i18n import LANGUAGES, table, translator
 from lab.report.ladder import ladder_of
 from lab.report.misconceptions import misconceptions
-from lab.report.screen import printable
 from lab.report.svg import NARROW, WIDE, figure
 from lab.report.verdicts import QUIET, place
 
@@ -47,14 +44,7 @@ def page(run: Run, catalogue: Catalogue, capture: CaptureLink = no_capture, *, e
     All recorded values are escaped, or packed so that they cannot become markup.
     """
     run = replace(run, results=sorted(run.results, key=lambda each: learning_order(_group(each))))
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        finalize=lambda value: printable(value) if value.__class__ is str else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = escaping(_HERE)
     functions = (_few, _link_to, _name_of, _said, label, link, place, status, zip)
     environment.globals |= {each.__name__.strip("_"): each for each in functions} | {"text_of": Text}
     style = variables() + ladder_style() + phase_rules(".inspector .pill", "border-color") + _joined(_STYLES)
@@ -72,8 +62,8 @@ def page(run: Run, catalogue: Catalogue, capture: CaptureLink = no_capture, *, e
         languages=LANGUAGES,
         style=Markup(style),  # files of this package
         script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=hash_of(style),
+        script_hash=hash_of(script),
         index=packed({"words": table(), "misconceptions": _named_in(script), **details.index}),
         details=details.packed,
     )
@@ -87,10 +77,6 @@ def _named_in(script: str) -> dict[str, list[str]]:
 
 def _joined(names: tuple[str, ...]) -> str:
     return "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def _verdicts(run: Run) -> dict[str, Any]:
