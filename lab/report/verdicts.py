@@ -272,11 +272,7 @@ def field_lines(rows: Iterable[Row], screen: Screen, translate: Translator = ENG
     differing = [[text(cell) for cell in row[:3]] for row in rows if not row.agrees]
     table = [[text("field"), expected, got], *differing]
     name, wide, widest = (max(cell_len(row[column]) for row in table) for column in range(3))
-<<<<<<< HEAD
-    if 4 + name + 2 + wide + 2 + widest <= screen.message_width:
-=======
-    if indent + name + 2 + wide + 2 + widest <= screen.width:
->>>>>>> aa0b87e7c79052ed7385bd0b3936e3fa62f5715b
+    if indent + name + 2 + wide + 2 + widest <= screen.message_width:
         for row in table:
             yield printable(f"{'':{indent}}{padded(row[0], name)}  {padded(row[1], wide)}  {row[2]}")
         return
@@ -284,11 +280,7 @@ def field_lines(rows: Iterable[Row], screen: Screen, translate: Translator = ENG
     for field, *values in differing:
         yield f"{'':{indent}}{printable(field)}"
         for which, value in zip((expected, got), values, strict=True):
-<<<<<<< HEAD
-            yield from labelled(which, value, screen.message_width, indent=6, label_width=label)
-=======
-            yield from labelled(which, value, screen.width, indent=indent + 2, label_width=label)
->>>>>>> aa0b87e7c79052ed7385bd0b3936e3fa62f5715b
+            yield from labelled(which, value, screen.message_width, indent=indent + 2, label_width=label)
 
 
 def difference_in_a_line(result: Result) -> str:
