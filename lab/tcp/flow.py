@@ -266,7 +266,8 @@ class Flow:
         ours, theirs = self.ours, self.theirs
         over = ours.reset or theirs.reset or (ours.fin_end is not None and theirs.fin_end is not None)
         if syn.seq == theirs.iss:
-            self._adopt_answered(syn)
+            if syn.flags & ACK:  # a SYN that is sent again answers nothing
+                self._adopt_answered(syn)
             self._answered = True
             return
         passive = syn.flags & ACK and not self._answered and not theirs.active

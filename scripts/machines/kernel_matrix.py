@@ -22,6 +22,7 @@ SERIES = ("5.10", "6.1", "6.12", "6.18", "7.3")
 """What is tried when nothing is asked for: the long-term kernels, and the newest one."""
 
 _DEADLINE_S = 120
+_EXERCISES_S = 600
 _CONNECTIONS_PER_S = 10
 """Random connections of a busy guest at the host's speed."""
 
@@ -36,14 +37,19 @@ class Task(NamedTuple):
     """What it leaves below /results, whatever the lab says of the kernel."""
     deadline_s: float
     """For a guest at the host's speed."""
+    is_text: bool = False
+    """The result is printed, and a guest that fails fails all; else tables are made of the results."""
 
 
-def task_of(pattern: str, connections: int) -> Task:
-    """Run scenarios ("" for all), or so many random connections if that is not 0."""
+def task_of(pattern: str, connections: int, *, exercises: bool = False) -> Task:
+    """Run scenarios ("" for all), or so many random connections if that is not 0, or verify the exercises."""
     begin = f"set -o pipefail\ncd {PROJECT}\n"
     if connections:
         job = f"{begin}scripts/fuzz --connections {connections} | tee /results/fuzz\n"
-        return Task(WORK / "fuzz", job, "fuzz", _DEADLINE_S + connections / _CONNECTIONS_PER_S)
+        return Task(WORK / "fuzz", job, "fuzz", _DEADLINE_S + connections / _CONNECTIONS_PER_S, is_text=True)
+    if exercises:
+        job = f"{begin}scripts/lab exercise verify | tee /results/verify\n"
+        return Task(WORK / "exercises", job, "verify", _EXERCISES_S, is_text=True)
     folder = f"matrix of {pattern.replace('/', ' ')}" if pattern else "matrix"
     return Task(WORK / folder, f"{begin}scripts/lab run -q --out /results/run {pattern}\n", "run", _DEADLINE_S)
 
@@ -57,6 +63,7 @@ def main() -> int:
     parser.add_argument(
         "--fuzz", type=int, default=0, metavar="N", help="run scripts/fuzz with N random connections instead"
     )
+    parser.add_argument("--exercises", action="store_true", help="run lab exercise verify instead")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table there as Markdown")
     parser.add_argument("--list", action="store_true", help="list the kernels that there are, and stop")
     asked = parser.parse_args()
@@ -69,7 +76,7 @@ def _try(asked: argparse.Namespace) -> int:
         print("\n".join(f"{each.release:<32} {each.suite}" for each in known))
         return 0
     wanted = [newest_of(version, known) for version in asked.versions]
-    phases, task = Phases(), task_of(asked.pattern, asked.fuzz)
+    phases, task = Phases(), task_of(asked.pattern, asked.fuzz, exercises=asked.exercises)
     folder = task.folder
     folder.mkdir(parents=True, exist_ok=True)
     kernels = []
@@ -97,10 +104,10 @@ def _try(asked: argparse.Namespace) -> int:
                 print(f"{release}: {told}", file=sys.stderr)
                 continue
             phases.add(f"run under {release}", told.seconds)
-            if asked.fuzz:
+            if task.is_text:
                 print((guest.folder / "results" / task.result).read_text(), end="")
                 failed += [release] * bool(told.status)
-    if asked.fuzz:
+    if task.is_text:
         return int(bool(failed))
     table = as_markdown(_recordings(folder))
     if asked.table:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scripts.machines.guest import _with_dependencies as with_dependencies
-from scripts.machines.kernel_matrix import task_of
+from scripts.machines.kernel_matrix import Task, task_of
 from scripts.machines.kernels import Offered, newest_of, order
 from scripts.machines.roots import PROJECT
 from scripts.machines.table import OfKernel, as_markdown
@@ -139,14 +139,23 @@ def test_a_machine_without_the_tools_is_told_what_to_type(script: str, tmp_path:
 
 
 @pytest.mark.parametrize("status", [0, 1])
-def test_random_connections_in_a_guest_keep_what_they_say_and_their_status(status: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "script", "asked"),
+    [
+        (task_of("", 3000), "fuzz", "--connections 3000"),
+        (task_of("", 0, exercises=True), "lab", "exercise verify"),
+    ],
+    ids=["fuzz", "exercises"],
+)
+def test_a_guest_keeps_what_is_said_and_its_status(
+    task: Task, script: str, asked: str, status: int, tmp_path: Path
+) -> None:
     (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts/fuzz").write_text(f'#!/bin/sh\necho "asked: $*"\nexit {status}\n')
-    (tmp_path / "scripts/fuzz").chmod(0o755)
-    task = task_of("", 3000)
+    (tmp_path / "scripts" / script).write_text(f'#!/bin/sh\necho "asked: $*"\nexit {status}\n')
+    (tmp_path / "scripts" / script).chmod(0o755)
     job = task.job.replace(PROJECT, str(tmp_path)).replace("/results", str(tmp_path))
     done = subprocess.run(["bash", "-c", job], capture_output=True, text=True, check=False)
     assert done.returncode == status
-    assert done.stdout == (tmp_path / task.result).read_text() == "asked: --connections 3000\n"
+    assert done.stdout == (tmp_path / task.result).read_text() == f"asked: {asked}\n"
     assert task.folder != task_of("", 0).folder, "tables are made of what is there"
     assert task.deadline_s > task_of("", 0).deadline_s

@@ -61,11 +61,11 @@ def answers_file(folder: Path, answers: Mapping[str, Mapping[str, str]], learner
     return folder / "answers.toml"
 
 
-@pytest.mark.parametrize("id_", KNOWN.exercises)
-@pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
-def test_each_exercise_is_good(id_: str, family: int) -> None:
-    done = run_lab("exercise", "verify", id_, f"-{family}")
-    assert done.stdout == f"good  {id_}  {KNOWN.exercises[id_].title.en}\n", done.stderr
+def test_each_exercise_is_good() -> None:
+    """Over IPv4 here; the weekly workflow verifies all over both families, and under other kernels."""
+    done = run_lab("exercise", "verify", "-4")
+    good = [f"good  {id_}  {exercise.title.en}" for id_, exercise in KNOWN.exercises.items() if 4 in exercise.families]
+    assert done.stdout.splitlines() == good, done.stderr
     assert done.returncode == 0
 
 

@@ -23,6 +23,7 @@ from lab.cli.lesson import Lesson
 from lab.exercise.catalogue import exercises_folder, load
 from lab.exercise.model import Learner
 from lab.exercise.progress import FILE, FORMAT, Happened, Progress, sealed
+from lab.exercise.running import Finding, Job, play_all
 from lab.exercise.view import View
 from lab.grading.config import read_roster, read_settings
 from lab.report.screen import Screen
@@ -203,6 +204,24 @@ def test_the_names_are_on_the_terminal_too(handed_in: Path) -> None:
     assert "The numbers in the record are those of 2026030." in done.stdout
     assert "The numbers in the record are those of the class token autumn." in done.stdout
     assert re.search(r"^2026001 +✗ +0 of 1 points +0 % +Learner 01$", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_rounds_side_by_side_have_their_own_numbers_and_address_family() -> None:
+    exercise, runner = KNOWN.exercises["E08"], Runner()  # the MSS depends on the family
+    jobs = [
+        Job(exercise, number, exercise.numbers(Learner(student)), family)
+        for student in STUDENTS[:2]
+        for family in (6, 4)
+        for number in range(len(exercise.rounds))
+    ]
+    for job, played in zip(jobs, play_all(runner, jobs), strict=True):
+        assert played is not None
+        assert (played.finding, played.result.family) == (Finding.KNOWN, job.family), played.result.summary
+        own = exercise.numbers_of(exercise.rounds[job.number], job.own, job.family)
+        assert dict(played.own) == dict(own)
+        for question in exercise.rounds[job.number].predict:
+            assert played.truths[question.id].value == question.known(own)
+    runner.close()
 
 
 def test_no_link_is_followed_and_no_file_is_read_that_is_none(tmp_path: Path) -> None:

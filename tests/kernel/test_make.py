@@ -241,7 +241,7 @@ def test_the_whole_text_of_a_failure(runner: Runner) -> None:
     assert "  it sent       SA 0:0(0) ack 0 win 65535" in lines
     assert "  state after   SYN-RECEIVED" in lines
     assert next(line for line in lines if line.startswith("  ack ")).split()[:2] == ["ack", "1"]
-    assert "  why A SYN in LISTEN is answered with SYN+ACK: seq is your ISS, ack is the SYN's seq + 1." in "\n".join(
+    assert "  why    A SYN in LISTEN is answered with SYN+ACK: seq is your ISS, ack is the SYN's seq + 1." in "\n".join(
         lines
     )
     assert "  1     listen()   CLOSED -> LISTEN" in lines

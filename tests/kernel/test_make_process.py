@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from lab.author.runner import Runner
 from lab.exercise.make.sandbox import LearnerProcess, Trouble
 from lab.tcp.sequence import Seq
+from tests.kernel.helpers import DEADLINE_S
 from tests.kernel.making import MODEL, made, shown
 
 
@@ -41,7 +44,6 @@ ENDINGS = {
         "overtime",
         "listen() did not end",
     ),
-    "a wait": ("import signal; signal.pause()", "hangs", "listen() did not end: it waits"),
     "huge output": ("exec('while True: print(\"x\" * 1000)')", "overtime", "listen() did not end"),
     "os._exit": ("os._exit(3)", "ended", "listen() ended the process, with status 3."),
     "an exit": ("import sys; sys.exit()", "raised", "listen() raised SystemExit"),
@@ -167,21 +169,19 @@ def test_the_process_has_no_user_network_or_files(monkeypatch: pytest.MonkeyPatc
     assert raised.value.printed.splitlines() == ["65534 65534 65534 [] 1", "['lo']", "Permission denied"]
 
 
-def test_nothing_of_it_is_left(runner: Runner) -> None:
-    loop = BEHAVIOUR.format("while True: pass")
-    with LearnerProcess(loop, "endpoint.py", Seq(0)) as process:
+def test_a_call_that_waits_is_named_and_nothing_is_left(runner: Runner) -> None:
+    waiting = BEHAVIOUR.format("import signal; signal.pause()")
+    with LearnerProcess(waiting, "endpoint.py", Seq(0)) as process:
         (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
-        with pytest.raises(Trouble):
+        end = select.poll()
+        descriptor = os.pidfd_open(int(child))
+        end.register(descriptor, select.POLLIN)  # once the process has ended
+        with pytest.raises(Trouble) as raised:
             process.call("listen", 0.0)
+        assert raised.value.key == "hangs"
+        assert end.poll(0) == []
     assert not Path(f"/proc/{process.pid}").exists()
-    assert is_gone(child)
+    assert end.poll(DEADLINE_S * 1000) != []
+    os.close(descriptor)
     made(runner, "R04", BEHAVIOUR.format("open('/tmp/written-by-a-learner', 'w')"))
     assert not Path("/tmp/written-by-a-learner").exists()  # where everybody may write
-
-
-def is_gone(pid: str) -> bool:
-    """Whether the process has ended; its parent is gone, so who reaps it is not ours to say."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True

@@ -71,7 +71,7 @@ def test_the_ladder_fits_the_terminal(file: Path, columns: int) -> None:
 
 WRONG = """
 server = lab.kernel.listen(port=80)
-peer = lab.peer(to=server, timestamps=True, window_scale=7, sack=True)
+peer = lab.peer(to=server, timestamps=True, window_scale=7, sack_permitted=True)
 peer.send("S")
 peer.expect("SA", ack=2, options=[("MSS", 1400), ("SAckOK", b""), ("NOP", None), ("WScale", 9)])
 """
@@ -81,8 +81,8 @@ peer.expect("SA", ack=2, options=[("MSS", 1400), ("SAckOK", b""), ("NOP", None),
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run in which one scenario differs, two do not and one is an error."""
     folder = tmp_path_factory.mktemp("saved")
-    wrong, mistaken = (tmp_path_factory.mktemp(name) for name in ("wrong", "mistaken"))
-    files = scenario_file(wrong, WRONG), scenario_file(mistaken, "lab.peer(port=80, tymestamps=True)")
+    place = tmp_path_factory.mktemp("files")
+    files = scenario_file(place, WRONG), scenario_file(place, "lab.peer(port=80, tymestamps=True)", "mistaken")
     on_a_terminal("run", "-4", "handshake", *files, "--out", folder / "run")
     return folder / "run"
 

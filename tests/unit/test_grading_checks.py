@@ -140,6 +140,15 @@ def test_honest_predictions_earn_their_verdicts(progress: Progress, monkeypatch:
     assert (kinds(grades), grades.rows[0].points, grades.rows[0].unjudged) == ([], 1, [])
 
 
+def test_all_rounds_are_played_however_many_there_are(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.grading.checking._AT_ONCE", 2)
+    for exercise in (FIRST, SECOND):
+        attend(progress, exercise)
+    replay = Replay()
+    replayed(monkeypatch, replay, progress)
+    assert replay.jobs == len(FIRST.rounds) + len(SECOND.rounds)
+
+
 def test_a_verdict_that_was_changed_is_not_earned(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
     attend(progress, SECOND, wrong=["ack"])
     rewrite(progress, called_right)

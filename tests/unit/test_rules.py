@@ -334,6 +334,9 @@ SILENT_RESET = theirs("R", 78, None, seq=Seq(78), window=0)
         (ours("S", 0, options=(("MSS", 8),)), *OPENED[1:], theirs("PA", 1, 1, bytes(48))),
         (*OPENED[:2], ours("S", 0), theirs("SA", 4_000, 1)),
         (*OPENED[:2], ours("S", 0), theirs("SA", 0, 1)),
+        (theirs("S", 0, options=stamp(900, 0)), ours("S", 99, options=stamp(50, 0)), ours("SA", 44, 5_000),
+         theirs("S", 0, options=stamp(902, 0)), theirs("SA", 0, 100, options=stamp(903, 50)),
+         theirs("A", 0, 100, options=stamp(904, 50))),
     ],
     ids=[
         "ACK to a closed port, then a connection", "SYN in ESTABLISHED", "wrong ACK in SYN-RECEIVED",
@@ -341,7 +344,7 @@ SILENT_RESET = theirs("R", 78, None, seq=Seq(78), window=0)
         "three SYNs, the second answered", "refused twice", "refused, then ours",
         "simultaneous open with its own options", "TSval 0",
         "RST without stamps", "window probe", "keep-alive at SND.UNA - 1", "RST inside a shrunk window", "Fast Open",
-        "MSS 0", "MSS below Linux's least", "SYN cookies", "SYN repeated",
+        "MSS 0", "MSS below Linux's least", "SYN cookies", "SYN repeated", "its SYN again, read late",
     ],
 )  # fmt: skip
 def test_no_rule_misfires(story: tuple[Said, ...]) -> None:
