@@ -9,8 +9,6 @@ from typing import TextIO
 
 from lab.cli.language import text
 
-_WIDE = 1_000_000
-"""In columns: for a stream that is no terminal. Programs read whole lines there."""
 _CONTINUED = 6
 """Room for the mark that a command goes on, and for the further indent of its next line, in columns."""
 
@@ -51,4 +49,6 @@ def message_lines(message: str, stream: TextIO) -> Iterator[str]:
 
 def width_for(stream: TextIO) -> int:
     """Columns of a terminal; no limit on any other stream."""
-    return shutil.get_terminal_size().columns if stream.isatty() else _WIDE
+    from lab.report.screen import UNBROKEN
+
+    return shutil.get_terminal_size().columns if stream.isatty() else UNBROKEN

@@ -217,7 +217,8 @@ def screen_of(stream: TextIO, plain: bool = False, everything: bool = False) -> 
     width = max(_MIN_WIDTH, shutil.get_terminal_size((_DEFAULT_WIDTH, 24)).columns)
     colours = stream.isatty() and not os.environ.get("NO_COLOR")
     most = None if everything else Screen().most
-    return Screen(width, _shows_unicode(stream), colours, plain, language(), most)
+    message_width = width_for(stream)
+    return Screen(width, _shows_unicode(stream), colours, plain, language(), message_width, most)
 
 
 def _shows_unicode(stream: TextIO) -> bool:

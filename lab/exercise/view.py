@@ -118,9 +118,7 @@ class View(NamedTuple):
         translate = translator(self.language, result.scenario.translations)
         if played.finding is Finding.DIFFERS and result.difference is not None and result.recording is not None:
             yield from self.paragraph(self.say("differs"), "error")
-            yield from what_differs(
-                result.recording, result.difference, self.screen._replace(width=self.width), translate
-            )
+            yield from what_differs(result.recording, result.difference, self.screen, translate)
         else:
             yield from self.paragraph(self.say("untried", why=translate.text(result.summary)), "error")
 

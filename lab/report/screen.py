@@ -35,6 +35,10 @@ _CHINESE = "[\u2e80-\u2fff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 _CHARACTER = re.compile(f"{_NO_BREAK}{_CHINESE}+|[{_OPENING}]*{_CHINESE}[{_CLOSING}]*|[{_CLOSING}]+")
 
 
+UNBROKEN = 1_000_000
+"""Width in columns of lines that are never broken: those that programs read."""
+
+
 class Screen(NamedTuple):
     """Properties of a terminal, a file or a pipe."""
 
@@ -46,6 +50,8 @@ class Screen(NamedTuple):
     plain: bool = False
     """Whether to print sentences instead of drawings, for a screen reader."""
     language: str = "en"
+    message_width: int = UNBROKEN
+    """Width of messages, checks and what differs. Only a terminal breaks them."""
     most: int | None = 2000
     """Limit on the lines of a ladder, of its checks and of its frames; the middle is left out. None: no limit."""
 

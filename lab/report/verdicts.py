@@ -57,12 +57,14 @@ def result_lines(result: Result, screen: Screen, *, brief: bool = False, verbose
     scenario, recording = result.scenario, result.recording
     translate = translator(screen.language, scenario.translations)
     word = translate.text(_WORDS[result.outcome])
-    yield from indented(f"{word} {scenario.id}  IPv{result.family}  {scenario.section}", screen.width)
+    yield from indented(f"{word} {scenario.id}  IPv{result.family}  {scenario.section}", screen.message_width)
     yield from indented(translate.own(scenario.title), screen.width, first=2)
     if result.message:
-        yield from indented(f"{_at(result.where)}{translate.text(result.message)}", screen.width, first=2, later=4)
+        yield from indented(
+            f"{_at(result.where)}{translate.text(result.message)}", screen.message_width, first=2, later=4
+        )
         if result.where is not None and result.where.source:
-            yield from indented(f"> {result.where.source}", screen.width, first=4, later=6)
+            yield from indented(f"> {result.where.source}", screen.message_width, first=4, later=6)
     if recording is None:
         return
     if result.difference is not None:
@@ -79,7 +81,7 @@ def listing_lines(run: Run, screen: Screen, *, brief: bool = False) -> Iterator[
     """Yield a heading, a line for each scenario, and the message of each that did not pass."""
     text = translator(screen.language).text
     how = (" with timers of full length" if run.full else "") + (", interrupted" if run.interrupted else "")
-    yield from indented(text(f"run of {run.began}{how}, by version {run.version} of the lab"), screen.width)
+    yield from indented(text(f"run of {run.began}{how}, by version {run.version} of the lab"), screen.message_width)
     shown = [result for result in run.results if not (brief and result.outcome in QUIET)]
     wide = max((len(result.scenario.id) for result in shown), default=0)
     for _, results in groupby(shown, lambda result: (result.scenario.id, result.scenario.file)):
@@ -108,7 +110,7 @@ def scenario_lines(results: Sequence[Result], screen: Screen, wide: int) -> Iter
             yield f"{'':{cell_len(word) + 1 + room}}  {figures}"
         for summary, at in dict.fromkeys((each.summary, each.at) for each in alike if each.summary):
             where = _at(at) or (translate.text("at the end: ") if alike[0].difference else "")
-            yield from indented(f"{where}{translate.text(summary)}", screen.width, first=6, later=8)
+            yield from indented(f"{where}{translate.text(summary)}", screen.message_width, first=6, later=8)
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -209,7 +211,7 @@ def check_lines(
 def _beside(label: str, text: str, screen: Screen, at: int = 14) -> Iterator[str]:
     """Yield the lines of a check: a label, and from column `at` on a text."""
     for number, line in enumerate(text.split("\n")):
-        yield from labelled("" if number else label, line, screen.width, indent=2, label_width=at - 2)
+        yield from labelled("" if number else label, line, screen.message_width, indent=2, label_width=at - 2)
 
 
 def frame_lines(recording: Recording, screen: Screen, translate: Translator = ENGLISH) -> Iterator[str]:
@@ -227,7 +229,7 @@ def frame_lines(recording: Recording, screen: Screen, translate: Translator = EN
         if seen.from_peer and (error := icmp.error_in(seen.data)):
             note = f"  ICMP {text(error)}"
         size, sides = text(f"{len(seen.data)} bytes"), text(direction(seen.from_peer))
-        yield from indented(f"{text(f'frame {number}')}  {sides}  {size}{note}", screen.width, first=2, later=4)
+        yield from indented(f"{text(f'frame {number}')}  {sides}  {size}{note}", screen.message_width, first=2, later=4)
         for start in range(0, len(seen.data), 16):
             yield f"    {start:04x}  {seen.data[start : start + 16].hex(' ')}"
 
@@ -247,18 +249,18 @@ def what_differs(
     """Yield the lines that describe a failed check, without the ladder."""
     text = translate.text
     place_or_end = text(f"at {place(check.where.file, check.where.line)}" if check.where else "at the end")
-    yield from indented(place_or_end, screen.width, first=2, later=4)
+    yield from indented(place_or_end, screen.message_width, first=2, later=4)
     if check.where is not None and check.where.source:
-        yield from indented(f"> {check.where.source}", screen.width, first=4, later=6)
+        yield from indented(f"> {check.where.source}", screen.message_width, first=4, later=6)
     more = check.difference or Difference(check.subject, "", None)
-    yield from indented(text(more.summary), screen.width, first=4, later=6)
+    yield from indented(text(more.summary), screen.message_width, first=4, later=6)
     yield ""
     yield from field_lines(recording.rows(check), screen, translate)
     yield ""
     state = more.state and text(f"the kernel is in {more.state.both_names}")
     for label, what in ("why", more.why), ("state", state):
         if what:
-            yield from labelled(text(label), text(what), screen.width, indent=4, label_width=7)
+            yield from labelled(text(label), text(what), screen.message_width, indent=4, label_width=7)
     if more.why or state:
         yield ""
 
@@ -270,7 +272,7 @@ def field_lines(rows: Iterable[Row], screen: Screen, translate: Translator = ENG
     differing = [[text(cell) for cell in row[:3]] for row in rows if not row.agrees]
     table = [[text("field"), expected, got], *differing]
     name, wide, widest = (max(cell_len(row[column]) for row in table) for column in range(3))
-    if indent + name + 2 + wide + 2 + widest <= screen.width:
+    if indent + name + 2 + wide + 2 + widest <= screen.message_width:
         for row in table:
             yield printable(f"{'':{indent}}{padded(row[0], name)}  {padded(row[1], wide)}  {row[2]}")
         return
@@ -278,7 +280,7 @@ def field_lines(rows: Iterable[Row], screen: Screen, translate: Translator = ENG
     for field, *values in differing:
         yield f"{'':{indent}}{printable(field)}"
         for which, value in zip((expected, got), values, strict=True):
-            yield from labelled(which, value, screen.width, indent=indent + 2, label_width=label)
+            yield from labelled(which, value, screen.message_width, indent=indent + 2, label_width=label)
 
 
 def difference_in_a_line(result: Result) -> str:

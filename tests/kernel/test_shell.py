@@ -88,8 +88,8 @@ def test_an_error_is_one_line_with_the_nearest_word(typed: str, answer: str) -> 
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
-        ("f(]", "SyntaxError（语法错误）：右括号 ']' 与左括号 '(' 不对应，第 3 列"),
-        ("peer.send（'S')", "SyntaxError（语法错误）：无效的字符 '（'（U+FF08）：请使用英文标点"),
+        ("f(]", "SyntaxError（语法错误）：右括号“]”与左括号“(”不对应，第 3 列"),
+        ("peer.send（'S')", "SyntaxError（语法错误）：无效的字符“（”（U+FF08）：请使用英文标点"),
         ("x = 'abc", "SyntaxError（语法错误）：字符串没有结束（第 1 行），第 5 列"),
         ("peer.send('Z')", "'Z' 不是 TCP 控制位，请使用 FSRPAUECN 中的字母"),
         ("1 +", "SyntaxError（语法错误）：语法无效\n"),

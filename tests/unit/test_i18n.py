@@ -12,6 +12,7 @@ from lab.claims.catalogue import catalogue, scenarios_folder
 from lab.claims.groups import groups
 from lab.exercise import catalogue as exercises
 from lab.exercise import view
+from lab.exercise.make import view as make
 from lab.exercise.verifying import texts_of
 from lab.grading import words
 from lab.record.translations import beside
@@ -79,9 +80,12 @@ def texts_of_exercises() -> Iterator[tuple[str, str, str]]:
             yield f"{exercise.id} {where}", *text
     for id_, known in misconceptions().items():
         yield f"misconception {id_}", *known.text
-    for key, each in (*view.table().items(), *words.table().items()):
+    for key, each in (*view.table().items(), *words.table().items(), *make.words().items()):
         if not key.startswith("command_"):
             yield f"words {key}", each["en"], each["zh"]
+    for rung, each in make.texts().items():
+        for key, text in each.items():
+            yield f"{rung} {key}", text["en"], text["zh"]
 
 
 def chinese_sentences() -> Mapping[str, str]:

@@ -39,6 +39,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.abc import InspectLoader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -180,6 +181,22 @@ class _Printed(io.TextIOBase):
         return text
 
 
+class _Source(InspectLoader):
+    """Loads the learner's module from its text, as there is no file system."""
+
+    def __init__(self, source: str, file: str) -> None:
+        self._source = source
+        self._file = file
+
+    def get_source(self, fullname: str) -> str:  # noqa: ARG002  # there is one module
+        """The text of the file."""
+        return self._source
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        """The compiled file, under its name, which tracebacks show."""
+        return self.source_to_code(self.get_source(fullname), self._file)
+
+
 class _Learner:
     """The learner's module and endpoint."""
 
@@ -211,7 +228,7 @@ class _Learner:
         linecache.cache[self._file] = len(source), None, source.splitlines(keepends=True), self._file
         module = types.ModuleType("endpoint")
         sys.modules["endpoint"] = module
-        exec(compile(source, self._file, "exec"), vars(module))  # what this process is for
+        _Source(source, self._file).exec_module(module)
         kind = vars(module).get("Endpoint")
         if not isinstance(kind, type):
             raise WrongError(self._file, "class Endpoint", kind)
