@@ -17,7 +17,7 @@ from lab.cli.exercise_authors import new, verify
 from lab.cli.exercise_files import catalogue_of, chosen, is_file, named, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.help import Command, Subgroup
-from lab.cli.options import AsJson, IPv6, Plain
+from lab.cli.options import AsJson, IPv6, Plain, command_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -304,7 +304,8 @@ def _teach(lesson: Lesson, name: str | None) -> None:
 
     catalogue, progress = catalogue_of(), lesson.progress
     exercise = named(name) if name is not None else _left_file(progress) or next_exercise(catalogue, progress)
-    lesson.tell("welcome", file=progress.file)
+    is_mystery = exercise is not None and exercise.mystery
+    lesson.tell("welcome_mystery" if is_mystery else "welcome", file=progress.file)
     lesson.tell("also")
     again = False
     while exercise is not None:
@@ -337,7 +338,7 @@ def _view(*, plain: bool = False, colours: bool = True) -> View:
     screen = screen_of(sys.stdout, plain)
     screen = screen._replace(colours=colours and screen.colours)
     columns = shutil.get_terminal_size((screen.width, 24)).columns
-    return View(screen, width=max(_LEAST_WIDTH, min(screen.width, columns)))
+    return View(screen, max(_LEAST_WIDTH, min(screen.width, columns)), command_name())
 
 
 def _lesson(family: int | None = None, *, plain: bool = False) -> Lesson:

@@ -15,7 +15,7 @@ import typer
 from lab.cli.completion import exercises
 from lab.cli.exercise_files import chosen, playing, runner
 from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
-from lab.cli.options import IPv4, IPv6, families
+from lab.cli.options import IPv4, IPv6, command_name, families
 
 _TELLING = {
     "frame": (
@@ -257,4 +257,4 @@ def _view() -> View:
     from lab.exercise.view import View
 
     screen = screen_of(sys.stdout)
-    return View(screen, screen.width)
+    return View(screen, screen.width, command_name())

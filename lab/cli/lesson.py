@@ -130,7 +130,7 @@ class Lesson:
             "about",
             goal=exercise.goal.of(language),
             minutes=exercise.minutes,
-            article=exercise.article,
+            article=view.article(exercise),
             section=exercise.section,
         )
         self.print(view.paragraph(""))

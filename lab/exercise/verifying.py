@@ -13,7 +13,7 @@ from lab.exercise.judging import judge
 from lab.exercise.model import HINTS, Exercise, Learner, Numbers, Question
 from lab.exercise.notation import NotUnderstood
 from lab.exercise.running import Finding, Played, play
-from lab.record.results import Outcome
+from lab.record.results import Outcome, Result
 from lab.report.misconceptions import misconceptions
 from lab.session.readings import Readings
 
@@ -40,8 +40,8 @@ def problems_of_data(exercise: Exercise) -> Iterator[str]:
         yield "two of its questions have the same id"
     for where, text, own in _texts(exercise):
         yield from (f"{where}: {why}" for why in _problems_of_text(text, own))
-    # What is wrong for one learner's numbers is mostly wrong for the others' too: once is enough.
-    yield from next(filter(None, (list(_problems_for(exercise, learner)) for learner in _LEARNERS)), [])
+    # What is wrong for one learner's numbers is mostly wrong for the others' too, and for both families: once is enough.
+    yield from next(filter(None, (dict.fromkeys(_problems_for(exercise, learner)) for learner in _LEARNERS)), {})
 
 
 def _problems_for(exercise: Exercise, learner: Learner) -> Iterator[str]:
@@ -66,6 +66,7 @@ def problems_of_run(
             continue
         if played.finding is not Finding.KNOWN:
             yield number, None, f"round {number + 1}: {played.finding.value}: {played.result.summary}"
+            yield from ((number, None, difference) for difference in _differences(played.result))
             continue
         yield number, played, ""
         for question in round_.questions:
@@ -73,6 +74,14 @@ def problems_of_run(
             typed = question.kind.show(question.known(played.own))
             if not judge(question, question.kind.parse(typed, played.own), played.own, truth).right:
                 yield number, None, f"{question.id}: the true answer {typed} is not judged right"
+
+
+def _differences(result: Result) -> Iterator[str]:
+    """What the failed check has expected, and what came: the author has no ladder to look at."""
+    if result.difference is not None and result.recording is not None:
+        for row in result.recording.rows(result.difference):
+            if not row.agrees:
+                yield f"{row.field}: expected {row.expected}, got {row.got}"
 
 
 def texts_of(exercise: Exercise) -> Iterator[tuple[str, Text]]:

@@ -44,6 +44,8 @@ class View(NamedTuple):
     screen: Screen
     width: int
     """Width of texts in columns; that of ladders is the screen's."""
+    command: str = "lab"
+    """The command as it was typed, for texts that name the next one."""
 
     @property
     def language(self) -> str:
@@ -57,7 +59,22 @@ class View(NamedTuple):
 
     def say(self, key: str, **values: object) -> str:
         """A text of `words.toml`."""
-        return table()[key][self.language].format_map(values)
+        return self.filled(table()[key], **values)
+
+    def filled(self, text: Mapping[str, str], /, **values: object) -> str:
+        """A text in the view's language. `{lab}` is the command as it was typed."""
+        return text[self.language].format_map({"lab": self.command, **values})
+
+    def with_section(self, text: str, section: str) -> str:
+        """The text and the section of the documents behind it, if there is one."""
+        between = "" if self.language == "zh" else " "
+        return between.join(filter(None, (text, section)))
+
+    def article(self, exercise: Exercise) -> str:
+        """The sections of the article that an exercise is about."""
+        sections = exercise.article.split(", ")
+        key = "article_section" if len(sections) == 1 else "article_sections"
+        return self.say(key, sections=self.say("between_sections").join(sections))
 
     def paragraph(self, text: str, style: str = "", indent: int = 0) -> Iterator[str]:
         """The text in lines that fit."""
@@ -109,8 +126,7 @@ class View(NamedTuple):
         known = misconceptions().get(verdict.judgement.misconception)
         if known is None:
             return verdict.question.why.of(self.language).format_map(own)
-        between = "" if self.language == "zh" else " "
-        return between.join(filter(None, (known.text.of(self.language), known.section)))
+        return self.with_section(known.text.of(self.language), known.section)
 
     def not_judged(self, played: Played) -> Iterator[str]:
         """Say that the kernel differs, or that this could not be tried: neither is a wrong prediction."""

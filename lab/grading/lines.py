@@ -21,7 +21,7 @@ _ASCII = {"✓": "+", "✗": "x", "…": ".", "»": ">", "!": "!", "-": "-"}
 def lines(grades: Grades, screen: Screen, language: str) -> Iterator[str]:
     """A line for each learner with a sign for each exercise, then what has to be looked at, and what cannot be read.
 
-    The signs are below the exercises' ids where there is room for that.
+    The signs are below the exercises' ids where there is room for that; a legend follows.
     """
     ids = [printable(shortened(row.student)) or "-" for row in grades.rows]
     wide = min(_WIDEST, max(map(len, ids), default=0))
@@ -30,17 +30,20 @@ def lines(grades: Grades, screen: Screen, language: str) -> Iterator[str]:
     fits = len(heading) + _TOTAL <= screen.width
     if fits and ids:
         yield screen.paint(heading, "faint")
+    shown = {status: sign if screen.unicode else _ASCII[sign] for status, sign in SIGNS.items()}
     for row, id_ in zip(grades.rows, ids, strict=True):
-        signs = [SIGNS[cell.status] for cell in row.cells.values()]
-        signs = signs if screen.unicode else [_ASCII[each] for each in signs]
+        signs = [shown[cell.status] for cell in row.cells.values()]
         cells = "  ".join(map(padded, signs, map(len, row.cells))) if fits else "".join(signs)
         yield from labelled(padded(id_, wide), f"{cells}   {_total(grades, row, language)}", screen.width)
+    if ids:
+        legend = say("signs", language, {status.name: sign for status, sign in shown.items()})
+        yield from (screen.paint(each, "faint") for each in wrapped(legend, screen.width))
     for row in grades.suspected:
         for each in row.suspicions:
             kind = say(each.kind.name.lower(), language)
             where = "  ".join(filter(None, (row.student or "-", each.exercise, each.question)))
             yield ""
-            yield screen.paint(printable(shortened(f"{where}: {kind}")), "fail")
+            yield screen.paint(printable(shortened(say("found_at", language, {"where": where, "kind": kind}))), "fail")
             yield from _indented(say(each.key, language, each.values), screen)
     told = unjudged(grades)
     if told:

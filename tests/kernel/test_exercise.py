@@ -215,8 +215,9 @@ def test_a_new_exercise_is_good_and_no_file_is_overwritten(tmp_path: Path) -> No
             ('seen=OfSegment(2, "flags")', 'seen=lambda _: Seen("A", 0)'),
             "IPv4: flags: no altered reading of the kernel",
         ),
+        (('lambda _: "A"', 'lambda _: "R"'), "IPv4: value: expected RST, got ACK\n"),
     ],
-    ids=["the kernel differs", "the kernel is not looked at"],
+    ids=["the kernel differs", "the kernel is not looked at", "the known answer is wrong"],
 )
 def test_an_exercise_that_is_not_good_is_named(tmp_path: Path, change: tuple[str, str], problem: str) -> None:
     run_lab("exercise", "new", "mine", cwd=tmp_path)
@@ -362,6 +363,16 @@ def test_it_goes_on_where_it_was_left(tmp_path: Path) -> None:
     assert "Hint 1 of 3" in done.stdout
     standing = Progress(tmp_path / "tcp-lab").standing("E07")
     assert (standing.status, standing.hints) == (Status.SKIPPED, 1)
+
+
+def test_texts_name_the_command_as_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a checkout there is no `lab`: who types what a text says must not be told that it is not found."""
+    monkeypatch.setenv("LAB_COMMAND", "scripts/lab")
+    made = run_lab("exercise", "new", "mine", cwd=tmp_path).stdout.splitlines()
+    assert made[1:] == ["verify it:  scripts/lab exercise verify mine.py", "try it:     scripts/lab exercise start mine.py"]
+    left = run_lab("exercise", cwd=tmp_path, typed="quit\n").stdout
+    assert left.endswith("`scripts/lab exercise` goes on from here.\n")
+    assert "`scripts/lab exercise make --list` names them" in run_lab("exercise", "make", "R99", cwd=tmp_path).stderr
 
 
 def test_an_enter_too_much_answers_nothing(tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ def test_the_right_answers_solve_it_and_the_ladder_comes_after_them(tmp_path: Pa
     assert list(tmp_path.glob("tcp-lab/*.json"))
 
 
+def test_a_mystery_is_not_introduced_as_a_prediction(tmp_path: Path) -> None:
+    done = run_lab("exercise", "start", QUICK[0].id, cwd=tmp_path, typed="quit\n").stdout
+    assert done.startswith("You see the packets of a run")
+    assert "You predict" not in done
+    assert "Article: sections 3 and 4. RFC" in done
+
+
 def test_a_neighbour_has_other_packets(tmp_path: Path) -> None:
     numbers = []
     for learner in ("ann", "ben"):

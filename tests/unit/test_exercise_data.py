@@ -96,7 +96,7 @@ def test_what_is_wrong_with_an_exercise_is_named(example: Exercise, changes: dic
     ids=["same id", "cannot be typed", "unknown misconception", "two for one answer"],
 )
 def test_what_is_wrong_with_a_question_is_named(example: Exercise, changes: dict[str, object], problem: str) -> None:
-    assert problem in list(problems_of_data(with_question(example, **changes)))
+    assert list(problems_of_data(with_question(example, **changes))).count(problem) == 1
 
 
 def test_a_wrong_answer_that_is_right_for_all_numbers_is_named(example: Exercise) -> None:

@@ -197,3 +197,25 @@ def test_many_exercises_are_drawn_without_their_ids(progress: Progress) -> None:
     assert ("E01" in few[0], "E01" in many[0]) == (True, False)
     assert many[0].split()[1] == "✓" + "-" * 19
     assert [*lines(graded(progress), Screen(unicode=False), "en")][1].split()[1] == "+"
+
+
+def test_the_table_says_what_its_signs_mean(progress: Progress) -> None:
+    attend(progress, FIRST)
+    english = list(lines(graded(progress), Screen(), "en"))
+    assert "✓ solved, ✗ not solved, … begun, » skipped, ! given up, - not begun." in english
+    ascii_only = "\n".join(lines(graded(progress), Screen(unicode=False), "zh"))
+    assert "+ 已完成，x 未做对，. 进行中，> 已跳过，! 已放弃，- 未做。" in ascii_only
+    assert "» skipped" in page(graded(progress), "en")
+
+
+def test_the_page_heads_corrections_as_corrections(progress: Progress) -> None:
+    """The sentence is what puts a wrong answer right, so it must not stand below "Misconception"."""
+    assert ">How it is right<" in page(graded(progress), "en")
+
+
+def test_what_has_to_be_looked_at_is_in_chinese_with_its_colon(
+    progress: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attend(progress, SECOND, typed={"ack": "7"})
+    found = lines(replayed(monkeypatch, Replay(), progress), Screen(), "zh")
+    assert [each for each in found if each.endswith("：评判不成立")]

@@ -14,7 +14,10 @@ import pytest
 from lab.exercise.make import play, rungs, sandbox, view
 from lab.exercise.make.files import skeleton
 from lab.exercise.make.rungs import RUNGS
+from lab.exercise.make.view import MakeView
+from lab.exercise.view import View
 from lab.report.i18n import LANGUAGES
+from lab.report.screen import Screen
 
 ROOT = Path(view.__file__).parent
 FOLDER = ROOT / "skeletons"
@@ -86,3 +89,9 @@ def test_the_page_lists_the_rungs_with_their_files(page: str) -> None:
     listed = re.findall(r"^\| (R\d\d) \| .* \| `(\w+\.py)` \|$", text, re.MULTILINE)
     assert listed == [(rung.id, rung.file) for rung in RUNGS.values()]
     assert PAGES[page] in text
+
+
+def test_a_task_ends_with_its_section_as_the_language_writes_it() -> None:
+    told = {language: [*MakeView(View(Screen(language=language), 200)).task(RUNGS["R04"])][-1] for language in LANGUAGES}
+    assert told["en"].endswith("returns and empties. RFC 9293 3.10.7.2")
+    assert told["zh"].endswith("返回并清空。RFC 9293 3.10.7.2")

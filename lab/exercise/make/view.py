@@ -46,7 +46,7 @@ class MakeView:
 
     def say(self, key: str, **values: object) -> str:
         """A text of `words.toml`."""
-        return words()[key][self.view.language].format_map(values)
+        return self.view.filled(words()[key], **values)
 
     def heading(self, rung: Rung) -> str:
         """Id and title."""
@@ -55,7 +55,8 @@ class MakeView:
     def task(self, rung: Rung) -> Iterator[str]:
         """Yield heading and task."""
         yield from self.view.paragraph(self.heading(rung), "title")
-        yield from self.view.paragraph(f"{texts()[rung.id]['task'][self.view.language]} {rung.section}", indent=_INDENT)
+        task = self.view.with_section(texts()[rung.id]["task"][self.view.language], rung.section)
+        yield from self.view.paragraph(task, indent=_INDENT)
 
     def ladder(self, passed: set[str]) -> Iterator[str]:
         """Yield a line for each rung."""
@@ -86,8 +87,8 @@ class MakeView:
         yield from self.view.paragraph(f"{checked.rung.id}  {self.say('not_yet')}", "fail")
         yield from self.view.paragraph(self.say(key, **failure.values))
         if failure.values.get("line"):
-            place = f"{checked.file}, {self.say('at_line', line=failure.values['line'])}"
-            yield from self.view.paragraph(f"{place}: {failure.values['code']}", indent=_INDENT)
+            place = self.say("at_line", file=checked.file, line=failure.values["line"], code=failure.values["code"])
+            yield from self.view.paragraph(place, indent=_INDENT)
         if failure.values.get("type") in {
             "ModuleNotFoundError",
             "PermissionError",
