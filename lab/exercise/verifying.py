@@ -40,7 +40,7 @@ def problems_of_data(exercise: Exercise) -> Iterator[str]:
         yield "two of its questions have the same id"
     for where, text, own in _texts(exercise):
         yield from (f"{where}: {why}" for why in _problems_of_text(text, own))
-    # What is wrong for one learner's numbers is mostly wrong for the others' too, and for both families: once is enough.
+    # What is wrong for one learner's numbers is mostly wrong for the others' too, and for IPv6 too: once is enough.
     yield from next(filter(None, (dict.fromkeys(_problems_for(exercise, learner)) for learner in _LEARNERS)), {})
 
 

@@ -43,7 +43,7 @@ def lines(grades: Grades, screen: Screen, language: str) -> Iterator[str]:
             kind = say(each.kind.name.lower(), language)
             where = "  ".join(filter(None, (row.student or "-", each.exercise, each.question)))
             yield ""
-            yield screen.paint(printable(shortened(say("found_at", language, {"where": where, "kind": kind}))), "fail")
+            yield screen.paint(printable(shortened(f"{where}{say('colon', language)}{kind}")), "fail")
             yield from _indented(say(each.key, language, each.values), screen)
     told = unjudged(grades)
     if told:

@@ -369,7 +369,10 @@ def test_texts_name_the_command_as_it_was_typed(tmp_path: Path, monkeypatch: pyt
     """In a checkout there is no `lab`: who types what a text says must not be told that it is not found."""
     monkeypatch.setenv("LAB_COMMAND", "scripts/lab")
     made = run_lab("exercise", "new", "mine", cwd=tmp_path).stdout.splitlines()
-    assert made[1:] == ["verify it:  scripts/lab exercise verify mine.py", "try it:     scripts/lab exercise start mine.py"]
+    assert made[1:] == [
+        "verify it:  scripts/lab exercise verify mine.py",
+        "try it:     scripts/lab exercise start mine.py",
+    ]
     left = run_lab("exercise", cwd=tmp_path, typed="quit\n").stdout
     assert left.endswith("`scripts/lab exercise` goes on from here.\n")
     assert "`scripts/lab exercise make --list` names them" in run_lab("exercise", "make", "R99", cwd=tmp_path).stderr

@@ -92,6 +92,8 @@ def test_the_page_lists_the_rungs_with_their_files(page: str) -> None:
 
 
 def test_a_task_ends_with_its_section_as_the_language_writes_it() -> None:
-    told = {language: [*MakeView(View(Screen(language=language), 200)).task(RUNGS["R04"])][-1] for language in LANGUAGES}
+    told = {
+        language: [*MakeView(View(Screen(language=language), 200)).task(RUNGS["R04"])][-1] for language in LANGUAGES
+    }
     assert told["en"].endswith("returns and empties. RFC 9293 3.10.7.2")
     assert told["zh"].endswith("返回并清空。RFC 9293 3.10.7.2")
