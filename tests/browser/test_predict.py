@@ -101,7 +101,7 @@ def test_a_right_prediction(browser: Browser, report: Path) -> None:
     assert browser.text(".task h2") == "Next: kernel to peer"
     assert set(reveal(browser, flags="SYN+ACK", seq="0", ack="1", length="0").values()) == {"right"}
     assert browser.text(".task h2") == "SA kernel to peer"
-    assert "4 of 4 predictions are right." in browser.text(".task")
+    assert "Right predictions: 4 of 4." in browser.text(".task")
     shown = [each.text.split("\n") for each in browser.all(".compared td:nth-of-type(2)")]
     assert shown == [["SA"], ["0", "y = 5000"], ["1", "x+1 = 4294967295"], ["0"]]
     assert [each.text for each in browser.all(".compared td:last-child")] == ["✓ right"] * 4
@@ -109,14 +109,26 @@ def test_a_right_prediction(browser: Browser, report: Path) -> None:
     assert browser.run(SHOWN_PACKETS) == ["1", "2"]
 
 
+def test_the_ring_around_a_field_covers_no_text(browser: Browser, report: Path) -> None:
+    browser.open(report, "#/made.up/4/p2/predict")
+    browser.one("#predict-flags").click()
+    ring, room = browser.run("""
+        const field = document.getElementById('predict-flags');
+        const style = getComputedStyle(field);
+        const below = field.closest('.predicted').querySelector('.how').getBoundingClientRect().top;
+        return [parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset),
+                below - field.getBoundingClientRect().bottom];""")
+    assert 0 < ring <= room
+
+
 def test_no_prediction_is_not_a_wrong_one(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.up/4/p2/predict")
     browser.one("#scenario form button").click()
     assert [each.text for each in browser.all(".compared td:last-child")] == ["no answer"] * 4
-    assert "predictions are right" not in browser.text(".task")
+    assert "Right predictions" not in browser.text(".task")
     ask(browser, "#/made.up/4/p2/predict")
     assert reveal(browser, ack="2") == {"flags": "", "seq": "", "ack": "wrong", "length": ""}
-    assert "0 of 1 predictions are right." in browser.text(".task")
+    assert "Right predictions: 0 of 1." in browser.text(".task")
 
 
 MISCONCEPTIONS = [
@@ -252,9 +264,9 @@ def test_what_is_not_understood_reveals_nothing(
 def test_it_works_by_keyboard_alone_to_the_end(browser: Browser, report: Path) -> None:
     browser.open(report, "#/made.refused/4/predict")
     browser.press("SYN", Keys.TAB, "0", Keys.TAB, Keys.TAB, "0", Keys.ENTER)
-    assert "3 of 3 predictions are right." in browser.text(".task")
+    assert "Right predictions: 3 of 3." in browser.text(".task")
     spoken = browser.run("return document.getElementById('announcer').textContent")
-    assert spoken.startswith("3 of 3 predictions are right. At 0.0 ms the peer sends SYN, sequence 0")
+    assert spoken.startswith("Right predictions: 3 of 3. At 0.0 ms the peer sends SYN, sequence 0")
     browser.press(Keys.ENTER)
     browser.press("RA", Keys.ENTER)
     assert "That was the last segment." in browser.text(".task")

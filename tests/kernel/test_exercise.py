@@ -313,7 +313,7 @@ def test_the_prompt_leads_through_an_exercise(tmp_path: Path) -> None:
     lines = typed(exercise, answers)
     done = run_lab("exercise", "start", "E07", *STUDENT, cwd=tmp_path, typed="\n".join([*lines, "quit", ""]))
     assert done.returncode == 0, done.stderr
-    assert "3 of 3 predictions are right." in done.stdout
+    assert "Right predictions: 3 of 3." in done.stdout
     assert "E07 is solved." in done.stdout
     standing = Progress(tmp_path / "tcp-lab").standing("E07")
     assert (standing.status, standing.attempt) == (Status.SOLVED, 1)

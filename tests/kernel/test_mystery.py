@@ -51,7 +51,7 @@ def test_the_right_answers_solve_it_and_the_ladder_comes_after_them(tmp_path: Pa
     answers = "".join(f"{known(mystery, each.id)}\n" for each in mystery.questions)
     done = run_lab("exercise", "start", mystery.id, *AS_ANN, typed=answers + "\n" * 9 + "quit\n", cwd=tmp_path)
     count = len(mystery.questions)
-    assert f"{count} of {count} predictions are right" in done.stdout
+    assert f"Right predictions: {count} of {count}" in done.stdout
     assert "SYN-SENT" in done.stdout.partition(f"Question {count} of {count}")[2]
     assert list(tmp_path.glob("tcp-lab/*.json"))
 
