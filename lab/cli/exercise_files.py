@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.exercise.view import View
 
 _LEAST_WIDTH = 40
-"""Of texts, in columns."""
+"""Least width of texts, in columns."""
 
 
 def chosen(names: Sequence[str]) -> list[Exercise]:
