@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +57,8 @@ def make(
 
 
 class _Maker:
+    """A learner who writes an endpoint."""
+
     def __init__(self, view: MakeView, progress: Progress, family: int) -> None:
         self._view = view
         self._progress = progress
@@ -73,7 +75,7 @@ class _Maker:
         """Write the rung's file, or check it; returns the exit code."""
         self._print(self._view.task(rung))
         if self._begin(rung):
-            self._print([self._view.say("again")])
+            self._tell("again")
             return 0
         return self._check(rung)
 
@@ -88,7 +90,7 @@ class _Maker:
         new, checked = self._begin(rung), _stamp(file)
         if not new:
             self._check(rung)
-        self._print([self._view.say("watching", file=file_of(rung))])
+        self._tell("watching", file=file_of(rung))
         with suppress(KeyboardInterrupt):
             # What was saved before the folder is watched is found by its time.
             for _ in watch(file.parent, recursive=False, yield_on_timeout=True, rust_timeout=_LOOK_MS, step=_STEP_MS):
@@ -104,14 +106,14 @@ class _Maker:
 
         with keeping_progress():
             written = ensure_file(rung, self._view.view.language)
-        self._print([self._view.say("new_file" if written else "you_write", file=file_of(rung))])
+        self._tell("new_file" if written else "you_write", file=file_of(rung))
         return written
 
     def _check(self, rung: Rung) -> int:
         from lab.exercise.make.checking import check
         from lab.exercise.make.files import NotReadable, file_of, read
 
-        file: Path = file_of(rung)
+        file = file_of(rung)
         try:
             source = read(rung)
         except NotReadable as why:
@@ -132,15 +134,19 @@ class _Maker:
         with keeping_progress():
             self._progress.made(checked.rung.id)
         if set(RUNGS) <= self._progress.rungs:
-            self._print([self._view.say("all_passed")])
+            self._tell("all_passed")
         else:
             following = self.following(checked.rung.id)
             title = texts()[following.id]["title"][self._view.view.language]
-            self._print([self._view.say("next", id=following.id, title=title)])
+            self._tell("next", id=following.id, title=title)
 
-    def _print(self, lines: Iterator[str] | list[str]) -> None:
+    def _tell(self, key: str, **values: object) -> None:
+        """Print a text of `words.toml`."""
+        self._print(self._view.view.paragraph(self._view.say(key, **values)))
+
+    def _print(self, lines: Iterable[str]) -> None:
         for line in lines:
-            print("\n".join(self._view.view.paragraph(line)) if isinstance(lines, list) else line, flush=True)
+            print(line, flush=True)
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
