@@ -16,7 +16,7 @@ from lab.cli.exercise_files import chosen, playing, runner, view_here
 from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
 from lab.cli.options import Exercises, IPv4, IPv6, families
 
-_TELLING = {
+_MUTATIONS = {
     "frame": (
         "with FIN, or without it",
         "ack + 1",
@@ -49,7 +49,7 @@ _TELLING = {
     "poll": ("other events",),
 }
 """For each kind of reading, mutations that between them change every answer that can be read from it."""
-_FITTING = {
+_FIRST_MUTATION = {
     "ack": "ack + 1",
     "header": "no options",
     "options": "no options",
@@ -193,11 +193,11 @@ def _is_noticed(
     if of_one_segment and isinstance(event, FrameSeen) and event.from_peer:
         return True
     counts = isinstance(question.seen, HowMany)
-    fitting = "never" if counts else _FITTING.get(getattr(question.seen, "field", ""))
+    fitting = "never" if counts else _FIRST_MUTATION.get(getattr(question.seen, "field", ""))
     mutations = [
         Mutation(each.kind, each.position, name)
         for each in _readings_behind(truth, event, readings)
-        for name in sorted(_TELLING[each.kind], key=lambda name: name != fitting)
+        for name in sorted(_MUTATIONS[each.kind], key=lambda name: name != fitting)
     ]
     altered = (play(runner, exercise, number, played.own, family, Mutant(each)) for each in mutations)
     return any(each.finding is Finding.DIFFERS and _changed(question, truth, each) for each in altered)
