@@ -205,7 +205,7 @@ def test_an_exercise_in_place_of_a_command_is_wrong_usage_that_says_what_to_type
     assert "No such command 'e07'. Did you mean 'start e07'?" in done.stderr
     assert "start" not in run_lab("exercise", "seven", cwd=tmp_path).stderr
     chinese = run_lab("exercise", "mine.py", "--lang", "zh", cwd=tmp_path)
-    assert "是否想输入 'start mine.py'？" in chinese.stderr
+    assert "是否想输入“start mine.py”？" in chinese.stderr
 
 
 def test_a_file_is_executed_once_however_often_it_is_named(tmp_path: Path) -> None:
