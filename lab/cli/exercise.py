@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import re
-import shutil
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
 
-from lab.cli import completion, exercise_make
+from lab.cli import completion
 from lab.cli.exercise_authors import new, verify
-from lab.cli.exercise_files import catalogue_of, chosen, is_file, named, playing, runner
+from lab.cli.exercise_files import (
+    catalogue_of,
+    chosen,
+    is_file,
+    keeping_progress,
+    named,
+    playing,
+    progress_here,
+    runner,
+    view_here,
+)
+from lab.cli.exercise_make import make
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, USAGE, leave, wrong_usage
 from lab.cli.help import Command, Subgroup
-from lab.cli.options import AsJson, IPv6, Plain, command_name
+from lab.cli.options import AsJson, Exercises, IPv6, Plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from lab.cli.lesson import Lesson
     from lab.exercise.answers import Answers
     from lab.exercise.model import Exercise
     from lab.exercise.progress import Progress
     from lab.exercise.running import Graded
-    from lab.exercise.view import View
-
-_LEAST_WIDTH = 40
-"""Of texts, in columns."""
 
 
 class _Exercises(Subgroup):
@@ -63,12 +67,6 @@ Class = Annotated[
 ]
 Id = Annotated[
     str, typer.Argument(metavar="ID", help="Such as E06, or an exercise file.", autocompletion=completion.exercises)
-]
-Ids = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[ID]...", help="Such as E06, or an exercise file (default: all).", autocompletion=completion.exercises
-    ),
 ]
 Current = Annotated[
     str | None,
@@ -120,16 +118,16 @@ def list_exercises(*, as_json: AsJson = False) -> None:
     from lab.exercise.overview import overview_lines
     from lab.report.screen import json_text
 
-    catalogue, progress = catalogue_of(), _progress()
+    catalogue, progress = catalogue_of(), progress_here()
     if as_json:
         print(json_text(overview_json(catalogue, progress)))
     else:
-        print("\n".join(overview_lines(catalogue, progress, _view())))
+        print("\n".join(overview_lines(catalogue, progress, view_here())))
 
 
 @app.command(cls=Command)
 def check(
-    names: Ids = None,
+    names: Exercises = None,
     *,
     answers_file: Annotated[
         Path | None, typer.Option("--answers", metavar="FILE.toml", help="Answers of a file instead of your progress.")
@@ -150,7 +148,7 @@ def check(
     from lab.exercise.running import grade
 
     junit_path = output(junit_file)
-    view = _view()
+    view = view_here()
     answers = _answers(answers_file, chosen(names or []))
     learner = answers.learner.but(student, token)
     graded: list[Graded] = []
@@ -170,13 +168,13 @@ def check(
 
 
 @app.command(cls=Command)
-def form(names: Ids = None, *, student: Student = None, token: Class = None, ipv6: IPv6 = False) -> None:
+def form(names: Exercises = None, *, student: Student = None, token: Class = None, ipv6: IPv6 = False) -> None:
     """Print a file for `check --answers`, with the questions as comments, to be filled in."""
     from lab.exercise.answers import form as form_of
     from lab.exercise.model import Learner
 
     learner = Learner().but(student, token)
-    for line in form_of(chosen(names or []), learner, _view(colours=False), 6 if ipv6 else 4):
+    for line in form_of(chosen(names or []), learner, view_here(colours=False), 6 if ipv6 else 4):
         print(line)
 
 
@@ -216,7 +214,7 @@ def hint(name: Current = None) -> None:
     lesson = _lesson()
     exercise = _current(name, lesson.progress)
     lesson.head(exercise)
-    with _keeping_progress():
+    with keeping_progress():
         lesson.hint(exercise, lesson.progress.standing(exercise.id))
 
 
@@ -237,7 +235,7 @@ def explain(name: Current = None) -> None:
 def skip(name: Current = None) -> None:
     """Skip an exercise; it comes again after the others."""
     lesson = _lesson()
-    with _keeping_progress():
+    with keeping_progress():
         lesson.skip(_current(name, lesson.progress))
 
 
@@ -245,7 +243,7 @@ def skip(name: Current = None) -> None:
 def give_up(name: Current = None) -> None:
     """Give an exercise up: that is recorded, and its answers are shown."""
     lesson = _lesson()
-    with _keeping_progress():
+    with keeping_progress():
         lesson.give_up(_current(name, lesson.progress))
 
 
@@ -256,7 +254,7 @@ def reset(name: Id) -> None:
 
     lesson = _lesson()
     exercise = named(name)
-    with _keeping_progress():
+    with keeping_progress():
         lesson.progress.add(Happened.RESET, exercise)
     lesson.tell("was_reset", id=exercise.id)
 
@@ -270,25 +268,13 @@ def summary(*, plain: Plain = False) -> None:
             lesson.summarize(exercise)
 
 
-@contextmanager
-def _keeping_progress() -> Iterator[None]:
-    """Exit with 3 if the progress cannot be saved."""
-    from lab.exercise.progress import Unreadable
-    from lab.record.saved.folder import NotWritable
-
-    try:
-        yield
-    except (NotWritable, Unreadable) as why:
-        wrong_usage(str(why), CANNOT_RUN)
-
-
 def _work(name: str | None, student: str | None, token: str | None, ipv6: bool, plain: bool) -> None:
     from lab.cli.lesson import prepare_terminal
 
     lesson = _lesson(6 if ipv6 else None, plain=plain)
     prepare_terminal()
     try:
-        with _keeping_progress():
+        with keeping_progress():
             lesson.enrol(student, token)
             _teach(lesson, name)
     except KeyboardInterrupt:
@@ -324,37 +310,18 @@ def _answers(file: Path | None, exercises: Sequence[Exercise]) -> Answers:
     from lab.exercise.answers import BadAnswers, of_progress, read
 
     if file is None:
-        return of_progress(_progress(), exercises)
+        return of_progress(progress_here(), exercises)
     try:
         return read(file, exercises, catalogue_of().exercises)
     except BadAnswers as why:
         wrong_usage(str(why))
 
 
-def _view(*, plain: bool = False, colours: bool = True) -> View:
-    from lab.cli.printer import screen_of
-    from lab.exercise.view import View
-
-    screen = screen_of(sys.stdout, plain)
-    screen = screen._replace(colours=colours and screen.colours)
-    columns = shutil.get_terminal_size((screen.width, 24)).columns
-    return View(screen, max(_LEAST_WIDTH, min(screen.width, columns)), command_name())
-
-
 def _lesson(family: int | None = None, *, plain: bool = False) -> Lesson:
     """A learner at this terminal; exits with 2 if the progress cannot be read."""
     from lab.cli.lesson import Lesson
 
-    return Lesson(_view(plain=plain), _progress(), family, runner)
-
-
-def _progress() -> Progress:
-    from lab.exercise.progress import Progress, Unreadable
-
-    try:
-        return Progress()
-    except Unreadable as why:
-        wrong_usage(str(why))
+    return Lesson(view_here(plain=plain), progress_here(), family, runner)
 
 
 def _left_file(progress: Progress) -> Exercise | None:
@@ -369,8 +336,7 @@ def _current(name: str | None, progress: Progress) -> Exercise:
     """The named exercise, else the one that was worked on last, else the next one."""
     from lab.exercise.catalogue import next_exercise
 
-    if name is None and progress.last is not None:
-        name = progress.last
+    name = progress.last if name is None else name
     if name is not None:
         return named(name)
     found = next_exercise(catalogue_of(), progress)
@@ -378,6 +344,6 @@ def _current(name: str | None, progress: Progress) -> Exercise:
     return found
 
 
-app.command(cls=Command)(exercise_make.command(_view, _progress))
+app.command(cls=Command)(make)
 app.command(cls=Command)(new)
 app.command(cls=Command)(verify)

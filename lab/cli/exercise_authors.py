@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.completion import exercises
-from lab.cli.exercise_files import chosen, playing, runner
+from lab.cli.exercise_files import chosen, playing, runner, view_here
 from lab.cli.exits import CANNOT_RUN, DIFFERS, leave, wrong_usage
-from lab.cli.options import IPv4, IPv6, command_name, families
+from lab.cli.options import Exercises, IPv4, IPv6, families
 
-_TELLING = {
+_MUTATIONS = {
     "frame": (
         "with FIN, or without it",
         "ack + 1",
@@ -50,7 +49,7 @@ _TELLING = {
     "poll": ("other events",),
 }
 """For each kind of reading, mutations that between them change every answer that can be read from it."""
-_FITTING = {
+_FIRST_MUTATION = {
     "ack": "ack + 1",
     "header": "no options",
     "options": "no options",
@@ -72,18 +71,12 @@ if TYPE_CHECKING:
     from lab.author.runner import Runner
     from lab.exercise.model import Exercise, Learner, Question, Seen
     from lab.exercise.running import Played
-    from lab.exercise.view import View
     from lab.mutate.mutant import Reading
     from lab.record.events import Event
 
 
 def verify(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[ID]...", help="Such as E06, or an exercise file (default: all).", autocompletion=exercises
-        ),
-    ] = None,
+    names: Exercises = None,
     *,
     ipv4: IPv4 = False,
     ipv6: IPv6 = False,
@@ -95,7 +88,7 @@ def verify(
     from lab.exercise.model import Learner
     from lab.exercise.verifying import problems_of_data
 
-    view, bad = _view(), False
+    view, bad = view_here(), False
     exercises = chosen(names or [])
     of_data = {each.id: [view.translate.text(problem) for problem in problems_of_data(each)] for each in exercises}
     jobs = [
@@ -150,7 +143,7 @@ def _problems_of_runs(runner: Runner, exercise: Exercise, family: int, learner: 
         if problem:
             yield problem
         elif played is not None and played.result.outcome is Outcome.SKIP:
-            view, result = _view(), played.result
+            view, result = view_here(), played.result
             why = translator(view.language, result.scenario.translations).text(result.summary)
             said = {"id": exercise.id, "family": family, "round": number + 1, "why": why}
             print(view.say("not_for_this_kernel", **said), file=sys.stderr)
@@ -200,11 +193,11 @@ def _is_noticed(
     if of_one_segment and isinstance(event, FrameSeen) and event.from_peer:
         return True
     counts = isinstance(question.seen, HowMany)
-    fitting = "never" if counts else _FITTING.get(getattr(question.seen, "field", ""))
+    fitting = "never" if counts else _FIRST_MUTATION.get(getattr(question.seen, "field", ""))
     mutations = [
         Mutation(each.kind, each.position, name)
         for each in _readings_behind(truth, event, readings)
-        for name in sorted(_TELLING[each.kind], key=lambda name: name != fitting)
+        for name in sorted(_MUTATIONS[each.kind], key=lambda name: name != fitting)
     ]
     altered = (play(runner, exercise, number, played.own, family, Mutant(each)) for each in mutations)
     return any(each.finding is Finding.DIFFERS and _changed(question, truth, each) for each in altered)
@@ -249,12 +242,4 @@ def new(
         wrong_usage(f"{file} exists already")
     if not write(file.absolute(), template(file.stem).encode()):
         leave(CANNOT_RUN, at_once=True)
-    print(_view().say("made", file=file))
-
-
-def _view() -> View:
-    from lab.cli.printer import screen_of
-    from lab.exercise.view import View
-
-    screen = screen_of(sys.stdout)
-    return View(screen, screen.width, command_name())
+    print(view_here().say("made", file=file))

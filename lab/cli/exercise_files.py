@@ -1,8 +1,9 @@
-"""Exercises that a command line names, and what runs them."""
+"""What the commands about exercises share: the exercises that are named, the view, the progress, and the runner."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from contextlib import contextmanager
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.cli.exits import CANNOT_RUN, cannot_run, leave, lent_streams, wrong_usage
+from lab.cli.options import command_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
     from lab.author.runner import Runner
     from lab.exercise.catalogue import Catalogue
     from lab.exercise.model import Exercise
+    from lab.exercise.progress import Progress
+    from lab.exercise.view import View
+
+_LEAST_WIDTH = 40
+"""Least width of texts, in columns."""
 
 
 def chosen(names: Sequence[str]) -> list[Exercise]:
@@ -66,6 +73,39 @@ def named(name: str) -> Exercise:
 def _id_of(name: str) -> str:
     """The id that is meant: "e6" is E06."""
     return re.sub(r"^([A-Z])(\d)$", r"\g<1>0\2", name.strip().upper())
+
+
+def view_here(*, plain: bool = False, colours: bool = True) -> View:
+    """The view on standard output, in the language of the command line."""
+    from lab.cli.printer import screen_of
+    from lab.exercise.view import View
+
+    screen = screen_of(sys.stdout, plain)
+    screen = screen._replace(colours=colours and screen.colours)
+    columns = shutil.get_terminal_size((screen.width, 24)).columns
+    return View(screen, max(_LEAST_WIDTH, min(screen.width, columns)), command_name())
+
+
+def progress_here() -> Progress:
+    """The progress in the working directory; exits with 2 if it cannot be read."""
+    from lab.exercise.progress import Progress, Unreadable
+
+    try:
+        return Progress()
+    except Unreadable as why:
+        wrong_usage(str(why))
+
+
+@contextmanager
+def keeping_progress() -> Iterator[None]:
+    """For changes of the progress: exits with 3 if it cannot be saved."""
+    from lab.exercise.progress import Unreadable
+    from lab.record.saved.folder import NotWritable
+
+    try:
+        yield
+    except (NotWritable, Unreadable) as why:
+        wrong_usage(str(why), CANNOT_RUN)
 
 
 @cache

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli.completion import rungs
-from lab.cli.exercise_files import playing, runner
+from lab.cli.exercise_files import keeping_progress, playing, progress_here, runner, view_here
 from lab.cli.exits import CANNOT_RUN, DIFFERS, INTERRUPTED, leave, wrong_usage
 from lab.cli.options import IPv6
 
@@ -20,50 +20,45 @@ if TYPE_CHECKING:
     from lab.exercise.make.rungs import Rung
     from lab.exercise.make.view import MakeView
     from lab.exercise.progress import Progress
-    from lab.exercise.view import View
-
-
-def command(view_of: Callable[[], View], progress_of: Callable[[], Progress]) -> Callable[..., None]:
-    """The command; `view_of` and `progress_of` are those of `lab exercise`."""
-
-    def make(
-        names: Annotated[
-            list[str] | None,
-            typer.Argument(
-                metavar="[RUNG]...", help="Such as R04 (default: the first that is not passed).", autocompletion=rungs
-            ),
-        ] = None,
-        *,
-        listed: Annotated[bool, typer.Option("--list", help="List the rungs instead.")] = False,
-        watch: Annotated[bool, typer.Option("--watch", help="Check again each time the file is saved.")] = False,
-        ipv6: IPv6 = False,
-    ) -> None:
-        """Write a TCP endpoint, rung by rung: the real kernel is at the other end.
-
-        The first call writes a file to begin with into tcp-lab/make, each later one checks it. Exit code 1: not passed
-        yet. 3: it could not be tried.
-        """
-        from lab.exercise.make.view import MakeView
-
-        view, progress = MakeView(view_of()), progress_of()
-        if listed:
-            print("\n".join(view.ladder(progress.rungs)))
-            leave(0)
-        maker = _Maker(view, progress, 6 if ipv6 else 4)
-        chosen = [_named(name, view) for name in names or []] or [maker.following()]
-        if watch:
-            maker.watch(chosen[0])
-        codes = [maker.work(rung) for rung in chosen]
-        leave(DIFFERS if DIFFERS in codes else max(codes), at_once=True)
-
-    return make
-
 
 _LOOK_MS, _STEP_MS = 1000, 50
 """The longest time between two looks at a watched file, and how long an editor may take to save it."""
 
 
+def make(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUNG]...", help="Such as R04 (default: the first that is not passed).", autocompletion=rungs
+        ),
+    ] = None,
+    *,
+    listed: Annotated[bool, typer.Option("--list", help="List the rungs instead.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Check again each time the file is saved.")] = False,
+    ipv6: IPv6 = False,
+) -> None:
+    """Write a TCP endpoint, rung by rung: the real kernel is at the other end.
+
+    The first call writes a file to begin with into tcp-lab/make, each later one checks it. Exit code 1: not passed
+    yet. 3: it could not be tried.
+    """
+    from lab.exercise.make.view import MakeView
+
+    view, progress = MakeView(view_here()), progress_here()
+    if listed:
+        print("\n".join(view.ladder(progress.rungs)))
+        leave(0)
+    maker = _Maker(view, progress, 6 if ipv6 else 4)
+    chosen = [_named(name, view) for name in names or []] or [maker.following()]
+    if watch:
+        maker.watch(chosen[0])
+    codes = [maker.work(rung) for rung in chosen]
+    leave(DIFFERS if DIFFERS in codes else max(codes), at_once=True)
+
+
 class _Maker:
+    """A learner who writes an endpoint."""
+
     def __init__(self, view: MakeView, progress: Progress, family: int) -> None:
         self._view = view
         self._progress = progress
@@ -80,7 +75,7 @@ class _Maker:
         """Write the rung's file, or check it; returns the exit code."""
         self._print(self._view.task(rung))
         if self._begin(rung):
-            self._print([self._view.say("again")])
+            self._tell("again")
             return 0
         return self._check(rung)
 
@@ -95,7 +90,7 @@ class _Maker:
         new, checked = self._begin(rung), _stamp(file)
         if not new:
             self._check(rung)
-        self._print([self._view.say("watching", file=file_of(rung))])
+        self._tell("watching", file=file_of(rung))
         with suppress(KeyboardInterrupt):
             # What was saved before the folder is watched is found by its time.
             for _ in watch(file.parent, recursive=False, yield_on_timeout=True, rust_timeout=_LOOK_MS, step=_STEP_MS):
@@ -108,20 +103,17 @@ class _Maker:
     def _begin(self, rung: Rung) -> bool:
         """Write the skeleton if there is no file yet; whether it was written."""
         from lab.exercise.make.files import ensure_file, file_of
-        from lab.record.saved.folder import NotWritable
 
-        try:
+        with keeping_progress():
             written = ensure_file(rung, self._view.view.language)
-        except NotWritable as why:
-            wrong_usage(str(why), CANNOT_RUN)
-        self._print([self._view.say("new_file" if written else "you_write", file=file_of(rung))])
+        self._tell("new_file" if written else "you_write", file=file_of(rung))
         return written
 
     def _check(self, rung: Rung) -> int:
         from lab.exercise.make.checking import check
         from lab.exercise.make.files import NotReadable, file_of, read
 
-        file: Path = file_of(rung)
+        file = file_of(rung)
         try:
             source = read(rung)
         except NotReadable as why:
@@ -138,23 +130,23 @@ class _Maker:
     def _passed(self, checked: Checked) -> None:
         from lab.exercise.make.rungs import RUNGS
         from lab.exercise.make.view import texts
-        from lab.exercise.progress import Unreadable
-        from lab.record.saved.folder import NotWritable
 
-        try:
+        with keeping_progress():
             self._progress.made(checked.rung.id)
-        except (NotWritable, Unreadable) as why:
-            wrong_usage(str(why), CANNOT_RUN)
         if set(RUNGS) <= self._progress.rungs:
-            self._print([self._view.say("all_passed")])
+            self._tell("all_passed")
         else:
             following = self.following(checked.rung.id)
             title = texts()[following.id]["title"][self._view.view.language]
-            self._print([self._view.say("next", id=following.id, title=title)])
+            self._tell("next", id=following.id, title=title)
 
-    def _print(self, lines: Iterator[str] | list[str]) -> None:
+    def _tell(self, key: str, **values: object) -> None:
+        """Print a text of `words.toml`."""
+        self._print(self._view.view.paragraph(self._view.say(key, **values)))
+
+    def _print(self, lines: Iterable[str]) -> None:
         for line in lines:
-            print("\n".join(self._view.view.paragraph(line)) if isinstance(lines, list) else line, flush=True)
+            print(line, flush=True)
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:

@@ -39,7 +39,7 @@ def grade(
     html_file: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the grades as a page for a browser.")
     ] = None,
-    again: Annotated[
+    rerun: Annotated[
         bool, typer.Option("--rerun", help="Play the predictions against this machine's kernel, and compare.")
     ] = False,
 ) -> None:
@@ -57,8 +57,8 @@ def grade(
     exercises = catalogue_of().exercises
     settings, roster = _decided(config_file, roster_file, exercises)
     found = _files(files)
-    with playing() if again else nullcontext():
-        grades = grade_all(found, exercises, settings, roster, (runner(), _progress()) if again else None)
+    with playing() if rerun else nullcontext():
+        grades = grade_all(found, exercises, settings, roster, (runner(), _runs_done()) if rerun else None)
     if csv_file != "-":
         _show(grades)
     is_written = csv_file is None or write(csv_path, sheet(grades))
@@ -92,7 +92,7 @@ def _decided(
         wrong_usage(str(why))
 
 
-def _progress() -> Callable[[int, int], None]:
+def _runs_done() -> Callable[[int, int], None]:
     """Shows on a terminal how many runs are done."""
     from lab.cli.language import language
     from lab.grading.words import say

@@ -41,7 +41,7 @@ class End(Enum):
 
 
 class _Ended(Exception):
-    """The learner ends the exercise before its end."""
+    """The learner has skipped the exercise, or given it up."""
 
     def __init__(self, how: End) -> None:
         super().__init__(how)

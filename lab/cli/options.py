@@ -24,6 +24,12 @@ Patterns = Annotated[
         autocompletion=completion.patterns,
     ),
 ]
+Exercises = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ID]...", help="Such as E06, or an exercise file (default: all).", autocompletion=completion.exercises
+    ),
+]
 IPv4 = Annotated[bool, typer.Option("-4", help="IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", help="IPv6 only.")]
 Full = Annotated[bool, typer.Option("--full", help="Let every timer run its full length: about three minutes.")]

@@ -132,7 +132,7 @@ class _Console(code.InteractiveConsole):
         yield self._words("shell_differs")
         yield from what_differs(self._lab.recording, raised.check, screen_of(sys.stdout), self._words)
         for name, value in self.names.items():
-            if isinstance(value, Listener) and value.descriptor >= 0 and _met(raised, value.port):
+            if isinstance(value, Listener) and value.descriptor >= 0 and _port_is_taken(raised, value.port):
                 yield from message_lines(self._words("shell_port_taken", name=name, port=value.port), sys.stdout)
 
     def showtraceback(self) -> None:
@@ -158,7 +158,7 @@ class _Console(code.InteractiveConsole):
         tell(self._words("shell_syntax_at" if column else "shell_syntax", what=what, column=column))
 
 
-def _met(raised: KernelDiffers, port: int) -> bool:
+def _port_is_taken(raised: KernelDiffers, port: int) -> bool:
     """Whether bind() has failed because a socket has that port already."""
     check = raised.check
     return check.subject == f"bind({port})" and any(row.got == "EADDRINUSE" for row in check.rows)

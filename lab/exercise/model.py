@@ -30,7 +30,10 @@ class Seen(NamedTuple):
 
 
 Reading = Callable[[Recording], Seen | None]
-"""Reads a true answer; None if the recording does not show what is asked."""
+"""Reads a true answer; None if the recording does not show what is asked.
+
+It may have an attribute `field`, which says what of a segment it reads: a key of `readings.FIELDS`, or `readings.TIME`.
+"""
 
 
 class Numbers(Mapping[str, int]):

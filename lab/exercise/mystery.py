@@ -113,9 +113,9 @@ def _excerpt(payload: bytes) -> str:
     return f"{text!r}{'...' * (len(payload) > _LONGEST_EXCERPT)}" if payload else ""
 
 
-def capture(recording: Recording, wall_clock_offset_ns: int = 0) -> Iterator[bytes]:
-    """Yield the pcapng blocks of the capture, without comments."""
+def capture(recording: Recording) -> Iterator[bytes]:
+    """Yield the pcapng blocks of the capture, without comments. Its times count from the start of the machine."""
     yield pcapng.section("TCP packet lab", "Linux", "")
     yield pcapng.interface("kernel", "")
     for _, frame in packets(recording):
-        yield pcapng.packet(0, max(0, frame.time_ns + wall_clock_offset_ns), frame.data)
+        yield pcapng.packet(0, frame.time_ns, frame.data)

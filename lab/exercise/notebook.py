@@ -19,7 +19,7 @@ from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Ladder
 
 _MOST_SEGMENTS = 200
-"""Of a run, in the progress file."""
+"""Most segments of a run in the progress file."""
 
 
 def run_file(progress: Progress, exercise: Exercise, attempt: int) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,6 +25,8 @@ FIELDS: dict[str, Callable[[Segment], object]] = {
     "options": lambda segment: frozenset(name for name, _ in segment.options if name not in ("NOP", "EOL")),
 }
 """Fields of a segment by name, as they stand on the wire. None for an option that it does not have."""
+TIME = "time"
+"""The `field` of a reading of seconds. A busy machine may delay the timer into another second."""
 _TICK_NS = 20_000_000
 """A timer may seem early by one tick of the kernel (10 ms at most) and the rounding of its start."""
 
@@ -61,12 +63,10 @@ class OfSegment:
             if self.base:
                 of_sender = self.field == "seq"
                 base = frame.bases.peer if self.from_peer is of_sender else frame.bases.kernel
-                value = At(self.base, (segment.seq if of_sender else segment.ack) - base)
-            elif isinstance(value, frozenset) and self.among:
-                value = frozenset(index for index, each in enumerate(self.among) if each in value)
-            elif self.among:
-                return Seen(self.among.index(value), at) if value in self.among else None
-            return Seen(value, at)
+                return Seen(At(self.base, (segment.seq if of_sender else segment.ack) - base), at)
+            if isinstance(value, frozenset) and self.among:
+                return Seen(frozenset(index for index, each in enumerate(self.among) if each in value), at)
+            return _answer(value, self.among, at)
         if self.field == "flags" and self.step and not self.from_peer:
             unanswered = [at for at, _, _ in _segments(recording, self.step, from_peer=True)]
             return Seen("", unanswered[-1]) if unanswered else None
@@ -114,7 +114,7 @@ class HowMany:
 class SentAgainAfter:
     """After how many whole seconds the kernel retransmits a segment for the nth time."""
 
-    field: ClassVar[str] = "time"
+    field: ClassVar[str] = TIME
     nth: int = 1
     """Counted from 1."""
     step: str = ""
@@ -195,7 +195,7 @@ class KernelTimer:
             if isinstance(event, StateSeen) and event.detail is not None and event.connection is not None:
                 timer = event.detail.timer
                 if self.among:
-                    return Seen(self.among.index(timer), at) if timer in self.among else None
+                    return _answer(timer, self.among, at)
                 before = (each for each in reversed(recording.events[:at]) if isinstance(each, FrameSeen))
                 segment = next(each for each in before if each.connection == event.connection)
                 since_s = (event.time_ns - segment.time_ns) / 1e9
@@ -219,15 +219,24 @@ class OfCall:
         made = [(at, event) for at, event in _in_step(recording, self.step) if isinstance(event, CallMade)]
         for at, event in reversed(made):
             if event.name == self.name:
-                if not self.among:
-                    return Seen(event.error, at)
-                return Seen(self.among.index(event.result), at) if event.result in self.among else None
+                return _answer(event.result if self.among else event.error, self.among, at)
         return None
+
+
+def _answer(value: object, among: Sequence[object], at: int) -> Seen | None:
+    """A value, or its index among those behind the options of a question; None if no option stands for it."""
+    if not among:
+        return Seen(value, at)
+    return Seen(among.index(value), at) if value in among else None
 
 
 def _segments(
     recording: Recording, step: str, *, from_peer: bool | None, again: bool | None = False
 ) -> Iterator[tuple[int, FrameSeen, Segment]]:
+    """The segments of a step with the indices of their events.
+
+    `from_peer`: of which side; `again`: whether they are retransmissions. None for both.
+    """
     for at, event in _in_step(recording, step):
         if (
             isinstance(event, FrameSeen)

@@ -13,6 +13,7 @@ from lab.author.runner import Runner
 from lab.exercise.judging import Judgement, judge
 from lab.exercise.model import Exercise, Numbers, Question, Seen
 from lab.exercise.notation import NotUnderstood
+from lab.exercise.readings import TIME
 from lab.record.results import Outcome, Result
 from lab.record.translations import beside
 from lab.session.errors import Inconclusive
@@ -127,7 +128,7 @@ def runnable(exercise: Exercise, number: int, own: Numbers) -> Runnable:
         for question in round_.questions:
             seen = question.seen(lab.recording)
             got = question.kind.show(seen.value) if seen is not None else _NOT_SEEN
-            is_time = getattr(question.seen, "field", "") == "time"
+            is_time = getattr(question.seen, "field", "") == TIME
             if is_time and seen is not None and seen.value != question.known(own):
                 # The scenario has checked the timer: it was late, by less than a busy machine excuses.
                 raise Inconclusive("this machine is too busy: a timer of the kernel was late by another second")

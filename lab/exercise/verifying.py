@@ -38,7 +38,7 @@ def problems_of_data(exercise: Exercise) -> Iterator[str]:
     ids = [question.id for question in exercise.questions]
     if len(set(ids)) != len(ids):
         yield "two of its questions have the same id"
-    for where, text, own in _texts(exercise):
+    for where, text, own in texts_of(exercise):
         yield from (f"{where}: {why}" for why in _problems_of_text(text, own))
     # What is wrong for one learner's numbers is mostly wrong for the others' too, and for IPv6 too: once is enough.
     yield from next(filter(None, (dict.fromkeys(_problems_for(exercise, learner)) for learner in _LEARNERS)), {})
@@ -84,12 +84,7 @@ def _differences(result: Result) -> Iterator[str]:
                 yield f"{row.field}: expected {row.expected}, got {row.got}"
 
 
-def texts_of(exercise: Exercise) -> Iterator[tuple[str, Text]]:
-    """Each text of an exercise, and where it stands."""
-    return ((where, text) for where, text, _ in _texts(exercise))
-
-
-def _texts(exercise: Exercise) -> Iterator[tuple[str, Text, Numbers]]:
+def texts_of(exercise: Exercise) -> Iterator[tuple[str, Text, Numbers]]:
     """Each text of an exercise, where it stands, and the numbers that it may name."""
     own = exercise.numbers(_LEARNERS[0])
     for name in ("title", "goal", "learned"):

@@ -39,7 +39,7 @@ class Suspicion(NamedTuple):
     key: str
     """Key of the text in `words.toml` that says what."""
     values: Values = ()
-    """Of its placeholders: pairs of name and value."""
+    """Values of its placeholders, by name."""
     exercise: str = ""
     question: str = ""
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
 from lab.author.runner import Runner
 from lab.exercise.model import Exercise
-from lab.exercise.progress import Unreadable
+from lab.exercise.progress import Status, Unreadable
 from lab.grading.checking import Checked, Expected, Suspicion, Unjudged, check, is_earned, rerun
 from lab.grading.config import Roster, Settings, owner_of
 from lab.grading.transcripts import Attempt, Transcript, Work, read
@@ -19,17 +18,6 @@ from lab.report.misconceptions import misconceptions
 
 _MOST_TOKENS = 100
 """Class tokens that are tried when numbers are not those of a learner."""
-
-
-class Status(Enum):
-    """What has become of an exercise."""
-
-    SOLVED = "solved"
-    WRONG = "not solved"
-    STARTED = "begun"
-    GIVEN_UP = "given up"
-    SKIPPED = "skipped"
-    NEW = "not begun"
 
 
 class Cell(NamedTuple):
@@ -97,6 +85,19 @@ class Grades:
     def misconceptions(self) -> list[tuple[str, int]]:
         """The ids of misconceptions and how many learners had them, the most frequent first."""
         return Counter(sorted(id_ for row in self.rows for id_ in row.misconceptions)).most_common()
+
+    @property
+    def unjudged(self) -> dict[Unjudged, list[str]]:
+        """What cannot be judged here, each with the ids of its learners."""
+        found: dict[Unjudged, list[str]] = {}
+        for row in self.rows:
+            for each in row.unjudged:
+                found.setdefault(each, []).append(row.student)
+        return found
+
+    def name_of(self, row: Row) -> str:
+        """The learner's name on the roster; "" if it has none."""
+        return row.of_roster.get(self.settings.name_column, "")
 
 
 def grade(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.grading.grading import Grades, Row
-from lab.grading.page import SIGNS, name_of, unjudged
-from lab.grading.words import say, shortened
+from lab.grading.words import SIGNS, say, shortened
 from lab.report.i18n import translator
 from lab.report.screen import Screen, labelled, padded, printable, wrapped
 
 _WIDEST = 24
-"""Of an id, in columns; a longer one pushes its line to the right."""
+"""Width of the ids in columns; a longer id pushes its line to the right."""
 _TOTAL = 40
 """Columns that are kept for the points."""
 _ASCII = {"✓": "+", "✗": "x", "…": ".", "»": ">", "!": "!", "-": "-"}
@@ -45,7 +44,7 @@ def lines(grades: Grades, screen: Screen, language: str) -> Iterator[str]:
             yield ""
             yield screen.paint(printable(shortened(f"{where}{say('colon', language)}{kind}")), "fail")
             yield from _indented(say(each.key, language, each.values), screen)
-    told = unjudged(grades)
+    told = grades.unjudged
     if told:
         yield ""
         yield screen.paint(say("unjudged", language), "inconclusive")
@@ -60,7 +59,7 @@ def _total(grades: Grades, row: Row, language: str) -> str:
     total = say(
         "row_total", language, {"points": f"{row.points:g}", "most": f"{row.most:g}", "percent": f"{row.percent:g}"}
     )
-    return "   ".join(filter(None, (total, shortened(name_of(grades, row)))))
+    return "   ".join(filter(None, (total, shortened(grades.name_of(row)))))
 
 
 def _indented(text: str, screen: Screen) -> Iterator[str]:

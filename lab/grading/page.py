@@ -7,21 +7,11 @@ from pathlib import Path
 
 import lab
 from lab.claims.catalogue import Text
-from lab.grading.checking import Unjudged
-from lab.grading.grading import Grades, Row, Status
-from lab.grading.words import say, shortened
+from lab.grading.grading import Grades
+from lab.grading.words import SIGNS, say, shortened
 from lab.report.html.templates import table_page
 from lab.report.i18n import LANGUAGES, translator
 from lab.report.misconceptions import misconceptions
-
-SIGNS = {
-    Status.SOLVED: "✓",
-    Status.WRONG: "✗",
-    Status.STARTED: "…",
-    Status.SKIPPED: "»",
-    Status.GIVEN_UP: "!",
-    Status.NEW: "-",
-}
 
 
 def page(grades: Grades, language: str) -> str:
@@ -34,27 +24,13 @@ def page(grades: Grades, language: str) -> str:
         languages=LANGUAGES,
         say=say,
         shortened=shortened,
-        name_of=lambda row: name_of(grades, row),
+        name_of=grades.name_of,
         most=f"{max((row.most for row in grades.rows), default=0.0):g}",
         deadline=deadline.isoformat(sep=" ", timespec="minutes") if deadline is not None else "",
         kernel=f"Linux {platform.release()}",
         version=lab.__version__,
         signs={status.name: sign for status, sign in SIGNS.items()},
-        unjudged=list(unjudged(grades).items()),
+        unjudged=list(grades.unjudged.items()),
         misconceptions=[(misconceptions()[id_], count) for id_, count in grades.misconceptions],
         unreadable=[Text(*(translator(each).text(why) for each in LANGUAGES)) for why in grades.unreadable],
     )
-
-
-def name_of(grades: Grades, row: Row) -> str:
-    """The learner's name on the roster; "" if it has none."""
-    return row.of_roster.get(grades.settings.name_column, "")
-
-
-def unjudged(grades: Grades) -> dict[Unjudged, list[str]]:
-    """What cannot be judged here, each with the ids of its learners."""
-    found: dict[Unjudged, list[str]] = {}
-    for row in grades.rows:
-        for each in row.unjudged:
-            found.setdefault(each, []).append(row.student)
-    return found

@@ -8,10 +8,11 @@ import re
 
 from lab.grading.config import ROSTER
 from lab.grading.grading import Cell, Grades, Row
+from lab.grading.words import say
 from lab.report.screen import printable
 
 _MOST_CHARACTERS = 1000
-"""In a cell."""
+"""Most characters of a cell."""
 _FORMULA = re.compile("(^|[,;\t\r\n])(?=[=+\\-@\uff1d\uff0b\uff0d\uff20\t\r\n])")
 """Where a spreadsheet would read a formula: at the beginning of a cell, or after what it takes for a separator."""
 
@@ -68,7 +69,7 @@ def _value(row: Row, source: str) -> str:
 def _of_cell(cell: Cell, part: str) -> str:
     values = {
         "points": f"{cell.points:g}",
-        "status": cell.status.value,
+        "status": say(f"status_{cell.status.name.lower()}", "en"),
         "attempts": str(cell.attempts),
         "hints": str(cell.hints),
     }

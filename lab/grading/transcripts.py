@@ -14,7 +14,7 @@ from lab.exercise.progress import Happened, Unreadable, by_learner, first_altere
 
 _MOST_FILES = 10_000
 _MOST_LEARNERS = 100
-"""In one file."""
+"""Most learners in one file."""
 _SUFFIX = ".jsonl"
 
 
@@ -86,7 +86,7 @@ class Transcript:
     works: dict[str, Work] = field(default_factory=dict)
     """By the id of the exercise."""
     digests: tuple[str, ...] = ()
-    """Of the learner's lines."""
+    """Digests of the learner's lines."""
     altered: int | None = None
     """Number of the first line of the file whose digest is wrong."""
 

@@ -1,4 +1,4 @@
-"""Texts of `lab grade` in both languages."""
+"""Texts of `lab grade` in both languages, and signs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from lab.exercise.progress import Status
 from lab.grading.checking import Values
 
 _LONGEST = 120
-"""Characters of a value that comes from a file."""
+"""Most characters that are shown of a value from a file."""
+SIGNS = {
+    Status.SOLVED: "✓",
+    Status.WRONG: "✗",
+    Status.STARTED: "…",
+    Status.SKIPPED: "»",
+    Status.GIVEN_UP: "!",
+    Status.NEW: "-",
+}
+"""Signs of exercises in a table."""
 
 
 @cache

@@ -229,10 +229,10 @@ def comparison_lines(
     text = translator(screen.language).text
     for sign, run, name in zip(_SIGNS, runs, names, strict=True):
         described = text(f"{len(run.results)} results on Linux {run.environment.get('kernel', '')}, {run.began}")
-        yield from indented(f"{sign} {name}   {described}", screen.width)
+        yield from indented(f"{sign} {name}   {described}", screen.message_width)
     if not comparison:
         nothing = "nothing differs except times, timestamps and ports, which always differ"
-        yield from indented(text(nothing), screen.width)
+        yield from indented(text(nothing), screen.message_width)
         return
     for title, changes in ("environment", comparison.environment), ("sysctls", comparison.sysctls):
         if changes:
@@ -242,7 +242,7 @@ def comparison_lines(
     for sign, missing in zip(_SIGNS, (comparison.only_first, comparison.only_second), strict=True):
         if missing:
             yield ""
-            yield from indented(text(f"only in {sign}: {', '.join(missing)}"), screen.width)
+            yield from indented(text(f"only in {sign}: {', '.join(missing)}"), screen.message_width)
     for scenario in comparison.scenarios:
         yield ""
         yield from _scenario(scenario, screen)

@@ -27,7 +27,7 @@ def sentences(ladder: Ladder, translate: Translator) -> Iterator[str]:
 
 
 def sentence(ladder: Ladder, rung: Rung, translate: Translator) -> str:
-    """The event of a rung, and what the kernel and the peer make of it."""
+    """The event of a rung, and the new states, or the timer that runs, after it."""
     return translate("space").join(filter(None, (event_sentence(ladder, rung, translate), outcome(rung, translate))))
 
 
@@ -39,7 +39,10 @@ def event_sentence(ladder: Ladder, rung: Rung, translate: Translator) -> str:
 
 
 def outcome(rung: Rung, translate: Translator) -> str:
-    """The states that changed, or the timer that runs during a wait; "" for neither. It may tell the next segment."""
+    """The states that changed, or the timer that runs during a wait; "" for neither.
+
+    Predict mode of the page hides it, as it may give the next segment away.
+    """
     if rung.kind is Kind.WAIT:
         return translate("timer_runs", timer=translate(rung.timer_key)) if rung.timer else ""
     peer, kernel = (state.value if state is not None else None for state in rung.new)

@@ -18,7 +18,7 @@ WORDS = re.compile(r"[a-z]{2} [a-z{('\"]|[a-z] [a-z]{2}")
 ELSEWHERE = {
     "lab/mutate": "`lab mutate` is a tool for authors of the lab, in English",
     "lab/cli/mutate.py": "`lab mutate` is a tool for authors of the lab, in English",
-    "lab/cli/exercise_authors.py": "`lab exercise new` and `verify` are tools for authors of exercises, in English",
+    "lab/cli/exercise_authors.py": "names of mutations, which are English",
     "lab/cli/help.py": "markup and commands; the texts of the help are looked for in tests/unit/test_help.py",
     "lab/cli/completion.py": "a script of zsh; what is printed is looked for in tests/kernel/test_completion.py",
     "lab/cli/playground.py": "commands to be typed, and texts in words.toml",
@@ -43,8 +43,7 @@ NO_TEXTS = {
     # names in files
     "tcp-packet-lab run", "TCP packet lab", "tcp-packet-lab playground", "crossing over", "nothing left", "Linux {}",
     "TCP packet lab {}", "not run", "tcp-packet-lab progress", "gave up", "as known", "learner {}", "kernel differs",
-    "could not be tried", "unearned verdict", "altered record", "foreign learner", "foreign class token", "not solved",
-    "given up", "not begun",
+    "could not be tried", "unearned verdict", "altered record", "foreign learner", "foreign class token", "given up",
     # commands
     "lab list", "lab show",
     # programs and bytes

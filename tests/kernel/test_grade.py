@@ -28,7 +28,8 @@ from lab.exercise.view import View
 from lab.grading.config import read_roster, read_settings
 from lab.report.screen import Screen
 from tests.kernel.helpers import COMMAND, ROOT, environment, run_lab
-from tests.kernel.test_exercise import right_answers, typed
+from tests.kernel.test_exercise import right_answers
+from tests.kernel.test_exercise_prompt import typed
 from tests.kernel.test_readme import blocks
 
 KNOWN = load()

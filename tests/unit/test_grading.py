@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lab.exercise.model import Learner
-from lab.exercise.progress import Happened, Progress
+from lab.exercise.progress import Happened, Progress, Status
 from lab.grading.config import Settings
-from lab.grading.grading import Status, grade
+from lab.grading.grading import grade
 from tests.unit.handed_in import FIRST, KNOWN, ME, SECOND, attend, cell, graded, kinds, rewrite, roster_of
 
 

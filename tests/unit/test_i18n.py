@@ -76,7 +76,7 @@ def texts_of_exercises() -> Iterator[tuple[str, str, str]]:
     for track in found.tracks:
         yield f"track {track.id}", *track.title
     for exercise in found.exercises.values():
-        for where, text in texts_of(exercise):
+        for where, text, _ in texts_of(exercise):
             yield f"{exercise.id} {where}", *text
     for id_, known in misconceptions().items():
         yield f"misconception {id_}", *known.text

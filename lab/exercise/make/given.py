@@ -2,86 +2,68 @@
 
 from __future__ import annotations
 
-from lab.tcp.endpoint import Config
-from lab.tcp.endpoint import Endpoint as Model
+from lab.session.engine import ModelEngine
+from lab.tcp.endpoint import Config, Endpoint
 from lab.tcp.flags import ACK, FIN, RST, SYN
-from lab.tcp.input import segment_arrives
-from lab.tcp.output import segments_owed
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 
 
-class ModelEndpoint:
-    """The lab's model in the shape that the rungs drive. Times are in seconds."""
+class ModelEndpoint(ModelEngine):
+    """The lab's model in the shape that the rungs drive: an engine with user calls. Times are in seconds."""
 
     def __init__(self, iss: Seq) -> None:
-        self._model = Model(Config(iss=iss))
+        super().__init__(Endpoint(Config(iss=iss)))
 
     # The variables of RFC 9293 3.3.1.
 
     @property
     def state(self) -> State:
         """The connection's state."""
-        return self._model.state
+        return self.endpoint.state
 
     @property
     def iss(self) -> Seq:
         """The initial sequence number of this side."""
-        return self._model.iss
+        return self.endpoint.iss
 
     @property
     def snd_nxt(self) -> Seq:
         """The sequence number that is sent next."""
-        return self._model.snd_nxt
+        return self.endpoint.snd_nxt
 
     @property
     def rcv_nxt(self) -> Seq:
         """The sequence number that is expected next."""
-        return self._model.rcv_nxt
+        return self.endpoint.rcv_nxt
 
     @property
     def rcv_wnd(self) -> int:
         """The window: how many bytes more this side can receive."""
-        return self._model.rcv_wnd
+        return self.endpoint.rcv_wnd
 
-    # User calls, segments and timers.
+    # User calls.
 
     def listen(self) -> None:
         """Wait for a connection."""
-        self._model.listen()
+        self.endpoint.listen()
 
     def connect(self, now: float) -> None:
         """Open a connection."""
-        self._model.connect(now)
+        self.endpoint.connect(now)
 
     def send(self, data: bytes, now: float) -> None:
         """Send these bytes."""
-        self._model.send(data, now)
+        self.endpoint.send(data, now)
 
     def close(self, now: float) -> None:
         """Close this side, after all data."""
-        self._model.close(now)
+        self.endpoint.close(now)
 
     def read(self) -> bytes:
         """The bytes that came in order since the last call."""
-        return self._model.read()
-
-    def receive(self, segment: Segment, now: float) -> None:
-        """Process a segment of the other side."""
-        segment_arrives(self._model, segment, now)
-
-    def segments_to_send(self, now: float) -> list[Segment]:
-        """The segments that are owed."""
-        return segments_owed(self._model, now)
-
-    def timer(self) -> float | None:
-        """When `handle_timer` must be called."""
-        return self._model.next_timeout()
-
-    def handle_timer(self, now: float) -> None:
-        """Process expired timers."""
-        self._model.handle_timeout(now)
+        return self.endpoint.read()
 
 
 class WithoutAcknowledgmentNumber(ModelEndpoint):
@@ -140,6 +122,6 @@ class WithoutFin(ModelEndpoint):
 
     def segments_to_send(self, now: float) -> list[Segment]:
         """The segments that are owed, with the learner's FIN."""
-        if self._model.fin_owed and not self._model.outgoing:
+        if self.endpoint.fin_owed and not self.endpoint.outgoing:
             self._fin = self.fin()
         return [self._fin if each.flags & FIN and self._fin else each for each in super().segments_to_send(now)]

@@ -66,6 +66,7 @@ _MODULES = (
 MODULES = tuple(each.__name__ for each in _MODULES)
 """Modules of Python that a learner may import, besides lab.tcp."""
 _PRELOADED = (given, _input, _output)
+"""Modules of the lab that a learner's file may import; the rest of lab.tcp is imported by them."""
 _NOBODY = 65534
 _CPU_S = 2
 _MEMORY = 512 << 20
