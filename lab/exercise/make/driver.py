@@ -62,6 +62,8 @@ class Driver:
         self.steps: list[Step] = []
         self.is_over = False
         """The rung has ended: nothing is handed over any more."""
+        self.has_clock = False
+        """Timers of the endpoint expire. Only where a rung is about them: on a busy machine they would expire early."""
 
     # As an engine.
 
@@ -83,7 +85,7 @@ class Driver:
 
     def timer(self) -> float | None:
         """When the endpoint's timer expires."""
-        if self.is_over or self._timer is None or self._timer > _LATEST_TIMER_S:
+        if self.is_over or not self.has_clock or self._timer is None or self._timer > _LATEST_TIMER_S:
             return None
         return self._began + self._timer
 

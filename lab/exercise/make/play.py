@@ -163,6 +163,7 @@ class Play:
     def timer_expires(self, *answers: Answer | AnyOf, after: float, why: str) -> None:
         """The endpoint's timer must be set to so many seconds from its last segment on, and send these segments."""
         self.runs_timer(after, why)
+        self.driver.has_clock = True
         self._check(self._wait(lambda step: step.call == TIMER, "timer", after + DEADLINE_S), answers, None, why)
 
     def runs_timer(self, seconds: float | None, why: str) -> None:
