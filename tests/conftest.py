@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -65,6 +66,17 @@ def _skipped(config: pytest.Config) -> int:
 
 def _nothing_may_be_skipped() -> bool:
     return os.geteuid() == 0 or os.environ.get("CI") == "true"
+
+
+@pytest.fixture
+def whole_machine() -> Iterator[None]:
+    """For tests that change or compare what the whole machine has: one at a time, when tests run side by side."""
+    checkout = os.open(Path(__file__).parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(checkout, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(checkout)
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,7 @@ def doctor() -> None:
     from lab.host.doctor import examine
     from lab.report.screen import labelled, padded
 
-    findings, width = list(examine()), screen_of(sys.stdout).width
+    findings, width = list(examine()), screen_of(sys.stdout).message_width
     for each in findings:
         verdict = "ok" if each.available else "MISSING" if each.needed else "absent"
         for line in (each.detail, each.remedy)[: 1 if each.available else 2]:

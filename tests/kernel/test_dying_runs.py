@@ -22,7 +22,7 @@ from lab.record.saved.folder import RUN_FILE, NoRun, find
 from tests.kernel.helpers import COMMAND, environment, processes_marked, run_lab, scenario_file
 from tests.kernel.remains import drain, session_of, unchanged_host
 
-pytestmark = pytest.mark.xdist_group("host")  # they change or compare what the whole machine has
+pytestmark = pytest.mark.usefixtures("whole_machine")
 
 SEED = 6
 KINDS = ("SIGKILL", "SIGTERM", "SIGINT", "disk", "pipe")

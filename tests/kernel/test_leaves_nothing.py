@@ -30,7 +30,7 @@ from tests.kernel.helpers import (
 )
 from tests.kernel.remains import drain, namespaces_in_use, unchanged_host
 
-pytestmark = pytest.mark.xdist_group("host")  # they change or compare what the whole machine has
+pytestmark = pytest.mark.usefixtures("whole_machine")
 
 FINISHING = "lab.peer(to=81).send('R')"
 LONGEST_RUN_S = 1.2

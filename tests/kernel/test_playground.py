@@ -28,13 +28,13 @@ from tests.kernel.helpers import (
 from tests.kernel.remains import unchanged_host
 from tests.kernel.terminals import on_terminal
 
-pytestmark = pytest.mark.xdist_group("host")  # they change or compare what the whole machine has
+pytestmark = pytest.mark.usefixtures("whole_machine")
 
 FOLDER = Path("/run/netns")
 
 
 @pytest.fixture
-def up() -> Iterator[None]:
+def up(whole_machine: None) -> Iterator[None]:  # noqa: ARG001  # first
     there_before = FOLDER.exists()
     playground.up()
     yield

@@ -17,7 +17,7 @@ from tests.kernel.helpers import COMMAND, DEADLINE_S, run_lab
 from tests.kernel.remains import unchanged_host
 from tests.kernel.terminals import Terminal, on_terminal
 
-pytestmark = pytest.mark.xdist_group("host")  # they change or compare what the whole machine has
+pytestmark = pytest.mark.usefixtures("whole_machine")
 
 CTRL_C, CTRL_D, TAB, UP = "\x03", "\x04", "\t", "\x1b[A"
 
