@@ -63,7 +63,7 @@ class Driver:
         self.is_over = False
         """The rung has ended: nothing is handed over any more."""
         self.has_clock = False
-        """Timers of the endpoint expire. Only where a rung is about them: on a busy machine they would expire early."""
+        """Running timers expire. Only where a rung is about them: a busy machine would let others expire."""
 
     # As an engine.
 
@@ -85,7 +85,9 @@ class Driver:
 
     def timer(self) -> float | None:
         """When the endpoint's timer expires."""
-        if self.is_over or not self.has_clock or self._timer is None or self._timer > _LATEST_TIMER_S:
+        if self.is_over or self._timer is None or self._timer > _LATEST_TIMER_S:
+            return None
+        if not self.has_clock and self._timer > self.steps[-1].time:  # one in the past is a fault in any rung
             return None
         return self._began + self._timer
 
