@@ -1,4 +1,4 @@
-"""What the commands about exercises share: the exercises that are named, the view, the progress, and the runner."""
+"""Shared by the commands about exercises: the exercises that are named, the view, the progress, and the runner."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ class _Maker:
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
-    """What changes when a file is saved; None while it is not there."""
+    """Time and number of a file, which change when it is saved; None while it is not there."""
     try:
         found = file.stat()
     except OSError:

@@ -143,12 +143,12 @@ class Lesson:
             print()
         self.tell("mystery" if exercise.mystery else "modify" if number else "predict", "title")
         self.print(view.paragraph(round_.text.of(view.language).format_map(own)))
-        played = self._play(exercise, number, own, standing) if exercise.mystery else None
-        if played is not None and played.finding is Finding.KNOWN:
-            self._show_packets(exercise, played, standing)
-        if played is None or played.finding is Finding.KNOWN:
+        if not exercise.mystery:
             self._ask(exercise, round_, own, standing)
-        played = played or self._play(exercise, number, own, standing)
+        played = self._play(exercise, number, own, standing)
+        if exercise.mystery and played.finding is Finding.KNOWN:
+            self._show_packets(exercise, played, standing)
+            self._ask(exercise, round_, own, standing)
         self._results.append(played.result)
         save(self.progress, exercise, standing.attempt, self._results)
         return self._reveal(exercise, number, played, standing)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lab.exercise.model import Seen
 from lab.exercise.notation import without_push
-from lab.record.events import FrameSeen, Recording, StepBegun
+from lab.exercise.readings import in_step
+from lab.record.events import FrameSeen, Recording
 from lab.report.ladder import ladder_of
 from lab.report.ladder_model import Kind, Rung
 from lab.wire import pcapng
@@ -30,12 +31,11 @@ class Sign:
     def found_in(self, recording: Recording) -> tuple[int, int]:
         """Number of its packet in the capture and index of its event; (0, last event) if it did not come."""
         last = len(recording.events) - 1
-        titles = (event.title if isinstance(event, StepBegun) else None for event in recording.events)
-        begins = next((at for at, title in enumerate(titles) if title == self.step), last)
+        within = {at for at, _ in in_step(recording, self.step)}
         fitting = [
             (number, at)
             for number, (at, frame) in enumerate(packets(recording), 1)
-            if at > begins
+            if at in within
             and frame.segment is not None
             and frame.from_peer is self.from_peer
             and without_push(frame.segment.letters) == self.control_bits

@@ -146,7 +146,7 @@ class Checked:
     def __call__(self, recording: Recording) -> Seen | None:
         """The answer."""
         found: Seen | None = None
-        for at, event in _in_step(recording, self.step):
+        for at, event in in_step(recording, self.step):
             if isinstance(event, CheckMade) and event.subject == self.subject:
                 [row] = event.rows
                 texts = [str(each) for each in self.among]
@@ -169,7 +169,7 @@ class KernelState:
         """The answer."""
         seen = [
             Seen(event.state, at)
-            for at, event in _in_step(recording, self.step)
+            for at, event in in_step(recording, self.step)
             if isinstance(event, StateSeen)
             and event.witness == "inet_diag"
             and (event.connection is None) is self.listener
@@ -191,7 +191,7 @@ class KernelTimer:
 
     def __call__(self, recording: Recording) -> Seen | None:
         """The answer."""
-        for at, event in reversed(_in_step(recording, self.step)):
+        for at, event in reversed(in_step(recording, self.step)):
             if isinstance(event, StateSeen) and event.detail is not None and event.connection is not None:
                 timer = event.detail.timer
                 if self.among:
@@ -216,7 +216,7 @@ class OfCall:
 
     def __call__(self, recording: Recording) -> Seen | None:
         """The answer."""
-        made = [(at, event) for at, event in _in_step(recording, self.step) if isinstance(event, CallMade)]
+        made = [(at, event) for at, event in in_step(recording, self.step) if isinstance(event, CallMade)]
         for at, event in reversed(made):
             if event.name == self.name:
                 return _answer(event.result if self.among else event.error, self.among, at)
@@ -237,7 +237,7 @@ def _segments(
 
     `from_peer`: of which side; `again`: whether they are retransmissions. None for both.
     """
-    for at, event in _in_step(recording, step):
+    for at, event in in_step(recording, step):
         if (
             isinstance(event, FrameSeen)
             and event.segment is not None
@@ -247,7 +247,7 @@ def _segments(
             yield at, event, event.segment
 
 
-def _in_step(recording: Recording, title: str) -> list[tuple[int, object]]:
+def in_step(recording: Recording, title: str) -> list[tuple[int, object]]:
     """The events of the last step with this title, each with its index; all events without one.
 
     They are in the order in which the scenario has read them: what a busy machine delivers late stays in its step.

@@ -20,12 +20,12 @@ from lab.tcp.sequence import Seq
 
 @dataclass(slots=True)
 class Checked:
-    """What came of a rung."""
+    """The result of a rung."""
 
     rung: Rung
     file: Path
     steps: list[Step]
-    """What the endpoint did, in order."""
+    """The endpoint's steps, in order."""
     bases: Bases
     """Both ISS: `kernel` is the endpoint's own, as it is the one whose segments are judged."""
     failure: Failure | None = None

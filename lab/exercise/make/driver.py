@@ -42,7 +42,7 @@ class Step:
     breaches: list[Breach] = field(default_factory=list)
     """Standing rules that its segments break."""
     trouble: Trouble | None = None
-    """What went wrong in the learner's code."""
+    """A fault in the learner's code."""
     printed: str = ""
 
 
@@ -79,7 +79,7 @@ class Driver:
         self._take(step, segment=_fields(segment))
 
     def segments_to_send(self, now: float) -> list[Segment]:  # noqa: ARG002  # the endpoint was asked with its last call
-        """What the endpoint owes."""
+        """The segments that the endpoint owes."""
         owed, self._owed = self._owed, []
         return owed
 

@@ -177,7 +177,7 @@ class _Printed(io.TextIOBase):
         return len(text)
 
     def take(self) -> str:
-        """What was printed since the last call."""
+        """The text printed since the last call."""
         text, self._text = self._text, ""
         return text
 

@@ -65,7 +65,7 @@ class Failure(Exception):
         self.breach = breach
         self.values = values or {}
         self.printed = ""
-        """What the learner's code printed before it failed without a step."""
+        """Output of the learner's code before it failed without a step."""
 
 
 class Play:
